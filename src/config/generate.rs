@@ -1,0 +1,273 @@
+//! Texts about the options, made from their table: the example file and the reference.
+//!
+//! Knows nothing of how values are read. Both texts are committed; a test compares them with what is made here.
+//!
+//! Invariant, tested: the example loads to the defaults, as it is and with every option uncommented.
+
+use std::fmt::Write;
+
+use super::options::{SECTIONS, SETTINGS};
+use super::setting::{Setting, Shape};
+
+/// Columns of the example file.
+const COLUMNS: usize = 100;
+
+/// The configuration file with every option at its default, commented out: `#key = value` is an option, `# ` a comment.
+pub fn example() -> String {
+    let mut text = String::new();
+    comment(
+        &mut text,
+        "Configuration of ringpost, in TOML. Every option is here with its default; remove the # in front of one to \
+         change it. Flags beat the environment, which beats this file. `ringpost check --config FILE` says what is wrong \
+         with a file. Sizes are octets or have a unit: B, KiB, MiB, GiB, TiB, KB, MB, GB, TB. Durations have a unit: ms, \
+         s, min, h.",
+    );
+    for section in &SECTIONS {
+        text.push('\n');
+        comment(&mut text, section.doc);
+        line(&mut text, &format!("[{}]", section.name));
+        for setting in of_section(section.name) {
+            text.push('\n');
+            comment(&mut text, setting.doc);
+            comment(&mut text, &facts(setting));
+            if setting.shape() == Shape::Table {
+                line(&mut text, &format!("[{}]", setting.key));
+            } else {
+                line(
+                    &mut text,
+                    &format!("#{} = {}", setting.name(), toml_default(setting)),
+                );
+            }
+        }
+    }
+    text
+}
+
+/// The reference of all options, in Markdown.
+pub fn markdown() -> String {
+    let mut text = String::from(PREFACE);
+    for section in &SECTIONS {
+        line(
+            &mut text,
+            &format!("\n## [{}]\n\n{}", section.name, section.doc),
+        );
+        for setting in of_section(section.name) {
+            entry(&mut text, setting);
+        }
+    }
+    text
+}
+
+const PREFACE: &str = r#"# Configuration
+
+<!-- Made from the table of options in src/config/options.rs. Change it there. -->
+
+Without any configuration ringpost is the quick start: SMTP on 127.0.0.1:2525 and a broker in memory. Options come from
+a file in TOML (`--config FILE`), from the environment and from flags; flags beat the environment, which beats the file.
+
+```toml
+[server]
+hostname = "mx.example.net"
+listen = ["0.0.0.0:25", "[::]:25"]
+
+[recipients]
+domains = ["example.net", "*.example.net"]
+
+[kafka]
+brokers = "kafka-1:9092,kafka-2:9092"
+topic = "mail"
+```
+
+- **Environment**: `RINGPOST_`, the section, the key: `RINGPOST_LIMITS_MESSAGE_SIZE=50MiB`. Lists are separated by commas.
+  Other variables that begin with `RINGPOST_` have no effect, and a warning says so.
+- **Sizes** are octets, or a whole number with B, KiB, MiB, GiB, TiB, KB, MB, GB or TB. In the file, one with a unit is in
+  quotes: `"25MiB"`.
+- **Durations** are a whole number with ms, s, min or h, in the file in quotes: `"30s"`.
+- **Reload**: SIGHUP reads the configuration again and applies the options marked so; all others need a restart.
+- **Mistakes**: an unknown key or a value out of its range keeps ringpost from starting (exit code 2). Every mistake is
+  named, with its file, line, key, value and what is allowed. `ringpost check --config FILE` finds them beforehand.
+
+All options at their defaults are in [deploy/ringpost.example.toml](../deploy/ringpost.example.toml).
+"#;
+
+fn entry(text: &mut String, setting: &Setting) {
+    line(text, &format!("\n### {}\n\n{}\n", setting.key, setting.doc));
+    line(text, &format!("- Allowed: {}", setting.allowed()));
+    let default = match setting.shape() {
+        Shape::Table => "none".to_owned(),
+        _ => format!("`{}`", toml_default(setting)),
+    };
+    line(text, &format!("- Default: {default}"));
+    line(text, &format!("- Environment: `{}`", setting.variable()));
+    if let Some(flag) = setting.flag {
+        line(
+            text,
+            &format!(
+                "- Flag: `{flag}`{}",
+                if setting.is_list() {
+                    ", once per item"
+                } else {
+                    ""
+                }
+            ),
+        );
+    }
+    line(
+        text,
+        &format!("- Reload: {}", if setting.reload { "yes" } else { "no" }),
+    );
+}
+
+fn of_section(name: &str) -> impl Iterator<Item = &'static Setting> {
+    SETTINGS
+        .iter()
+        .filter(move |setting| setting.section() == name)
+}
+
+/// What the example says of an option besides its text.
+fn facts(setting: &Setting) -> String {
+    let mut facts = format!(
+        "Allowed: {}. Environment: {}.",
+        setting.allowed(),
+        setting.variable()
+    );
+    if let Some(flag) = setting.flag {
+        write!(facts, " Flag: {flag}.").expect("a String takes every write");
+    }
+    if setting.reload {
+        facts.push_str(" Applied by SIGHUP.");
+    }
+    facts
+}
+
+/// The default as it is written in the file.
+fn toml_default(setting: &Setting) -> String {
+    match setting.shape() {
+        Shape::Switch | Shape::Count => setting.default.to_owned(),
+        // No default has a quote or a backslash in it; a test would find one, as the example is read back.
+        Shape::Size | Shape::Time | Shape::Text => format!("\"{}\"", setting.default),
+        Shape::List => {
+            let items: Vec<String> = setting
+                .default_texts()
+                .iter()
+                .map(|item| format!("\"{item}\""))
+                .collect();
+            format!("[{}]", items.join(", "))
+        }
+        Shape::Table => "{}".to_owned(),
+    }
+}
+
+fn line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
+}
+
+/// A paragraph as comment lines. Code marks of Markdown are of no use there.
+fn comment(text: &mut String, paragraph: &str) {
+    let mut current = String::from("#");
+    for word in paragraph.replace('`', "").split(' ') {
+        if current.chars().count() + 1 + word.chars().count() > COLUMNS {
+            line(text, &current);
+            current = String::from("#");
+        }
+        current.push(' ');
+        current.push_str(word);
+    }
+    line(text, &current);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load;
+    use super::*;
+
+    fn loaded(text: &str) -> super::super::Loaded {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("a written file");
+        load(Some(file.path()), [], &[]).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The example with every option in force.
+    fn uncommented() -> String {
+        let mut text = String::new();
+        for example_line in example().lines() {
+            let option = example_line
+                .strip_prefix('#')
+                .filter(|rest| !rest.starts_with(' '));
+            line(&mut text, option.unwrap_or(example_line));
+        }
+        text
+    }
+
+    #[test]
+    fn the_example_loads_to_the_defaults() {
+        let defaults = load(None, [], &[]).expect("the defaults");
+        assert_eq!(loaded(&example()), defaults);
+        assert_eq!(loaded(&uncommented()), defaults);
+    }
+
+    #[test]
+    fn the_example_has_every_option_once() {
+        let text = uncommented();
+        for section in &SECTIONS {
+            assert_eq!(
+                text.matches(&format!("\n[{}]\n", section.name)).count(),
+                1,
+                "{}",
+                section.name
+            );
+        }
+        let options = text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with(['#', '[']))
+            .count();
+        let tables = SETTINGS
+            .iter()
+            .filter(|setting| setting.shape() == Shape::Table)
+            .count();
+        assert_eq!(options + tables, SETTINGS.len());
+    }
+
+    #[test]
+    fn lines_of_the_example_are_not_too_long() {
+        for line in example().lines() {
+            assert!(
+                line.chars().count() <= COLUMNS && line.trim_end() == line,
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_reference_has_every_option() {
+        let text = markdown();
+        for setting in &SETTINGS {
+            assert_eq!(
+                text.matches(&format!("\n### {}\n", setting.key)).count(),
+                1,
+                "{}",
+                setting.key
+            );
+            assert!(
+                text.contains(&format!("`{}`", setting.variable())),
+                "{}",
+                setting.key
+            );
+            assert!(
+                setting
+                    .flag
+                    .is_none_or(|flag| text.contains(&format!("- Flag: `{flag}`"))),
+                "{}",
+                setting.key
+            );
+        }
+    }
+
+    #[test]
+    fn the_configuration_in_the_preface_loads() {
+        let (_, rest) = PREFACE.split_once("```toml\n").expect("a block begins");
+        let (block, _) = rest.split_once("```").expect("and ends");
+        assert_eq!(loaded(block).config.kafka.topic, "mail");
+    }
+}

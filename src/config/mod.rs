@@ -1,0 +1,187 @@
+//! The configuration: its types and, in the files beside this one, the table they are filled from.
+//!
+//! Owns what an operator can set: [`options`] is the one table (key, kind, range, default, text), and reading a file, the
+//! environment and flags ([`load()`]), the example file and the reference ([`example`], [`markdown`]) all follow from it.
+//! Knows nothing of who uses the values: it opens no socket, reads no certificate and asks no broker.
+//!
+//! Invariants: a [`Config`] that [`load()`] returns has every value inside its range and passes the checks between
+//! values, so that nobody after it has to check again. Reading the configuration file, and the machine's host name where
+//! none is set, is the only I/O.
+//!
+//! BUGS: paths are taken as written, so relative ones start at the folder that ringpost was started in. Names of
+//! librdkafka properties are not checked here; librdkafka does so when the producer is made.
+
+mod error;
+mod generate;
+mod load;
+pub mod options;
+mod relation;
+mod setting;
+mod suggest;
+mod toml_file;
+mod value;
+
+pub use error::{Error, Place, Problem};
+pub use generate::{example, markdown};
+pub use load::{Loaded, load};
+pub use setting::Setting;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that an operator can set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `[server]`: the SMTP side as a whole.
+    pub server: Server,
+    /// `[limits]`: what clients may use up.
+    pub limits: Limits,
+    /// `[recipients]`: whom mail is taken for.
+    pub recipients: Recipients,
+    /// `[tls]`: the certificate offered with STARTTLS.
+    pub tls: Tls,
+    /// `[kafka]`: where messages go.
+    pub kafka: Kafka,
+    /// `[admin]`: metrics and health.
+    pub admin: Admin,
+    /// `[log]`: what is written to standard error.
+    pub log: Log,
+}
+
+/// `[server]`: the SMTP side as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// The name in the banner, the EHLO reply, the Received field and `ce_source`: a domain name or an address literal.
+    pub hostname: String,
+    /// Where SMTP is listened for; port 0 lets the kernel choose. Never empty.
+    pub listen: Vec<SocketAddr>,
+    /// Threads that serve connections; 0 is one per available core.
+    pub workers: usize,
+    /// Whether a Received field is put in front of each message.
+    pub trace: bool,
+    /// How long a drain may take after SIGTERM.
+    pub drain_timeout: Duration,
+}
+
+/// `[limits]`: what clients may use up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest message in octets, advertised as SIZE (RFC 1870).
+    pub message_size: u64,
+    /// Recipients of one message.
+    pub recipients: usize,
+    /// Open SMTP connections, of all workers together.
+    pub connections: usize,
+    /// Open SMTP connections from one client address; 0 is no limit.
+    pub connections_per_ip: usize,
+    /// Messages between their first octet and their reply, of all workers together.
+    pub in_flight_messages: usize,
+    /// Octets that those messages may hold; at least `message_size`.
+    pub in_flight_bytes: u64,
+    /// The longest wait for a client's next command.
+    pub command_timeout: Duration,
+    /// The longest wait for the next part of a message.
+    pub data_timeout: Duration,
+    /// Erroneous commands of a session before it is closed with 421.
+    pub errors: usize,
+}
+
+/// `[recipients]`: whom mail is taken for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipients {
+    /// Lower-case patterns without a trailing dot: `example.com` (itself), `*.example.com` (any name below it), `*` (all).
+    pub domains: Vec<String>,
+}
+
+/// `[tls]`: the certificate offered with STARTTLS; both are set, or neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file of the certificate and its chain.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its private key.
+    pub key: Option<PathBuf>,
+}
+
+/// `[kafka]`: where messages go.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Kafka {
+    /// The cluster, or what stands in for one.
+    pub brokers: Brokers,
+    /// The topic of the records.
+    pub topic: String,
+    /// What a record's key is made of.
+    pub key: RecordKey,
+    /// How long librdkafka tries to deliver a record; less than `server.drain_timeout`.
+    pub delivery_timeout: Duration,
+    /// librdkafka properties that are passed on, by name. None of them is one that ringpost sets itself.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// The cluster, or what stands in for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Brokers {
+    /// `embedded`: librdkafka's in-process broker, memory only.
+    Embedded,
+    /// `discard`: none; messages are accepted and dropped, for measuring.
+    Discard,
+    /// The `bootstrap.servers` of a cluster: `host:port`, separated by commas.
+    List(String),
+}
+
+/// What a record's key is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordKey {
+    /// `none`: records have no key and spread over the partitions.
+    None,
+    /// `recipient`: the first recipient's address.
+    Recipient,
+    /// `recipient-domain`: the first recipient's domain.
+    RecipientDomain,
+    /// `sender`: the reverse-path.
+    Sender,
+    /// `client-ip`: the client's address without its port.
+    ClientIp,
+}
+
+/// `[admin]`: metrics and health.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Where `/metrics`, `/healthz` and `/readyz` are served; port 0 lets the kernel choose.
+    pub listen: SocketAddr,
+}
+
+/// `[log]`: what is written to standard error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least severe level that is written: `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Whether each message gets a line of its own.
+    pub messages: bool,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `text`: for people.
+    Text,
+    /// `json`: one object a line.
+    Json,
+}
+
+impl fmt::Debug for Kafka {
+    /// Values of properties may be passwords, and a debug print may end in a log: only the names are shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kafka")
+            .field("brokers", &self.brokers)
+            .field("topic", &self.topic)
+            .field("key", &self.key)
+            .field("delivery_timeout", &self.delivery_timeout)
+            .field("properties", &self.properties.keys())
+            .finish()
+    }
+}

@@ -1,0 +1,537 @@
+//! The one table of options. Reading the file, the environment and flags, checking, and every text about options follow
+//! from it: an option is added by adding its entry here and its field in the parent module.
+//!
+//! Owns keys, kinds, ranges, defaults, texts and flags. Knows nothing of files, positions or precedence; how a kind is
+//! checked is the business of [`Setting`].
+//!
+//! Invariants, each tested: every key is `section.name` with a section of `SECTIONS`; the default of each entry passes
+//! its own check; [`Config::default`] is what the defaults make, and passes the checks between values.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::setting::{Kind, Section, Setting};
+use super::{
+    Admin, Brokers, Config, Kafka, Limits, Log, LogFormat, Recipients, RecordKey, Server, Tls,
+    value,
+};
+
+/// The sections in the order in which they are documented.
+pub(super) const SECTIONS: [Section; 7] = [
+    Section {
+        name: "server",
+        doc: "The SMTP side as a whole.",
+    },
+    Section {
+        name: "limits",
+        doc: "What clients may use up. Memory is bounded by these, whatever clients do.",
+    },
+    Section {
+        name: "recipients",
+        doc: "Whom mail is taken for.",
+    },
+    Section {
+        name: "tls",
+        doc: "The certificate that is offered with STARTTLS. Without one, STARTTLS is not offered.",
+    },
+    Section {
+        name: "kafka",
+        doc: "Where messages go.",
+    },
+    Section {
+        name: "admin",
+        doc: "Metrics and health, over HTTP.",
+    },
+    Section {
+        name: "log",
+        doc: "What is written to standard error.",
+    },
+];
+
+const KIB: u64 = 1 << 10;
+const GIB: u64 = 1 << 30;
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+
+/// The options, section by section.
+pub static SETTINGS: [Setting; 26] = [
+    Setting {
+        key: "server.hostname",
+        kind: Kind::Text(
+            "a domain name, or an address literal such as `[192.0.2.1]`",
+            |config, text| {
+                config.server.hostname = value::host_name(text)?;
+                Ok(())
+            },
+        ),
+        default: "",
+        doc: "The name of this server, as its greeting, the Received field and `ce_source` of records give it. It should be \
+              the name that the MX record points to. Empty: the host name of the machine.",
+        flag: Some("--hostname"),
+        reload: false,
+    },
+    Setting {
+        key: "server.listen",
+        kind: Kind::List(
+            "IP addresses with a port, such as `0.0.0.0:25` or `[::]:25`",
+            |config| config.server.listen.clear(),
+            |config, text| {
+                config.server.listen.push(value::address(text)?);
+                Ok(())
+            },
+        ),
+        default: "127.0.0.1:2525",
+        doc: "Where SMTP is listened for. Port 0 lets the kernel choose a port; the line on standard output names it. \
+              Ports below 1024 need the capability CAP_NET_BIND_SERVICE.",
+        flag: Some("--listen"),
+        reload: false,
+    },
+    Setting {
+        key: "server.workers",
+        kind: Kind::Count(0, 1024, |config| &mut config.server.workers),
+        default: "0",
+        doc: "Threads that serve connections, each with an io_uring of its own. 0: one per core that the process may use.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "server.trace",
+        kind: Kind::Switch(|config| &mut config.server.trace),
+        default: "true",
+        doc: "Whether one Received field is put in front of each message (RFC 5321 4.4). Without it, the value of a record \
+              is exactly what the client sent.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "server.drain_timeout",
+        kind: Kind::Time(100, HOUR, |config| &mut config.server.drain_timeout),
+        default: "35s",
+        doc: "How long SIGTERM waits for transactions that have begun before it ends them. It is longer than \
+              `kafka.delivery_timeout`, so that a message on its way to Kafka gets its reply. Give the service manager a \
+              little more before it kills.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.message_size",
+        kind: Kind::Size(KIB, GIB, |config| &mut config.limits.message_size),
+        default: "25MiB",
+        doc: "The largest message that is taken, advertised as SIZE (RFC 1870). The topic's `max.message.bytes` has to \
+              allow it with 64 KiB to spare for the record's headers.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.recipients",
+        kind: Kind::Count(1, 10_000, |config| &mut config.limits.recipients),
+        default: "100",
+        doc: "Recipients of one message; further ones are answered 452, and the sender tries them in another message. \
+              RFC 5321 4.5.3.1.8 asks for 100 at least.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.connections",
+        kind: Kind::Count(1, 1_000_000, |config| &mut config.limits.connections),
+        default: "50000",
+        doc: "Open connections, of all workers together; further ones are answered 421. Each needs an open file: `ulimit -n` \
+              has to be higher.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.connections_per_ip",
+        kind: Kind::Count(0, 1_000_000, |config| &mut config.limits.connections_per_ip),
+        default: "0",
+        doc: "Open connections from one address; further ones are answered 421. 0: no limit.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.in_flight_messages",
+        kind: Kind::Count(1, 10_000_000, |config| {
+            &mut config.limits.in_flight_messages
+        }),
+        default: "10000",
+        doc: "Messages that may be under way at once, from their first octet to their reply. Beyond it clients wait, and \
+              after a while are answered 451.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.in_flight_bytes",
+        kind: Kind::Size(KIB, 1024 * GIB, |config| &mut config.limits.in_flight_bytes),
+        default: "1GiB",
+        doc: "Memory that those messages may hold together; no less than `limits.message_size`.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.command_timeout",
+        kind: Kind::Time(10, HOUR, |config| &mut config.limits.command_timeout),
+        default: "5min",
+        doc: "How long a client may wait with its next command before it is answered 421. RFC 5321 4.5.3.2.7 asks for five \
+              minutes.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.data_timeout",
+        kind: Kind::Time(10, HOUR, |config| &mut config.limits.data_timeout),
+        default: "3min",
+        doc: "How long a client may wait with the next part of a message before it is answered 421. RFC 5321 4.5.3.2.5 has \
+              three minutes.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.errors",
+        kind: Kind::Count(1, 10_000, |config| &mut config.limits.errors),
+        default: "20",
+        doc: "Erroneous commands of a session before it is answered 421 and closed.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "recipients.domains",
+        kind: Kind::List(
+            "domain names (`example.com`), names below one (`*.example.com`), or `*` for all",
+            |config| config.recipients.domains.clear(),
+            |config, text| {
+                config.recipients.domains.push(value::domain_pattern(text)?);
+                Ok(())
+            },
+        ),
+        default: "*",
+        doc: "The domains that mail is taken for; other recipients are answered 550. `*.example.com` does not include \
+              `example.com` itself.",
+        flag: Some("--domain"),
+        reload: true,
+    },
+    Setting {
+        key: "tls.certificate",
+        kind: Kind::Text("a path", |config, text| {
+            config.tls.certificate = path(text);
+            Ok(())
+        }),
+        default: "",
+        doc: "PEM file of the certificate, followed by its chain. A relative path starts at the folder that ringpost was \
+              started in. Empty: none.",
+        flag: Some("--tls-cert"),
+        reload: true,
+    },
+    Setting {
+        key: "tls.key",
+        kind: Kind::Text("a path", |config, text| {
+            config.tls.key = path(text);
+            Ok(())
+        }),
+        default: "",
+        doc: "PEM file of the certificate's private key. Set both or neither.",
+        flag: Some("--tls-key"),
+        reload: true,
+    },
+    Setting {
+        key: "kafka.brokers",
+        kind: Kind::Text(
+            "`host:port`, several separated by commas; or `embedded`, or `discard`",
+            |config, text| {
+                config.kafka.brokers = match text.trim() {
+                    "embedded" => Brokers::Embedded,
+                    "discard" => Brokers::Discard,
+                    list => Brokers::List(value::broker_list(list)?),
+                };
+                Ok(())
+            },
+        ),
+        default: "embedded",
+        doc: "Brokers of the cluster to begin with; the others are learned from them. `embedded`: a broker inside this \
+              process, in memory, to try ringpost with; it is no storage. `discard`: no broker; messages are acknowledged \
+              and dropped, to measure with.",
+        flag: Some("--brokers"),
+        reload: false,
+    },
+    Setting {
+        key: "kafka.topic",
+        kind: Kind::Text(
+            "1 to 249 letters, digits, dots, underscores and hyphens",
+            |config, text| {
+                config.kafka.topic = value::topic(text)?;
+                Ok(())
+            },
+        ),
+        default: "mail",
+        doc: "The topic of the records.",
+        flag: Some("--topic"),
+        reload: false,
+    },
+    Setting {
+        key: "kafka.key",
+        kind: Kind::Choice(&[
+            ("none", |config| config.kafka.key = RecordKey::None),
+            ("recipient", |config| {
+                config.kafka.key = RecordKey::Recipient
+            }),
+            ("recipient-domain", |config| {
+                config.kafka.key = RecordKey::RecipientDomain
+            }),
+            ("sender", |config| config.kafka.key = RecordKey::Sender),
+            ("client-ip", |config| config.kafka.key = RecordKey::ClientIp),
+        ]),
+        default: "none",
+        doc: "What a record's key is made of; records of one key are in one partition, in order. `recipient` and \
+              `recipient-domain` take the first recipient of the message. `none` spreads records evenly.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "kafka.delivery_timeout",
+        // Nine minutes leave one for what comes before and after Kafka, of the ten that a sender waits for the reply to
+        // its data (RFC 5321 4.5.3.2.6): a reply that comes later makes the sender send the message again.
+        kind: Kind::Time(100, 9 * MINUTE, |config| &mut config.kafka.delivery_timeout),
+        default: "30s",
+        doc: "How long a record may take to reach every in-sync replica, retries included, before the client is answered \
+              451 and keeps the message. Less than `server.drain_timeout`, and well below the ten minutes that a sender \
+              waits (RFC 5321 4.5.3.2.6).",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "kafka.properties",
+        kind: Kind::Properties(|config| &mut config.kafka.properties),
+        default: "",
+        doc: "Any property of librdkafka's producer, such as `compression.type = \"zstd\"`, `security.protocol = \"ssl\"` or \
+              `linger.ms = 5`; values are strings, numbers or booleans. Properties that ringpost sets itself are refused: \
+              `acks`, `message.max.bytes`, `delivery.timeout.ms`, `bootstrap.servers` and their like. In the environment: \
+              `name=value;name=value`, with `\\;` for a semicolon and `\\\\` for a backslash in a value; these are added to \
+              those of the file and beat them.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "admin.listen",
+        kind: Kind::Text(
+            "an IP address with a port, such as `127.0.0.1:9925`",
+            |config, text| {
+                config.admin.listen = value::address(text)?;
+                Ok(())
+            },
+        ),
+        default: "127.0.0.1:9925",
+        doc: "Where `/metrics`, `/healthz` and `/readyz` are served. Whoever reaches it can read the metrics, so keep it off \
+              the public network. Port 0 lets the kernel choose.",
+        flag: Some("--admin"),
+        reload: false,
+    },
+    Setting {
+        key: "log.level",
+        kind: Kind::Choice(&[
+            ("error", |config| "error".clone_into(&mut config.log.level)),
+            ("warn", |config| "warn".clone_into(&mut config.log.level)),
+            ("info", |config| "info".clone_into(&mut config.log.level)),
+            ("debug", |config| "debug".clone_into(&mut config.log.level)),
+            ("trace", |config| "trace".clone_into(&mut config.log.level)),
+        ]),
+        default: "info",
+        doc: "The least severe level that is logged.",
+        flag: None,
+        reload: true,
+    },
+    Setting {
+        key: "log.format",
+        kind: Kind::Choice(&[
+            ("text", |config| config.log.format = LogFormat::Text),
+            ("json", |config| config.log.format = LogFormat::Json),
+        ]),
+        default: "text",
+        doc: "How a log line looks: `text` for people, `json` for one object a line.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "log.messages",
+        kind: Kind::Switch(|config| &mut config.log.messages),
+        default: "true",
+        doc: "Whether each message gets a line in the log: its id, sender, recipients, size and outcome.",
+        flag: None,
+        reload: false,
+    },
+];
+
+/// The option of this key.
+pub fn setting(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| PathBuf::from(text))
+}
+
+impl Default for Config {
+    /// The defaults of the table. Its host name is `localhost`: only [`load()`](super::load()) asks the machine.
+    fn default() -> Self {
+        let mut config = blank();
+        for setting in &SETTINGS {
+            let set = setting.set(&mut config, &setting.default_texts());
+            assert_eq!(set, Ok(()), "the default of {} is allowed", setting.key);
+        }
+        "localhost".clone_into(&mut config.server.hostname);
+        config
+    }
+}
+
+/// A configuration whose values mean nothing yet: each is set by its default.
+fn blank() -> Config {
+    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    Config {
+        server: Server {
+            hostname: String::new(),
+            listen: Vec::new(),
+            workers: 0,
+            trace: false,
+            drain_timeout: Duration::ZERO,
+        },
+        limits: Limits {
+            message_size: 0,
+            recipients: 0,
+            connections: 0,
+            connections_per_ip: 0,
+            in_flight_messages: 0,
+            in_flight_bytes: 0,
+            command_timeout: Duration::ZERO,
+            data_timeout: Duration::ZERO,
+            errors: 0,
+        },
+        recipients: Recipients {
+            domains: Vec::new(),
+        },
+        tls: Tls {
+            certificate: None,
+            key: None,
+        },
+        kafka: Kafka {
+            brokers: Brokers::Embedded,
+            topic: String::new(),
+            key: RecordKey::None,
+            delivery_timeout: Duration::ZERO,
+            properties: BTreeMap::new(),
+        },
+        admin: Admin { listen: nowhere },
+        log: Log {
+            level: String::new(),
+            format: LogFormat::Text,
+            messages: false,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_unique_and_grouped_by_section() {
+        let mut order = Vec::new();
+        for setting in &SETTINGS {
+            if order.last() != Some(&setting.section()) {
+                order.push(setting.section());
+            }
+            let same = SETTINGS
+                .iter()
+                .filter(|other| other.key == setting.key)
+                .count();
+            assert_eq!(same, 1, "{} is there once", setting.key);
+        }
+        let sections: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
+        assert_eq!(order, sections);
+    }
+
+    #[test]
+    fn variables_and_flags_are_unique() {
+        for (index, setting) in SETTINGS.iter().enumerate() {
+            for other in &SETTINGS[index + 1..] {
+                assert_ne!(setting.variable(), other.variable());
+                assert!(
+                    setting.flag.is_none() || setting.flag != other.flag,
+                    "{}",
+                    setting.key
+                );
+            }
+        }
+        assert_eq!(
+            setting("limits.message_size")
+                .expect("in the table")
+                .variable(),
+            "RINGPOST_LIMITS_MESSAGE_SIZE"
+        );
+    }
+
+    #[test]
+    fn every_option_is_documented() {
+        for setting in &SETTINGS {
+            assert!(
+                setting.doc.ends_with('.') && !setting.doc.contains('\n'),
+                "{}",
+                setting.key
+            );
+            assert!(!setting.doc.contains("  "), "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_the_quick_start() {
+        let config = Config::default();
+        assert_eq!(config.server.hostname, "localhost");
+        assert_eq!(
+            config.server.listen,
+            ["127.0.0.1:2525".parse().expect("an address")]
+        );
+        assert_eq!((config.server.workers, config.server.trace), (0, true));
+        assert_eq!(config.server.drain_timeout, Duration::from_secs(35));
+        assert_eq!(config.limits.message_size, 26_214_400);
+        assert_eq!((config.limits.recipients, config.limits.errors), (100, 20));
+        assert_eq!(
+            (config.limits.connections, config.limits.connections_per_ip),
+            (50_000, 0)
+        );
+        assert_eq!(
+            (
+                config.limits.in_flight_messages,
+                config.limits.in_flight_bytes
+            ),
+            (10_000, 1 << 30)
+        );
+        assert_eq!(config.limits.command_timeout, Duration::from_secs(300));
+        assert_eq!(config.limits.data_timeout, Duration::from_secs(180));
+        assert_eq!(config.recipients.domains, ["*"]);
+        assert_eq!(
+            config.tls,
+            Tls {
+                certificate: None,
+                key: None
+            }
+        );
+        assert_eq!(
+            (config.kafka.brokers, config.kafka.topic.as_str()),
+            (Brokers::Embedded, "mail")
+        );
+        assert_eq!(
+            (config.kafka.key, config.kafka.delivery_timeout),
+            (RecordKey::None, Duration::from_secs(30))
+        );
+        assert!(config.kafka.properties.is_empty());
+        assert_eq!(
+            config.admin.listen,
+            "127.0.0.1:9925".parse().expect("an address")
+        );
+        assert_eq!(
+            (config.log.level.as_str(), config.log.format),
+            ("info", LogFormat::Text)
+        );
+        assert!(config.log.messages);
+    }
+}

@@ -1,0 +1,103 @@
+//! Every bound of ringpost that is not a configuration key: its unit in the name, the sentence that derives it, and the
+//! relations between them as `const` assertions.
+//!
+//! Bounds that an operator sets (message size, recipients, connections, time-outs) live in [`crate::config`], whose one
+//! table holds their ranges.
+
+/// The longest command line that is read, CRLF included. RFC 5321 4.5.3.1.4 asks for 512; the parameters of SIZE,
+/// BODY and SMTPUTF8 add 26 + 17 + 10 to MAIL, and SMTPUTF8 lets a path be longer in octets than in characters. Twice
+/// the sum is generous to any sender and still small for an idle session.
+pub const COMMAND_LINE_OCTETS: usize = 2048;
+
+/// The longest reply line that is sent, CRLF included (RFC 5321 4.5.3.1.5).
+pub const REPLY_LINE_OCTETS: usize = 512;
+
+/// The longest path, with its angle brackets and separators (RFC 5321 4.5.3.1.3).
+pub const PATH_OCTETS: usize = 256;
+
+/// The longest local-part (RFC 5321 4.5.3.1.1).
+pub const LOCAL_PART_OCTETS: usize = 64;
+
+/// The longest domain (RFC 5321 4.5.3.1.2).
+pub const DOMAIN_OCTETS: usize = 255;
+
+/// The longest label of a domain (RFC 1035 2.3.4).
+pub const DOMAIN_LABEL_OCTETS: usize = 63;
+
+/// Room of the buffer that commands are read into. It takes the pipelined group of a common transaction whole, and a
+/// connection that waits for a command holds no more than this.
+pub const COMMAND_BUFFER_OCTETS: usize = 2 * COMMAND_LINE_OCTETS;
+
+/// Replies that wait to be written are sent before they exceed this, so that a client which pipelines without reading
+/// cannot make them grow.
+pub const REPLY_BUFFER_OCTETS: usize = 16 * 1024;
+
+/// Room of a new body when nothing is known of the message to come: many mails are smaller, and growth doubles.
+pub const BODY_INITIAL_OCTETS: usize = 16 * 1024;
+
+/// The most that is set aside at once for a body on the sender's word (SIZE=, or the size of its last message). What a
+/// sender announces costs it nothing, so it buys no more than this before the octets arrive.
+pub const BODY_TRUSTED_OCTETS: usize = 256 * 1024;
+
+/// A body's buffer grows when less than this is left, so that a read of the kernel is never tiny.
+pub const BODY_MINIMUM_READ_OCTETS: usize = 4 * 1024;
+
+/// The most that one read of a body takes: bounds the work per wake-up, so that one fast sender cannot keep a worker
+/// from the others.
+pub const BODY_READ_OCTETS: usize = 1024 * 1024;
+
+/// Accepts that a worker keeps in flight per listener: while one completion is handled, the next is under way.
+pub const ACCEPTS_IN_FLIGHT: usize = 4;
+
+/// Length of the queue of connections that the kernel completed and no worker has accepted yet; the kernel cuts it to
+/// net.core.somaxconn.
+pub const LISTEN_BACKLOG: i32 = 4096;
+
+/// How long an accept loop rests after an error such as a full table of open files, in milliseconds.
+pub const ACCEPT_RETREAT_MILLISECONDS: u64 = 100;
+
+/// Smallest number of entries of a worker's submission queue. tokio-uring flushes a full queue by itself; a large one
+/// saves it from doing so in the middle of a wake-up.
+pub const SUBMISSION_ENTRIES: u32 = 1024;
+
+/// Largest completion queue that the kernel grants (IORING_MAX_CQ_ENTRIES is twice this many submissions).
+pub const COMPLETION_ENTRIES_MAXIMUM: u32 = 65_536;
+
+/// Delivery reports that may wait between the librdkafka thread and a worker, in batches. One batch is whatever one
+/// event brought, and records in flight are bounded by the budget, so the channel cannot be the first to fill.
+pub const REPORT_BATCHES: usize = 65_536;
+
+/// Octets that a record's key, headers and framing add to the message: 64 KiB covers the envelope of several hundred
+/// recipients; a larger envelope is counted by its real size when the record is built.
+pub const RECORD_OVERHEAD_OCTETS: usize = 64 * 1024;
+
+/// The most octets that the envelope's recipients may take in one record.
+pub const ENVELOPE_OCTETS: usize = 48 * 1024;
+
+/// A session's own deadline for the delivery report is this much longer than Kafka's, in milliseconds: librdkafka's
+/// verdict is the better one, so it is given time to arrive.
+pub const REPORT_GRACE_MILLISECONDS: u64 = 1_000;
+
+/// Time for which a message may wait for room in the in-flight budget before it is told to come back, in milliseconds.
+pub const BUDGET_WAIT_MILLISECONDS: u64 = 20_000;
+
+/// Shortest and longest pause between two looks at the deadlines of a worker's sessions, in milliseconds: SMTP's
+/// deadlines are minutes, tests use some of 50 ms.
+pub const SWEEP_MINIMUM_MILLISECONDS: u64 = 20;
+/// See [`SWEEP_MINIMUM_MILLISECONDS`].
+pub const SWEEP_MAXIMUM_MILLISECONDS: u64 = 1_000;
+
+/// A sender waits ten minutes for the reply to its data (RFC 5321 4.5.3.2.6).
+pub const SENDER_PATIENCE_MILLISECONDS: u64 = 600_000;
+
+/// Log lines that may wait for a slow terminal before further ones are dropped and counted.
+pub const LOG_LINES_WAITING: usize = 65_536;
+
+const _: () = assert!(COMMAND_BUFFER_OCTETS >= 2 * COMMAND_LINE_OCTETS);
+const _: () = assert!(BODY_INITIAL_OCTETS >= 2 * BODY_MINIMUM_READ_OCTETS);
+const _: () = assert!(BODY_TRUSTED_OCTETS >= BODY_INITIAL_OCTETS);
+const _: () = assert!(BODY_READ_OCTETS >= BODY_TRUSTED_OCTETS);
+const _: () = assert!(ENVELOPE_OCTETS + 8 * 1024 <= RECORD_OVERHEAD_OCTETS);
+const _: () = assert!(PATH_OCTETS > LOCAL_PART_OCTETS + 1);
+const _: () = assert!(SWEEP_MINIMUM_MILLISECONDS < SWEEP_MAXIMUM_MILLISECONDS);
+const _: () = assert!(BUDGET_WAIT_MILLISECONDS + REPORT_GRACE_MILLISECONDS < SENDER_PATIENCE_MILLISECONDS);

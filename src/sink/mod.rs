@@ -1,0 +1,59 @@
+//! Where messages go, and what is known of those under way.
+//!
+//! `kafka` is the real one; `discard` stands in for measuring; `embedded` starts the in-process broker that `kafka` then
+//! talks to. `ledger` is the only place that knows what is in flight.
+
+pub mod discard;
+pub mod embedded;
+pub mod kafka;
+pub mod ledger;
+mod librdkafka;
+
+use crate::mail::record::Record;
+use crate::smtp::refusal::Refusal;
+
+/// Names one record in flight: which worker's ledger holds it, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// Index of the worker.
+    pub worker: u32,
+    /// Slot in its ledger.
+    pub slot: u32,
+    /// Turn of the slot, so that a stale ticket cannot name its successor.
+    pub turn: u64,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every in-sync replica has it.
+    Stored,
+    /// It is not known to be stored; the sender keeps the mail.
+    Refused(Refusal),
+}
+
+/// A delivery report on its way to the worker that waits for it.
+#[derive(Debug)]
+pub struct Report {
+    /// Which record.
+    pub ticket: Ticket,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The record's memory, given back.
+    pub record: Box<Record>,
+}
+
+/// The immediate answer of a sink.
+#[derive(Debug)]
+pub enum Submission {
+    /// A [`Report`] will follow, exactly one.
+    Pending,
+    /// Decided at once; no report follows.
+    Done(Outcome),
+}
+
+/// A place that takes records.
+pub trait Sink: Send + Sync {
+    /// Hands a record over. Never blocks.
+    fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission;
+}

@@ -1,0 +1,203 @@
+//! Paths, mailboxes, domains and address literals (RFC 5321 4.1.2 and 4.1.3, RFC 6531 3.3).
+//!
+//! Owns: their syntax and their lengths (RFC 5321 4.5.3.1). Must not know: whom this MX takes mail for.
+//!
+//! A source route is accepted and ignored (RFC 5321 appendix C). A mailbox is kept as it was written, octet by octet.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::limits::{DOMAIN_LABEL_OCTETS, DOMAIN_OCTETS, LOCAL_PART_OCTETS, PATH_OCTETS};
+
+/// A mailbox as the client wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mailbox {
+    text: String,
+    /// Octets of the local-part.
+    at: usize,
+}
+
+impl Mailbox {
+    /// The whole mailbox, local-part and domain.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The local-part, with its quotes if it has some.
+    pub fn local_part(&self) -> &str {
+        &self.text[..self.at]
+    }
+
+    /// The domain or address literal; empty for `postmaster` alone (RFC 5321 4.1.1.3).
+    pub fn domain(&self) -> &str {
+        self.text.get(self.at + 1..).unwrap_or("")
+    }
+
+    /// Whether it needs SMTPUTF8.
+    pub fn is_international(&self) -> bool {
+        !self.text.is_ascii()
+    }
+}
+
+/// A path is malformed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
+/// A path at the front of `input`, and the octets behind it. `None` is the null path `<>`.
+pub fn path(input: &[u8]) -> Result<(Option<Mailbox>, &[u8]), Malformed> {
+    let inner = input.strip_prefix(b"<").ok_or(Malformed)?;
+    let length = closing_bracket(inner).ok_or(Malformed)?;
+    let (inner, rest) = (&inner[..length], &inner[length + 1..]);
+    if inner.is_empty() {
+        return Ok((None, rest));
+    }
+    if inner.len() + 2 > PATH_OCTETS {
+        return Err(Malformed);
+    }
+    let mailbox = mailbox(without_source_route(inner)?)?;
+    Ok((Some(mailbox), rest))
+}
+
+/// The place of the `>` that ends the path: not one inside a quoted string.
+fn closing_bracket(inner: &[u8]) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    inner.iter().position(|&octet| {
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'>' if !quoted => return true,
+            _ => {}
+        }
+        false
+    })
+}
+
+/// `@a,@b:user@c` without its route (RFC 5321 4.1.2, A-d-l).
+fn without_source_route(inner: &[u8]) -> Result<&[u8], Malformed> {
+    if inner.first() != Some(&b'@') {
+        return Ok(inner);
+    }
+    let colon = memchr::memchr(b':', inner).ok_or(Malformed)?;
+    for hop in inner[..colon].split(|&octet| octet == b',') {
+        let domain = hop.strip_prefix(b"@").ok_or(Malformed)?;
+        if !is_domain(domain) {
+            return Err(Malformed);
+        }
+    }
+    Ok(&inner[colon + 1..])
+}
+
+/// A mailbox, or `postmaster` alone in any case.
+pub fn mailbox(input: &[u8]) -> Result<Mailbox, Malformed> {
+    let text = std::str::from_utf8(input).map_err(|_| Malformed)?;
+    if text.eq_ignore_ascii_case("postmaster") {
+        return Ok(Mailbox { text: text.to_owned(), at: text.len() });
+    }
+    let at = local_part_length(input).ok_or(Malformed)?;
+    if at == 0 || at > LOCAL_PART_OCTETS || input.get(at) != Some(&b'@') {
+        return Err(Malformed);
+    }
+    let domain = &input[at + 1..];
+    if !is_domain(domain) && !is_address_literal(domain) {
+        return Err(Malformed);
+    }
+    Ok(Mailbox { text: text.to_owned(), at })
+}
+
+/// Length of the dot-string or quoted string at the front.
+fn local_part_length(input: &[u8]) -> Option<usize> {
+    if input.first() == Some(&b'"') {
+        return quoted_string_length(input);
+    }
+    let length = input.iter().position(|&octet| octet == b'@')?;
+    let well_formed = input[..length].split(|&octet| octet == b'.').all(|atom| {
+        !atom.is_empty() && atom.iter().all(|&octet| is_atext(octet))
+    });
+    well_formed.then_some(length)
+}
+
+fn quoted_string_length(input: &[u8]) -> Option<usize> {
+    let mut octets = input.iter().enumerate().skip(1);
+    while let Some((at, &octet)) = octets.next() {
+        match octet {
+            b'"' => return Some(at + 1),
+            b'\\' => {
+                octets.next().filter(|&(_, &escaped)| (32..=126).contains(&escaped))?;
+            }
+            32..=126 | 128.. => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// RFC 5322 atext, and UTF-8 as RFC 6531 adds it.
+fn is_atext(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || octet >= 128 || b"!#$%&'*+-/=?^_`{|}~".contains(&octet)
+}
+
+/// Whether `input` is a domain: labels of letters, digits and hyphens that start and end with none of those, or UTF-8
+/// labels (RFC 6531 3.3). An underscore is accepted inside, since names in use have it.
+pub fn is_domain(input: &[u8]) -> bool {
+    !input.is_empty()
+        && input.len() <= DOMAIN_OCTETS
+        && std::str::from_utf8(input).is_ok()
+        && input.split(|&octet| octet == b'.').all(is_label)
+}
+
+fn is_label(label: &[u8]) -> bool {
+    let inner = |&octet: &u8| octet.is_ascii_alphanumeric() || octet >= 128 || octet == b'-' || octet == b'_';
+    let (Some(first), Some(last)) = (label.first(), label.last()) else { return false };
+    label.len() <= DOMAIN_LABEL_OCTETS && *first != b'-' && *last != b'-' && label.iter().all(inner)
+}
+
+/// Whether `input` is an address literal (RFC 5321 4.1.3): `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
+pub fn is_address_literal(input: &[u8]) -> bool {
+    let Some(inner) = input.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) else { return false };
+    let Ok(inner) = std::str::from_utf8(inner) else { return false };
+    match inner.get(..5) {
+        Some(tag) if tag.eq_ignore_ascii_case("IPv6:") => inner[5..].parse::<Ipv6Addr>().is_ok(),
+        _ => inner.parse::<Ipv4Addr>().is_ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_are_accepted() {
+        for (text, local, domain) in [
+            ("<user@example.com>", "user", "example.com"),
+            ("<a.b+c@sub.example.com>", "a.b+c", "sub.example.com"),
+            ("<\"a b\"@example.com>", "\"a b\"", "example.com"),
+            ("<\"a\\\"b>c\"@example.com>", "\"a\\\"b>c\"", "example.com"),
+            ("<user@[192.0.2.1]>", "user", "[192.0.2.1]"),
+            ("<user@[IPv6:2001:db8::1]>", "user", "[IPv6:2001:db8::1]"),
+            ("<@a.example,@b.example:user@c.example>", "user", "c.example"),
+            ("<Postmaster>", "Postmaster", ""),
+            ("<jörg@exämple.de>", "jörg", "exämple.de"),
+        ] {
+            let (mailbox, rest) = path(text.as_bytes()).unwrap_or_else(|_| panic!("{text}"));
+            let mailbox = mailbox.unwrap();
+            assert_eq!((mailbox.local_part(), mailbox.domain(), rest), (local, domain, &b""[..]), "{text}");
+        }
+        assert_eq!(path(b"<> SIZE=1"), Ok((None, &b" SIZE=1"[..])));
+    }
+
+    #[test]
+    fn paths_that_are_refused() {
+        let long_local = format!("<{}@example.com>", "x".repeat(65));
+        let long_label = format!("<x@{}.com>", "x".repeat(64));
+        let long_path = format!("<x@{}>", ["x"; 128].join("."));
+        for text in [
+            "", "user@example.com", "<user>", "<user@>", "<@example.com>", "<a@b@c>", "<a b@c>", "<a..b@c>", "<.a@c>",
+            "<a@-b>", "<a@b->", "<a@b..c>", "<a@[1.2.3]>", "<a@[IPv6:zz]>", "<\"a@b>", "<a@b", "<a\0@b>", "<a@b\r>",
+            "<\"a\"b@c>", "<@a:>", "<@a b@c>", &long_local, &long_label, &long_path,
+        ] {
+            assert_eq!(path(text.as_bytes()), Err(Malformed), "{text}");
+        }
+        assert_eq!(path(b"<\xff@example.com>"), Err(Malformed));
+    }
+}

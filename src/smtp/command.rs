@@ -1,0 +1,238 @@
+//! The verbs of SMTP and their arguments (RFC 5321 4.1.1).
+//!
+//! Owns: from the octets of a line to a command, or the refusal that answers it. Must not know: whether the command is in
+//! order now.
+
+use super::address::{self, Mailbox};
+use super::parameter::{self, MailParameters};
+use super::refusal::Refusal;
+
+/// A command with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// HELO with the client's name.
+    Helo(String),
+    /// EHLO with the client's name.
+    Ehlo(String),
+    /// MAIL with the reverse-path (`None`: the null reverse-path) and its parameters.
+    Mail(Option<Mailbox>, MailParameters),
+    /// RCPT with the forward-path.
+    Rcpt(Mailbox),
+    /// DATA.
+    Data,
+    /// RSET.
+    Rset,
+    /// NOOP, whatever its argument.
+    Noop,
+    /// VRFY.
+    Vrfy,
+    /// HELP, whatever its argument.
+    Help,
+    /// QUIT.
+    Quit,
+}
+
+/// The verb of a command line, for counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// HELO.
+    Helo,
+    /// EHLO.
+    Ehlo,
+    /// MAIL.
+    Mail,
+    /// RCPT.
+    Rcpt,
+    /// DATA.
+    Data,
+    /// RSET.
+    Rset,
+    /// NOOP.
+    Noop,
+    /// VRFY.
+    Vrfy,
+    /// HELP.
+    Help,
+    /// QUIT.
+    Quit,
+    /// Known to SMTP and not offered: EXPN, TURN, ETRN, AUTH, BDAT, STARTTLS and the like.
+    NotOffered,
+    /// Anything else.
+    Unknown,
+}
+
+impl Verb {
+    /// All verbs, in the order of the metric's label values.
+    pub const ALL: [Verb; 12] = [
+        Verb::Helo,
+        Verb::Ehlo,
+        Verb::Mail,
+        Verb::Rcpt,
+        Verb::Data,
+        Verb::Rset,
+        Verb::Noop,
+        Verb::Vrfy,
+        Verb::Help,
+        Verb::Quit,
+        Verb::NotOffered,
+        Verb::Unknown,
+    ];
+
+    /// Value of the metric label `verb`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Verb::Helo => "helo",
+            Verb::Ehlo => "ehlo",
+            Verb::Mail => "mail",
+            Verb::Rcpt => "rcpt",
+            Verb::Data => "data",
+            Verb::Rset => "rset",
+            Verb::Noop => "noop",
+            Verb::Vrfy => "vrfy",
+            Verb::Help => "help",
+            Verb::Quit => "quit",
+            Verb::NotOffered => "not_offered",
+            Verb::Unknown => "unknown",
+        }
+    }
+
+    fn of(word: &[u8]) -> Verb {
+        let mut upper = [0_u8; 8];
+        let Some(upper) = upper.get_mut(..word.len()) else { return Verb::Unknown };
+        upper.copy_from_slice(word);
+        upper.make_ascii_uppercase();
+        match &*upper {
+            b"HELO" => Verb::Helo,
+            b"EHLO" => Verb::Ehlo,
+            b"MAIL" => Verb::Mail,
+            b"RCPT" => Verb::Rcpt,
+            b"DATA" => Verb::Data,
+            b"RSET" => Verb::Rset,
+            b"NOOP" => Verb::Noop,
+            b"VRFY" => Verb::Vrfy,
+            b"HELP" => Verb::Help,
+            b"QUIT" => Verb::Quit,
+            b"EXPN" | b"TURN" | b"ETRN" | b"ATRN" | b"AUTH" | b"BDAT" | b"BURL" | b"STARTTLS" | b"SEND" | b"SOML"
+            | b"SAML" => Verb::NotOffered,
+            _ => Verb::Unknown,
+        }
+    }
+}
+
+/// Parses a line without its CRLF. The verb is told even if the rest is refused.
+pub fn parse(line: &[u8]) -> (Verb, Result<Command, Refusal>) {
+    let line = line.trim_ascii_end();
+    let (word, rest) = match memchr::memchr(b' ', line) {
+        Some(at) => (&line[..at], &line[at + 1..]),
+        None => (line, &line[line.len()..]),
+    };
+    let verb = Verb::of(word);
+    if memchr::memchr3(b'\r', b'\n', 0, line).is_some() {
+        return (verb, Err(Refusal::BareNewline));
+    }
+    (verb, command(verb, rest))
+}
+
+fn command(verb: Verb, rest: &[u8]) -> Result<Command, Refusal> {
+    match verb {
+        Verb::Helo => hello(rest).map(Command::Helo),
+        Verb::Ehlo => hello(rest).map(Command::Ehlo),
+        Verb::Mail => mail(rest),
+        Verb::Rcpt => rcpt(rest),
+        Verb::Data => alone(rest, Command::Data),
+        Verb::Rset => alone(rest, Command::Rset),
+        Verb::Quit => alone(rest, Command::Quit),
+        Verb::Noop => Ok(Command::Noop),
+        Verb::Help => Ok(Command::Help),
+        Verb::Vrfy if rest.trim_ascii().is_empty() => Err(Refusal::Syntax),
+        Verb::Vrfy => Ok(Command::Vrfy),
+        Verb::NotOffered => Err(Refusal::NotImplemented),
+        Verb::Unknown => Err(Refusal::UnknownCommand),
+    }
+}
+
+fn alone(rest: &[u8], command: Command) -> Result<Command, Refusal> {
+    if rest.trim_ascii().is_empty() { Ok(command) } else { Err(Refusal::Syntax) }
+}
+
+/// The client's name. RFC 5321 4.1.4 forbids to refuse a mail because the name is not the client's; what is asked for
+/// here is only that it can be written into a header field and a record: visible octets, no more than a domain has.
+fn hello(rest: &[u8]) -> Result<String, Refusal> {
+    let name = rest.trim_ascii();
+    let visible = name.iter().all(|&octet| octet > b' ' && octet != 127 && !b"()<>\\\"".contains(&octet));
+    if name.is_empty() || name.len() > crate::limits::DOMAIN_OCTETS || !visible {
+        return Err(Refusal::HelloName);
+    }
+    String::from_utf8(name.to_vec()).map_err(|_| Refusal::HelloName)
+}
+
+fn mail(rest: &[u8]) -> Result<Command, Refusal> {
+    let argument = keyword(rest, b"FROM:").ok_or(Refusal::Syntax)?;
+    let (path, rest) = address::path(argument).map_err(|_| Refusal::ReversePathSyntax)?;
+    let parameters = parameter::mail(rest)?;
+    if path.as_ref().is_some_and(Mailbox::is_international) && !parameters.smtputf8 {
+        return Err(Refusal::AddressNeedsSmtpUtf8);
+    }
+    Ok(Command::Mail(path, parameters))
+}
+
+fn rcpt(rest: &[u8]) -> Result<Command, Refusal> {
+    let argument = keyword(rest, b"TO:").ok_or(Refusal::Syntax)?;
+    let (path, rest) = address::path(argument).map_err(|_| Refusal::ForwardPathSyntax)?;
+    parameter::rcpt(rest)?;
+    path.map(Command::Rcpt).ok_or(Refusal::ForwardPathSyntax)
+}
+
+/// What follows `FROM:` or `TO:`. RFC 5321 3.3 has no space behind the colon; old senders put one, and it is harmless.
+fn keyword<'a>(rest: &'a [u8], keyword: &[u8]) -> Option<&'a [u8]> {
+    let rest = rest.trim_ascii_start();
+    let (front, argument) = rest.split_at_checked(keyword.len())?;
+    front.eq_ignore_ascii_case(keyword).then(|| argument.trim_ascii_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(line: &str) -> Refusal {
+        parse(line.as_bytes()).1.expect_err(line)
+    }
+
+    #[test]
+    fn verbs_in_any_case_and_with_trailing_spaces() {
+        for line in ["DATA", "data", "Data  ", "DATA\t"] {
+            assert_eq!(parse(line.as_bytes()), (Verb::Data, Ok(Command::Data)), "{line}");
+        }
+        assert_eq!(parse(b"noop whatever"), (Verb::Noop, Ok(Command::Noop)));
+        assert_eq!(parse(b"EHLO [192.0.2.1]").1, Ok(Command::Ehlo("[192.0.2.1]".into())));
+    }
+
+    #[test]
+    fn mail_and_rcpt() {
+        let (verb, command) = parse(b"mail from:<a@b.example> size=7");
+        let Ok(Command::Mail(Some(path), parameters)) = command else { panic!("{command:?}") };
+        assert_eq!((verb, path.as_str(), parameters.size), (Verb::Mail, "a@b.example", Some(7)));
+        assert!(matches!(parse(b"MAIL FROM:<>").1, Ok(Command::Mail(None, _))));
+        assert!(matches!(parse(b"RCPT TO: <a@b.example>").1, Ok(Command::Rcpt(_))));
+    }
+
+    #[test]
+    fn refusals() {
+        assert_eq!(refusal("FOO"), Refusal::UnknownCommand);
+        assert_eq!(refusal(""), Refusal::UnknownCommand);
+        assert_eq!(refusal("GET / HTTP/1.1"), Refusal::UnknownCommand);
+        assert_eq!(refusal("EXPN list"), Refusal::NotImplemented);
+        assert_eq!(refusal("HELO"), Refusal::HelloName);
+        assert_eq!(refusal("EHLO a b"), Refusal::HelloName);
+        assert_eq!(refusal("DATA now"), Refusal::Syntax);
+        assert_eq!(refusal("VRFY"), Refusal::Syntax);
+        assert_eq!(refusal("MAIL <a@b>"), Refusal::Syntax);
+        assert_eq!(refusal("MAIL FROM:a@b"), Refusal::ReversePathSyntax);
+        assert_eq!(refusal("MAIL FROM:<a@b>SIZE=1"), Refusal::Syntax);
+        assert_eq!(refusal("MAIL FROM:<ä@b>"), Refusal::AddressNeedsSmtpUtf8);
+        assert_eq!(refusal("RCPT TO:<>"), Refusal::ForwardPathSyntax);
+        assert_eq!(refusal("RCPT TO:<a@b> X=1"), Refusal::UnknownParameter);
+        assert_eq!(refusal("NOOP\nQUIT"), Refusal::BareNewline);
+        assert_eq!(refusal("NOOP \0"), Refusal::BareNewline);
+    }
+}

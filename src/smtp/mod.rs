@@ -1,0 +1,35 @@
+//! The SMTP protocol without any I/O: octets, outcomes and the time come in as arguments, replies and actions come out.
+//!
+//! ```text
+//!   octets ──▶ line ──▶ command ──▶ session ──▶ replies (one write per pipelined group)
+//!                        address      │  ▲
+//!                        parameter    │  └── outcome of the commit: stored, or not
+//!   octets of the body ──▶ data ──────┘
+//!                                     └────▶ actions: open a body, commit it, discard it, close
+//! ```
+//!
+//! | file | owns |
+//! |---|---|
+//! | `line` | where a command line ends |
+//! | `command` | the verbs and their arguments |
+//! | `address` | paths, mailboxes, domains (RFC 5321 4.1.2, RFC 6531) |
+//! | `parameter` | the parameters of MAIL and RCPT |
+//! | `data` | transparency and the end of the data (RFC 5321 4.5.2, 4.1.1.4) |
+//! | `refusal` | the one table of refusals: reply, enhanced status code, metric label |
+//! | `reply` | reply lines |
+//! | `policy` | what the operator set: whom this MX takes mail for, and how much |
+//! | `state` | the states of a session and their diagram |
+//! | `session` | the one place that moves between them |
+//!
+//! Nothing here may name a socket, a clock, a random number, a log or a metric.
+
+pub mod address;
+pub mod command;
+pub mod data;
+pub mod line;
+pub mod parameter;
+pub mod policy;
+pub mod refusal;
+pub mod reply;
+pub mod session;
+pub mod state;

@@ -1,0 +1,165 @@
+//! The one table of refusals: each reason with its reply code, enhanced status code (RFC 3463), text and metric label.
+//!
+//! Owns: every reply that says no. Must not know: when one is due; the session decides that.
+
+/// Why a command or a message was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The verb is not one of SMTP's (RFC 5321 4.2.4).
+    UnknownCommand,
+    /// The verb is known and not offered here (RFC 5321 4.2.4).
+    NotImplemented,
+    /// The line is longer than is read (RFC 5321 4.5.3.1.4).
+    LineTooLong,
+    /// The command line holds a bare CR, a bare LF or a NUL (RFC 5321 2.3.8).
+    BareNewline,
+    /// The argument does not parse (RFC 5321 4.1.1).
+    Syntax,
+    /// HELO or EHLO without a usable name (RFC 5321 4.1.1.1).
+    HelloName,
+    /// The reverse-path does not parse (RFC 5321 4.1.2).
+    ReversePathSyntax,
+    /// The forward-path does not parse (RFC 5321 4.1.2).
+    ForwardPathSyntax,
+    /// An address outside ASCII without the SMTPUTF8 parameter (RFC 6531 3.5).
+    AddressNeedsSmtpUtf8,
+    /// A parameter that is not known here (RFC 5321 4.1.1.11).
+    UnknownParameter,
+    /// A known parameter with a value it cannot have, or twice.
+    ParameterValue,
+    /// MAIL before HELO or EHLO (RFC 5321 4.1.4).
+    NeedHello,
+    /// RCPT or DATA before MAIL (RFC 5321 4.1.4).
+    NeedMail,
+    /// DATA before an accepted RCPT (RFC 5321 4.1.4).
+    NeedRecipient,
+    /// MAIL inside a transaction (RFC 5321 4.1.4).
+    NestedMail,
+    /// SIZE= announces more than the limit (RFC 1870 6.1).
+    AnnouncedTooBig,
+    /// The message was larger than the limit (RFC 1870 6.3).
+    TooBig,
+    /// More recipients than one message may have (RFC 5321 4.5.3.1.10).
+    TooManyRecipients,
+    /// A domain that this MX does not take mail for.
+    RelayDenied,
+    /// Too many commands in error; the connection ends.
+    TooManyErrors,
+    /// Nothing, or not enough, arrived in time; the connection ends (RFC 5321 4.5.3.2).
+    TimedOut,
+    /// ringpost is stopping; the connection ends.
+    ShuttingDown,
+    /// The limit of open connections is reached; the connection ends.
+    TooManyConnections,
+    /// The limit of open connections of this client is reached; the connection ends.
+    TooManyConnectionsFromClient,
+    /// No room in the in-flight budget.
+    NoRoom,
+    /// Kafka did not confirm the record in time.
+    KafkaTimedOut,
+    /// The producer's queue is full.
+    KafkaQueueFull,
+    /// Kafka cannot be reached or has no leader or too few in-sync replicas for the partition.
+    KafkaUnavailable,
+    /// Kafka refuses the record because of its size.
+    KafkaTooBig,
+    /// Kafka refuses the record for a reason that an operator has to see to, such as authorization.
+    KafkaRefused,
+}
+
+/// A refusal's row in the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Reply code (RFC 5321 4.2).
+    pub code: u16,
+    /// Enhanced status code (RFC 3463; RFC 2034 says where it goes).
+    pub enhanced: &'static str,
+    /// The text behind it.
+    pub text: &'static str,
+    /// Value of the label `reason` in the metrics.
+    pub label: &'static str,
+}
+
+macro_rules! table {
+    ($($name:ident: $code:literal $enhanced:literal $label:literal $text:literal;)*) => {
+        impl Refusal {
+            /// All refusals, in the order of the table.
+            pub const ALL: &'static [Refusal] = &[$(Refusal::$name),*];
+
+            /// Its row in the table.
+            pub const fn row(self) -> Row {
+                match self {
+                    $(Refusal::$name => Row { code: $code, enhanced: $enhanced, text: $text, label: $label },)*
+                }
+            }
+        }
+    };
+}
+
+table! {
+    UnknownCommand: 500 "5.5.2" "unknown_command" "Command not recognized";
+    NotImplemented: 502 "5.5.1" "not_implemented" "Command not implemented";
+    LineTooLong: 500 "5.5.2" "line_too_long" "Line too long";
+    BareNewline: 500 "5.5.2" "bare_newline" "Lines end with CRLF; bare CR, bare LF and NUL are refused";
+    Syntax: 501 "5.5.4" "syntax" "Syntax error in parameters or arguments";
+    HelloName: 501 "5.5.4" "hello_name" "A domain name or an address literal is needed";
+    ReversePathSyntax: 501 "5.1.7" "reverse_path_syntax" "Syntax error in the reverse-path";
+    ForwardPathSyntax: 501 "5.1.3" "forward_path_syntax" "Syntax error in the forward-path";
+    AddressNeedsSmtpUtf8: 553 "5.6.7" "address_needs_smtputf8" "The address needs the SMTPUTF8 parameter of MAIL";
+    UnknownParameter: 555 "5.5.4" "unknown_parameter" "Parameter not recognized or not implemented";
+    ParameterValue: 501 "5.5.4" "parameter_value" "A parameter has a wrong value or stands twice";
+    NeedHello: 503 "5.5.1" "need_hello" "Send HELO or EHLO first";
+    NeedMail: 503 "5.5.1" "need_mail" "Send MAIL first";
+    NeedRecipient: 554 "5.5.1" "need_recipient" "No valid recipients";
+    NestedMail: 503 "5.5.1" "nested_mail" "A transaction is open already; send RSET to end it";
+    AnnouncedTooBig: 552 "5.3.4" "announced_too_big" "The message exceeds the limit that EHLO names";
+    TooBig: 552 "5.3.4" "too_big" "The message exceeds the limit that EHLO names";
+    TooManyRecipients: 452 "4.5.3" "too_many_recipients" "Too many recipients; send the rest in another transaction";
+    RelayDenied: 550 "5.7.1" "relay_denied" "No mail for this domain is taken here";
+    TooManyErrors: 421 "4.7.0" "too_many_errors" "Too many errors; closing the connection";
+    TimedOut: 421 "4.4.2" "timed_out" "Timed out; closing the connection";
+    ShuttingDown: 421 "4.3.2" "shutting_down" "The service is shutting down; try again";
+    TooManyConnections: 421 "4.3.2" "too_many_connections" "Too many connections; try again later";
+    TooManyConnectionsFromClient: 421 "4.7.0" "too_many_connections_from_client" "Too many connections from your address";
+    NoRoom: 451 "4.3.1" "no_room" "Too much mail in flight; try again later";
+    KafkaTimedOut: 451 "4.4.7" "kafka_timed_out" "The message could not be stored in time; try again later";
+    KafkaQueueFull: 451 "4.3.1" "kafka_queue_full" "The storage queue is full; try again later";
+    KafkaUnavailable: 451 "4.4.1" "kafka_unavailable" "The storage is not available; try again later";
+    KafkaTooBig: 552 "5.3.4" "kafka_too_big" "The message is larger than the storage takes";
+    KafkaRefused: 451 "4.3.5" "kafka_refused" "The storage refuses the message; try again later";
+}
+
+impl Refusal {
+    /// Whether the sender is to try again (4xx).
+    pub fn is_transient(self) -> bool {
+        self.row().code < 500
+    }
+
+    /// Whether the connection ends with this reply (RFC 5321 3.8: 421).
+    pub fn closes(self) -> bool {
+        self.row().code == 421
+    }
+
+    /// Whether it counts towards the limit of commands in error: those that a correct client does not cause.
+    pub fn is_error(self) -> bool {
+        matches!(self.row().code, 500..=504 | 550 | 553..=555)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn codes_agree_with_their_enhanced_codes_and_labels_are_unique() {
+        let mut labels = HashSet::new();
+        for refusal in Refusal::ALL {
+            let row = refusal.row();
+            assert_eq!(row.code / 100, u16::from(row.enhanced.as_bytes()[0] - b'0'), "{refusal:?}");
+            assert!(matches!(row.code, 400..=599));
+            assert!(labels.insert(row.label), "{refusal:?}");
+            assert!(row.text.is_ascii() && row.text.len() < 200);
+        }
+    }
+}

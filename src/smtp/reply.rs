@@ -1,0 +1,107 @@
+//! Reply lines (RFC 5321 4.2), written behind each other so that a pipelined group leaves in one write.
+//!
+//! Owns: the form of a reply. Must not know: which one is due.
+//!
+//! Invariant: no line is longer than [`REPLY_LINE_OCTETS`].
+
+use std::fmt::{self, Write};
+
+use super::refusal::Refusal;
+use crate::limits::REPLY_LINE_OCTETS;
+
+/// Replies that wait to be written, in the order of their commands.
+#[derive(Debug, Default)]
+pub struct Replies {
+    octets: Vec<u8>,
+}
+
+impl Replies {
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.octets.is_empty()
+    }
+
+    /// Octets that wait.
+    pub fn len(&self) -> usize {
+        self.octets.len()
+    }
+
+    /// Gives the waiting octets in exchange for an empty buffer.
+    pub fn swap(&mut self, buffer: &mut Vec<u8>) {
+        debug_assert!(buffer.is_empty());
+        std::mem::swap(&mut self.octets, buffer);
+    }
+
+    /// One line with an enhanced status code, or without one where RFC 2034 has none (`enhanced` empty).
+    pub fn line(&mut self, code: u16, enhanced: &str, text: fmt::Arguments<'_>) {
+        let start = self.octets.len();
+        let mut out = Octets(&mut self.octets);
+        let separator = if enhanced.is_empty() { "" } else { " " };
+        out.write_fmt(format_args!("{code} {enhanced}{separator}{text}")).expect("a Vec takes all octets");
+        self.finish(start);
+    }
+
+    /// A refusal's line.
+    pub fn refuse(&mut self, refusal: Refusal) {
+        let row = refusal.row();
+        self.line(row.code, row.enhanced, format_args!("{}", row.text));
+    }
+
+    /// A reply of several lines without enhanced codes, as EHLO's (RFC 2034 3) and HELP's.
+    pub fn lines<'a>(&mut self, code: u16, lines: &[fmt::Arguments<'a>]) {
+        for (number, text) in lines.iter().enumerate() {
+            let start = self.octets.len();
+            let separator = if number + 1 == lines.len() { ' ' } else { '-' };
+            let mut out = Octets(&mut self.octets);
+            out.write_fmt(format_args!("{code}{separator}{text}")).expect("a Vec takes all octets");
+            self.finish(start);
+        }
+    }
+
+    fn finish(&mut self, start: usize) {
+        debug_assert!(!self.octets[start..].iter().any(|&o| o == b'\r' || o == b'\n'));
+        self.octets.truncate(start + REPLY_LINE_OCTETS - 2);
+        self.octets.extend_from_slice(b"\r\n");
+    }
+}
+
+struct Octets<'a>(&'a mut Vec<u8>);
+
+impl Write for Octets<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(replies: &mut Replies) -> String {
+        let mut out = Vec::new();
+        replies.swap(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn lines_have_their_form() {
+        let mut replies = Replies::default();
+        replies.line(250, "2.0.0", format_args!("{}", 7));
+        replies.line(354, "", format_args!("go"));
+        replies.lines(250, &[format_args!("mx"), format_args!("SIZE")]);
+        replies.refuse(Refusal::NeedMail);
+        let expected = "250 2.0.0 7\r\n354 go\r\n250-mx\r\n250 SIZE\r\n503 5.5.1 Send MAIL first\r\n";
+        assert_eq!(text(&mut replies), expected);
+        assert!(replies.is_empty());
+    }
+
+    #[test]
+    fn a_line_is_never_too_long() {
+        let mut replies = Replies::default();
+        replies.line(250, "2.0.0", format_args!("{}", "x".repeat(2000)));
+        let line = text(&mut replies);
+        assert_eq!(line.len(), REPLY_LINE_OCTETS);
+        assert!(line.ends_with("x\r\n"));
+    }
+}
