@@ -120,6 +120,11 @@ impl Session {
         }
     }
 
+    /// Whether it waits for a command outside of a transaction.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Connected | State::Greeted(_))
+    }
+
     /// When [`Session::expire`] is due.
     pub fn deadline(&self) -> Instant {
         self.deadline
@@ -267,7 +272,7 @@ impl Session {
 
     /// The server is stopping: a session without a transaction ends now, another one at the end of its transaction.
     pub fn drain(&mut self) {
-        if matches!(self.state, State::Connected | State::Greeted(_)) {
+        if self.is_idle() {
             self.refuse(Refusal::ShuttingDown);
         }
     }

@@ -1,0 +1,444 @@
+//! Drives one session over one transport.
+//!
+//! Owns: the buffers of a connection, and the order of reading, acting and writing. Must not know: the protocol (the
+//! session does) and the runtime (the transport does).
+//!
+//! Invariants: replies leave before anything is waited for, in one write; a body is read by the kernel into the buffer
+//! that the record will have, and octets are copied only where a client sent data behind a command, or commands behind
+//! data, in one packet; while an outcome is awaited, nothing is read.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+
+use super::hub::{Hub, Slot};
+use super::transport::Transport;
+use crate::limits::{
+    BODY_INITIAL_OCTETS, BODY_MINIMUM_READ_OCTETS, BODY_READ_OCTETS, BODY_TRUSTED_OCTETS, BUDGET_WAIT_MILLISECONDS,
+    COMMAND_BUFFER_OCTETS, REPLY_BUFFER_OCTETS,
+};
+use crate::mail::envelope::Envelope;
+use crate::mail::id::QueueId;
+use crate::mail::record::{Record, Stamp};
+use crate::mail::trace;
+use crate::sink::ledger::Waiter;
+use crate::sink::{Outcome, Submission};
+use crate::smtp::refusal::Refusal;
+use crate::smtp::session::{Action, Event, Expects, Session};
+use crate::smtp::state::Transaction;
+use crate::telemetry::metrics::SessionEnd;
+
+/// A message that is being received.
+struct Message {
+    envelope: Envelope,
+    id: QueueId,
+    time: jiff::Timestamp,
+    body: BytesMut,
+    /// Octets charged to the budget for `body`.
+    charged: usize,
+}
+
+struct Connection<'a, T> {
+    transport: &'a T,
+    hub: &'a Hub,
+    slot: Rc<Slot>,
+    waiter: Waiter,
+    client: SocketAddr,
+    session: Session,
+    input: BytesMut,
+    output: Vec<u8>,
+    message: Option<Message>,
+    /// Octets of the last message: the next one is probably as large.
+    last_size: usize,
+    end: SessionEnd,
+}
+
+/// Serves one connection from banner to close; how it ended.
+pub async fn serve<T: Transport>(transport: &T, client: SocketAddr, hub: &Hub) -> SessionEnd {
+    let (waiter, slot) = hub.enter();
+    let mut connection = Connection {
+        transport,
+        hub,
+        slot,
+        waiter,
+        client,
+        session: Session::new(Arc::clone(&hub.shared.policy), Instant::now()),
+        input: BytesMut::new(),
+        output: Vec::new(),
+        message: None,
+        last_size: 0,
+        end: SessionEnd::ClosedByClient,
+    };
+    let result = connection.run().await;
+    connection.drop_message();
+    if result.is_err() && connection.end == SessionEnd::ClosedByClient {
+        connection.end = SessionEnd::Error;
+    }
+    hub.leave(waiter);
+    connection.end
+}
+
+impl<T: Transport> Connection<'_, T> {
+    async fn run(&mut self) -> io::Result<()> {
+        loop {
+            self.act().await?;
+            match self.session.expects() {
+                Expects::Nothing => return self.flush().await,
+                Expects::Driver => unreachable!("act() does all that the driver is asked for"),
+                Expects::Commands => {
+                    if self.hub.shared.draining.load(Ordering::Relaxed) {
+                        self.session.drain();
+                        if self.session.expects() == Expects::Nothing {
+                            continue;
+                        }
+                    }
+                    if !self.commands() {
+                        self.flush().await?;
+                        if !self.read_commands().await? {
+                            return self.flush().await;
+                        }
+                    }
+                }
+                Expects::Data if self.input.is_empty() => {
+                    self.flush().await?;
+                    if !self.read_data().await? {
+                        return self.flush().await;
+                    }
+                }
+                Expects::Data => self.data_behind_commands(),
+            }
+            if self.session.replies().len() >= REPLY_BUFFER_OCTETS {
+                self.flush().await?;
+            }
+        }
+    }
+
+    /// Gives the session the commands that are here; whether it took any.
+    fn commands(&mut self) -> bool {
+        let consumed = self.session.receive(&self.input, Instant::now());
+        self.input.advance(consumed);
+        self.count();
+        consumed > 0
+    }
+
+    /// Reads commands; whether there is more to do.
+    async fn read_commands(&mut self) -> io::Result<bool> {
+        let mut buffer = std::mem::take(&mut self.input);
+        buffer.reserve(COMMAND_BUFFER_OCTETS - buffer.len());
+        self.slot.idle.set(self.session.is_idle());
+        let (result, buffer) = self.read(buffer, COMMAND_BUFFER_OCTETS).await;
+        self.slot.idle.set(false);
+        self.input = buffer;
+        self.arrived(result)
+    }
+
+    /// Reads data into the body; whether there is more to do.
+    async fn read_data(&mut self) -> io::Result<bool> {
+        self.make_room();
+        let body = match &mut self.message {
+            Some(message) => std::mem::take(&mut message.body),
+            // Nothing is kept any more: a small buffer takes what is to be dropped.
+            None => BytesMut::with_capacity(BODY_INITIAL_OCTETS),
+        };
+        let from = body.len();
+        let (result, mut body) = self.read(body, BODY_READ_OCTETS).await;
+        let more = match self.arrived(result) {
+            Ok(more) => more,
+            Err(error) => {
+                self.put_back(body);
+                return Err(error);
+            }
+        };
+        if more {
+            let progress = self.session.receive_data(&mut body[from..], Instant::now());
+            let behind = &body[from + progress.consumed..];
+            if !behind.is_empty() {
+                // The one copy of octets that a client sent behind the end of its data: its next commands.
+                self.input.extend_from_slice(behind);
+            }
+            body.truncate((from + progress.kept) - progress.retracted);
+            self.count();
+        }
+        self.put_back(body);
+        Ok(more)
+    }
+
+    fn put_back(&mut self, body: BytesMut) {
+        if let Some(message) = &mut self.message {
+            message.body = body;
+        }
+    }
+
+    /// Data that came in one packet with its DATA command: the one copy into the body.
+    fn data_behind_commands(&mut self) {
+        let mut input = std::mem::take(&mut self.input);
+        let progress = self.session.receive_data(&mut input, Instant::now());
+        if progress.kept > 0 {
+            self.make_room_for(progress.kept);
+        }
+        if let Some(message) = &mut self.message {
+            message.body.extend_from_slice(&input[..progress.kept]);
+            message.body.truncate(message.body.len() - progress.retracted);
+        }
+        input.advance(progress.consumed);
+        self.input = input;
+        self.count();
+    }
+
+    fn make_room(&mut self) {
+        let room = self.message.as_ref().map_or(usize::MAX, |message| message.body.capacity() - message.body.len());
+        if room < BODY_MINIMUM_READ_OCTETS {
+            self.make_room_for(BODY_MINIMUM_READ_OCTETS);
+        }
+    }
+
+    /// Grows the body by doubling, if the budget allows; else the message is spoilt and its memory freed.
+    fn make_room_for(&mut self, octets: usize) {
+        let Some(message) = &mut self.message else { return };
+        if message.body.capacity() - message.body.len() >= octets {
+            return;
+        }
+        let before = message.charged;
+        let target = (message.body.capacity() * 2).max(message.body.len() + octets);
+        if !self.hub.budget.borrow_mut().grow(target - before) {
+            self.session.spoil(Refusal::NoRoom);
+            let _ = self.session.poll_action();
+            return self.drop_message();
+        }
+        message.body.reserve(target - message.body.len());
+        message.charged = target;
+        self.hub.shared.metrics.in_flight(0, (target - before) as i64);
+    }
+
+    async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut) {
+        self.slot.arm(self.session.deadline());
+        self.slot.operation(self.transport, Shutdown::Read, self.transport.read(buffer, most)).await
+    }
+
+    /// What a read brought; `false` where the connection is over, with the last reply ready if one is due.
+    fn arrived(&mut self, result: io::Result<usize>) -> io::Result<bool> {
+        if result? > 0 {
+            return Ok(true);
+        }
+        if self.hub.shared.draining.load(Ordering::Relaxed) && self.session.is_idle() {
+            self.session.drain();
+            self.end = SessionEnd::Shutdown;
+        } else if self.slot.expired() {
+            self.session.expire(Instant::now());
+            self.end = SessionEnd::TimedOut;
+        }
+        self.count();
+        Ok(false)
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.session.replies().is_empty() {
+            return Ok(());
+        }
+        let mut octets = std::mem::take(&mut self.output);
+        octets.clear();
+        self.session.replies().swap(&mut octets);
+        self.slot.arm(Instant::now() + self.hub.shared.policy.command_timeout);
+        let write = self.transport.write_all(octets);
+        let (result, octets) = self.slot.operation(self.transport, Shutdown::Both, write).await;
+        self.output = octets;
+        self.output.clear();
+        result
+    }
+
+    fn count(&mut self) {
+        let metrics = &self.hub.shared.metrics;
+        for event in self.session.events() {
+            match event {
+                Event::Command(verb) => metrics.command(verb),
+                Event::Reply(code) => {
+                    metrics.reply(code);
+                    if code == 221 {
+                        self.end = SessionEnd::Quit;
+                    }
+                }
+                Event::Refused(refusal) => {
+                    metrics.refused(refusal);
+                    match refusal {
+                        Refusal::TooManyErrors => self.end = SessionEnd::TooManyErrors,
+                        Refusal::ShuttingDown => self.end = SessionEnd::Shutdown,
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what the session asks for.
+    async fn act(&mut self) -> io::Result<()> {
+        while let Some(action) = self.session.poll_action() {
+            match action {
+                Action::Admit { announced } => self.admit(announced).await?,
+                Action::Commit { size } => self.commit(size).await?,
+                Action::Discard => self.discard(),
+                Action::Close => {}
+            }
+            self.count();
+        }
+        self.count();
+        Ok(())
+    }
+
+    async fn admit(&mut self, announced: Option<u64>) -> io::Result<()> {
+        let trusted = announced.map_or(self.last_size, |size| usize::try_from(size).unwrap_or(usize::MAX));
+        let room = trusted.saturating_add(BODY_MINIMUM_READ_OCTETS).clamp(BODY_INITIAL_OCTETS, BODY_TRUSTED_OCTETS);
+        let mut waited = false;
+        while !self.hub.budget.borrow_mut().admit(room) {
+            if !waited {
+                self.flush().await?;
+                self.slot.arm(Instant::now() + Duration::from_millis(BUDGET_WAIT_MILLISECONDS));
+                waited = true;
+            }
+            if self.slot.expired() {
+                self.hub.budget.borrow_mut().forget(self.waiter);
+                self.hub.shared.metrics.message_tempfailed();
+                self.session.admit(Err(Refusal::NoRoom), Instant::now());
+                return Ok(());
+            }
+            self.hub.budget.borrow_mut().wait(self.waiter);
+            self.slot.woken().await;
+        }
+        self.hub.budget.borrow_mut().forget(self.waiter);
+        self.hub.shared.metrics.in_flight(1, room as i64);
+        let transaction = self.session.transaction().expect("a transaction is being admitted");
+        let message = open_message(self.hub, self.client, transaction, room);
+        self.message = Some(message);
+        self.session.admit(Ok(()), Instant::now());
+        Ok(())
+    }
+
+    /// The session wants no more of the body: it was too big, or there was no room.
+    fn discard(&mut self) {
+        if self.message.is_some() {
+            self.drop_message();
+        }
+        if self.session.expects() == Expects::Commands {
+            self.hub.shared.metrics.message_refused();
+        }
+    }
+
+    fn drop_message(&mut self) {
+        if let Some(message) = self.message.take() {
+            self.hub.release(message.charged);
+        }
+    }
+
+    async fn commit(&mut self, size: u64) -> io::Result<()> {
+        let received = Instant::now();
+        let message = self.message.take().expect("a message is being committed");
+        let Message { envelope, id, time, body, charged } = message;
+        self.last_size = body.len();
+        let outcome = self.store(&envelope, id, time, size, body, charged).await?;
+        let now = Instant::now();
+        let metrics = &self.hub.shared.metrics;
+        match outcome {
+            Outcome::Stored => {
+                metrics.message_accepted(size, now - received, now - received);
+                self.session.resolve(Ok(id), now);
+            }
+            Outcome::Refused(refusal) => {
+                if refusal.is_transient() { metrics.message_tempfailed() } else { metrics.message_refused() }
+                self.session.resolve(Err::<QueueId, _>(refusal), now);
+            }
+        }
+        if self.hub.shared.log_messages {
+            log_message(&envelope, id, size, outcome, now - received);
+        }
+        Ok(())
+    }
+
+    /// Hands the record over and waits for its outcome.
+    async fn store(
+        &mut self,
+        envelope: &Envelope,
+        id: QueueId,
+        time: jiff::Timestamp,
+        size: u64,
+        body: BytesMut,
+        charged: usize,
+    ) -> io::Result<Outcome> {
+        let time = time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+        let shared = &self.hub.shared;
+        let stamp = Stamp { id, hostname: &shared.policy.hostname, time: &time, size, key: shared.key };
+        assert_eq!(charged, body.capacity(), "the budget knows what a body holds");
+        let record = Box::new(Record::new(envelope, stamp, body));
+        let ticket = self.hub.ledger.borrow_mut().open(self.waiter);
+        if let Submission::Done(outcome) = shared.sink.submit(ticket, record) {
+            let _ = self.hub.ledger.borrow_mut().close(ticket);
+            self.hub.release(charged);
+            return Ok(outcome);
+        }
+        self.slot.arm(self.session.deadline());
+        match self.slot.outcome().await {
+            Some(outcome) => Ok(outcome),
+            None => {
+                self.hub.ledger.borrow_mut().abandon(ticket);
+                Ok(Outcome::Refused(Refusal::KafkaTimedOut))
+            }
+        }
+    }
+}
+
+fn open_message(hub: &Hub, client: SocketAddr, transaction: &Transaction, room: usize) -> Message {
+    let shared = &hub.shared;
+    let time = jiff::Timestamp::now();
+    let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
+    let id = hub.ids.borrow_mut().next(milliseconds);
+    let envelope = envelope(client, transaction);
+    let mut body = BytesMut::with_capacity(room);
+    assert_eq!(body.capacity(), room, "the budget knows what a body holds");
+    if shared.trace {
+        let date = time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
+        let field = trace::received(&envelope, &shared.policy.hostname, id, &date);
+        body.extend_from_slice(field.as_bytes());
+    }
+    Message { envelope, id, time, body, charged: room }
+}
+
+fn envelope(client: SocketAddr, transaction: &Transaction) -> Envelope {
+    let smtputf8 = transaction.parameters.smtputf8;
+    let protocol = match (smtputf8, transaction.hello.extended) {
+        (true, _) => "UTF8SMTP",
+        (false, true) => "ESMTP",
+        (false, false) => "SMTP",
+    };
+    let text = |mailbox: &crate::smtp::address::Mailbox| mailbox.as_str().to_owned();
+    Envelope {
+        reverse_path: transaction.reverse_path.as_ref().map(text).unwrap_or_default(),
+        recipients: transaction.recipients.iter().map(text).collect(),
+        helo: transaction.hello.name.to_string(),
+        client,
+        protocol,
+        body: transaction.parameters.body.unwrap_or_default(),
+        smtputf8,
+    }
+}
+
+fn log_message(envelope: &Envelope, id: QueueId, size: u64, outcome: Outcome, took: Duration) {
+    let outcome = match outcome {
+        Outcome::Stored => "stored",
+        Outcome::Refused(refusal) => refusal.row().label,
+    };
+    tracing::info!(
+        %id,
+        client = %envelope.client,
+        helo = envelope.helo,
+        from = envelope.reverse_path,
+        to = envelope.recipients.first().map_or("", String::as_str),
+        recipients = envelope.recipients.len(),
+        size,
+        outcome,
+        milliseconds = took.as_secs_f64() * 1e3,
+        "message"
+    );
+}

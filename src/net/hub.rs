@@ -1,0 +1,232 @@
+//! What the connections of one worker share. Nothing here is shared between workers but what [`Shared`] holds.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::net::Shutdown;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::task::{Poll, Waker};
+use std::time::Instant;
+
+use slab::Slab;
+
+use super::budget::Budget;
+use super::transport::Transport;
+use crate::config::RecordKey;
+use crate::mail::id::Generator;
+use crate::sink::ledger::{Ledger, Waiter};
+use crate::sink::{Outcome, Report, Sink};
+use crate::smtp::policy::Policy;
+use crate::telemetry::metrics::Metrics;
+
+/// What all workers share: read only, or atomic.
+pub struct Shared {
+    /// The policy of the sessions.
+    pub policy: Arc<Policy>,
+    /// Where messages go.
+    pub sink: Arc<dyn Sink>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Whether a Received field is put in front.
+    pub trace: bool,
+    /// What a record's key is made of.
+    pub key: RecordKey,
+    /// One log line per message.
+    pub log_messages: bool,
+    /// Most open connections.
+    pub connections_most: usize,
+    /// Most open connections from one address; 0: no limit.
+    pub connections_per_address: usize,
+    /// Open connections.
+    pub connections: AtomicUsize,
+    /// Open connections by address; used on accept and close only, and only where there is such a limit.
+    pub addresses: std::sync::Mutex<std::collections::HashMap<std::net::IpAddr, usize>>,
+    /// Set once, when the server stops.
+    pub draining: AtomicBool,
+}
+
+/// A connection as its worker sees it.
+#[derive(Debug)]
+pub struct Slot {
+    deadline: Cell<Instant>,
+    expired: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+    outcome: Cell<Option<Outcome>>,
+    /// Whether it waits for a command outside of a transaction.
+    pub idle: Cell<bool>,
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self {
+            deadline: Cell::new(Instant::now()),
+            expired: Cell::new(false),
+            waker: RefCell::new(None),
+            outcome: Cell::new(None),
+            idle: Cell::new(false),
+        }
+    }
+
+    /// Ends what it waits for, now.
+    pub fn interrupt(&self) {
+        self.expired.set(true);
+        self.wake();
+    }
+
+    /// Lets it look again.
+    pub fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Arms the deadline for what comes next.
+    pub fn arm(&self, deadline: Instant) {
+        self.deadline.set(deadline);
+        self.expired.set(false);
+    }
+
+    /// Whether the deadline passed, or it was interrupted.
+    pub fn expired(&self) -> bool {
+        self.expired.get()
+    }
+
+    fn remember(&self, waker: &Waker) {
+        let mut kept = self.waker.borrow_mut();
+        if !kept.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            *kept = Some(waker.clone());
+        }
+    }
+
+    /// Waits for an operation on `transport`; once expired, shuts that direction down so that the operation ends. The
+    /// operation is never dropped before its end.
+    pub async fn operation<T: Transport, F: Future>(&self, transport: &T, how: Shutdown, operation: F) -> F::Output {
+        let mut operation = pin!(operation);
+        let mut shut = false;
+        std::future::poll_fn(|context| {
+            self.remember(context.waker());
+            if let Poll::Ready(output) = operation.as_mut().poll(context) {
+                return Poll::Ready(output);
+            }
+            if self.expired.get() && !std::mem::replace(&mut shut, true) {
+                transport.shutdown(how);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits for the outcome of a commit; `None` once expired.
+    pub async fn outcome(&self) -> Option<Outcome> {
+        std::future::poll_fn(|context| {
+            self.remember(context.waker());
+            match self.outcome.take() {
+                Some(outcome) => Poll::Ready(Some(outcome)),
+                None if self.expired.get() => Poll::Ready(None),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Waits for one wake-up.
+    pub async fn woken(&self) {
+        let mut first = true;
+        std::future::poll_fn(|context| {
+            self.remember(context.waker());
+            if std::mem::replace(&mut first, false) && !self.expired.get() { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+    }
+}
+
+/// See the module.
+pub struct Hub {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// Records in flight.
+    pub ledger: RefCell<Ledger>,
+    /// Room for bodies.
+    pub budget: RefCell<Budget>,
+    /// Gives queue ids.
+    pub ids: RefCell<Generator>,
+    slots: RefCell<Slab<Rc<Slot>>>,
+}
+
+impl Hub {
+    /// The hub of one worker.
+    pub fn new(shared: Arc<Shared>, ledger: Ledger, budget: Budget, ids: Generator) -> Self {
+        Self {
+            shared,
+            ledger: RefCell::new(ledger),
+            budget: RefCell::new(budget),
+            ids: RefCell::new(ids),
+            slots: RefCell::new(Slab::new()),
+        }
+    }
+
+    /// A slot for a new connection.
+    pub fn enter(&self) -> (Waiter, Rc<Slot>) {
+        let slot = Rc::new(Slot::new());
+        (self.slots.borrow_mut().insert(Rc::clone(&slot)), slot)
+    }
+
+    /// The connection is over.
+    pub fn leave(&self, waiter: Waiter) {
+        self.slots.borrow_mut().remove(waiter);
+    }
+
+    /// Open connections.
+    pub fn connections(&self) -> usize {
+        self.slots.borrow().len()
+    }
+
+    /// Gives a message's charge back and wakes who waits for room.
+    pub fn release(&self, octets: usize) {
+        self.shared.metrics.in_flight(-1, -(octets as i64));
+        let next = self.budget.borrow_mut().release(octets);
+        if let Some(slot) = next.and_then(|waiter| self.slots.borrow().get(waiter).cloned()) {
+            slot.wake();
+        }
+    }
+
+    /// A delivery report came.
+    pub fn report(&self, report: Report) {
+        let waiter = self.ledger.borrow_mut().close(report.ticket);
+        let octets = report.record.value.capacity();
+        drop(report.record);
+        self.release(octets);
+        match waiter.and_then(|waiter| self.slots.borrow().get(waiter).cloned()) {
+            Some(slot) => {
+                slot.outcome.set(Some(report.outcome));
+                slot.wake();
+            }
+            None => self.shared.metrics.late_report(),
+        }
+    }
+
+    /// Interrupts the connections whose deadline has passed; the earliest deadline of the others.
+    pub fn sweep(&self, now: Instant) -> Option<Instant> {
+        let mut earliest: Option<Instant> = None;
+        for (_, slot) in &*self.slots.borrow() {
+            let deadline = slot.deadline.get();
+            if deadline <= now && !slot.expired.get() {
+                slot.interrupt();
+            } else if deadline > now {
+                earliest = Some(earliest.map_or(deadline, |other| other.min(deadline)));
+            }
+        }
+        earliest
+    }
+
+    /// Interrupts the connections that are outside of a transaction.
+    pub fn interrupt_idle(&self) {
+        for (_, slot) in &*self.slots.borrow() {
+            if slot.idle.get() && !slot.expired.get() {
+                slot.interrupt();
+            }
+        }
+    }
+}

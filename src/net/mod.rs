@@ -1,0 +1,17 @@
+//! The io_uring layer: the only one that names the runtime.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `transport` | the door between a connection and its octets |
+//! | `connection` | drives one session over one transport |
+//! | `hub` | what the connections of one worker share: slots, ledger, budget, ids |
+//! | `budget` | the in-flight budget of one worker |
+//! | `worker` | a thread: ring, listeners, connections, reports, deadlines |
+//! | `probe` | what the kernel allows, and what to do where it does not |
+
+pub mod budget;
+pub mod connection;
+pub mod hub;
+pub mod probe;
+pub mod transport;
+pub mod worker;

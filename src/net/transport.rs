@@ -1,0 +1,41 @@
+//! The door between a connection and its octets: a TCP stream on io_uring, or what a test puts there.
+//!
+//! Invariant: a read or write that was started is awaited to its end; whoever wants it over earlier shuts the transport
+//! down, and it then completes by itself.
+
+use std::io;
+use std::net::Shutdown;
+
+use bytes::BytesMut;
+use tokio_uring::buf::BoundedBuf;
+use tokio_uring::net::TcpStream;
+
+/// A stream of octets in both directions.
+#[allow(async_fn_in_trait, reason = "a worker never moves a connection to another thread")]
+pub trait Transport: 'static {
+    /// Reads into the spare room of `buffer`, at most `most` octets; 0 is the end of the stream.
+    async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut);
+    /// Writes all of `octets`.
+    async fn write_all(&self, octets: Vec<u8>) -> (io::Result<()>, Vec<u8>);
+    /// Ends one or both directions; what is under way completes.
+    fn shutdown(&self, how: Shutdown);
+}
+
+impl Transport for TcpStream {
+    async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut) {
+        let from = buffer.len();
+        let to = buffer.capacity().min(from.saturating_add(most));
+        assert!(from < to, "a read needs room");
+        let (result, slice) = TcpStream::read(self, buffer.slice(from..to)).await;
+        (result, slice.into_inner())
+    }
+
+    async fn write_all(&self, octets: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
+        TcpStream::write_all(self, octets).await
+    }
+
+    fn shutdown(&self, how: Shutdown) {
+        // ENOTCONN: the peer was faster.
+        let _ = TcpStream::shutdown(self, how);
+    }
+}
