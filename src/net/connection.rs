@@ -177,10 +177,8 @@ impl<T: Transport> Connection<'_, T> {
     /// Data that came in one packet with its DATA command: the one copy into the body.
     fn data_behind_commands(&mut self) {
         let mut input = std::mem::take(&mut self.input);
+        self.make_room_for(input.len());
         let progress = self.session.receive_data(&mut input, Instant::now());
-        if progress.kept > 0 {
-            self.make_room_for(progress.kept);
-        }
         if let Some(message) = &mut self.message {
             message.body.extend_from_slice(&input[..progress.kept]);
             message.body.truncate(message.body.len() - progress.retracted);

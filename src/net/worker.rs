@@ -1,0 +1,203 @@
+//! A worker: one thread with a ring, listeners of its own (SO_REUSEPORT), connections, delivery reports and deadlines.
+//!
+//! Invariants: nothing on the path of a mail is shared with another worker under a lock; after a drain no session, no
+//! ticket and no charge is left, or the drain deadline has passed.
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use tokio::sync::Notify;
+use tokio_uring::Runtime;
+use tokio_uring::net::TcpStream;
+
+use super::budget::Budget;
+use super::hub::{Hub, Shared};
+use super::transport::Transport;
+use super::{connection, probe};
+use crate::limits::{
+    ACCEPT_RETREAT_MILLISECONDS, ACCEPTS_IN_FLIGHT, SWEEP_MAXIMUM_MILLISECONDS, SWEEP_MINIMUM_MILLISECONDS,
+};
+use crate::mail::id::Generator;
+use crate::sink::Report;
+use crate::sink::ledger::Ledger;
+use crate::smtp::refusal::Refusal;
+use crate::smtp::reply::Replies;
+
+/// What a worker is started with.
+pub struct Plan {
+    /// Its index.
+    pub index: u32,
+    /// Its listening sockets.
+    pub listeners: Vec<TcpListener>,
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// Woken when reports wait.
+    pub reported: Arc<Notify>,
+    /// The reports; none with a sink that decides at once.
+    pub reports: Option<Receiver<Vec<Report>>>,
+    /// Woken when `shared.draining` was set.
+    pub stop: Arc<Notify>,
+    /// Its share of the in-flight budget, in messages.
+    pub in_flight_messages: usize,
+    /// Its share of the in-flight budget, in octets.
+    pub in_flight_octets: usize,
+    /// Drawn once, for queue ids.
+    pub random: u64,
+    /// How long a drain may take.
+    pub drain_timeout: Duration,
+}
+
+/// Runs a worker on this thread until it has drained.
+///
+/// # Errors
+/// If the ring cannot be had.
+pub fn run(plan: Plan) -> Result<(), String> {
+    let connections = plan.shared.connections_most;
+    let runtime = Runtime::new(&probe::ring(connections)).map_err(|error| probe::explain(&error))?;
+    runtime.block_on(serve(plan));
+    Ok(())
+}
+
+async fn serve(plan: Plan) {
+    let budget = Budget::new(plan.in_flight_messages, plan.in_flight_octets);
+    let (ledger, ids) = (Ledger::new(plan.index), Generator::new(plan.random));
+    let hub = Rc::new(Hub::new(Arc::clone(&plan.shared), ledger, budget, ids));
+    let mut doors = Vec::new();
+    for listener in plan.listeners {
+        doors.push(listener.try_clone().expect("a listening socket can be duplicated"));
+        let listener = Rc::new(tokio_uring::net::TcpListener::from_std(listener));
+        for _ in 0..ACCEPTS_IN_FLIGHT {
+            tokio_uring::spawn(accept(Rc::clone(&listener), Rc::clone(&hub)));
+        }
+    }
+    if let Some(reports) = plan.reports {
+        tokio_uring::spawn(take_reports(plan.reported, reports, Rc::clone(&hub)));
+    }
+    watch(&hub, &plan.stop).await;
+    for door in &doors {
+        // The accepts that are under way complete with an error, and their loops end.
+        let _ = socket2::SockRef::from(door).shutdown(std::net::Shutdown::Both);
+    }
+    drain(&hub, Instant::now() + plan.drain_timeout).await;
+}
+
+/// Watches the deadlines until the server stops.
+async fn watch(hub: &Hub, stop: &Notify) {
+    while !hub.shared.draining.load(Ordering::Relaxed) {
+        let now = Instant::now();
+        let longest = now + Duration::from_millis(SWEEP_MAXIMUM_MILLISECONDS);
+        let shortest = now + Duration::from_millis(SWEEP_MINIMUM_MILLISECONDS);
+        let next = hub.sweep(now).unwrap_or(longest).clamp(shortest, longest);
+        // A timer and a notification: neither is an operation of the ring, so dropping one is harmless.
+        tokio::select! {
+            () = tokio::time::sleep_until(next.into()) => {}
+            () = stop.notified() => {}
+        }
+    }
+}
+
+async fn drain(hub: &Hub, deadline: Instant) {
+    loop {
+        hub.interrupt_idle();
+        hub.sweep(Instant::now());
+        let empty = hub.connections() == 0 && hub.ledger.borrow().is_empty();
+        if empty {
+            assert_eq!(hub.budget.borrow().messages(), 0, "after a drain nothing is charged");
+            return;
+        }
+        if Instant::now() >= deadline {
+            tracing::warn!(connections = hub.connections(), "the drain deadline passed; what is left ends now");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(SWEEP_MINIMUM_MILLISECONDS)).await;
+    }
+}
+
+async fn take_reports(reported: Arc<Notify>, reports: Receiver<Vec<Report>>, hub: Rc<Hub>) {
+    loop {
+        reported.notified().await;
+        while let Ok(batch) = reports.try_recv() {
+            for report in batch {
+                hub.report(report);
+            }
+        }
+    }
+}
+
+async fn accept(listener: Rc<tokio_uring::net::TcpListener>, hub: Rc<Hub>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, client)) => {
+                let hub = Rc::clone(&hub);
+                tokio_uring::spawn(admit(stream, client, hub));
+            }
+            Err(_) if hub.shared.draining.load(Ordering::Relaxed) => return,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(ACCEPT_RETREAT_MILLISECONDS)).await;
+            }
+        }
+    }
+}
+
+async fn admit(stream: TcpStream, client: SocketAddr, hub: Rc<Hub>) {
+    let shared = &hub.shared;
+    match enter(shared, client.ip()) {
+        Ok(()) => {
+            shared.metrics.connection_accepted();
+            let _leave = Leave { shared, address: client.ip() };
+            let end = connection::serve(&stream, client, &hub).await;
+            shared.metrics.connection_closed(end);
+        }
+        Err(refusal) => {
+            shared.metrics.connection_refused(refusal);
+            let (mut replies, mut octets) = (Replies::default(), Vec::new());
+            replies.refuse(refusal);
+            replies.swap(&mut octets);
+            let _ = Transport::write_all(&stream, octets).await;
+        }
+    }
+}
+
+/// Counts a connection in, unless that would exceed a limit.
+fn enter(shared: &Shared, address: IpAddr) -> Result<(), Refusal> {
+    if shared.connections.fetch_add(1, Ordering::Relaxed) >= shared.connections_most {
+        shared.connections.fetch_sub(1, Ordering::Relaxed);
+        return Err(Refusal::TooManyConnections);
+    }
+    if shared.connections_per_address > 0 {
+        let mut addresses = shared.addresses.lock().expect("nothing panics under this lock");
+        let open = addresses.entry(address).or_insert(0);
+        if *open >= shared.connections_per_address {
+            shared.connections.fetch_sub(1, Ordering::Relaxed);
+            return Err(Refusal::TooManyConnectionsFromClient);
+        }
+        *open += 1;
+    }
+    Ok(())
+}
+
+/// Counts a connection out, also when its task panics.
+struct Leave<'a> {
+    shared: &'a Shared,
+    address: IpAddr,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        if self.shared.connections_per_address > 0 {
+            let mut addresses = self.shared.addresses.lock().expect("nothing panics under this lock");
+            if let Some(open) = addresses.get_mut(&self.address) {
+                *open -= 1;
+                if *open == 0 {
+                    addresses.remove(&self.address);
+                }
+            }
+        }
+    }
+}
