@@ -341,7 +341,7 @@ impl<T: Transport> Connection<'_, T> {
         let metrics = &self.hub.shared.metrics;
         match outcome {
             Outcome::Stored => {
-                metrics.message_accepted(size, now - received, now - received);
+                metrics.message_accepted(size, now - received);
                 self.session.resolve(Ok(id), now);
             }
             Outcome::Refused(refusal) => {
