@@ -1,0 +1,432 @@
+//! Real Apache Kafka for the integration tests: a cluster of one or more brokers, each a JVM on this machine.
+//!
+//! Owns the life of the cluster: its folder, its addresses, when it counts as ready, and its end. The recipe (which
+//! jars, which settings, which JVM options) is in the script `brokers` beside this file, and only there; people start
+//! the same cluster by hand with it. [`wire`] asks brokers what they know, [`broker`] holds the processes.
+//!
+//! ```ignore
+//! let Some(mut cluster) = kafka::start_or_skip(3) else { return };
+//! cluster.create_topic("mail", 8, 3, &[("max.message.bytes", "1048576")]);
+//! let leader = cluster.leader("mail", 0);
+//! cluster.kill_broker(leader);
+//! cluster.start_broker(leader);
+//! cluster.wait_in_sync("mail");
+//! ```
+//!
+//! A broker costs seconds and some 300 MB of memory. Tests that leave the brokers alone should share one cluster of
+//! their binary, in a `static OnceLock<Option<Cluster>>`: [`Cluster::create_topic`] needs no `&mut`, and a topic of its
+//! own is all that such a test wants. A static has no destructor; the guard process ends its brokers.
+//!
+//! Must not know: ringpost, or any Kafka client. Reading and writing records is the tests' own business.
+//!
+//! Invariants:
+//! - Brokers are numbered from 0, and the number is their Kafka node id.
+//! - Every wait asks for a condition and has a deadline; a deadline that passes is a panic that says what was awaited,
+//!   and a panicking test prints the end of every broker's log.
+//! - However a test ends (returned, panicked, aborted, killed), its JVMs end and its folder goes; no other process is
+//!   signalled.
+//! - Without Java 17 or the jars there is no cluster but a [`Skip`]; `RINGPOST_REQUIRE_KAFKA=1` makes that a panic, so
+//!   that a CI run cannot pass by skipping.
+//!
+//! BUGS: Linux only. Every broker is a controller too, so with more than half of them down there is no controller: no
+//! new leader is elected, and [`Cluster::start_broker`] waits in vain for the first of them; bring them back together
+//! with [`Cluster::start_brokers`]. No TLS, no SASL, no listener behind a proxy yet.
+
+// Every test binary compiles its own copy of this module and uses the part that it needs.
+#![allow(dead_code)]
+
+mod broker;
+mod wire;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use broker::{Broker, Guard};
+use tempfile::TempDir;
+
+/// For a cluster to answer after its start, on a machine that is busy with other tests. Idle, it takes 2 to 6 seconds.
+const START_DEADLINE: Duration = Duration::from_secs(120);
+/// For everything else; longer than a controlled shutdown, and than an election after `broker.session.timeout.ms`.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Between two looks at a condition.
+const POLL: Duration = Duration::from_millis(20);
+/// Clusters that are tried when another process takes a port between its choice and its use.
+const START_ATTEMPTS: u32 = 3;
+/// Lines of each broker's log that a failing test prints.
+const LOG_LINES: usize = 25;
+
+/// Error codes of the Kafka protocol guide.
+const REQUEST_TIMED_OUT: i16 = 7;
+const TOPIC_ALREADY_EXISTS: i16 = 36;
+const NOT_CONTROLLER: i16 = 41;
+
+/// Why this machine cannot run Kafka.
+#[derive(Debug, Clone)]
+pub struct Skip(String);
+
+impl fmt::Display for Skip {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Starts a cluster, or prints `skipped: <reason>` to standard error, where the test harness cannot swallow it.
+pub fn start_or_skip(brokers: usize) -> Option<Cluster> {
+    match Cluster::start(brokers) {
+        Ok(cluster) => Some(cluster),
+        Err(skip) => {
+            let test = thread::current();
+            let name = test.name().unwrap_or("a test");
+            // `eprintln!` is captured while a test runs, and shown only if it fails.
+            writeln!(io::stderr(), "skipped: {name}: {skip}").expect("standard error takes a line");
+            None
+        }
+    }
+}
+
+/// A running cluster. Dropping it kills its brokers and removes their data.
+#[derive(Debug)]
+pub struct Cluster {
+    brokers: Vec<Broker>,
+    guard: Guard,
+    folder: TempDir,
+}
+
+/// Somebody else listens where a broker was to listen.
+struct AddressTaken;
+
+impl Cluster {
+    /// Starts `brokers` brokers and waits until each of them answers and knows all others.
+    ///
+    /// # Panics
+    /// When they do not, and with `RINGPOST_REQUIRE_KAFKA=1` in place of every [`Skip`].
+    pub fn start(brokers: usize) -> Result<Self, Skip> {
+        assert!(brokers > 0, "a cluster has a broker");
+        if let Err(skip) = jars() {
+            let required = std::env::var("RINGPOST_REQUIRE_KAFKA").is_ok_and(|value| value == "1");
+            assert!(
+                !required,
+                "RINGPOST_REQUIRE_KAFKA=1, but Kafka cannot run: {skip}"
+            );
+            return Err(skip);
+        }
+        for _ in 0..START_ATTEMPTS {
+            if let Ok(cluster) = Self::attempt(brokers) {
+                return Ok(cluster);
+            }
+        }
+        panic!("a port was taken by another process in each of {START_ATTEMPTS} attempts");
+    }
+
+    fn attempt(brokers: usize) -> Result<Self, AddressTaken> {
+        let folder = tempfile::Builder::new()
+            .prefix("ringpost-kafka-")
+            .tempdir()
+            .expect("a temporary folder");
+        let (address, ports) = free_ports(2 * brokers);
+        prepare(folder.path(), address, &ports);
+        let brokers = ports
+            .chunks(2)
+            .enumerate()
+            .map(|(node, ports)| {
+                Broker::new(node, SocketAddr::from((address, ports[0])), folder.path())
+            })
+            .collect();
+        let guard = Guard::new(folder.path());
+        let mut cluster = Self {
+            brokers,
+            guard,
+            folder,
+        };
+        let all: Vec<usize> = (0..cluster.brokers.len()).collect();
+        cluster.launch(&all)?;
+        Ok(cluster)
+    }
+
+    /// `host:port` of every broker, for `bootstrap.servers`; those that are down are named too.
+    pub fn bootstrap(&self) -> String {
+        let addresses: Vec<String> = self
+            .brokers
+            .iter()
+            .map(|broker| broker.address.to_string())
+            .collect();
+        addresses.join(",")
+    }
+
+    /// Where clients reach one broker.
+    pub fn address(&self, broker: usize) -> SocketAddr {
+        self.brokers[broker].address
+    }
+
+    /// Creates a topic and waits until every broker that runs knows a leader for each of its partitions.
+    pub fn create_topic(
+        &self,
+        name: &str,
+        partitions: i32,
+        replication: i16,
+        configs: &[(&str, &str)],
+    ) {
+        let topic = wire::NewTopic {
+            name,
+            partitions,
+            replication,
+            configs,
+        };
+        let mut asked_before = false;
+        wait_until(&format!("topic {name} to be created"), DEADLINE, || {
+            let created = wire::create_topic(self.answering().next()?.address, &topic);
+            let repeated = std::mem::replace(&mut asked_before, true);
+            match created {
+                Ok(Ok(())) => Some(()),
+                Ok(Err(refusal)) if repeated && refusal.code == TOPIC_ALREADY_EXISTS => Some(()),
+                Ok(Err(refusal)) if [REQUEST_TIMED_OUT, NOT_CONTROLLER].contains(&refusal.code) => {
+                    None
+                }
+                Ok(Err(refusal)) => panic!("topic {name} was refused: {refusal:?}"),
+                Err(_) => None,
+            }
+        });
+        self.wait_for_topic(name, "to have leaders", |topic| {
+            topic.partitions.len() == usize::try_from(partitions).expect("a count")
+                && topic.partitions.iter().all(wire::Partition::has_leader)
+        });
+    }
+
+    /// Waits until every replica of every partition of a topic is in sync again, as all brokers that run see it.
+    pub fn wait_in_sync(&self, topic: &str) {
+        self.wait_for_topic(topic, "to be in sync", |topic| {
+            topic.partitions.iter().all(|partition| {
+                partition.has_leader() && partition.in_sync.len() == partition.replicas.len()
+            })
+        });
+    }
+
+    /// The broker that leads a partition now; waits while there is none, or while the brokers that run disagree.
+    pub fn leader(&self, topic: &str, partition: i32) -> usize {
+        wait_until(
+            &format!("a leader of {topic}/{partition}"),
+            DEADLINE,
+            || {
+                let mut leaders = BTreeSet::new();
+                for broker in self.answering() {
+                    let answer = wire::metadata(broker.address, &[topic]).ok()?;
+                    let found = answer.topics.first()?.partitions.iter();
+                    leaders.insert(found.into_iter().find(|p| p.index == partition)?.leader);
+                }
+                let leader = usize::try_from(*leaders.first()?).ok()?;
+                (leaders.len() == 1 && self.brokers[leader].answers()).then_some(leader)
+            },
+        )
+    }
+
+    /// Asks a broker to end (SIGTERM: it hands its partitions over first) and waits until it has.
+    pub fn stop_broker(&mut self, broker: usize) {
+        let paused = self.brokers[broker].paused;
+        assert!(
+            !paused,
+            "a paused broker cannot stop: resume it, or kill it"
+        );
+        self.brokers[broker].signal("TERM");
+        wait_until(&format!("broker {broker} to stop"), DEADLINE, || {
+            self.brokers[broker]
+                .reap_if_ended(&mut self.guard)
+                .then_some(())
+        });
+    }
+
+    /// Ends a broker as a power cut would (SIGKILL), except that what it wrote stays in the kernel's page cache.
+    pub fn kill_broker(&mut self, broker: usize) {
+        self.brokers[broker].kill(&mut self.guard);
+    }
+
+    /// Starts a stopped or killed broker at its old address with its old data, and waits as [`Cluster::start`] does.
+    pub fn start_broker(&mut self, broker: usize) {
+        self.start_brokers(&[broker]);
+    }
+
+    /// The same for several at once, for a cluster that lost its majority.
+    pub fn start_brokers(&mut self, brokers: &[usize]) {
+        if self.launch(brokers).is_err() {
+            panic!("another process listens at the address of one of the brokers {brokers:?}");
+        }
+    }
+
+    /// Freezes a broker (SIGSTOP): its connections stay open and nothing answers. Returns once it stands still.
+    pub fn pause_broker(&mut self, broker: usize) {
+        self.brokers[broker].signal("STOP");
+        wait_until(&format!("broker {broker} to stand still"), DEADLINE, || {
+            self.brokers[broker].stands_still().then_some(())
+        });
+        self.brokers[broker].paused = true;
+    }
+
+    /// Lets a frozen broker go on (SIGCONT). After a pause of seconds the others have dropped it;
+    /// [`Cluster::wait_in_sync`] waits until it has come back.
+    pub fn resume_broker(&mut self, broker: usize) {
+        self.brokers[broker].signal("CONT");
+        self.brokers[broker].paused = false;
+    }
+
+    /// Starts JVMs and waits until all brokers that run know each other.
+    fn launch(&mut self, nodes: &[usize]) -> Result<(), AddressTaken> {
+        for &node in nodes {
+            self.brokers[node].spawn(self.folder.path(), &mut self.guard);
+        }
+        wait_until(
+            &format!("brokers {nodes:?} to answer"),
+            START_DEADLINE,
+            || {
+                for &node in nodes {
+                    if self.brokers[node].reap_if_ended(&mut self.guard) {
+                        let log = self.brokers[node].log_of_this_start();
+                        assert!(
+                            log.contains("Address already in use"),
+                            "broker {node} ended while it started"
+                        );
+                        return Some(Err(AddressTaken));
+                    }
+                }
+                self.know_each_other().then_some(Ok(()))
+            },
+        )
+    }
+
+    fn know_each_other(&self) -> bool {
+        self.answering().all(|asked| {
+            wire::metadata(asked.address, &[]).is_ok_and(|answer| {
+                self.answering()
+                    .all(|other| answer.brokers.contains(&other.node_id()))
+            })
+        })
+    }
+
+    fn wait_for_topic(&self, name: &str, what: &str, holds: impl Fn(&wire::Topic) -> bool) {
+        assert!(
+            self.answering().next().is_some(),
+            "no broker runs that could know topic {name}"
+        );
+        wait_until(&format!("topic {name} {what}"), DEADLINE, || {
+            self.answering()
+                .all(|broker| {
+                    let answer = wire::metadata(broker.address, &[name]);
+                    answer.is_ok_and(|answer| {
+                        let [topic] = answer.topics.as_slice() else {
+                            return false;
+                        };
+                        topic.error == 0 && holds(topic)
+                    })
+                })
+                .then_some(())
+        });
+    }
+
+    fn answering(&self) -> impl Iterator<Item = &Broker> {
+        self.brokers.iter().filter(|broker| broker.answers())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for broker in &mut self.brokers {
+            if broker.runs() {
+                broker.kill(&mut self.guard);
+            }
+        }
+        if thread::panicking() {
+            for broker in &self.brokers {
+                let log = broker.log();
+                let lines: Vec<&str> = log.lines().collect();
+                let tail = &lines[lines.len().saturating_sub(LOG_LINES)..];
+                eprintln!(
+                    "--- the end of the log of broker {} ---\n{}",
+                    broker.node,
+                    tail.join("\n")
+                );
+            }
+        }
+    }
+}
+
+/// Has the jars fetched, once a process; the script makes it once a workspace.
+fn jars() -> Result<(), Skip> {
+    static FETCHED: OnceLock<Result<(), Skip>> = OnceLock::new();
+    const CANNOT_RUN: i32 = 3;
+    FETCHED
+        .get_or_init(|| {
+            let output = broker::script("jars")
+                .stdin(Stdio::null())
+                .output()
+                .expect("/bin/sh runs");
+            let errors = String::from_utf8_lossy(&output.stderr);
+            match output.status.code() {
+                Some(0) => Ok(()),
+                Some(CANNOT_RUN) => Err(Skip(errors.trim().to_owned())),
+                _ => panic!("brokers jars: {}: {errors}", output.status),
+            }
+        })
+        .clone()
+}
+
+fn prepare(folder: &Path, address: Ipv4Addr, ports: &[u16]) {
+    let pairs = ports
+        .chunks(2)
+        .map(|pair| format!("{}:{}", pair[0], pair[1]));
+    let output = broker::script("prepare")
+        .arg(folder)
+        .arg(address.to_string())
+        .args(pairs)
+        .output()
+        .expect("/bin/sh runs");
+    assert!(
+        output.status.success(),
+        "brokers prepare: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Free ports of a loopback address that is this cluster's own.
+///
+/// On 127.0.0.1 the port of a broker that is down can be taken by the near end of any outgoing connection, even by that
+/// of a client that tries to reach the broker and so reaches itself. Nothing connects from another address of
+/// 127.0.0.0/8 but what talks to this cluster.
+fn free_ports(count: usize) -> (Ipv4Addr, Vec<u16>) {
+    let random = RandomState::new()
+        .hash_one(std::process::id())
+        .to_be_bytes();
+    // Not 127.0.x.x, and no last octet that is a network's or a broadcast's by habit.
+    let address = Ipv4Addr::new(127, random[0].max(1), random[1], random[2].clamp(1, 254));
+    // All are held until all are known, so that they differ.
+    let listeners: Vec<TcpListener> = (0..count)
+        .map(|_| TcpListener::bind((address, 0)).expect("a loopback address has free ports"))
+        .collect();
+    let ports = listeners
+        .iter()
+        .map(|listener| listener.local_addr().expect("a bound socket").port());
+    (address, ports.collect())
+}
+
+/// Looks until there is an answer.
+///
+/// # Panics
+/// When there is none by the deadline.
+fn wait_until<T>(what: &str, deadline: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(
+            start.elapsed() < deadline,
+            "waited {deadline:?} for {what}, in vain"
+        );
+        thread::sleep(POLL);
+    }
+}
