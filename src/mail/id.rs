@@ -47,7 +47,10 @@ pub struct Generator {
 impl Generator {
     /// `random` is drawn once per worker; its low 40 bits are used.
     pub fn new(random: u64) -> Self {
-        Self { drawn: random & 0xff_ffff_ffff, counted: 0 }
+        Self {
+            drawn: random & 0xff_ffff_ffff,
+            counted: 0,
+        }
     }
 
     /// The next id, at `milliseconds` since the Unix epoch.
@@ -65,7 +68,11 @@ mod tests {
     #[test]
     fn ids_differ_and_sort_by_time() {
         let mut generator = Generator::new(7);
-        let (a, b, c) = (generator.next(1000), generator.next(1000), generator.next(1001));
+        let (a, b, c) = (
+            generator.next(1000),
+            generator.next(1000),
+            generator.next(1001),
+        );
         assert!(a.text().as_str() < b.text().as_str() && b.text().as_str() < c.text().as_str());
         assert_ne!(Generator::new(8).next(1000), Generator::new(7).next(1000));
         assert_eq!(QueueId(u128::MAX).to_string(), "7ZZZZZZZZZZZZZZZZZZZZZZZZZ");

@@ -42,8 +42,13 @@ pub struct Stamp<'a> {
 impl Record {
     /// Builds the record of a message.
     pub fn new(envelope: &Envelope, stamp: Stamp<'_>, value: BytesMut) -> Self {
-        let content_type = if envelope.smtputf8 { "message/global" } else { "message/rfc822" };
-        let mut headers: Vec<(&'static str, Vec<u8>)> = Vec::with_capacity(12 + envelope.recipients.len());
+        let content_type = if envelope.smtputf8 {
+            "message/global"
+        } else {
+            "message/rfc822"
+        };
+        let mut headers: Vec<(&'static str, Vec<u8>)> =
+            Vec::with_capacity(12 + envelope.recipients.len());
         let mut push = |name, value: &str| headers.push((name, value.as_bytes().to_vec()));
         push("content-type", content_type);
         push("ce_specversion", "1.0");
@@ -60,12 +65,20 @@ impl Record {
         push("smtp_protocol", envelope.protocol);
         push("smtp_body", envelope.body.keyword());
         push("smtp_size", &display(stamp.size));
-        Self { value, key: key(envelope, stamp.key), headers }
+        Self {
+            value,
+            key: key(envelope, stamp.key),
+            headers,
+        }
     }
 
     /// Octets that the record takes in Kafka, an upper estimate of its framing included.
     pub fn octets(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 10).sum();
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 10)
+            .sum();
         self.value.len() + headers + self.key.as_ref().map_or(0, Vec::len) + 100
     }
 }
@@ -82,7 +95,9 @@ fn key(envelope: &Envelope, key: RecordKey) -> Option<Vec<u8>> {
         RecordKey::None => None,
         RecordKey::Recipient => Some(recipient().as_bytes().to_vec()),
         RecordKey::RecipientDomain => {
-            let domain = recipient().rsplit_once('@').map_or("", |(_, domain)| domain);
+            let domain = recipient()
+                .rsplit_once('@')
+                .map_or("", |(_, domain)| domain);
             Some(domain.to_ascii_lowercase().into_bytes())
         }
         RecordKey::Sender => Some(envelope.reverse_path.as_bytes().to_vec()),

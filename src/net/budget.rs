@@ -23,7 +23,13 @@ pub struct Budget {
 impl Budget {
     /// A budget of so many messages and octets.
     pub fn new(messages_most: usize, octets_most: usize) -> Self {
-        Self { messages: 0, octets: 0, messages_most, octets_most, waiting: VecDeque::new() }
+        Self {
+            messages: 0,
+            octets: 0,
+            messages_most,
+            octets_most,
+            waiting: VecDeque::new(),
+        }
     }
 
     /// Charges a message with a buffer of `octets`, if there is room.
@@ -47,7 +53,10 @@ impl Budget {
 
     /// Gives a message's charge back; who waits for room is to be woken.
     pub fn release(&mut self, octets: usize) -> Option<Waiter> {
-        assert!(self.messages > 0 && octets <= self.octets, "what was charged is released once");
+        assert!(
+            self.messages > 0 && octets <= self.octets,
+            "what was charged is released once"
+        );
         self.messages -= 1;
         self.octets -= octets;
         self.waiting.pop_front()
@@ -78,9 +87,18 @@ mod tests {
     #[test]
     fn it_is_never_exceeded() {
         let mut budget = Budget::new(2, 100);
-        assert!(budget.admit(60) && !budget.admit(50) && budget.admit(40) && !budget.admit(0) && !budget.grow(1));
+        assert!(
+            budget.admit(60)
+                && !budget.admit(50)
+                && budget.admit(40)
+                && !budget.admit(0)
+                && !budget.grow(1)
+        );
         budget.wait(7);
         budget.wait(7);
-        assert_eq!((budget.release(60), budget.release(40), budget.messages()), (Some(7), None, 0));
+        assert_eq!(
+            (budget.release(60), budget.release(40), budget.messages()),
+            (Some(7), None, 0)
+        );
     }
 }

@@ -19,8 +19,8 @@ use bytes::{Buf, BytesMut};
 use super::hub::{Hub, Slot};
 use super::transport::Transport;
 use crate::limits::{
-    BODY_INITIAL_OCTETS, BODY_MINIMUM_READ_OCTETS, BODY_READ_OCTETS, BODY_TRUSTED_OCTETS, BUDGET_WAIT_MILLISECONDS,
-    COMMAND_BUFFER_OCTETS, REPLY_BUFFER_OCTETS,
+    BODY_INITIAL_OCTETS, BODY_MINIMUM_READ_OCTETS, BODY_READ_OCTETS, BODY_TRUSTED_OCTETS,
+    BUDGET_WAIT_MILLISECONDS, COMMAND_BUFFER_OCTETS, REPLY_BUFFER_OCTETS,
 };
 use crate::mail::envelope::Envelope;
 use crate::mail::id::QueueId;
@@ -181,7 +181,9 @@ impl<T: Transport> Connection<'_, T> {
         let progress = self.session.receive_data(&mut input, Instant::now());
         if let Some(message) = &mut self.message {
             message.body.extend_from_slice(&input[..progress.kept]);
-            message.body.truncate(message.body.len() - progress.retracted);
+            message
+                .body
+                .truncate(message.body.len() - progress.retracted);
         }
         input.advance(progress.consumed);
         self.input = input;
@@ -189,7 +191,9 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     fn make_room(&mut self) {
-        let room = self.message.as_ref().map_or(usize::MAX, |message| message.body.capacity() - message.body.len());
+        let room = self.message.as_ref().map_or(usize::MAX, |message| {
+            message.body.capacity() - message.body.len()
+        });
         if room < BODY_MINIMUM_READ_OCTETS {
             self.make_room_for(BODY_MINIMUM_READ_OCTETS);
         }
@@ -197,7 +201,9 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Grows the body by doubling, if the budget allows; else the message is spoilt and its memory freed.
     fn make_room_for(&mut self, octets: usize) {
-        let Some(message) = &mut self.message else { return };
+        let Some(message) = &mut self.message else {
+            return;
+        };
         if message.body.capacity() - message.body.len() >= octets {
             return;
         }
@@ -210,12 +216,21 @@ impl<T: Transport> Connection<'_, T> {
         }
         message.body.reserve(target - message.body.len());
         message.charged = target;
-        self.hub.shared.metrics.in_flight(0, (target - before) as i64);
+        self.hub
+            .shared
+            .metrics
+            .in_flight(0, (target - before) as i64);
     }
 
     async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut) {
         self.slot.arm(self.session.deadline());
-        self.slot.operation(self.transport, Shutdown::Read, self.transport.read(buffer, most)).await
+        self.slot
+            .operation(
+                self.transport,
+                Shutdown::Read,
+                self.transport.read(buffer, most),
+            )
+            .await
     }
 
     /// What a read brought; `false` where the connection is over, with the last reply ready if one is due.
@@ -241,9 +256,13 @@ impl<T: Transport> Connection<'_, T> {
         let mut octets = std::mem::take(&mut self.output);
         octets.clear();
         self.session.replies().swap(&mut octets);
-        self.slot.arm(Instant::now() + self.hub.shared.policy.command_timeout);
+        self.slot
+            .arm(Instant::now() + self.hub.shared.policy.command_timeout);
         let write = self.transport.write_all(octets);
-        let (result, octets) = self.slot.operation(self.transport, Shutdown::Both, write).await;
+        let (result, octets) = self
+            .slot
+            .operation(self.transport, Shutdown::Both, write)
+            .await;
         self.output = octets;
         self.output.clear();
         result
@@ -288,13 +307,18 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     async fn admit(&mut self, announced: Option<u64>) -> io::Result<()> {
-        let trusted = announced.map_or(self.last_size, |size| usize::try_from(size).unwrap_or(usize::MAX));
-        let room = trusted.saturating_add(BODY_MINIMUM_READ_OCTETS).clamp(BODY_INITIAL_OCTETS, BODY_TRUSTED_OCTETS);
+        let trusted = announced.map_or(self.last_size, |size| {
+            usize::try_from(size).unwrap_or(usize::MAX)
+        });
+        let room = trusted
+            .saturating_add(BODY_MINIMUM_READ_OCTETS)
+            .clamp(BODY_INITIAL_OCTETS, BODY_TRUSTED_OCTETS);
         let mut waited = false;
         while !self.hub.budget.borrow_mut().admit(room) {
             if !waited {
                 self.flush().await?;
-                self.slot.arm(Instant::now() + Duration::from_millis(BUDGET_WAIT_MILLISECONDS));
+                self.slot
+                    .arm(Instant::now() + Duration::from_millis(BUDGET_WAIT_MILLISECONDS));
                 waited = true;
             }
             if self.slot.expired() {
@@ -308,7 +332,10 @@ impl<T: Transport> Connection<'_, T> {
         }
         self.hub.budget.borrow_mut().forget(self.waiter);
         self.hub.shared.metrics.in_flight(1, room as i64);
-        let transaction = self.session.transaction().expect("a transaction is being admitted");
+        let transaction = self
+            .session
+            .transaction()
+            .expect("a transaction is being admitted");
         let message = open_message(self.hub, self.client, transaction, room);
         self.message = Some(message);
         self.session.admit(Ok(()), Instant::now());
@@ -334,7 +361,13 @@ impl<T: Transport> Connection<'_, T> {
     async fn commit(&mut self, size: u64) -> io::Result<()> {
         let received = Instant::now();
         let message = self.message.take().expect("a message is being committed");
-        let Message { envelope, id, time, body, charged } = message;
+        let Message {
+            envelope,
+            id,
+            time,
+            body,
+            charged,
+        } = message;
         self.last_size = body.len();
         let outcome = self.store(&envelope, id, time, size, body, charged).await?;
         let now = Instant::now();
@@ -345,7 +378,11 @@ impl<T: Transport> Connection<'_, T> {
                 self.session.resolve(Ok(id), now);
             }
             Outcome::Refused(refusal) => {
-                if refusal.is_transient() { metrics.message_tempfailed() } else { metrics.message_refused() }
+                if refusal.is_transient() {
+                    metrics.message_tempfailed()
+                } else {
+                    metrics.message_refused()
+                }
                 self.session.resolve(Err::<QueueId, _>(refusal), now);
             }
         }
@@ -367,8 +404,18 @@ impl<T: Transport> Connection<'_, T> {
     ) -> io::Result<Outcome> {
         let time = time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
         let shared = &self.hub.shared;
-        let stamp = Stamp { id, hostname: &shared.policy.hostname, time: &time, size, key: shared.key };
-        assert_eq!(charged, body.capacity(), "the budget knows what a body holds");
+        let stamp = Stamp {
+            id,
+            hostname: &shared.policy.hostname,
+            time: &time,
+            size,
+            key: shared.key,
+        };
+        assert_eq!(
+            charged,
+            body.capacity(),
+            "the budget knows what a body holds"
+        );
         let record = Box::new(Record::new(envelope, stamp, body));
         let ticket = self.hub.ledger.borrow_mut().open(self.waiter);
         if let Submission::Done(outcome) = shared.sink.submit(ticket, record) {
@@ -400,7 +447,13 @@ fn open_message(hub: &Hub, client: SocketAddr, transaction: &Transaction, room: 
         let field = trace::received(&envelope, &shared.policy.hostname, id, &date);
         body.extend_from_slice(field.as_bytes());
     }
-    Message { envelope, id, time, body, charged: room }
+    Message {
+        envelope,
+        id,
+        time,
+        body,
+        charged: room,
+    }
 }
 
 fn envelope(client: SocketAddr, transaction: &Transaction) -> Envelope {
@@ -412,7 +465,11 @@ fn envelope(client: SocketAddr, transaction: &Transaction) -> Envelope {
     };
     let text = |mailbox: &crate::smtp::address::Mailbox| mailbox.as_str().to_owned();
     Envelope {
-        reverse_path: transaction.reverse_path.as_ref().map(text).unwrap_or_default(),
+        reverse_path: transaction
+            .reverse_path
+            .as_ref()
+            .map(text)
+            .unwrap_or_default(),
         recipients: transaction.recipients.iter().map(text).collect(),
         helo: transaction.hello.name.to_string(),
         client,

@@ -102,7 +102,12 @@ impl Slot {
 
     /// Waits for an operation on `transport`; once expired, shuts that direction down so that the operation ends. The
     /// operation is never dropped before its end.
-    pub async fn operation<T: Transport, F: Future>(&self, transport: &T, how: Shutdown, operation: F) -> F::Output {
+    pub async fn operation<T: Transport, F: Future>(
+        &self,
+        transport: &T,
+        how: Shutdown,
+        operation: F,
+    ) -> F::Output {
         let mut operation = pin!(operation);
         let mut shut = false;
         std::future::poll_fn(|context| {
@@ -136,7 +141,11 @@ impl Slot {
         let mut first = true;
         std::future::poll_fn(|context| {
             self.remember(context.waker());
-            if std::mem::replace(&mut first, false) && !self.expired.get() { Poll::Pending } else { Poll::Ready(()) }
+            if std::mem::replace(&mut first, false) && !self.expired.get() {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
         })
         .await;
     }

@@ -10,9 +10,14 @@ use crate::limits::{COMPLETION_ENTRIES_MAXIMUM, SUBMISSION_ENTRIES};
 /// the kernel interrupts the worker for every completion, which nearly doubles the cost of a lightly loaded server.
 pub(super) fn ring(connections: usize) -> Builder {
     let wanted = u32::try_from(connections.saturating_mul(2)).unwrap_or(u32::MAX);
-    let completions = wanted.clamp(4 * SUBMISSION_ENTRIES, COMPLETION_ENTRIES_MAXIMUM).next_power_of_two();
+    let completions = wanted
+        .clamp(4 * SUBMISSION_ENTRIES, COMPLETION_ENTRIES_MAXIMUM)
+        .next_power_of_two();
     let mut ring = tokio_uring::uring_builder();
-    ring.setup_coop_taskrun().setup_taskrun_flag().setup_single_issuer().setup_cqsize(completions);
+    ring.setup_coop_taskrun()
+        .setup_taskrun_flag()
+        .setup_single_issuer()
+        .setup_cqsize(completions);
     let mut builder = tokio_uring::builder();
     builder.entries(SUBMISSION_ENTRIES).uring_builder(&ring);
     builder
@@ -35,7 +40,8 @@ pub(super) fn explain(error: &io::Error) -> String {
     const ENOMEM: i32 = 12;
     const EINVAL: i32 = 22;
     const ENOSYS: i32 = 38;
-    let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
+    let disabled =
+        std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
     let advice = match (error.raw_os_error(), disabled.trim()) {
         (Some(EPERM), "1" | "2") => {
             format!("kernel.io_uring_disabled is {}; allow it with: sysctl -w kernel.io_uring_disabled=0", disabled.trim())
@@ -61,7 +67,10 @@ mod tests {
     #[test]
     fn each_cause_has_its_fix() {
         for (code, fix) in [(38, "Linux 6.0"), (22, "Linux 6.0"), (12, "ulimit -l")] {
-            assert!(explain(&Error::from_raw_os_error(code)).contains(fix), "{code}");
+            assert!(
+                explain(&Error::from_raw_os_error(code)).contains(fix),
+                "{code}"
+            );
         }
         let denied = explain(&Error::from_raw_os_error(1));
         assert!(denied.contains("seccomp") || denied.contains("io_uring_disabled"));

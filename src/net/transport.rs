@@ -11,7 +11,10 @@ use tokio_uring::buf::BoundedBuf;
 use tokio_uring::net::TcpStream;
 
 /// A stream of octets in both directions.
-#[allow(async_fn_in_trait, reason = "a worker never moves a connection to another thread")]
+#[allow(
+    async_fn_in_trait,
+    reason = "a worker never moves a connection to another thread"
+)]
 pub trait Transport: 'static {
     /// Reads into the spare room of `buffer`, at most `most` octets; 0 is the end of the stream.
     async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut);

@@ -19,7 +19,8 @@ use super::hub::{Hub, Shared};
 use super::transport::Transport;
 use super::{connection, probe};
 use crate::limits::{
-    ACCEPT_RETREAT_MILLISECONDS, ACCEPTS_IN_FLIGHT, SWEEP_MAXIMUM_MILLISECONDS, SWEEP_MINIMUM_MILLISECONDS,
+    ACCEPT_RETREAT_MILLISECONDS, ACCEPTS_IN_FLIGHT, SWEEP_MAXIMUM_MILLISECONDS,
+    SWEEP_MINIMUM_MILLISECONDS,
 };
 use crate::mail::id::Generator;
 use crate::sink::Report;
@@ -57,7 +58,8 @@ pub struct Plan {
 /// If the ring cannot be had.
 pub fn run(plan: Plan) -> Result<(), String> {
     let connections = plan.shared.connections_most;
-    let runtime = Runtime::new(&probe::ring(connections)).map_err(|error| probe::explain(&error))?;
+    let runtime =
+        Runtime::new(&probe::ring(connections)).map_err(|error| probe::explain(&error))?;
     runtime.block_on(serve(plan));
     Ok(())
 }
@@ -68,7 +70,11 @@ async fn serve(plan: Plan) {
     let hub = Rc::new(Hub::new(Arc::clone(&plan.shared), ledger, budget, ids));
     let mut doors = Vec::new();
     for listener in plan.listeners {
-        doors.push(listener.try_clone().expect("a listening socket can be duplicated"));
+        doors.push(
+            listener
+                .try_clone()
+                .expect("a listening socket can be duplicated"),
+        );
         let listener = Rc::new(tokio_uring::net::TcpListener::from_std(listener));
         for _ in 0..ACCEPTS_IN_FLIGHT {
             tokio_uring::spawn(accept(Rc::clone(&listener), Rc::clone(&hub)));
@@ -106,11 +112,18 @@ async fn drain(hub: &Hub, deadline: Instant) {
         hub.sweep(Instant::now());
         let empty = hub.connections() == 0 && hub.ledger.borrow().is_empty();
         if empty {
-            assert_eq!(hub.budget.borrow().messages(), 0, "after a drain nothing is charged");
+            assert_eq!(
+                hub.budget.borrow().messages(),
+                0,
+                "after a drain nothing is charged"
+            );
             return;
         }
         if Instant::now() >= deadline {
-            tracing::warn!(connections = hub.connections(), "the drain deadline passed; what is left ends now");
+            tracing::warn!(
+                connections = hub.connections(),
+                "the drain deadline passed; what is left ends now"
+            );
             return;
         }
         tokio::time::sleep(Duration::from_millis(SWEEP_MINIMUM_MILLISECONDS)).await;
@@ -149,7 +162,10 @@ async fn admit(stream: TcpStream, client: SocketAddr, hub: Rc<Hub>) {
     match enter(shared, client.ip()) {
         Ok(()) => {
             shared.metrics.connection_accepted();
-            let _leave = Leave { shared, address: client.ip() };
+            let _leave = Leave {
+                shared,
+                address: client.ip(),
+            };
             let end = connection::serve(&stream, client, &hub).await;
             shared.metrics.connection_closed(end);
         }
@@ -170,7 +186,10 @@ fn enter(shared: &Shared, address: IpAddr) -> Result<(), Refusal> {
         return Err(Refusal::TooManyConnections);
     }
     if shared.connections_per_address > 0 {
-        let mut addresses = shared.addresses.lock().expect("nothing panics under this lock");
+        let mut addresses = shared
+            .addresses
+            .lock()
+            .expect("nothing panics under this lock");
         let open = addresses.entry(address).or_insert(0);
         if *open >= shared.connections_per_address {
             shared.connections.fetch_sub(1, Ordering::Relaxed);
@@ -191,7 +210,11 @@ impl Drop for Leave<'_> {
     fn drop(&mut self) {
         self.shared.connections.fetch_sub(1, Ordering::Relaxed);
         if self.shared.connections_per_address > 0 {
-            let mut addresses = self.shared.addresses.lock().expect("nothing panics under this lock");
+            let mut addresses = self
+                .shared
+                .addresses
+                .lock()
+                .expect("nothing panics under this lock");
             if let Some(open) = addresses.get_mut(&self.address) {
                 *open -= 1;
                 if *open == 0 {

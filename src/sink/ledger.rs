@@ -28,7 +28,11 @@ pub struct Ledger {
 impl Ledger {
     /// The ledger of worker `worker`.
     pub fn new(worker: u32) -> Self {
-        Self { worker, turn: 0, entries: Slab::new() }
+        Self {
+            worker,
+            turn: 0,
+            entries: Slab::new(),
+        }
     }
 
     /// Records in flight.
@@ -44,8 +48,15 @@ impl Ledger {
     /// A ticket for a record that `waiter` waits for.
     pub fn open(&mut self, waiter: Waiter) -> Ticket {
         self.turn += 1;
-        let slot = self.entries.insert(Entry { turn: self.turn, waiter: Some(waiter) });
-        Ticket { worker: self.worker, slot: u32::try_from(slot).expect("in flight is bounded"), turn: self.turn }
+        let slot = self.entries.insert(Entry {
+            turn: self.turn,
+            waiter: Some(waiter),
+        });
+        Ticket {
+            worker: self.worker,
+            slot: u32::try_from(slot).expect("in flight is bounded"),
+            turn: self.turn,
+        }
     }
 
     /// The waiter of `ticket` waits no longer; the record stays in flight.
@@ -60,13 +71,18 @@ impl Ledger {
     /// # Panics
     /// If the ticket is not in flight: a report came twice, which only a bug of ours can cause.
     pub fn close(&mut self, ticket: Ticket) -> Option<Waiter> {
-        assert!(self.entry(ticket).is_some(), "a ticket leaves the ledger once");
+        assert!(
+            self.entry(ticket).is_some(),
+            "a ticket leaves the ledger once"
+        );
         self.entries.remove(ticket.slot as usize).waiter
     }
 
     fn entry(&mut self, ticket: Ticket) -> Option<&mut Entry> {
         debug_assert_eq!(ticket.worker, self.worker);
-        self.entries.get_mut(ticket.slot as usize).filter(|entry| entry.turn == ticket.turn)
+        self.entries
+            .get_mut(ticket.slot as usize)
+            .filter(|entry| entry.turn == ticket.turn)
     }
 }
 
@@ -79,9 +95,15 @@ mod tests {
         let mut ledger = Ledger::new(3);
         let (a, b) = (ledger.open(10), ledger.open(11));
         ledger.abandon(a);
-        assert_eq!((ledger.close(a), ledger.close(b), ledger.len()), (None, Some(11), 0));
+        assert_eq!(
+            (ledger.close(a), ledger.close(b), ledger.len()),
+            (None, Some(11), 0)
+        );
         let c = ledger.open(12);
         assert_eq!(c.slot, b.slot.min(a.slot).max(c.slot));
-        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ledger.close(b))).is_err() || c.slot != b.slot);
+        assert!(
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ledger.close(b))).is_err()
+                || c.slot != b.slot
+        );
     }
 }

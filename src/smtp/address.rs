@@ -92,7 +92,10 @@ fn without_source_route(inner: &[u8]) -> Result<&[u8], Malformed> {
 pub fn mailbox(input: &[u8]) -> Result<Mailbox, Malformed> {
     let text = std::str::from_utf8(input).map_err(|_| Malformed)?;
     if text.eq_ignore_ascii_case("postmaster") {
-        return Ok(Mailbox { text: text.to_owned(), at: text.len() });
+        return Ok(Mailbox {
+            text: text.to_owned(),
+            at: text.len(),
+        });
     }
     let at = local_part_length(input).ok_or(Malformed)?;
     if at == 0 || at > LOCAL_PART_OCTETS || input.get(at) != Some(&b'@') {
@@ -102,7 +105,10 @@ pub fn mailbox(input: &[u8]) -> Result<Mailbox, Malformed> {
     if !is_domain(domain) && !is_address_literal(domain) {
         return Err(Malformed);
     }
-    Ok(Mailbox { text: text.to_owned(), at })
+    Ok(Mailbox {
+        text: text.to_owned(),
+        at,
+    })
 }
 
 /// Length of the dot-string or quoted string at the front.
@@ -111,9 +117,9 @@ fn local_part_length(input: &[u8]) -> Option<usize> {
         return quoted_string_length(input);
     }
     let length = input.iter().position(|&octet| octet == b'@')?;
-    let well_formed = input[..length].split(|&octet| octet == b'.').all(|atom| {
-        !atom.is_empty() && atom.iter().all(|&octet| is_atext(octet))
-    });
+    let well_formed = input[..length]
+        .split(|&octet| octet == b'.')
+        .all(|atom| !atom.is_empty() && atom.iter().all(|&octet| is_atext(octet)));
     well_formed.then_some(length)
 }
 
@@ -123,7 +129,9 @@ fn quoted_string_length(input: &[u8]) -> Option<usize> {
         match octet {
             b'"' => return Some(at + 1),
             b'\\' => {
-                octets.next().filter(|&(_, &escaped)| (32..=126).contains(&escaped))?;
+                octets
+                    .next()
+                    .filter(|&(_, &escaped)| (32..=126).contains(&escaped))?;
             }
             32..=126 | 128.. => {}
             _ => return None,
@@ -147,15 +155,26 @@ pub fn is_domain(input: &[u8]) -> bool {
 }
 
 fn is_label(label: &[u8]) -> bool {
-    let inner = |&octet: &u8| octet.is_ascii_alphanumeric() || octet >= 128 || octet == b'-' || octet == b'_';
-    let (Some(first), Some(last)) = (label.first(), label.last()) else { return false };
+    let inner = |&octet: &u8| {
+        octet.is_ascii_alphanumeric() || octet >= 128 || octet == b'-' || octet == b'_'
+    };
+    let (Some(first), Some(last)) = (label.first(), label.last()) else {
+        return false;
+    };
     label.len() <= DOMAIN_LABEL_OCTETS && *first != b'-' && *last != b'-' && label.iter().all(inner)
 }
 
 /// Whether `input` is an address literal (RFC 5321 4.1.3): `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
 pub fn is_address_literal(input: &[u8]) -> bool {
-    let Some(inner) = input.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) else { return false };
-    let Ok(inner) = std::str::from_utf8(inner) else { return false };
+    let Some(inner) = input
+        .strip_prefix(b"[")
+        .and_then(|rest| rest.strip_suffix(b"]"))
+    else {
+        return false;
+    };
+    let Ok(inner) = std::str::from_utf8(inner) else {
+        return false;
+    };
     match inner.get(..5) {
         Some(tag) if tag.eq_ignore_ascii_case("IPv6:") => inner[5..].parse::<Ipv6Addr>().is_ok(),
         _ => inner.parse::<Ipv4Addr>().is_ok(),
@@ -175,13 +194,21 @@ mod tests {
             ("<\"a\\\"b>c\"@example.com>", "\"a\\\"b>c\"", "example.com"),
             ("<user@[192.0.2.1]>", "user", "[192.0.2.1]"),
             ("<user@[IPv6:2001:db8::1]>", "user", "[IPv6:2001:db8::1]"),
-            ("<@a.example,@b.example:user@c.example>", "user", "c.example"),
+            (
+                "<@a.example,@b.example:user@c.example>",
+                "user",
+                "c.example",
+            ),
             ("<Postmaster>", "Postmaster", ""),
             ("<jörg@exämple.de>", "jörg", "exämple.de"),
         ] {
             let (mailbox, rest) = path(text.as_bytes()).unwrap_or_else(|_| panic!("{text}"));
             let mailbox = mailbox.unwrap();
-            assert_eq!((mailbox.local_part(), mailbox.domain(), rest), (local, domain, &b""[..]), "{text}");
+            assert_eq!(
+                (mailbox.local_part(), mailbox.domain(), rest),
+                (local, domain, &b""[..]),
+                "{text}"
+            );
         }
         assert_eq!(path(b"<> SIZE=1"), Ok((None, &b" SIZE=1"[..])));
     }
@@ -192,9 +219,30 @@ mod tests {
         let long_label = format!("<x@{}.com>", "x".repeat(64));
         let long_path = format!("<x@{}>", ["x"; 128].join("."));
         for text in [
-            "", "user@example.com", "<user>", "<user@>", "<@example.com>", "<a@b@c>", "<a b@c>", "<a..b@c>", "<.a@c>",
-            "<a@-b>", "<a@b->", "<a@b..c>", "<a@[1.2.3]>", "<a@[IPv6:zz]>", "<\"a@b>", "<a@b", "<a\0@b>", "<a@b\r>",
-            "<\"a\"b@c>", "<@a:>", "<@a b@c>", &long_local, &long_label, &long_path,
+            "",
+            "user@example.com",
+            "<user>",
+            "<user@>",
+            "<@example.com>",
+            "<a@b@c>",
+            "<a b@c>",
+            "<a..b@c>",
+            "<.a@c>",
+            "<a@-b>",
+            "<a@b->",
+            "<a@b..c>",
+            "<a@[1.2.3]>",
+            "<a@[IPv6:zz]>",
+            "<\"a@b>",
+            "<a@b",
+            "<a\0@b>",
+            "<a@b\r>",
+            "<\"a\"b@c>",
+            "<@a:>",
+            "<@a b@c>",
+            &long_local,
+            &long_label,
+            &long_path,
         ] {
             assert_eq!(path(text.as_bytes()), Err(Malformed), "{text}");
         }

@@ -98,7 +98,9 @@ impl Verb {
 
     fn of(word: &[u8]) -> Verb {
         let mut upper = [0_u8; 8];
-        let Some(upper) = upper.get_mut(..word.len()) else { return Verb::Unknown };
+        let Some(upper) = upper.get_mut(..word.len()) else {
+            return Verb::Unknown;
+        };
         upper.copy_from_slice(word);
         upper.make_ascii_uppercase();
         match &*upper {
@@ -112,8 +114,8 @@ impl Verb {
             b"VRFY" => Verb::Vrfy,
             b"HELP" => Verb::Help,
             b"QUIT" => Verb::Quit,
-            b"EXPN" | b"TURN" | b"ETRN" | b"ATRN" | b"AUTH" | b"BDAT" | b"BURL" | b"STARTTLS" | b"SEND" | b"SOML"
-            | b"SAML" => Verb::NotOffered,
+            b"EXPN" | b"TURN" | b"ETRN" | b"ATRN" | b"AUTH" | b"BDAT" | b"BURL" | b"STARTTLS"
+            | b"SEND" | b"SOML" | b"SAML" => Verb::NotOffered,
             _ => Verb::Unknown,
         }
     }
@@ -152,14 +154,20 @@ fn command(verb: Verb, rest: &[u8]) -> Result<Command, Refusal> {
 }
 
 fn alone(rest: &[u8], command: Command) -> Result<Command, Refusal> {
-    if rest.trim_ascii().is_empty() { Ok(command) } else { Err(Refusal::Syntax) }
+    if rest.trim_ascii().is_empty() {
+        Ok(command)
+    } else {
+        Err(Refusal::Syntax)
+    }
 }
 
 /// The client's name. RFC 5321 4.1.4 forbids to refuse a mail because the name is not the client's; what is asked for
 /// here is only that it can be written into a header field and a record: visible octets, no more than a domain has.
 fn hello(rest: &[u8]) -> Result<String, Refusal> {
     let name = rest.trim_ascii();
-    let visible = name.iter().all(|&octet| octet > b' ' && octet != 127 && !b"()<>\\\"".contains(&octet));
+    let visible = name
+        .iter()
+        .all(|&octet| octet > b' ' && octet != 127 && !b"()<>\\\"".contains(&octet));
     if name.is_empty() || name.len() > crate::limits::DOMAIN_OCTETS || !visible {
         return Err(Refusal::HelloName);
     }
@@ -187,7 +195,9 @@ fn rcpt(rest: &[u8]) -> Result<Command, Refusal> {
 fn keyword<'a>(rest: &'a [u8], keyword: &[u8]) -> Option<&'a [u8]> {
     let rest = rest.trim_ascii_start();
     let (front, argument) = rest.split_at_checked(keyword.len())?;
-    front.eq_ignore_ascii_case(keyword).then(|| argument.trim_ascii_start())
+    front
+        .eq_ignore_ascii_case(keyword)
+        .then(|| argument.trim_ascii_start())
 }
 
 #[cfg(test)]
@@ -201,19 +211,37 @@ mod tests {
     #[test]
     fn verbs_in_any_case_and_with_trailing_spaces() {
         for line in ["DATA", "data", "Data  ", "DATA\t"] {
-            assert_eq!(parse(line.as_bytes()), (Verb::Data, Ok(Command::Data)), "{line}");
+            assert_eq!(
+                parse(line.as_bytes()),
+                (Verb::Data, Ok(Command::Data)),
+                "{line}"
+            );
         }
         assert_eq!(parse(b"noop whatever"), (Verb::Noop, Ok(Command::Noop)));
-        assert_eq!(parse(b"EHLO [192.0.2.1]").1, Ok(Command::Ehlo("[192.0.2.1]".into())));
+        assert_eq!(
+            parse(b"EHLO [192.0.2.1]").1,
+            Ok(Command::Ehlo("[192.0.2.1]".into()))
+        );
     }
 
     #[test]
     fn mail_and_rcpt() {
         let (verb, command) = parse(b"mail from:<a@b.example> size=7");
-        let Ok(Command::Mail(Some(path), parameters)) = command else { panic!("{command:?}") };
-        assert_eq!((verb, path.as_str(), parameters.size), (Verb::Mail, "a@b.example", Some(7)));
-        assert!(matches!(parse(b"MAIL FROM:<>").1, Ok(Command::Mail(None, _))));
-        assert!(matches!(parse(b"RCPT TO: <a@b.example>").1, Ok(Command::Rcpt(_))));
+        let Ok(Command::Mail(Some(path), parameters)) = command else {
+            panic!("{command:?}")
+        };
+        assert_eq!(
+            (verb, path.as_str(), parameters.size),
+            (Verb::Mail, "a@b.example", Some(7))
+        );
+        assert!(matches!(
+            parse(b"MAIL FROM:<>").1,
+            Ok(Command::Mail(None, _))
+        ));
+        assert!(matches!(
+            parse(b"RCPT TO: <a@b.example>").1,
+            Ok(Command::Rcpt(_))
+        ));
     }
 
     #[test]

@@ -27,7 +27,8 @@ use std::sync::LazyLock;
 use memchr::memmem;
 
 /// The only place inside a line where something can happen: the next line starts with a dot.
-static LINE_WITH_DOT: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\r\n."));
+static LINE_WITH_DOT: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(b"\r\n."));
 
 /// What precedes the next octet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +62,9 @@ pub struct Decoder {
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { place: Place::LineStart }
+        Self {
+            place: Place::LineStart,
+        }
     }
 }
 
@@ -86,10 +89,22 @@ impl Decoder {
                     write += 1;
                 }
                 Step::Drop => {}
-                Step::End => return Decoded { kept: write, consumed: read, ended: true, retracted: 1 },
+                Step::End => {
+                    return Decoded {
+                        kept: write,
+                        consumed: read,
+                        ended: true,
+                        retracted: 1,
+                    };
+                }
             }
         }
-        Decoded { kept: write, consumed: read, ended: false, retracted: 0 }
+        Decoded {
+            kept: write,
+            consumed: read,
+            ended: false,
+            retracted: 0,
+        }
     }
 
     /// The number of octets from inside a line that can be kept at once, up to and including the next CRLF that a dot
@@ -113,10 +128,13 @@ impl Decoder {
             (Place::SawDot, b'\r') => (Place::SawDotCr, Step::Keep),
             (Place::SawDotCr, b'\n') => (Place::LineStart, Step::End),
             (Place::SawCr, b'\n') => (Place::LineStart, Step::Keep),
-            (Place::LineStart | Place::Inside | Place::SawCr | Place::SawDotCr, b'\r') => (Place::SawCr, Step::Keep),
-            (Place::LineStart | Place::Inside | Place::SawCr | Place::SawDot | Place::SawDotCr, _) => {
-                (Place::Inside, Step::Keep)
+            (Place::LineStart | Place::Inside | Place::SawCr | Place::SawDotCr, b'\r') => {
+                (Place::SawCr, Step::Keep)
             }
+            (
+                Place::LineStart | Place::Inside | Place::SawCr | Place::SawDot | Place::SawDotCr,
+                _,
+            ) => (Place::Inside, Step::Keep),
         };
         self.place = place;
         step
@@ -171,11 +189,21 @@ mod tests {
     /// Every way to cut `input` once and twice, and octet by octet.
     fn agrees_with_the_oracle(input: &[u8]) {
         let expected = oracle(input);
-        assert_eq!(decode(input, &[]), expected, "whole: {:?}", input.escape_ascii().to_string());
+        assert_eq!(
+            decode(input, &[]),
+            expected,
+            "whole: {:?}",
+            input.escape_ascii().to_string()
+        );
         for first in 0..=input.len() {
             for second in first..=input.len() {
                 let got = decode(input, &[first, second]);
-                assert_eq!(got, expected, "cut at {first}, {second}: {}", input.escape_ascii());
+                assert_eq!(
+                    got,
+                    expected,
+                    "cut at {first}, {second}: {}",
+                    input.escape_ascii()
+                );
             }
         }
         let every: Vec<usize> = (0..input.len()).collect();
@@ -231,7 +259,10 @@ mod tests {
             assert_eq!(oracle(&input), None, "{text}");
             input.extend_from_slice(b"\r\n.\r\n");
             let decoded = message(&input);
-            assert!(decoded.ends_with(b"MAIL FROM:<smuggled@example.net>\r\n"), "{text}");
+            assert!(
+                decoded.ends_with(b"MAIL FROM:<smuggled@example.net>\r\n"),
+                "{text}"
+            );
         }
     }
 
@@ -248,7 +279,9 @@ mod tests {
         let alphabet = b"\r\n.x";
         for length in 0..=7 {
             for number in 0..4_usize.pow(length) {
-                let input: Vec<u8> = (0..length).map(|i| alphabet[number / 4_usize.pow(i) % 4]).collect();
+                let input: Vec<u8> = (0..length)
+                    .map(|i| alphabet[number / 4_usize.pow(i) % 4])
+                    .collect();
                 let expected = oracle(&input);
                 assert_eq!(decode(&input, &[]), expected, "{}", input.escape_ascii());
                 let every: Vec<usize> = (0..input.len()).collect();

@@ -40,14 +40,23 @@ impl Splitter {
         match find_crlf(input) {
             Some(length) if self.dropping || length + 2 > COMMAND_LINE_OCTETS => {
                 self.dropping = false;
-                Line::Overlong { consumed: length + 2, ended: true }
+                Line::Overlong {
+                    consumed: length + 2,
+                    ended: true,
+                }
             }
-            Some(length) => Line::Whole { length, consumed: length + 2 },
+            Some(length) => Line::Whole {
+                length,
+                consumed: length + 2,
+            },
             None if self.dropping || input.len() >= COMMAND_LINE_OCTETS => {
                 self.dropping = true;
                 // A CR at the very end may be the first half of the CRLF: it stays.
                 let kept = usize::from(input.last() == Some(&b'\r'));
-                Line::Overlong { consumed: input.len() - kept, ended: false }
+                Line::Overlong {
+                    consumed: input.len() - kept,
+                    ended: false,
+                }
             }
             None => Line::Partial,
         }
@@ -55,7 +64,9 @@ impl Splitter {
 }
 
 fn find_crlf(input: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b'\n', input).find(|&at| at > 0 && input[at - 1] == b'\r').map(|at| at - 1)
+    memchr::memchr_iter(b'\n', input)
+        .find(|&at| at > 0 && input[at - 1] == b'\r')
+        .map(|at| at - 1)
 }
 
 #[cfg(test)]
@@ -65,18 +76,43 @@ mod tests {
     #[test]
     fn a_line_ends_at_crlf_only() {
         let mut splitter = Splitter::default();
-        assert_eq!(splitter.next(b"NOOP\r\nQUIT\r\n"), Line::Whole { length: 4, consumed: 6 });
-        assert_eq!(splitter.next(b"NOOP\nQUIT\r\n"), Line::Whole { length: 9, consumed: 11 });
+        assert_eq!(
+            splitter.next(b"NOOP\r\nQUIT\r\n"),
+            Line::Whole {
+                length: 4,
+                consumed: 6
+            }
+        );
+        assert_eq!(
+            splitter.next(b"NOOP\nQUIT\r\n"),
+            Line::Whole {
+                length: 9,
+                consumed: 11
+            }
+        );
         assert_eq!(splitter.next(b"NOOP\r"), Line::Partial);
         assert_eq!(splitter.next(b"\n"), Line::Partial);
-        assert_eq!(splitter.next(b"\r\n"), Line::Whole { length: 0, consumed: 2 });
+        assert_eq!(
+            splitter.next(b"\r\n"),
+            Line::Whole {
+                length: 0,
+                consumed: 2
+            }
+        );
     }
 
     #[test]
     fn an_overlong_line_is_dropped_to_its_end_wherever_it_is_cut() {
         let mut text = vec![b'x'; 3 * COMMAND_LINE_OCTETS];
         text.extend_from_slice(b"\r\nNOOP\r\n");
-        for step in [1, 7, COMMAND_LINE_OCTETS - 1, COMMAND_LINE_OCTETS, COMMAND_LINE_OCTETS + 1, text.len()] {
+        for step in [
+            1,
+            7,
+            COMMAND_LINE_OCTETS - 1,
+            COMMAND_LINE_OCTETS,
+            COMMAND_LINE_OCTETS + 1,
+            text.len(),
+        ] {
             let mut splitter = Splitter::default();
             let mut pending = Vec::new();
             let mut endings = 0;
@@ -101,7 +137,11 @@ mod tests {
                 }
                 assert!(pending.len() <= COMMAND_LINE_OCTETS);
             }
-            assert_eq!((endings, lines), (1, vec![b"NOOP".to_vec()]), "cut every {step} octets");
+            assert_eq!(
+                (endings, lines),
+                (1, vec![b"NOOP".to_vec()]),
+                "cut every {step} octets"
+            );
         }
     }
 
@@ -109,7 +149,10 @@ mod tests {
     fn the_longest_line_that_fits_is_whole() {
         let mut text = vec![b'x'; COMMAND_LINE_OCTETS - 2];
         text.extend_from_slice(b"\r\n");
-        let whole = Line::Whole { length: COMMAND_LINE_OCTETS - 2, consumed: COMMAND_LINE_OCTETS };
+        let whole = Line::Whole {
+            length: COMMAND_LINE_OCTETS - 2,
+            consumed: COMMAND_LINE_OCTETS,
+        };
         assert_eq!(Splitter::default().next(&text), whole);
     }
 }

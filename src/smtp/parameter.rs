@@ -62,7 +62,11 @@ pub fn mail(input: &[u8]) -> Result<MailParameters, Refusal> {
 
 /// Checks what follows the path of RCPT: no parameter is known.
 pub fn rcpt(input: &[u8]) -> Result<(), Refusal> {
-    if split(input)?.is_empty() { Ok(()) } else { Err(Refusal::UnknownParameter) }
+    if split(input)?.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::UnknownParameter)
+    }
 }
 
 type Parameter<'a> = (&'a [u8], Option<&'a [u8]>);
@@ -71,7 +75,11 @@ fn split(input: &[u8]) -> Result<Vec<Parameter<'_>>, Refusal> {
     if !input.is_empty() && input[0] != b' ' {
         return Err(Refusal::Syntax);
     }
-    input.split(|&octet| octet == b' ').filter(|word| !word.is_empty()).map(parameter).collect()
+    input
+        .split(|&octet| octet == b' ')
+        .filter(|word| !word.is_empty())
+        .map(parameter)
+        .collect()
 }
 
 fn parameter(word: &[u8]) -> Result<Parameter<'_>, Refusal> {
@@ -80,15 +88,28 @@ fn parameter(word: &[u8]) -> Result<Parameter<'_>, Refusal> {
         None => (word, None),
     };
     let starts = keyword.first().is_some_and(u8::is_ascii_alphanumeric);
-    let keyword_fits = starts && keyword.iter().all(|&octet| octet.is_ascii_alphanumeric() || octet == b'-');
-    let value_fits = value.is_none_or(|v| !v.is_empty() && v.iter().all(|&o| (33..=126).contains(&o) && o != b'='));
-    if keyword_fits && value_fits { Ok((keyword, value)) } else { Err(Refusal::Syntax) }
+    let keyword_fits = starts
+        && keyword
+            .iter()
+            .all(|&octet| octet.is_ascii_alphanumeric() || octet == b'-');
+    let value_fits = value
+        .is_none_or(|v| !v.is_empty() && v.iter().all(|&o| (33..=126).contains(&o) && o != b'='));
+    if keyword_fits && value_fits {
+        Ok((keyword, value))
+    } else {
+        Err(Refusal::Syntax)
+    }
 }
 
 /// RFC 1870 3: one to twenty digits. A number beyond u64 is a size beyond every limit.
 fn size(value: Option<&[u8]>) -> Result<u64, Refusal> {
-    let digits = value.filter(|v| v.len() <= 20 && v.iter().all(u8::is_ascii_digit)).ok_or(Refusal::ParameterValue)?;
-    let number = digits.iter().fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+    let digits = value
+        .filter(|v| v.len() <= 20 && v.iter().all(u8::is_ascii_digit))
+        .ok_or(Refusal::ParameterValue)?;
+    let number = digits.iter().fold(0_u64, |sum, digit| {
+        sum.saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'))
+    });
     Ok(number)
 }
 
@@ -106,10 +127,17 @@ mod tests {
 
     #[test]
     fn known_parameters_in_any_case_and_order() {
-        let expected = MailParameters { size: Some(100), body: Some(Body::EightBitMime), smtputf8: true };
+        let expected = MailParameters {
+            size: Some(100),
+            body: Some(Body::EightBitMime),
+            smtputf8: true,
+        };
         assert_eq!(mail(b" size=100 BODY=8bitmime  SMTPUTF8"), Ok(expected));
         assert_eq!(mail(b""), Ok(MailParameters::default()));
-        assert_eq!(mail(b" SIZE=99999999999999999999").map(|p| p.size), Ok(Some(u64::MAX)));
+        assert_eq!(
+            mail(b" SIZE=99999999999999999999").map(|p| p.size),
+            Ok(Some(u64::MAX))
+        );
     }
 
     #[test]

@@ -50,7 +50,11 @@ mod tests {
     #[test]
     fn patterns() {
         assert!(matches("*", "a.example") && matches("example.com", "example.com"));
-        assert!(matches("*.example.com", "a.example.com") && !matches("*.example.com", "example.com"));
-        assert!(!matches("example.com", "a.example.com") && !matches("*.example.com", "badexample.com"));
+        assert!(
+            matches("*.example.com", "a.example.com") && !matches("*.example.com", "example.com")
+        );
+        assert!(
+            !matches("example.com", "a.example.com") && !matches("*.example.com", "badexample.com")
+        );
     }
 }

@@ -156,7 +156,11 @@ mod tests {
         let mut labels = HashSet::new();
         for refusal in Refusal::ALL {
             let row = refusal.row();
-            assert_eq!(row.code / 100, u16::from(row.enhanced.as_bytes()[0] - b'0'), "{refusal:?}");
+            assert_eq!(
+                row.code / 100,
+                u16::from(row.enhanced.as_bytes()[0] - b'0'),
+                "{refusal:?}"
+            );
             assert!(matches!(row.code, 400..=599));
             assert!(labels.insert(row.label), "{refusal:?}");
             assert!(row.text.is_ascii() && row.text.len() < 200);

@@ -37,7 +37,8 @@ impl Replies {
         let start = self.octets.len();
         let mut out = Octets(&mut self.octets);
         let separator = if enhanced.is_empty() { "" } else { " " };
-        out.write_fmt(format_args!("{code} {enhanced}{separator}{text}")).expect("a Vec takes all octets");
+        out.write_fmt(format_args!("{code} {enhanced}{separator}{text}"))
+            .expect("a Vec takes all octets");
         self.finish(start);
     }
 
@@ -53,13 +54,18 @@ impl Replies {
             let start = self.octets.len();
             let separator = if number + 1 == lines.len() { ' ' } else { '-' };
             let mut out = Octets(&mut self.octets);
-            out.write_fmt(format_args!("{code}{separator}{text}")).expect("a Vec takes all octets");
+            out.write_fmt(format_args!("{code}{separator}{text}"))
+                .expect("a Vec takes all octets");
             self.finish(start);
         }
     }
 
     fn finish(&mut self, start: usize) {
-        debug_assert!(!self.octets[start..].iter().any(|&o| o == b'\r' || o == b'\n'));
+        debug_assert!(
+            !self.octets[start..]
+                .iter()
+                .any(|&o| o == b'\r' || o == b'\n')
+        );
         self.octets.truncate(start + REPLY_LINE_OCTETS - 2);
         self.octets.extend_from_slice(b"\r\n");
     }
@@ -91,7 +97,8 @@ mod tests {
         replies.line(354, "", format_args!("go"));
         replies.lines(250, &[format_args!("mx"), format_args!("SIZE")]);
         replies.refuse(Refusal::NeedMail);
-        let expected = "250 2.0.0 7\r\n354 go\r\n250-mx\r\n250 SIZE\r\n503 5.5.1 Send MAIL first\r\n";
+        let expected =
+            "250 2.0.0 7\r\n354 go\r\n250-mx\r\n250 SIZE\r\n503 5.5.1 Send MAIL first\r\n";
         assert_eq!(text(&mut replies), expected);
         assert!(replies.is_empty());
     }

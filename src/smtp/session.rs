@@ -148,8 +148,14 @@ impl Session {
     /// The transaction while it is being admitted or received.
     pub fn transaction(&self) -> Option<&Transaction> {
         match &self.state {
-            State::Admitting(transaction) | State::Receiving { transaction, .. } => Some(transaction),
-            State::Connected | State::Greeted(_) | State::Addressed(_) | State::Committing(_) | State::Closed => None,
+            State::Admitting(transaction) | State::Receiving { transaction, .. } => {
+                Some(transaction)
+            }
+            State::Connected
+            | State::Greeted(_)
+            | State::Addressed(_)
+            | State::Committing(_)
+            | State::Closed => None,
         }
     }
 
@@ -157,16 +163,25 @@ impl Session {
     /// action is due, or enough replies wait to be sent.
     pub fn receive(&mut self, input: &[u8], now: Instant) -> usize {
         let mut consumed = 0;
-        while self.expects() == Expects::Commands && self.action.is_none() && self.replies.len() < REPLY_BUFFER_OCTETS {
+        while self.expects() == Expects::Commands
+            && self.action.is_none()
+            && self.replies.len() < REPLY_BUFFER_OCTETS
+        {
             let rest = &input[consumed..];
             match self.splitter.next(rest) {
                 Line::Partial => break,
-                Line::Whole { length, consumed: octets } => {
+                Line::Whole {
+                    length,
+                    consumed: octets,
+                } => {
                     consumed += octets;
                     self.deadline = now + self.policy.command_timeout;
                     self.line(&rest[..length]);
                 }
-                Line::Overlong { consumed: octets, ended } => {
+                Line::Overlong {
+                    consumed: octets,
+                    ended,
+                } => {
                     consumed += octets;
                     if !ended {
                         break;
@@ -184,7 +199,13 @@ impl Session {
     /// # Panics
     /// If no data is expected.
     pub fn receive_data(&mut self, piece: &mut [u8], now: Instant) -> Progress {
-        let State::Receiving { decoder, size, spoilt, .. } = &mut self.state else {
+        let State::Receiving {
+            decoder,
+            size,
+            spoilt,
+            ..
+        } = &mut self.state
+        else {
             panic!("data outside of Receiving")
         };
         let decoded = decoder.decode(piece);
@@ -215,14 +236,20 @@ impl Session {
     /// # Panics
     /// If no admission was asked for.
     pub fn admit(&mut self, room: Result<(), Refusal>, now: Instant) {
-        let State::Admitting(transaction) = std::mem::replace(&mut self.state, State::Closed) else {
+        let State::Admitting(transaction) = std::mem::replace(&mut self.state, State::Closed)
+        else {
             panic!("admission outside of Admitting")
         };
         match room {
             Ok(()) => {
                 self.deadline = now + self.policy.data_timeout;
                 self.say(354, "", "Start mail input; end with <CRLF>.<CRLF>");
-                self.state = State::Receiving { transaction, decoder: Decoder::default(), size: 0, spoilt: None };
+                self.state = State::Receiving {
+                    transaction,
+                    decoder: Decoder::default(),
+                    size: 0,
+                    spoilt: None,
+                };
             }
             Err(refusal) => {
                 self.deadline = now + self.policy.command_timeout;
@@ -263,7 +290,10 @@ impl Session {
         match self.state {
             State::Committing(_) => self.resolve(Err::<&str, _>(Refusal::KafkaTimedOut), now),
             State::Admitting(_) => self.admit(Err(Refusal::NoRoom), now),
-            State::Connected | State::Greeted(_) | State::Addressed(_) | State::Receiving { .. } => {
+            State::Connected
+            | State::Greeted(_)
+            | State::Addressed(_)
+            | State::Receiving { .. } => {
                 self.refuse(Refusal::TimedOut);
             }
             State::Closed => {}
@@ -298,8 +328,16 @@ impl Session {
                 self.say(250, "2.0.0", "Ok");
             }
             Command::Noop => self.say(250, "2.0.0", "Ok"),
-            Command::Vrfy => self.say(252, "2.5.0", "Cannot verify; send some mail, it will be tried"),
-            Command::Help => self.say(214, "2.0.0", "HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT"),
+            Command::Vrfy => self.say(
+                252,
+                "2.5.0",
+                "Cannot verify; send some mail, it will be tried",
+            ),
+            Command::Help => self.say(
+                214,
+                "2.0.0",
+                "HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT",
+            ),
             Command::Quit => {
                 self.say(221, "2.0.0", "Bye");
                 self.close();
@@ -308,7 +346,10 @@ impl Session {
     }
 
     fn hello(&mut self, name: String, extended: bool) {
-        self.state = State::Greeted(Hello { name: name.into(), extended });
+        self.state = State::Greeted(Hello {
+            name: name.into(),
+            extended,
+        });
         if !extended {
             let hostname = self.policy.hostname.clone();
             return self.say(250, "", hostname);
@@ -333,24 +374,41 @@ impl Session {
             State::Greeted(hello) => hello.clone(),
             State::Addressed(_) => return self.refuse(Refusal::NestedMail),
             State::Connected => return self.refuse(Refusal::NeedHello),
-            State::Admitting(_) | State::Receiving { .. } | State::Committing(_) | State::Closed => unreachable!(),
+            State::Admitting(_)
+            | State::Receiving { .. }
+            | State::Committing(_)
+            | State::Closed => unreachable!(),
         };
-        if parameters.size.is_some_and(|size| size > self.policy.message_size) {
+        if parameters
+            .size
+            .is_some_and(|size| size > self.policy.message_size)
+        {
             return self.refuse(Refusal::AnnouncedTooBig);
         }
-        self.state = State::Addressed(Transaction { hello, reverse_path, parameters, recipients: Vec::new() });
+        self.state = State::Addressed(Transaction {
+            hello,
+            reverse_path,
+            parameters,
+            recipients: Vec::new(),
+        });
         self.say(250, "2.1.0", "Ok");
     }
 
     fn rcpt(&mut self, forward_path: Mailbox) {
-        let State::Addressed(transaction) = &mut self.state else { return self.refuse(Refusal::NeedMail) };
+        let State::Addressed(transaction) = &mut self.state else {
+            return self.refuse(Refusal::NeedMail);
+        };
         if forward_path.is_international() && !transaction.parameters.smtputf8 {
             return self.refuse(Refusal::AddressNeedsSmtpUtf8);
         }
         if !self.policy.takes(&forward_path) {
             return self.refuse(Refusal::RelayDenied);
         }
-        let octets: usize = transaction.recipients.iter().map(|mailbox| mailbox.as_str().len() + 16).sum();
+        let octets: usize = transaction
+            .recipients
+            .iter()
+            .map(|mailbox| mailbox.as_str().len() + 16)
+            .sum();
         if transaction.recipients.len() >= self.policy.recipients || octets > ENVELOPE_OCTETS {
             return self.refuse(Refusal::TooManyRecipients);
         }
@@ -361,7 +419,9 @@ impl Session {
     fn data(&mut self) {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Addressed(transaction) if !transaction.recipients.is_empty() => {
-                self.action = Some(Action::Admit { announced: transaction.parameters.size });
+                self.action = Some(Action::Admit {
+                    announced: transaction.parameters.size,
+                });
                 self.state = State::Admitting(transaction);
             }
             other @ State::Addressed(_) => {
@@ -372,7 +432,10 @@ impl Session {
                 self.state = other;
                 self.refuse(Refusal::NeedMail);
             }
-            State::Admitting(_) | State::Receiving { .. } | State::Committing(_) | State::Closed => unreachable!(),
+            State::Admitting(_)
+            | State::Receiving { .. }
+            | State::Committing(_)
+            | State::Closed => unreachable!(),
         }
     }
 
@@ -383,7 +446,13 @@ impl Session {
     }
 
     fn end_of_data(&mut self, now: Instant) {
-        let State::Receiving { transaction, size, spoilt, .. } = std::mem::replace(&mut self.state, State::Closed) else {
+        let State::Receiving {
+            transaction,
+            size,
+            spoilt,
+            ..
+        } = std::mem::replace(&mut self.state, State::Closed)
+        else {
             unreachable!("the data ends in Receiving")
         };
         match spoilt {

@@ -31,10 +31,19 @@ pub async fn serve(
             upkeep.run_upkeep();
         }
     });
-    let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let text = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
     let router = Router::new()
-        .route("/", get(|| async { "ringpost: /metrics /healthz /readyz\n" }))
-        .route("/metrics", get(move || async move { (text, metrics.render()) }))
+        .route(
+            "/",
+            get(|| async { "ringpost: /metrics /healthz /readyz\n" }),
+        )
+        .route(
+            "/metrics",
+            get(move || async move { (text, metrics.render()) }),
+        )
         .route("/healthz", get(|| async { "ok\n" }))
         .route(
             "/readyz",
@@ -45,7 +54,10 @@ pub async fn serve(
                 }
             }),
         );
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
+    if let Err(error) = axum::serve(listener, router)
+        .with_graceful_shutdown(shutdown)
+        .await
+    {
         tracing::error!(%error, "the admin listener failed");
     }
     upkeep.abort();

@@ -29,23 +29,108 @@ pub type Row = (&'static str, Kind, &'static str, &'static str);
 
 /// All metrics.
 pub const TABLE: &[Row] = &[
-    ("ringpost_build_info", Kind::Gauge, "version", "Always 1; the label is the version"),
-    ("ringpost_connections_open", Kind::Gauge, "", "SMTP connections that are open"),
-    ("ringpost_connections_accepted_total", Kind::Counter, "", "SMTP connections that were accepted"),
-    ("ringpost_connections_refused_total", Kind::Counter, "reason", "SMTP connections refused before the banner"),
-    ("ringpost_sessions_total", Kind::Counter, "end", "Sessions that ended, by how"),
-    ("ringpost_commands_total", Kind::Counter, "verb", "Commands received"),
-    ("ringpost_replies_total", Kind::Counter, "code", "Replies sent, by code"),
-    ("ringpost_refusals_total", Kind::Counter, "reason", "Refusals sent, by reason"),
-    ("ringpost_messages_total", Kind::Counter, "outcome", "Messages: accepted (250), tempfailed (4xx), refused (5xx)"),
-    ("ringpost_message_bytes_total", Kind::Counter, "", "Octets of accepted messages, as received"),
-    ("ringpost_in_flight_messages", Kind::Gauge, "", "Messages between DATA and the end of their delivery report"),
-    ("ringpost_in_flight_bytes", Kind::Gauge, "", "Octets that the buffers of those messages hold"),
-    ("ringpost_receive_to_reply_seconds", Kind::Histogram, "", "From the last octet of the data to the reply"),
-    ("ringpost_late_reports_total", Kind::Counter, "", "Delivery reports that came after their session stopped waiting"),
-    ("ringpost_kafka_queued_messages", Kind::Gauge, "", "Records in librdkafka's queues (msg_cnt)"),
-    ("ringpost_kafka_queued_bytes", Kind::Gauge, "", "Octets in librdkafka's queues (msg_size)"),
-    ("ringpost_kafka_transmitted_messages", Kind::Gauge, "", "Records sent to brokers since the start (txmsgs)"),
+    (
+        "ringpost_build_info",
+        Kind::Gauge,
+        "version",
+        "Always 1; the label is the version",
+    ),
+    (
+        "ringpost_connections_open",
+        Kind::Gauge,
+        "",
+        "SMTP connections that are open",
+    ),
+    (
+        "ringpost_connections_accepted_total",
+        Kind::Counter,
+        "",
+        "SMTP connections that were accepted",
+    ),
+    (
+        "ringpost_connections_refused_total",
+        Kind::Counter,
+        "reason",
+        "SMTP connections refused before the banner",
+    ),
+    (
+        "ringpost_sessions_total",
+        Kind::Counter,
+        "end",
+        "Sessions that ended, by how",
+    ),
+    (
+        "ringpost_commands_total",
+        Kind::Counter,
+        "verb",
+        "Commands received",
+    ),
+    (
+        "ringpost_replies_total",
+        Kind::Counter,
+        "code",
+        "Replies sent, by code",
+    ),
+    (
+        "ringpost_refusals_total",
+        Kind::Counter,
+        "reason",
+        "Refusals sent, by reason",
+    ),
+    (
+        "ringpost_messages_total",
+        Kind::Counter,
+        "outcome",
+        "Messages: accepted (250), tempfailed (4xx), refused (5xx)",
+    ),
+    (
+        "ringpost_message_bytes_total",
+        Kind::Counter,
+        "",
+        "Octets of accepted messages, as received",
+    ),
+    (
+        "ringpost_in_flight_messages",
+        Kind::Gauge,
+        "",
+        "Messages between DATA and the end of their delivery report",
+    ),
+    (
+        "ringpost_in_flight_bytes",
+        Kind::Gauge,
+        "",
+        "Octets that the buffers of those messages hold",
+    ),
+    (
+        "ringpost_receive_to_reply_seconds",
+        Kind::Histogram,
+        "",
+        "From the last octet of the data to the reply",
+    ),
+    (
+        "ringpost_late_reports_total",
+        Kind::Counter,
+        "",
+        "Delivery reports that came after their session stopped waiting",
+    ),
+    (
+        "ringpost_kafka_queued_messages",
+        Kind::Gauge,
+        "",
+        "Records in librdkafka's queues (msg_cnt)",
+    ),
+    (
+        "ringpost_kafka_queued_bytes",
+        Kind::Gauge,
+        "",
+        "Octets in librdkafka's queues (msg_size)",
+    ),
+    (
+        "ringpost_kafka_transmitted_messages",
+        Kind::Gauge,
+        "",
+        "Records sent to brokers since the start (txmsgs)",
+    ),
 ];
 
 /// How a session ended.
@@ -74,8 +159,10 @@ const ENDS: [(SessionEnd, &str); 6] = [
     (SessionEnd::Error, "error"),
 ];
 
-const CODES: [u16; 20] =
-    [214, 220, 221, 250, 252, 354, 421, 450, 451, 452, 500, 501, 502, 503, 504, 550, 552, 553, 554, 555];
+const CODES: [u16; 20] = [
+    214, 220, 221, 250, 252, 354, 421, 450, 451, 452, 500, 501, 502, 503, 504, 550, 552, 553, 554,
+    555,
+];
 
 struct Handles {
     open: Gauge,
@@ -108,7 +195,10 @@ impl Metrics {
     /// # Panics
     /// Never: the buckets are constant.
     pub fn new() -> (Self, PrometheusHandle) {
-        let seconds = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+        let seconds = [
+            0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+            5.0, 30.0,
+        ];
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)
             .expect("the buckets are not empty")
@@ -181,7 +271,9 @@ impl Metrics {
 
     /// librdkafka's statistics (STATISTICS.md of librdkafka), as JSON.
     pub fn librdkafka_statistics(&self, json: &str) {
-        let Ok(statistics) = serde_json::from_str::<serde_json::Value>(json) else { return };
+        let Ok(statistics) = serde_json::from_str::<serde_json::Value>(json) else {
+            return;
+        };
         for (name, gauge) in [
             ("msg_cnt", &self.0.kafka_messages),
             ("msg_size", &self.0.kafka_bytes),
@@ -204,16 +296,29 @@ fn register() -> Handles {
     }
     gauge!("ringpost_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
     let refusals = |name: &'static str| -> Vec<Counter> {
-        Refusal::ALL.iter().map(|refusal| counter!(name, "reason" => refusal.row().label)).collect()
+        Refusal::ALL
+            .iter()
+            .map(|refusal| counter!(name, "reason" => refusal.row().label))
+            .collect()
     };
-    let messages = |outcome: &'static str| counter!("ringpost_messages_total", "outcome" => outcome);
+    let messages =
+        |outcome: &'static str| counter!("ringpost_messages_total", "outcome" => outcome);
     Handles {
         open: gauge!("ringpost_connections_open"),
         accepted: counter!("ringpost_connections_accepted_total"),
         connections_refused: refusals("ringpost_connections_refused_total"),
-        sessions: ENDS.iter().map(|&(_, end)| counter!("ringpost_sessions_total", "end" => end)).collect(),
-        commands: Verb::ALL.iter().map(|v| counter!("ringpost_commands_total", "verb" => v.label())).collect(),
-        replies: CODES.iter().map(|code| counter!("ringpost_replies_total", "code" => code.to_string())).collect(),
+        sessions: ENDS
+            .iter()
+            .map(|&(_, end)| counter!("ringpost_sessions_total", "end" => end))
+            .collect(),
+        commands: Verb::ALL
+            .iter()
+            .map(|v| counter!("ringpost_commands_total", "verb" => v.label()))
+            .collect(),
+        replies: CODES
+            .iter()
+            .map(|code| counter!("ringpost_replies_total", "code" => code.to_string()))
+            .collect(),
         refusals: refusals("ringpost_refusals_total"),
         messages_accepted: messages("accepted"),
         messages_tempfailed: messages("tempfailed"),
@@ -231,7 +336,9 @@ fn register() -> Handles {
 
 /// The table as the page docs/metrics.md.
 pub fn markdown() -> String {
-    let mut page = String::from("# Metrics\n\nWhat `/metrics` shows. A test holds this page to the program's own table.\n\n");
+    let mut page = String::from(
+        "# Metrics\n\nWhat `/metrics` shows. A test holds this page to the program's own table.\n\n",
+    );
     page.push_str("| name | kind | label | meaning |\n|---|---|---|---|\n");
     for (name, kind, label, help) in TABLE {
         let kind = format!("{kind:?}").to_lowercase();
