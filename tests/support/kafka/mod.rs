@@ -13,7 +13,7 @@
 //! cluster.wait_in_sync("mail");
 //! ```
 //!
-//! A broker costs seconds and some 300 MB of memory. Tests that leave the brokers alone should share one cluster of
+//! A broker costs seconds and 210 to 270 MB of memory. Tests that leave the brokers alone should share one cluster of
 //! their binary, in a `static OnceLock<Option<Cluster>>`: [`Cluster::create_topic`] needs no `&mut`, and a topic of its
 //! own is all that such a test wants. A static has no destructor; the guard process ends its brokers.
 //!
