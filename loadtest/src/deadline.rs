@@ -1,0 +1,76 @@
+//! Time limits that never abandon a read.
+//!
+//! A read that was given to the kernel must be awaited to its end: a dropped one would stay in flight and swallow the
+//! peer's next octets. So nothing here cancels a future. Each connection has a [`Slot`]; a watchdog, one task per
+//! thread, looks at all slots and shuts down the socket of one whose time is over. Its read and write then end by
+//! themselves, and [`Slot::expired`] says why. A message costs no timer that way.
+//!
+//! # BUGS
+//! - A limit is noticed up to a twentieth of it late.
+
+use std::cell::{Cell, RefCell};
+use std::net::Shutdown;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio_uring::net::TcpStream;
+
+/// How often the watchdog looks, at most and at least.
+const SHORTEST_LOOK: Duration = Duration::from_millis(10);
+const LONGEST_LOOK: Duration = Duration::from_millis(500);
+
+/// The time limit of one connection.
+#[derive(Default)]
+pub struct Slot {
+    stream: RefCell<Option<Rc<TcpStream>>>,
+    deadline: Cell<Option<Instant>>,
+    expired: Cell<bool>,
+}
+
+impl Slot {
+    /// Watches a new stream; nothing is limited until [`Slot::arm`].
+    pub fn watch(&self, stream: Rc<TcpStream>) {
+        let before = self.stream.replace(Some(stream));
+        assert!(before.is_none(), "a slot watches one stream at a time");
+        self.deadline.set(None);
+        self.expired.set(false);
+    }
+
+    /// The stream must be done with its step at `deadline`.
+    pub fn arm(&self, deadline: Instant) {
+        self.deadline.set(Some(deadline));
+    }
+
+    /// Whether the stream was shut down for its deadline.
+    pub fn expired(&self) -> bool {
+        self.expired.get()
+    }
+
+    /// The stream is done with.
+    pub fn release(&self) {
+        self.deadline.set(None);
+        self.stream.replace(None);
+    }
+
+    fn look(&self, now: Instant) {
+        if self.deadline.get().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        self.deadline.set(None);
+        if let Some(stream) = self.stream.borrow().as_deref() {
+            self.expired.set(true);
+            // An error means that the connection is gone, and with it what waits for it.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// Looks at all slots for ever.
+pub async fn watchdog(slots: Vec<Rc<Slot>>, timeout: Duration) {
+    let period = (timeout / 20).clamp(SHORTEST_LOOK, LONGEST_LOOK);
+    loop {
+        tokio::time::sleep(period).await;
+        let now = Instant::now();
+        slots.iter().for_each(|slot| slot.look(now));
+    }
+}
