@@ -1,9 +1,13 @@
 //! The sink that keeps nothing: for measuring the SMTP side alone.
+//!
+//! Owns nothing. Must not know: Kafka.
+//!
+//! BUGS: mail is lost, on purpose. Whoever starts it has to say so.
 
 use super::{Outcome, Sink, Submission, Ticket};
 use crate::mail::record::Record;
 
-/// Says "stored" and drops the record. Whoever configures it is warned.
+/// Says "stored" and drops the record.
 #[derive(Debug, Default)]
 pub struct DiscardSink;
 

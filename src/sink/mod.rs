@@ -4,7 +4,10 @@
 //! talks to. `ledger` is the only place that knows what is in flight.
 
 pub mod discard;
+pub mod embedded;
+pub mod kafka;
 pub mod ledger;
+mod librdkafka;
 
 use crate::mail::record::Record;
 use crate::smtp::refusal::Refusal;

@@ -1,0 +1,853 @@
+//! The sink that stores: one producer for all workers, its poll thread, and what is asked of the topic at start.
+//!
+//! Owns: the producer's settings, what librdkafka's errors mean for a sender, the thread that carries reports to their
+//! workers, the thread that watches the topic. Must not know: sessions, replies; raw pointers are `librdkafka`'s.
+//!
+//! ```text
+//!   workers ── submit ──▶ Producer ──▶ brokers
+//!      ▲                     │ reports
+//!      └── channel, notify ──┴── poll thread: one batch and one wake-up a worker
+//! ```
+//!
+//! Invariants: a record that `submit` calls pending is reported once; the poll thread ends only when nothing is under way.
+//!
+//! BUGS: large messages share the producer with small ones. A record that is submitted while [`KafkaSink::shutdown`] runs
+//! may go without a report; its memory is freed with the sink. Asking for a topic may create it where the brokers do that
+//! (`auto.create.topics.enable`). The properties are the same for the checks as for producing.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode as Code;
+use tokio::sync::Notify;
+
+pub use super::librdkafka::{Events, Traced};
+
+use super::librdkafka::Producer;
+use super::{Outcome, Report, Sink, Submission, Ticket};
+use crate::config;
+use crate::limits::{RECORD_OVERHEAD_OCTETS, REPORT_BATCHES};
+use crate::mail::record::Record;
+use crate::smtp::refusal::Refusal;
+
+/// Longest wait of the poll thread for an event: bounds how late it sees that it is to stop.
+const POLL: Duration = Duration::from_millis(100);
+/// Reports gathered before they are sent on, so that a flood cannot keep the first of them waiting.
+const REPORTS_A_ROUND: usize = 4096;
+/// Pause between two looks at the topic, and the longest that one takes.
+const WATCH_PAUSE: Duration = Duration::from_secs(2);
+const WATCH_TIMEOUT: Duration = Duration::from_secs(1);
+/// librdkafka's own bound of `message.max.bytes`.
+const MESSAGE_MAX_OCTETS: u64 = 1_000_000_000;
+
+/// Why the sink did not start: an operator's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Produces records to one topic.
+pub struct KafkaSink {
+    shared: Arc<Shared>,
+    workers: usize,
+    poller: Mutex<Option<JoinHandle<()>>>,
+    /// The watching thread, and the channel whose end stops it.
+    watcher: Mutex<Option<(JoinHandle<()>, Sender<()>)>>,
+}
+
+struct Shared {
+    producer: Producer,
+    topic: String,
+    ready: AtomicBool,
+    closed: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl KafkaSink {
+    /// Starts the producer and its threads. `message_size` is the largest message in octets; `wakers` has one entry per
+    /// worker, notified once per batch that its receiver gets. Needs no broker to be up.
+    #[allow(clippy::type_complexity)]
+    pub fn start(
+        config: &config::Kafka,
+        message_size: u64,
+        wakers: Vec<Arc<Notify>>,
+    ) -> Result<(Arc<Self>, Vec<Receiver<Vec<Report>>>), StartError> {
+        Self::start_with(config, message_size, wakers, Box::new(Traced))
+    }
+
+    /// As [`Self::start`], with a taker of librdkafka's errors, log lines and statistics.
+    #[allow(clippy::type_complexity)]
+    pub fn start_with(
+        config: &config::Kafka,
+        message_size: u64,
+        wakers: Vec<Arc<Notify>>,
+        events: Box<dyn Events>,
+    ) -> Result<(Arc<Self>, Vec<Receiver<Vec<Report>>>), StartError> {
+        let settings = producer_config(config, message_size).map_err(StartError)?;
+        let producer = Producer::new(&settings, &config.topic, events, delivery_outcome)
+            .map_err(|error| StartError(explain(&error)))?;
+        let shared = Arc::new(Shared {
+            producer,
+            topic: config.topic.clone(),
+            ready: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+        });
+        let workers = wakers.len();
+        let (routes, receivers) = wakers
+            .into_iter()
+            .map(|waker| {
+                let (sender, receiver) = bounded(REPORT_BATCHES);
+                (Route { sender, waker }, receiver)
+            })
+            .unzip();
+        let sink = Self {
+            shared: shared.clone(),
+            workers,
+            poller: Mutex::new(None),
+            watcher: Mutex::new(None),
+        };
+        // Dropping `sink` on an error below stops what has been started.
+        let poller = spawn("kafka-poll", {
+            let shared = shared.clone();
+            move || poll(&shared, routes)
+        })?;
+        *lock(&sink.poller) = Some(poller);
+        let (alive, stop) = bounded(0);
+        let watcher = spawn("kafka-watch", move || watch(&shared, &stop))?;
+        *lock(&sink.watcher) = Some((watcher, alive));
+        Ok((Arc::new(sink), receivers))
+    }
+
+    /// Whether the topic and a leader of each partition were seen at the last look, some seconds ago at most.
+    pub fn ready(&self) -> bool {
+        self.shared.ready.load(Ordering::Relaxed)
+    }
+
+    /// Records without a report, and events not yet served; after a shutdown, events that nobody will serve.
+    pub fn outstanding(&self) -> usize {
+        self.shared.producer.outstanding()
+    }
+
+    /// Takes no more records, waits `within` for those under way, gives up on the rest, and ends the threads when every
+    /// report has been delivered. Blocks. Call it when the workers have stopped submitting.
+    pub fn shutdown(&self, within: Duration) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+        self.shared.ready.store(false, Ordering::Relaxed);
+        let poller = lock(&self.poller).take();
+        if let Some(poller) = poller {
+            if !self.shared.producer.flush(within) {
+                self.shared.producer.purge();
+            }
+            self.shared.stopping.store(true, Ordering::SeqCst);
+            // A panic of the thread has been printed already; nothing is left to do about it here.
+            let _ = poller.join();
+        }
+        let watcher = lock(&self.watcher).take();
+        if let Some((thread, alive)) = watcher {
+            drop(alive);
+            let _ = thread.join();
+        }
+        // It may have finished a look in between.
+        self.shared.ready.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Sink for KafkaSink {
+    fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission {
+        assert!((ticket.worker as usize) < self.workers, "{ticket:?}");
+        if self.shared.closed.load(Ordering::Relaxed) {
+            return Submission::Done(Outcome::Refused(Refusal::KafkaUnavailable));
+        }
+        match self.shared.producer.produce(ticket, record) {
+            Ok(()) => Submission::Pending,
+            Err((code, record)) => {
+                drop(record);
+                Submission::Done(Outcome::Refused(refusal(code)))
+            }
+        }
+    }
+}
+
+impl Drop for KafkaSink {
+    fn drop(&mut self) {
+        self.shutdown(Duration::ZERO);
+    }
+}
+
+impl fmt::Debug for KafkaSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSink")
+            .field("topic", &self.shared.topic)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The way to one worker.
+struct Route {
+    sender: Sender<Vec<Report>>,
+    waker: Arc<Notify>,
+}
+
+fn poll(shared: &Shared, routes: Vec<Route>) {
+    let mut reports = Vec::new();
+    loop {
+        // Read before the wait: what was under way when it was set is either counted below or reported by now.
+        let stopping = shared.stopping.load(Ordering::SeqCst);
+        if shared.producer.poll(POLL, &mut reports) {
+            while reports.len() < REPORTS_A_ROUND
+                && shared.producer.poll(Duration::ZERO, &mut reports)
+            {}
+            deliver(&mut reports, &routes);
+        }
+        if stopping {
+            if shared.producer.outstanding() == 0 {
+                return;
+            }
+            shared.producer.purge();
+        }
+    }
+}
+
+/// Sends each worker its share of the reports, and wakes it once.
+fn deliver(reports: &mut Vec<Report>, routes: &[Route]) {
+    if reports.is_empty() {
+        return;
+    }
+    let mut batches: Vec<Vec<Report>> = routes.iter().map(|_| Vec::new()).collect();
+    for report in reports.drain(..) {
+        batches[report.ticket.worker as usize].push(report);
+    }
+    for (route, batch) in routes.iter().zip(batches) {
+        // An error means that the worker is gone, and with it everyone who waits for these.
+        if !batch.is_empty() && route.sender.send(batch).is_ok() {
+            route.waker.notify_one();
+        }
+    }
+}
+
+fn watch(shared: &Shared, stop: &Receiver<()>) {
+    loop {
+        let seen = look(&shared.producer, &shared.topic, WATCH_TIMEOUT);
+        let ready = matches!(seen, Ok(Some(_))) && !shared.closed.load(Ordering::SeqCst);
+        shared.ready.store(ready, Ordering::Relaxed);
+        // Nothing is ever sent: the channel's end is the sign.
+        if stop.recv_timeout(WATCH_PAUSE) != Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+            return;
+        }
+    }
+}
+
+/// What the cluster says of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// Its partitions.
+    pub partitions: usize,
+    /// The smallest number of replicas that a partition has.
+    pub replicas: usize,
+    /// The smallest number of replicas in sync that a partition has.
+    pub in_sync: usize,
+    /// Brokers in the cluster.
+    pub brokers: usize,
+}
+
+/// Asks once; `None` while a leader is being chosen.
+fn look(producer: &Producer, topic: &str, timeout: Duration) -> Result<Option<TopicInfo>, Code> {
+    let metadata = producer
+        .metadata(topic, timeout)
+        .map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Fail))?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    let found = found.ok_or(Code::UnknownTopicOrPartition)?;
+    match found.error().map(Code::from) {
+        None => {}
+        Some(Code::LeaderNotAvailable) => return Ok(None),
+        Some(code) => return Err(code),
+    }
+    let partitions = found.partitions();
+    if partitions.iter().any(|partition| partition.leader() < 0) {
+        return Ok(None);
+    }
+    let least = |count: fn(&rdkafka::metadata::MetadataPartition) -> usize| {
+        partitions.iter().map(count).min().unwrap_or(0)
+    };
+    Ok(Some(TopicInfo {
+        partitions: partitions.len(),
+        replicas: least(|partition| partition.replicas().len()),
+        in_sync: least(|partition| partition.isr().len()),
+        brokers: metadata.brokers().len(),
+    }))
+}
+
+/// Asks the cluster for the topic; the error is an operator's text. Blocks up to `timeout`, and uses it up where no
+/// broker answers.
+pub fn topic_check(config: &config::Kafka, timeout: Duration) -> Result<TopicInfo, String> {
+    let brokers = broker_list(config)?;
+    let settings = client_config(config)?;
+    let said = Arc::new(Said::default());
+    let events = Box::new(said.clone());
+    let producer = Producer::new(&settings, &config.topic, events, delivery_outcome)
+        .map_err(|error| explain(&error))?;
+    let deadline = Instant::now() + timeout;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let seen = look(&producer, &config.topic, left);
+        while producer.poll(Duration::ZERO, &mut Vec::new()) {}
+        match seen {
+            Ok(Some(info)) => return Ok(info),
+            Ok(None) if left.is_zero() => {
+                return Err(format!(
+                    "kafka.topic {:?} at {brokers}: a partition has no leader; see `kafka-topics.sh --describe \
+                     --bootstrap-server {brokers} --topic {}`",
+                    config.topic, config.topic
+                ));
+            }
+            Ok(None) => {
+                // A leader is being chosen; events are all there is to wait for.
+                producer.poll(left.min(POLL), &mut Vec::new());
+            }
+            Err(code) => return Err(topic_error(config, brokers, code, &said.text())),
+        }
+    }
+}
+
+fn topic_error(config: &config::Kafka, brokers: &str, code: Code, said: &str) -> String {
+    let topic = &config.topic;
+    match code {
+        Code::UnknownTopicOrPartition | Code::UnknownTopic => format!(
+            "kafka.topic {topic:?} does not exist at {brokers}; create it with `kafka-topics.sh --create \
+             --bootstrap-server {brokers} --topic {topic} --partitions 12 --replication-factor 3 --config \
+             min.insync.replicas=2`"
+        ),
+        Code::TopicAuthorizationFailed => format!(
+            "kafka.topic {topic:?} at {brokers}: not authorized; the principal needs Describe and Write on it"
+        ),
+        Code::InvalidTopic => format!("kafka.topic {topic:?} is not a name that {brokers} accepts"),
+        code => {
+            let reason = if said.is_empty() {
+                "no broker answered in time"
+            } else {
+                said
+            };
+            let unresolved = said.contains("Failed to resolve");
+            let what = if unresolved {
+                "a name does not resolve"
+            } else {
+                "no broker can be reached"
+            };
+            format!(
+                "kafka.brokers {brokers}, topic {topic:?}: {what} ({code:?}): {reason}; check the list, and \
+                 security.protocol in [kafka.properties]"
+            )
+        }
+    }
+}
+
+/// Remembers what librdkafka said of errors while a check ran.
+#[derive(Default)]
+struct Said(Mutex<Vec<String>>);
+
+impl Said {
+    fn text(&self) -> String {
+        lock(&self.0).join("; ")
+    }
+}
+
+impl Events for Arc<Said> {
+    fn error(&self, code: Code, text: &str) {
+        let mut said = lock(&self.0);
+        // "All brokers are down" adds nothing to the reason of each.
+        let new = code != Code::AllBrokersDown && !said.iter().any(|known| known == text);
+        if new && said.len() < 4 {
+            said.push(text.to_owned());
+        }
+    }
+
+    fn log(&self, _level: i32, _facility: &str, text: &str) {
+        tracing::debug!(target: "librdkafka", "{text}");
+    }
+}
+
+/// The topic's `max.message.bytes`; `None` where the cluster refuses to tell (not authorized). Blocks up to `timeout`,
+/// and uses it up where the request is not answered, as the embedded broker never does.
+pub fn topic_max_message_bytes(
+    config: &config::Kafka,
+    timeout: Duration,
+) -> Result<Option<u64>, String> {
+    let brokers = broker_list(config)?;
+    let failed = |reason: String| {
+        format!(
+            "kafka.brokers {brokers}: the configuration of topic {:?} cannot be read: {reason}",
+            config.topic
+        )
+    };
+    let client: AdminClient<DefaultClientContext> = client_config(config)?
+        .create()
+        .map_err(|error| explain(&error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|error| failed(error.to_string()))?;
+    let options = AdminOptions::new()
+        .request_timeout(Some(timeout))
+        .operation_timeout(Some(timeout));
+    let topic = [ResourceSpecifier::Topic(&config.topic)];
+    let answer = match runtime.block_on(client.describe_configs(&topic, &options)) {
+        Ok(answers) => answers.into_iter().next(),
+        Err(KafkaError::AdminOp(code)) => Some(Err(code)),
+        Err(error) => return Err(failed(error.to_string())),
+    };
+    match answer {
+        None
+        | Some(Err(
+            Code::UnsupportedFeature
+            | Code::UnsupportedVersion
+            | Code::TopicAuthorizationFailed
+            | Code::ClusterAuthorizationFailed,
+        )) => Ok(None),
+        Some(Err(code)) => Err(failed(format!("{code:?}"))),
+        Some(Ok(resource)) => Ok(resource
+            .get("max.message.bytes")
+            .and_then(|entry| entry.value.as_ref())
+            .and_then(|value| value.parse().ok())),
+    }
+}
+
+/// What a failure to take a record, or to deliver it, means for the sender.
+fn refusal(code: Code) -> Refusal {
+    match code {
+        Code::QueueFull => Refusal::KafkaQueueFull,
+        Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::MessageBatchTooLarge => {
+            Refusal::KafkaTooBig
+        }
+        Code::MessageTimedOut | Code::RequestTimedOut | Code::OperationTimedOut => {
+            Refusal::KafkaTimedOut
+        }
+        Code::UnknownTopic
+        | Code::UnknownPartition
+        | Code::UnknownTopicOrPartition
+        | Code::BrokerTransportFailure
+        | Code::NetworkException
+        | Code::AllBrokersDown
+        | Code::Resolve
+        | Code::BrokerNotAvailable
+        | Code::LeaderNotAvailable
+        | Code::NotLeaderForPartition
+        | Code::ReplicaNotAvailable
+        | Code::NotEnoughReplicas
+        | Code::NotEnoughReplicasAfterAppend
+        | Code::ISRInsufficient
+        | Code::KafkaStorageError
+        | Code::PurgeQueue
+        | Code::PurgeInflight => Refusal::KafkaUnavailable,
+        _ => Refusal::KafkaRefused,
+    }
+}
+
+fn delivery_outcome(code: Code) -> Outcome {
+    Outcome::Refused(refusal(code))
+}
+
+fn broker_list(config: &config::Kafka) -> Result<&str, String> {
+    match &config.brokers {
+        config::Brokers::List(list) => Ok(list),
+        // A caller's slip: it starts the embedded broker and passes its address.
+        other => Err(format!("kafka.brokers is {other:?}, which names no broker")),
+    }
+}
+
+/// What every client needs, the user's properties included.
+fn client_config(config: &config::Kafka) -> Result<ClientConfig, String> {
+    let mut settings = ClientConfig::new();
+    settings
+        .set("bootstrap.servers", broker_list(config)?)
+        .set("client.id", "ringpost")
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("socket.keepalive.enable", "true");
+    let level = if config.properties.contains_key("debug") {
+        RDKafkaLogLevel::Debug
+    } else {
+        RDKafkaLogLevel::Info
+    };
+    settings.set_log_level(level);
+    for (name, value) in &config.properties {
+        settings.set(name, value);
+    }
+    Ok(settings)
+}
+
+/// The producer's settings: defaults, then the user's properties, then what the promise rests on.
+fn producer_config(config: &config::Kafka, message_size: u64) -> Result<ClientConfig, String> {
+    let delivery = config.delivery_timeout.as_millis().max(1);
+    let message_max = message_size
+        .saturating_add(RECORD_OVERHEAD_OCTETS as u64)
+        .min(MESSAGE_MAX_OCTETS);
+    let mut settings = client_config(config)?;
+    let defaults = [
+        // 0 swamps client and brokers with small requests; 2 ms costs little time and a third of the CPU.
+        ("linger.ms", "2".to_owned()),
+        ("batch.size", "1000000".to_owned()),
+        ("compression.type", "none".to_owned()),
+        ("retry.backoff.ms", "20".to_owned()),
+        ("retry.backoff.max.ms", "500".to_owned()),
+        // What is in flight is bounded by the budget; librdkafka's own bounds are not to be the first.
+        ("queue.buffering.max.messages", "1000000".to_owned()),
+        ("queue.buffering.max.kbytes", "2147483647".to_owned()),
+        ("statistics.interval.ms", "5000".to_owned()),
+        // A broker's answer that is late leaves a third of the time for another try.
+        (
+            "request.timeout.ms",
+            (delivery * 2 / 3).clamp(1, 30_000).to_string(),
+        ),
+    ];
+    for (name, value) in defaults {
+        if settings.get(name).is_none() {
+            settings.set(name, value);
+        }
+    }
+    settings
+        .set("acks", "all")
+        .set("message.max.bytes", message_max.to_string())
+        .set("delivery.timeout.ms", delivery.to_string());
+    Ok(settings)
+}
+
+/// Says which key is wrong; values stay out, as they may be passwords.
+fn explain(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, reason, key, _) => {
+            format!("kafka.properties, key {key:?}: librdkafka refuses it: {reason}")
+        }
+        KafkaError::ClientCreation(reason) => {
+            format!("[kafka]: librdkafka refuses the settings: {reason}")
+        }
+        other => format!("[kafka]: librdkafka did not start: {other}"),
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(body)
+        .map_err(|error| StartError(format!("the thread {name} did not start: {error}")))
+}
+
+/// The state behind these locks is whole between any two statements, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashSet};
+
+    use bytes::BytesMut;
+    use rdkafka::types::RDKafkaRespErr;
+
+    use super::*;
+    use crate::sink::embedded::EmbeddedBroker;
+
+    const TOPIC: &str = "mail";
+    /// Ends a test that would hang; nothing is measured against it.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn config(brokers: String, delivery_timeout: Duration) -> config::Kafka {
+        config::Kafka {
+            brokers: config::Brokers::List(brokers),
+            topic: TOPIC.into(),
+            key: config::RecordKey::None,
+            delivery_timeout,
+            properties: BTreeMap::new(),
+        }
+    }
+
+    fn record(text: &str) -> Box<Record> {
+        Box::new(Record {
+            value: BytesMut::from(text),
+            key: Some(Vec::new()),
+            headers: vec![
+                ("ce_id", text.as_bytes().to_vec()),
+                ("smtp_from", Vec::new()),
+            ],
+        })
+    }
+
+    fn ticket(number: u32, workers: u32) -> Ticket {
+        Ticket {
+            worker: number % workers,
+            slot: number,
+            turn: u64::from(number) * 7,
+        }
+    }
+
+    struct Started {
+        sink: Arc<KafkaSink>,
+        wakers: Vec<Arc<Notify>>,
+        reports: Vec<Receiver<Vec<Report>>>,
+    }
+
+    fn start(config: &config::Kafka, message_size: u64, workers: usize) -> Started {
+        let wakers: Vec<_> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
+        let (sink, reports) = KafkaSink::start(config, message_size, wakers.clone()).unwrap();
+        Started {
+            sink,
+            wakers,
+            reports,
+        }
+    }
+
+    /// Submits records 0..count, whose value is their number, all pending.
+    fn submit(started: &Started, count: u32) {
+        let workers = started.reports.len() as u32;
+        for number in 0..count {
+            let submission = started
+                .sink
+                .submit(ticket(number, workers), record(&number.to_string()));
+            assert!(matches!(submission, Submission::Pending), "{submission:?}");
+        }
+    }
+
+    /// Gathers `count` reports, checking that each is at its own worker, for its own record, and came once.
+    fn gather(started: &Started, count: usize) -> Vec<Outcome> {
+        let mut seen = HashSet::new();
+        let mut outcomes = Vec::new();
+        let workers = started.reports.len() as u32;
+        for (worker, receiver) in started.reports.iter().enumerate() {
+            let share = (count + started.reports.len() - 1 - worker) / started.reports.len();
+            let mut left = share;
+            while left > 0 {
+                let batch = receiver.recv_timeout(PATIENCE).expect("a batch");
+                assert!(!batch.is_empty());
+                for report in batch {
+                    assert_eq!(report.ticket.worker as usize, worker);
+                    assert_eq!(report.ticket, ticket(report.ticket.slot, workers));
+                    assert_eq!(report.record.value, report.ticket.slot.to_string());
+                    assert!(seen.insert(report.ticket), "{:?} twice", report.ticket);
+                    outcomes.push(report.outcome);
+                    left -= 1;
+                }
+            }
+        }
+        outcomes
+    }
+
+    /// Ends the sink and sees that its poll thread left nothing in the channels.
+    fn nothing_more(started: &Started) {
+        started.sink.shutdown(PATIENCE);
+        for receiver in &started.reports {
+            let end = receiver.try_recv().map(|batch| batch.len());
+            assert_eq!(end, Err(crossbeam_channel::TryRecvError::Disconnected));
+        }
+    }
+
+    #[tokio::test]
+    async fn each_record_is_reported_once_to_its_worker() {
+        let broker = EmbeddedBroker::start(TOPIC, 8).unwrap();
+        let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 2);
+        submit(&started, 1000);
+        let outcomes = gather(&started, 1000);
+        assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Stored));
+        for waker in &started.wakers {
+            tokio::time::timeout(PATIENCE, waker.notified())
+                .await
+                .unwrap();
+        }
+        nothing_more(&started);
+        assert!(matches!(
+            started.sink.submit(ticket(0, 2), record("late")),
+            Submission::Done(Outcome::Refused(Refusal::KafkaUnavailable))
+        ));
+    }
+
+    #[test]
+    fn values_keys_and_headers_arrive_as_they_were() {
+        use rdkafka::consumer::{BaseConsumer, Consumer};
+        use rdkafka::message::{Headers, Message};
+        let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+        let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 1);
+        let octets: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
+        let sent = Box::new(Record {
+            value: BytesMut::from(&octets[..]),
+            key: Some(b"key".to_vec()),
+            headers: vec![("smtp_to", b"a".to_vec()), ("smtp_to", Vec::new())],
+        });
+        started.sink.submit(ticket(0, 1), sent);
+        let batch = started.reports[0].recv_timeout(PATIENCE).unwrap();
+        assert_eq!(batch[0].outcome, Outcome::Stored);
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", broker.bootstrap())
+            .set("group.id", "reader")
+            .create()
+            .unwrap();
+        let mut place = rdkafka::TopicPartitionList::new();
+        place
+            .add_partition_offset(TOPIC, 0, rdkafka::Offset::Beginning)
+            .unwrap();
+        consumer.assign(&place).unwrap();
+        let message = consumer.poll(PATIENCE).expect("a message").unwrap();
+        assert_eq!(message.payload(), Some(&octets[..]));
+        assert_eq!(message.key(), Some(&b"key"[..]));
+        let headers: Vec<_> = message.headers().unwrap().iter().collect();
+        assert_eq!(
+            (headers[0].key, headers[0].value),
+            ("smtp_to", Some(&b"a"[..]))
+        );
+        assert_eq!(
+            (headers[1].key, headers[1].value),
+            ("smtp_to", Some(&b""[..]))
+        );
+    }
+
+    #[test]
+    fn records_for_a_broker_that_is_gone_come_back_refused() {
+        let broker = EmbeddedBroker::start(TOPIC, 2).unwrap();
+        broker.set_down(true);
+        let config = config(broker.bootstrap(), Duration::from_secs(1));
+        let started = start(&config, 1_000_000, 2);
+        submit(&started, 100);
+        for outcome in gather(&started, 100) {
+            assert!(
+                matches!(
+                    outcome,
+                    Outcome::Refused(Refusal::KafkaTimedOut | Refusal::KafkaUnavailable)
+                ),
+                "{outcome:?}"
+            );
+        }
+        nothing_more(&started);
+    }
+
+    #[test]
+    fn a_brokers_verdict_decides_the_refusal() {
+        let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+        let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 1);
+        for (error, refusal) in [
+            (
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD,
+                Refusal::KafkaRefused,
+            ),
+            (
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+                Refusal::KafkaTooBig,
+            ),
+        ] {
+            broker.run(move |cluster| {
+                cluster.request_errors(rdkafka::types::RDKafkaApiKey::Produce, &[error]);
+            });
+            submit(&started, 1);
+            assert_eq!(gather(&started, 1), [Outcome::Refused(refusal)]);
+        }
+        submit(&started, 1);
+        assert_eq!(gather(&started, 1), [Outcome::Stored]);
+    }
+
+    #[test]
+    fn a_record_that_is_too_big_is_refused_at_once() {
+        let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+        let started = start(&config(broker.bootstrap(), PATIENCE), 1_000, 1);
+        let big = "x".repeat(1_000 + RECORD_OVERHEAD_OCTETS + 1);
+        assert!(matches!(
+            started.sink.submit(ticket(0, 1), record(&big)),
+            Submission::Done(Outcome::Refused(Refusal::KafkaTooBig))
+        ));
+        nothing_more(&started);
+    }
+
+    #[test]
+    fn shutdown_returns_what_is_pending() {
+        let broker = EmbeddedBroker::start(TOPIC, 2).unwrap();
+        broker.set_down(true);
+        let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 2);
+        submit(&started, 500);
+        started.sink.shutdown(Duration::ZERO);
+        let outcomes = gather(&started, 500);
+        let refused = Outcome::Refused(Refusal::KafkaUnavailable);
+        assert!(outcomes.iter().all(|outcome| *outcome == refused));
+        nothing_more(&started);
+    }
+
+    #[test]
+    fn a_full_queue_refuses_at_once() {
+        let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+        broker.set_down(true);
+        let mut config = config(broker.bootstrap(), PATIENCE);
+        let properties = &mut config.properties;
+        properties.insert("queue.buffering.max.messages".into(), "3".into());
+        let started = start(&config, 1_000_000, 1);
+        submit(&started, 3);
+        assert!(matches!(
+            started.sink.submit(ticket(3, 1), record("3")),
+            Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull))
+        ));
+        started.sink.shutdown(Duration::ZERO);
+        assert_eq!(gather(&started, 3).len(), 3);
+    }
+
+    #[test]
+    fn the_check_tells_a_missing_topic_from_a_missing_broker() {
+        let broker = EmbeddedBroker::start(TOPIC, 5).unwrap();
+        let mut config = config(broker.bootstrap(), PATIENCE);
+        let info = topic_check(&config, PATIENCE).unwrap();
+        assert_eq!((info.partitions, info.brokers), (5, 1));
+        broker.run(|cluster| {
+            let missing = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+            cluster.topic_error("absent", missing).unwrap();
+        });
+        config.topic = "absent".into();
+        let error = topic_check(&config, PATIENCE).unwrap_err();
+        assert!(error.contains("\"absent\" does not exist"), "{error}");
+        assert!(error.contains("--create"), "{error}");
+        config.brokers = config::Brokers::List("no-such-host.invalid:9092".into());
+        let error = topic_check(&config, Duration::from_secs(2)).unwrap_err();
+        assert!(error.contains("does not resolve"), "{error}");
+        assert!(error.contains("no-such-host.invalid:9092"), "{error}");
+        // A port that was free a moment ago, and that nobody listens on.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        config.brokers = config::Brokers::List(address.clone());
+        let error = topic_check(&config, Duration::from_secs(2)).unwrap_err();
+        assert!(error.contains("no broker can be reached"), "{error}");
+        assert!(
+            error.contains(&address) && error.contains("refused"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_wrong_property_is_named_without_its_value() {
+        let mut config = config("127.0.0.1:1".into(), PATIENCE);
+        let secret = "hunter2".to_owned();
+        config
+            .properties
+            .insert("sasl.pasword".into(), secret.clone());
+        let error = KafkaSink::start(&config, 1_000_000, Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("sasl.pasword"), "{error}");
+        assert!(!error.to_string().contains(&secret), "{error}");
+    }
+
+    #[test]
+    fn a_limit_that_nobody_tells_is_an_error_that_says_where() {
+        // The embedded broker does not know this request.
+        let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+        let config = config(broker.bootstrap(), PATIENCE);
+        let error = topic_max_message_bytes(&config, Duration::from_secs(1)).unwrap_err();
+        assert!(error.contains(&broker.bootstrap()), "{error}");
+        assert!(error.contains("\"mail\""), "{error}");
+    }
+}
