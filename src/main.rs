@@ -1,5 +1,30 @@
-//! The program. BUGS: no command is built yet.
-fn main() -> std::process::ExitCode {
-    eprintln!("ringpost: no command is built yet");
-    std::process::ExitCode::FAILURE
+//! The program: flags to command, nothing else.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use ringpost::command::serve;
+
+/// An inbound SMTP server on io_uring: every message becomes one Kafka record before its 250.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Options,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve SMTP (the default)
+    Serve(serve::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Some(Command::Serve(options)) => serve::run(&options),
+        None => serve::run(&arguments.serve),
+    }
 }

@@ -1,0 +1,3 @@
+//! The commands of the program: flags in, exit code out.
+
+pub mod serve;

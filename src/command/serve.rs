@@ -1,0 +1,141 @@
+//! `ringpost serve`: configuration, start, "ready", signals, drain.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tokio::signal::unix::SignalKind;
+
+use crate::config::{self, Brokers, Config, Loaded};
+use crate::net::probe;
+use crate::server::Server;
+use crate::telemetry::{admin, log};
+
+/// Flags of `serve`.
+#[derive(Debug, Default, clap::Args)]
+pub struct Options {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address that SMTP is served on, IP:port; may be given several times
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<String>,
+    /// This server's name
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Domain that mail is taken for; may be given several times
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Vec<String>,
+    /// Kafka's bootstrap brokers, or "embedded", or "discard"
+    #[arg(long, value_name = "LIST")]
+    pub brokers: Option<String>,
+    /// Topic that records go to
+    #[arg(long, value_name = "NAME")]
+    pub topic: Option<String>,
+    /// Address of /metrics, /healthz and /readyz
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<String>,
+    /// Certificate chain (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<String>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<String>,
+}
+
+impl Options {
+    fn load(&self) -> Result<Loaded, config::Error> {
+        let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
+        let flags = [
+            ("server.listen", self.listen.clone()),
+            ("server.hostname", one(&self.hostname)),
+            ("recipients.domains", self.domain.clone()),
+            ("kafka.brokers", one(&self.brokers)),
+            ("kafka.topic", one(&self.topic)),
+            ("admin.listen", one(&self.admin)),
+            ("tls.certificate", one(&self.tls_cert)),
+            ("tls.key", one(&self.tls_key)),
+        ];
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        config::load(self.config.as_deref(), environment, &flags)
+    }
+}
+
+/// Runs until a signal: 0 after a drain, 1 failed at run time, 2 wrong configuration.
+pub fn run(options: &Options) -> ExitCode {
+    let loaded = match options.load() {
+        Ok(loaded) => loaded,
+        Err(error) => return failed(2, &error.to_string()),
+    };
+    if loaded.config.tls.certificate.is_some() {
+        return failed(2, "tls.certificate: STARTTLS is not offered by this version; remove tls.certificate and tls.key");
+    }
+    for warning in &loaded.warnings {
+        eprintln!("ringpost: warning: {warning}");
+    }
+    if let Err(error) = probe::io_uring() {
+        return failed(1, &error);
+    }
+    let _log = match log::install(&loaded.config.log) {
+        Ok(guard) => guard,
+        Err(error) => return failed(2, &error),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(serve(loaded.config))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(1, &error),
+    }
+}
+
+fn failed(code: u8, error: &str) -> ExitCode {
+    for line in error.lines() {
+        eprintln!("ringpost: {line}");
+    }
+    ExitCode::from(code)
+}
+
+async fn serve(config: Config) -> Result<(), String> {
+    let (topic, quick_start) = (config.kafka.topic.clone(), config.kafka.brokers == Brokers::Embedded);
+    let wanted = config.admin.listen;
+    let listener = tokio::net::TcpListener::bind(wanted)
+        .await
+        .map_err(|error| format!("admin.listen: {wanted}: cannot listen there: {error}; choose another address"))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    if config.kafka.brokers == Brokers::Discard {
+        eprintln!("ringpost: warning: kafka.brokers is \"discard\": every message gets its 250 and is LOST; for measuring only");
+    }
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let server = Server::start(config)?;
+    let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
+    if quick_start {
+        hints(&smtp[0], &server.brokers, &topic, &address.to_string());
+    }
+    println!("ready smtp={} admin={address} kafka={} topic={topic}", smtp.join(","), server.brokers);
+    let (metrics, health) = (server.metrics.clone(), server.health());
+    let admin = tokio::spawn(admin::serve(listener, metrics, health, std::future::pending()));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("draining; a second signal ends at once");
+    let drained = tokio::task::spawn_blocking(move || server.stop());
+    tokio::select! {
+        result = drained => {
+            admin.abort();
+            result.map_err(|error| error.to_string())?
+        }
+        _ = terminate.recv() => std::process::exit(1),
+        _ = interrupt.recv() => std::process::exit(1),
+    }
+}
+
+fn signal(kind: SignalKind) -> Result<tokio::signal::unix::Signal, String> {
+    tokio::signal::unix::signal(kind).map_err(|error| format!("signals cannot be waited for: {error}"))
+}
+
+fn hints(smtp: &str, brokers: &str, topic: &str, admin: &str) {
+    eprintln!("ringpost: quick start. The broker is in this process and in memory only: it is not storage.");
+    eprintln!("  send a mail:  swaks --server {smtp} --from you@example.com --to me@example.com");
+    eprintln!("  read it:      kcat -b {brokers} -t {topic} -C -e -f '%o %h\\n%s\\n'");
+    eprintln!("  the metrics:  curl http://{admin}/metrics");
+}

@@ -1,0 +1,242 @@
+//! The server as a whole: sockets, sink, workers, admin listener, signals, drain.
+//!
+//! Invariants: everything listens before "ready" is said; what fails to start ends the program with one line that names
+//! it; after a drain the sink has no record in flight.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Notify;
+
+use crate::config::{Brokers, Config};
+use crate::limits::{LISTEN_BACKLOG, REPORT_GRACE_MILLISECONDS};
+use crate::net::hub::Shared;
+use crate::net::worker::{self, Plan};
+use crate::sink::discard::DiscardSink;
+use crate::sink::embedded::EmbeddedBroker;
+use crate::sink::kafka::KafkaSink;
+use crate::sink::{Report, Sink};
+use crate::smtp::policy::Policy;
+use crate::telemetry::admin::Health;
+use crate::telemetry::metrics::Metrics;
+
+/// Partitions of the embedded broker: it keeps 5 MiB of each.
+const EMBEDDED_PARTITIONS: i32 = 64;
+
+/// A server that listens.
+pub struct Server {
+    /// Addresses of SMTP, ports resolved.
+    pub smtp: Vec<SocketAddr>,
+    /// Brokers, as the line "ready" names them.
+    pub brokers: String,
+    /// Renders the metrics.
+    pub metrics: PrometheusHandle,
+    shared: Arc<Shared>,
+    kafka: Option<Arc<KafkaSink>>,
+    stops: Vec<Arc<Notify>>,
+    workers: Vec<JoinHandle<Result<(), String>>>,
+    drain_timeout: Duration,
+    embedded: Option<EmbeddedBroker>,
+}
+
+struct KafkaHealth(Option<Arc<KafkaSink>>, Arc<Shared>);
+
+impl Health for KafkaHealth {
+    fn ready(&self) -> Result<(), String> {
+        if self.1.draining.load(Ordering::Relaxed) {
+            return Err("draining".to_owned());
+        }
+        match &self.0 {
+            Some(kafka) if !kafka.ready() => Err("the topic has no leader for every partition, or no broker answers".to_owned()),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+type Channels = Vec<Option<Receiver<Vec<Report>>>>;
+type Started = (Arc<dyn Sink>, Option<Arc<KafkaSink>>, Channels);
+
+impl Server {
+    /// Binds, starts the sink and the workers.
+    ///
+    /// # Errors
+    /// One line that names what could not be had.
+    pub fn start(mut config: Config) -> Result<Self, String> {
+        let workers = worker_count(config.server.workers);
+        let (listeners, smtp) = bind_all(&config.server.listen, workers)?;
+        let embedded = start_embedded(&mut config)?;
+        let wakers: Vec<Arc<Notify>> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
+        let (metrics, handle) = Metrics::new();
+        let (sink, kafka, channels) = start_sink(&config, &wakers, workers)?;
+        let shared = Arc::new(shared(&config, sink, metrics));
+        let brokers = match &config.kafka.brokers {
+            Brokers::List(list) => list.clone(),
+            Brokers::Discard | Brokers::Embedded => "discard".to_owned(),
+        };
+        let mut server = Self {
+            smtp,
+            brokers,
+            metrics: handle,
+            shared,
+            kafka,
+            stops: (0..workers).map(|_| Arc::new(Notify::new())).collect(),
+            workers: Vec::new(),
+            drain_timeout: config.server.drain_timeout,
+            embedded,
+        };
+        for (index, ((listeners, reported), reports)) in listeners.into_iter().zip(wakers).zip(channels).enumerate() {
+            server.spawn(&config, workers, index, listeners, reported, reports)?;
+        }
+        Ok(server)
+    }
+
+    fn spawn(
+        &mut self,
+        config: &Config,
+        workers: usize,
+        index: usize,
+        listeners: Vec<TcpListener>,
+        reported: Arc<Notify>,
+        reports: Option<Receiver<Vec<Report>>>,
+    ) -> Result<(), String> {
+        let octets = usize::try_from(config.limits.in_flight_bytes).unwrap_or(usize::MAX) / workers;
+        let plan = Plan {
+            index: u32::try_from(index).expect("workers are few"),
+            listeners,
+            shared: Arc::clone(&self.shared),
+            reported,
+            reports,
+            stop: Arc::clone(&self.stops[index]),
+            in_flight_messages: (config.limits.in_flight_messages / workers).max(1),
+            in_flight_octets: octets.max(usize::try_from(config.limits.message_size).unwrap_or(usize::MAX)),
+            random: getrandom::u64().map_err(|error| format!("no random numbers are to be had: {error}"))?,
+            drain_timeout: self.drain_timeout,
+        };
+        let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+        let handle = thread.spawn(move || worker::run(plan)).map_err(|error| format!("a worker's thread: {error}"))?;
+        self.workers.push(handle);
+        Ok(())
+    }
+
+    /// Whether mail would be stored now.
+    pub fn health(&self) -> Arc<dyn Health> {
+        Arc::new(KafkaHealth(self.kafka.clone(), Arc::clone(&self.shared)))
+    }
+
+    /// Drains: no new connections, transactions end, records are confirmed.
+    ///
+    /// # Errors
+    /// If a worker failed.
+    pub fn stop(self) -> Result<(), String> {
+        self.shared.draining.store(true, Ordering::Relaxed);
+        for stop in &self.stops {
+            stop.notify_one();
+        }
+        let mut result = Ok(());
+        for worker in self.workers {
+            result = result.and(worker.join().unwrap_or_else(|_| Err("a worker panicked".to_owned())));
+        }
+        if let Some(kafka) = &self.kafka {
+            kafka.shutdown(self.drain_timeout);
+        }
+        drop(self.embedded);
+        result
+    }
+}
+
+fn worker_count(configured: usize) -> usize {
+    match configured {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        count => count,
+    }
+}
+
+fn start_embedded(config: &mut Config) -> Result<Option<EmbeddedBroker>, String> {
+    if config.kafka.brokers != Brokers::Embedded {
+        return Ok(None);
+    }
+    let broker = EmbeddedBroker::start(&config.kafka.topic, EMBEDDED_PARTITIONS)?;
+    config.kafka.brokers = Brokers::List(broker.bootstrap());
+    Ok(Some(broker))
+}
+
+fn start_sink(config: &Config, wakers: &[Arc<Notify>], workers: usize) -> Result<Started, String> {
+    if config.kafka.brokers == Brokers::Discard {
+        return Ok((Arc::new(DiscardSink), None, (0..workers).map(|_| None).collect()));
+    }
+    let (kafka, channels) = KafkaSink::start(&config.kafka, config.limits.message_size, wakers.to_vec())
+        .map_err(|error| error.to_string())?;
+    Ok((Arc::clone(&kafka) as Arc<dyn Sink>, Some(kafka), channels.into_iter().map(Some).collect()))
+}
+
+fn shared(config: &Config, sink: Arc<dyn Sink>, metrics: Metrics) -> Shared {
+    let policy = Policy {
+        hostname: config.server.hostname.clone(),
+        message_size: config.limits.message_size,
+        recipients: config.limits.recipients,
+        errors: config.limits.errors,
+        command_timeout: config.limits.command_timeout,
+        data_timeout: config.limits.data_timeout,
+        commit_timeout: config.kafka.delivery_timeout + Duration::from_millis(REPORT_GRACE_MILLISECONDS),
+        domains: config.recipients.domains.clone(),
+    };
+    Shared {
+        policy: Arc::new(policy),
+        sink,
+        metrics,
+        trace: config.server.trace,
+        key: config.kafka.key,
+        log_messages: config.log.messages,
+        connections_most: config.limits.connections,
+        connections_per_address: config.limits.connections_per_ip,
+        connections: AtomicUsize::new(0),
+        addresses: Mutex::new(HashMap::new()),
+        draining: AtomicBool::new(false),
+    }
+}
+
+/// A listening socket per worker and address, and the addresses with their ports resolved.
+fn bind_all(addresses: &[SocketAddr], workers: usize) -> Result<(Vec<Vec<TcpListener>>, Vec<SocketAddr>), String> {
+    let mut listeners: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut resolved = Vec::new();
+    for &wanted in addresses {
+        // A socket without SO_REUSEPORT finds out whether somebody else listens there: with it, two servers would
+        // silently share the address.
+        let mut address = wanted;
+        if wanted.port() != 0 {
+            bind(wanted, false).map_err(|error| cannot_listen(wanted, &error))?;
+        }
+        for own in &mut listeners {
+            let listener = bind(address, true).map_err(|error| cannot_listen(wanted, &error))?;
+            address = listener.local_addr().map_err(|error| cannot_listen(wanted, &error))?;
+            own.push(listener);
+        }
+        resolved.push(address);
+    }
+    Ok((listeners, resolved))
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> String {
+    format!("server.listen: {address}: cannot listen there: {error}; choose another address or stop who has it")
+}
+
+fn bind(address: SocketAddr, share: bool) -> std::io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Accepted sockets inherit it: replies are whole, so there is nothing to gather.
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    Ok(socket.into())
+}
