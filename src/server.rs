@@ -53,7 +53,9 @@ impl Health for KafkaHealth {
             return Err("draining".to_owned());
         }
         match &self.0 {
-            Some(kafka) if !kafka.ready() => Err("the topic has no leader for every partition, or no broker answers".to_owned()),
+            Some(kafka) if !kafka.ready() => {
+                Err("the topic has no leader for every partition, or no broker answers".to_owned())
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -90,7 +92,9 @@ impl Server {
             drain_timeout: config.server.drain_timeout,
             embedded,
         };
-        for (index, ((listeners, reported), reports)) in listeners.into_iter().zip(wakers).zip(channels).enumerate() {
+        for (index, ((listeners, reported), reports)) in
+            listeners.into_iter().zip(wakers).zip(channels).enumerate()
+        {
             server.spawn(&config, workers, index, listeners, reported, reports)?;
         }
         Ok(server)
@@ -114,12 +118,16 @@ impl Server {
             reports,
             stop: Arc::clone(&self.stops[index]),
             in_flight_messages: (config.limits.in_flight_messages / workers).max(1),
-            in_flight_octets: octets.max(usize::try_from(config.limits.message_size).unwrap_or(usize::MAX)),
-            random: getrandom::u64().map_err(|error| format!("no random numbers are to be had: {error}"))?,
+            in_flight_octets: octets
+                .max(usize::try_from(config.limits.message_size).unwrap_or(usize::MAX)),
+            random: getrandom::u64()
+                .map_err(|error| format!("no random numbers are to be had: {error}"))?,
             drain_timeout: self.drain_timeout,
         };
         let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-        let handle = thread.spawn(move || worker::run(plan)).map_err(|error| format!("a worker's thread: {error}"))?;
+        let handle = thread
+            .spawn(move || worker::run(plan))
+            .map_err(|error| format!("a worker's thread: {error}"))?;
         self.workers.push(handle);
         Ok(())
     }
@@ -140,7 +148,11 @@ impl Server {
         }
         let mut result = Ok(());
         for worker in self.workers {
-            result = result.and(worker.join().unwrap_or_else(|_| Err("a worker panicked".to_owned())));
+            result = result.and(
+                worker
+                    .join()
+                    .unwrap_or_else(|_| Err("a worker panicked".to_owned())),
+            );
         }
         if let Some(kafka) = &self.kafka {
             kafka.shutdown(self.drain_timeout);
@@ -168,11 +180,20 @@ fn start_embedded(config: &mut Config) -> Result<Option<EmbeddedBroker>, String>
 
 fn start_sink(config: &Config, wakers: &[Arc<Notify>], workers: usize) -> Result<Started, String> {
     if config.kafka.brokers == Brokers::Discard {
-        return Ok((Arc::new(DiscardSink), None, (0..workers).map(|_| None).collect()));
+        return Ok((
+            Arc::new(DiscardSink),
+            None,
+            (0..workers).map(|_| None).collect(),
+        ));
     }
-    let (kafka, channels) = KafkaSink::start(&config.kafka, config.limits.message_size, wakers.to_vec())
-        .map_err(|error| error.to_string())?;
-    Ok((Arc::clone(&kafka) as Arc<dyn Sink>, Some(kafka), channels.into_iter().map(Some).collect()))
+    let (kafka, channels) =
+        KafkaSink::start(&config.kafka, config.limits.message_size, wakers.to_vec())
+            .map_err(|error| error.to_string())?;
+    Ok((
+        Arc::clone(&kafka) as Arc<dyn Sink>,
+        Some(kafka),
+        channels.into_iter().map(Some).collect(),
+    ))
 }
 
 fn shared(config: &Config, sink: Arc<dyn Sink>, metrics: Metrics) -> Shared {
@@ -183,7 +204,8 @@ fn shared(config: &Config, sink: Arc<dyn Sink>, metrics: Metrics) -> Shared {
         errors: config.limits.errors,
         command_timeout: config.limits.command_timeout,
         data_timeout: config.limits.data_timeout,
-        commit_timeout: config.kafka.delivery_timeout + Duration::from_millis(REPORT_GRACE_MILLISECONDS),
+        commit_timeout: config.kafka.delivery_timeout
+            + Duration::from_millis(REPORT_GRACE_MILLISECONDS),
         domains: config.recipients.domains.clone(),
     };
     Shared {
@@ -202,7 +224,10 @@ fn shared(config: &Config, sink: Arc<dyn Sink>, metrics: Metrics) -> Shared {
 }
 
 /// A listening socket per worker and address, and the addresses with their ports resolved.
-fn bind_all(addresses: &[SocketAddr], workers: usize) -> Result<(Vec<Vec<TcpListener>>, Vec<SocketAddr>), String> {
+fn bind_all(
+    addresses: &[SocketAddr],
+    workers: usize,
+) -> Result<(Vec<Vec<TcpListener>>, Vec<SocketAddr>), String> {
     let mut listeners: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
     let mut resolved = Vec::new();
     for &wanted in addresses {
@@ -214,7 +239,9 @@ fn bind_all(addresses: &[SocketAddr], workers: usize) -> Result<(Vec<Vec<TcpList
         }
         for own in &mut listeners {
             let listener = bind(address, true).map_err(|error| cannot_listen(wanted, &error))?;
-            address = listener.local_addr().map_err(|error| cannot_listen(wanted, &error))?;
+            address = listener
+                .local_addr()
+                .map_err(|error| cannot_listen(wanted, &error))?;
             own.push(listener);
         }
         resolved.push(address);
@@ -223,12 +250,18 @@ fn bind_all(addresses: &[SocketAddr], workers: usize) -> Result<(Vec<Vec<TcpList
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> String {
-    format!("server.listen: {address}: cannot listen there: {error}; choose another address or stop who has it")
+    format!(
+        "server.listen: {address}: cannot listen there: {error}; choose another address or stop who has it"
+    )
 }
 
 fn bind(address: SocketAddr, share: bool) -> std::io::Result<TcpListener> {
     use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(share)?;
     if address.is_ipv6() {

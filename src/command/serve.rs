@@ -55,8 +55,9 @@ impl Options {
             ("tls.certificate", one(&self.tls_cert)),
             ("tls.key", one(&self.tls_key)),
         ];
-        let environment =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         config::load(self.config.as_deref(), environment, &flags)
     }
 }
@@ -68,7 +69,10 @@ pub fn run(options: &Options) -> ExitCode {
         Err(error) => return failed(2, &error.to_string()),
     };
     if loaded.config.tls.certificate.is_some() {
-        return failed(2, "tls.certificate: STARTTLS is not offered by this version; remove tls.certificate and tls.key");
+        return failed(
+            2,
+            "tls.certificate: STARTTLS is not offered by this version; remove tls.certificate and tls.key",
+        );
     }
     for warning in &loaded.warnings {
         eprintln!("ringpost: warning: {warning}");
@@ -80,8 +84,13 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return failed(2, &error),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(serve(loaded.config))) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| runtime.block_on(serve(loaded.config)))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(1, &error),
     }
@@ -95,24 +104,43 @@ fn failed(code: u8, error: &str) -> ExitCode {
 }
 
 async fn serve(config: Config) -> Result<(), String> {
-    let (topic, quick_start) = (config.kafka.topic.clone(), config.kafka.brokers == Brokers::Embedded);
+    let (topic, quick_start) = (
+        config.kafka.topic.clone(),
+        config.kafka.brokers == Brokers::Embedded,
+    );
     let wanted = config.admin.listen;
     let listener = tokio::net::TcpListener::bind(wanted)
         .await
-        .map_err(|error| format!("admin.listen: {wanted}: cannot listen there: {error}; choose another address"))?;
+        .map_err(|error| {
+            format!("admin.listen: {wanted}: cannot listen there: {error}; choose another address")
+        })?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     if config.kafka.brokers == Brokers::Discard {
-        eprintln!("ringpost: warning: kafka.brokers is \"discard\": every message gets its 250 and is LOST; for measuring only");
+        eprintln!(
+            "ringpost: warning: kafka.brokers is \"discard\": every message gets its 250 and is LOST; for measuring only"
+        );
     }
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     let server = Server::start(config)?;
     let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
     if quick_start {
         hints(&smtp[0], &server.brokers, &topic, &address.to_string());
     }
-    println!("ready smtp={} admin={address} kafka={} topic={topic}", smtp.join(","), server.brokers);
+    println!(
+        "ready smtp={} admin={address} kafka={} topic={topic}",
+        smtp.join(","),
+        server.brokers
+    );
     let (metrics, health) = (server.metrics.clone(), server.health());
-    let admin = tokio::spawn(admin::serve(listener, metrics, health, std::future::pending()));
+    let admin = tokio::spawn(admin::serve(
+        listener,
+        metrics,
+        health,
+        std::future::pending(),
+    ));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -130,11 +158,14 @@ async fn serve(config: Config) -> Result<(), String> {
 }
 
 fn signal(kind: SignalKind) -> Result<tokio::signal::unix::Signal, String> {
-    tokio::signal::unix::signal(kind).map_err(|error| format!("signals cannot be waited for: {error}"))
+    tokio::signal::unix::signal(kind)
+        .map_err(|error| format!("signals cannot be waited for: {error}"))
 }
 
 fn hints(smtp: &str, brokers: &str, topic: &str, admin: &str) {
-    eprintln!("ringpost: quick start. The broker is in this process and in memory only: it is not storage.");
+    eprintln!(
+        "ringpost: quick start. The broker is in this process and in memory only: it is not storage."
+    );
     eprintln!("  send a mail:  swaks --server {smtp} --from you@example.com --to me@example.com");
     eprintln!("  read it:      kcat -b {brokers} -t {topic} -C -e -f '%o %h\\n%s\\n'");
     eprintln!("  the metrics:  curl http://{admin}/metrics");
