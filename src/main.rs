@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use ringpost::command::serve;
+use ringpost::command::{consume, serve};
 
 /// An inbound SMTP server on io_uring: every message becomes one Kafka record before its 250.
 #[derive(Parser)]
@@ -19,12 +19,15 @@ struct Arguments {
 enum Command {
     /// Serve SMTP (the default)
     Serve(serve::Options),
+    /// Read records back
+    Consume(consume::Options),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Command::Serve(options)) => serve::run(&options),
+        Some(Command::Consume(options)) => consume::run(&options),
         None => serve::run(&arguments.serve),
     }
 }

@@ -20,7 +20,7 @@ use crate::net::hub::Shared;
 use crate::net::worker::{self, Plan};
 use crate::sink::discard::DiscardSink;
 use crate::sink::embedded::EmbeddedBroker;
-use crate::sink::kafka::KafkaSink;
+use crate::sink::kafka::{Events, KafkaSink};
 use crate::sink::{Report, Sink};
 use crate::smtp::policy::Policy;
 use crate::telemetry::admin::Health;
@@ -75,7 +75,8 @@ impl Server {
         let embedded = start_embedded(&mut config)?;
         let wakers: Vec<Arc<Notify>> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
         let (metrics, handle) = Metrics::new();
-        let (sink, kafka, channels) = start_sink(&config, &wakers, workers)?;
+        metrics.workers(workers);
+        let (sink, kafka, channels) = start_sink(&config, &wakers, &metrics)?;
         let shared = Arc::new(shared(&config, sink, metrics));
         let brokers = match &config.kafka.brokers {
             Brokers::List(list) => list.clone(),
@@ -132,6 +133,11 @@ impl Server {
         Ok(())
     }
 
+    /// The counters.
+    pub fn counters(&self) -> Metrics {
+        self.shared.metrics.clone()
+    }
+
     /// Whether mail would be stored now.
     pub fn health(&self) -> Arc<dyn Health> {
         Arc::new(KafkaHealth(self.kafka.clone(), Arc::clone(&self.shared)))
@@ -178,17 +184,35 @@ fn start_embedded(config: &mut Config) -> Result<Option<EmbeddedBroker>, String>
     Ok(Some(broker))
 }
 
-fn start_sink(config: &Config, wakers: &[Arc<Notify>], workers: usize) -> Result<Started, String> {
+/// Counts what librdkafka says of itself; errors and log lines go to the log.
+struct Counted(Metrics);
+
+impl Events for Counted {
+    fn stats(&self, json: &str) {
+        self.0.librdkafka_statistics(json);
+    }
+}
+
+fn start_sink(
+    config: &Config,
+    wakers: &[Arc<Notify>],
+    metrics: &Metrics,
+) -> Result<Started, String> {
     if config.kafka.brokers == Brokers::Discard {
         return Ok((
             Arc::new(DiscardSink),
             None,
-            (0..workers).map(|_| None).collect(),
+            wakers.iter().map(|_| None).collect(),
         ));
     }
-    let (kafka, channels) =
-        KafkaSink::start(&config.kafka, config.limits.message_size, wakers.to_vec())
-            .map_err(|error| error.to_string())?;
+    let events = Box::new(Counted(metrics.clone()));
+    let (kafka, channels) = KafkaSink::start_with(
+        &config.kafka,
+        config.limits.message_size,
+        wakers.to_vec(),
+        events,
+    )
+    .map_err(|error| error.to_string())?;
     Ok((
         Arc::clone(&kafka) as Arc<dyn Sink>,
         Some(kafka),

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tokio::signal::unix::SignalKind;
 
 use crate::config::{self, Brokers, Config, Loaded};
 use crate::net::probe;
 use crate::server::Server;
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{admin, log};
 
 /// Flags of `serve`.
@@ -80,7 +82,7 @@ pub fn run(options: &Options) -> ExitCode {
     if let Err(error) = probe::io_uring() {
         return failed(1, &error);
     }
-    let _log = match log::install(&loaded.config.log) {
+    let log = match log::install(&loaded.config.log) {
         Ok(guard) => guard,
         Err(error) => return failed(2, &error),
     };
@@ -89,7 +91,7 @@ pub fn run(options: &Options) -> ExitCode {
         .build();
     match runtime
         .map_err(|error| error.to_string())
-        .and_then(|runtime| runtime.block_on(serve(loaded.config)))
+        .and_then(|runtime| runtime.block_on(serve(loaded.config, &log)))
     {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(1, &error),
@@ -103,7 +105,15 @@ fn failed(code: u8, error: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-async fn serve(config: Config) -> Result<(), String> {
+/// Lines that a slow standard error cost, every few seconds.
+async fn watch_log(log: &log::LogHandle, counters: &Metrics) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        counters.log_lines_dropped(log.lines_dropped());
+    }
+}
+
+async fn serve(config: Config, log: &log::LogHandle) -> Result<(), String> {
     let (topic, quick_start) = (
         config.kafka.topic.clone(),
         config.kafka.brokers == Brokers::Embedded,
@@ -134,6 +144,7 @@ async fn serve(config: Config) -> Result<(), String> {
         smtp.join(","),
         server.brokers
     );
+    let counters = server.counters();
     let (metrics, health) = (server.metrics.clone(), server.health());
     let admin = tokio::spawn(admin::serve(
         listener,
@@ -144,6 +155,7 @@ async fn serve(config: Config) -> Result<(), String> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = watch_log(log, &counters) => {}
     }
     tracing::info!("draining; a second signal ends at once");
     let drained = tokio::task::spawn_blocking(move || server.stop());
@@ -167,6 +179,7 @@ fn hints(smtp: &str, brokers: &str, topic: &str, admin: &str) {
         "ringpost: quick start. The broker is in this process and in memory only: it is not storage."
     );
     eprintln!("  send a mail:  swaks --server {smtp} --from you@example.com --to me@example.com");
-    eprintln!("  read it:      kcat -b {brokers} -t {topic} -C -e -f '%o %h\\n%s\\n'");
+    eprintln!("  read it:      ringpost consume --brokers {brokers} --topic {topic} --until-end");
+    eprintln!("  or with kcat: kcat -b {brokers} -t {topic} -C -e -f '%o %h\\n%s\\n'");
     eprintln!("  the metrics:  curl http://{admin}/metrics");
 }

@@ -55,6 +55,8 @@ struct Connection<'a, T> {
     message: Option<Message>,
     /// Octets of the last message: the next one is probably as large.
     last_size: usize,
+    /// The refusal that was sent last.
+    last_refusal: Option<Refusal>,
     end: SessionEnd,
 }
 
@@ -72,6 +74,7 @@ pub async fn serve<T: Transport>(transport: &T, client: SocketAddr, hub: &Hub) -
         output: Vec::new(),
         message: None,
         last_size: 0,
+        last_refusal: None,
         end: SessionEnd::ClosedByClient,
     };
     let result = connection.run().await;
@@ -281,6 +284,7 @@ impl<T: Transport> Connection<'_, T> {
                 }
                 Event::Refused(refusal) => {
                     metrics.refused(refusal);
+                    self.last_refusal = Some(refusal);
                     match refusal {
                         Refusal::TooManyErrors => self.end = SessionEnd::TooManyErrors,
                         Refusal::ShuttingDown => self.end = SessionEnd::Shutdown,
@@ -348,7 +352,12 @@ impl<T: Transport> Connection<'_, T> {
             self.drop_message();
         }
         if self.session.expects() == Expects::Commands {
-            self.hub.shared.metrics.message_refused();
+            match self.last_refusal {
+                Some(refusal) if refusal.is_transient() => {
+                    self.hub.shared.metrics.message_tempfailed()
+                }
+                Some(_) | None => self.hub.shared.metrics.message_refused(),
+            }
         }
     }
 
@@ -423,9 +432,16 @@ impl<T: Transport> Connection<'_, T> {
             self.hub.release(charged);
             return Ok(outcome);
         }
+        let produced = Instant::now();
         self.slot.arm(self.session.deadline());
         match self.slot.outcome().await {
-            Some(outcome) => Ok(outcome),
+            Some(outcome) => {
+                self.hub
+                    .shared
+                    .metrics
+                    .delivery_reported(produced.elapsed());
+                Ok(outcome)
+            }
             None => {
                 self.hub.ledger.borrow_mut().abandon(ticket);
                 Ok(Outcome::Refused(Refusal::KafkaTimedOut))
