@@ -221,11 +221,26 @@ fn find_topic(consumer: &BaseConsumer<Reports>, plan: &Plan) -> Result<Vec<i32>,
         // Only a poll hands over what librdkafka knows about the connection.
         let _ = consumer.poll(Duration::ZERO);
         if Instant::now() >= deadline {
-            let reason = consumer.context().reason();
-            return Err(unreachable_brokers(plan, &reason.unwrap_or(error)));
+            let reason = awaited_reason(consumer).unwrap_or(error);
+            return Err(unreachable_brokers(plan, &reason));
         }
     }
 }
+
+/// What librdkafka knows of the connection. It may stand behind other events in the queue, and each poll hands over one:
+/// so a bounded number of them, none longer than a moment.
+fn awaited_reason(consumer: &BaseConsumer<Reports>) -> Option<String> {
+    for _ in 0..REASON_POLLS {
+        if let Some(reason) = consumer.context().reason() {
+            return Some(reason);
+        }
+        let _ = consumer.poll(Duration::from_millis(50));
+    }
+    consumer.context().reason()
+}
+
+/// Polls for the reason of a failure before it is told without one.
+const REASON_POLLS: usize = 20;
 
 fn unavailable(plan: &Plan, reason: &str) -> Failure {
     Failure::Kafka(format!(
