@@ -32,14 +32,20 @@ impl Budget {
         }
     }
 
-    /// Charges a message with a buffer of `octets`, if there is room.
-    pub fn admit(&mut self, octets: usize) -> bool {
-        let fits = self.messages < self.messages_most && octets <= self.octets_most - self.octets;
-        if fits {
+    /// Charges a message with a buffer of `octets`, if there is room and nobody waited before `waiter`; else `waiter`
+    /// waits, in its place. Who was admitted out of the queue is to wake [`Budget::next`]: one release may make room for
+    /// several.
+    pub fn admit(&mut self, waiter: Waiter, octets: usize) -> bool {
+        let first = self.waiting.front().is_none_or(|&front| front == waiter);
+        let room = self.messages < self.messages_most && octets <= self.octets_most - self.octets;
+        if first && room {
             self.messages += 1;
             self.octets += octets;
+            self.forget(waiter);
+        } else if !self.waiting.contains(&waiter) {
+            self.waiting.push_back(waiter);
         }
-        fits
+        first && room
     }
 
     /// Charges `octets` more for a message that was admitted, if there is room.
@@ -51,25 +57,22 @@ impl Budget {
         fits
     }
 
-    /// Gives a message's charge back; who waits for room is to be woken.
-    pub fn release(&mut self, octets: usize) -> Option<Waiter> {
+    /// Gives a message's charge back; [`Budget::next`] is to be woken.
+    pub fn release(&mut self, octets: usize) {
         assert!(
             self.messages > 0 && octets <= self.octets,
             "what was charged is released once"
         );
         self.messages -= 1;
         self.octets -= octets;
-        self.waiting.pop_front()
     }
 
-    /// `waiter` is to be woken when there may be room.
-    pub fn wait(&mut self, waiter: Waiter) {
-        if !self.waiting.contains(&waiter) {
-            self.waiting.push_back(waiter);
-        }
+    /// Who has waited longest. It keeps its place until it is admitted or forgotten, so that a wake-up is never lost.
+    pub fn next(&self) -> Option<Waiter> {
+        self.waiting.front().copied()
     }
 
-    /// `waiter` waits no longer.
+    /// `waiter` waits no longer; [`Budget::next`] is to be woken.
     pub fn forget(&mut self, waiter: Waiter) {
         self.waiting.retain(|&other| other != waiter);
     }
@@ -87,18 +90,28 @@ mod tests {
     #[test]
     fn it_is_never_exceeded() {
         let mut budget = Budget::new(2, 100);
-        assert!(
-            budget.admit(60)
-                && !budget.admit(50)
-                && budget.admit(40)
-                && !budget.admit(0)
-                && !budget.grow(1)
-        );
-        budget.wait(7);
-        budget.wait(7);
-        assert_eq!(
-            (budget.release(60), budget.release(40), budget.messages()),
-            (Some(7), None, 0)
-        );
+        assert!(budget.admit(1, 60) && !budget.admit(2, 50));
+        budget.forget(2);
+        assert!(budget.admit(3, 40) && !budget.admit(4, 0) && !budget.grow(1));
+        budget.release(60);
+        budget.release(40);
+        assert_eq!(budget.messages(), 0);
+    }
+
+    #[test]
+    fn who_waits_is_served_in_turn_and_no_wake_up_is_lost() {
+        let mut budget = Budget::new(10, 100);
+        assert!(budget.admit(1, 100));
+        assert!(!budget.admit(7, 30) && !budget.admit(8, 30) && !budget.admit(9, 30));
+        assert!(!budget.admit(7, 30), "waiting twice is waiting once");
+        budget.release(100);
+        assert!(!budget.admit(5, 10), "a newcomer does not overtake");
+        assert!(budget.next() == Some(7) && budget.admit(7, 30));
+        // One release made room for two, and the first of them to give up leaves the turn to the next.
+        assert_eq!(budget.next(), Some(8));
+        budget.forget(8);
+        assert!(budget.next() == Some(9) && budget.admit(9, 30));
+        assert!(budget.next() == Some(5) && budget.admit(5, 10));
+        assert_eq!(budget.next(), None);
     }
 }

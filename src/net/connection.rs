@@ -133,6 +133,12 @@ impl<T: Transport> Connection<'_, T> {
     async fn read_commands(&mut self) -> io::Result<bool> {
         let mut buffer = std::mem::take(&mut self.input);
         buffer.reserve(COMMAND_BUFFER_OCTETS - buffer.len());
+        if buffer.capacity() > 2 * COMMAND_BUFFER_OCTETS {
+            // Commands behind the end of data made it large; a connection that waits holds no more than its share.
+            let mut small = BytesMut::with_capacity(COMMAND_BUFFER_OCTETS);
+            small.extend_from_slice(&buffer);
+            buffer = small;
+        }
         self.slot.idle.set(self.session.is_idle());
         let (result, buffer) = self.read(buffer, COMMAND_BUFFER_OCTETS).await;
         self.slot.idle.set(false);
@@ -317,24 +323,11 @@ impl<T: Transport> Connection<'_, T> {
         let room = trusted
             .saturating_add(BODY_MINIMUM_READ_OCTETS)
             .clamp(BODY_INITIAL_OCTETS, BODY_TRUSTED_OCTETS);
-        let mut waited = false;
-        while !self.hub.budget.borrow_mut().admit(room) {
-            if !waited {
-                self.flush().await?;
-                self.slot
-                    .arm(Instant::now() + Duration::from_millis(BUDGET_WAIT_MILLISECONDS));
-                waited = true;
-            }
-            if self.slot.expired() {
-                self.hub.budget.borrow_mut().forget(self.waiter);
-                self.hub.shared.metrics.message_tempfailed();
-                self.session.admit(Err(Refusal::NoRoom), Instant::now());
-                return Ok(());
-            }
-            self.hub.budget.borrow_mut().wait(self.waiter);
-            self.slot.woken().await;
+        if !self.find_room(room).await? {
+            self.hub.shared.metrics.message_tempfailed();
+            self.session.admit(Err(Refusal::NoRoom), Instant::now());
+            return Ok(());
         }
-        self.hub.budget.borrow_mut().forget(self.waiter);
         self.hub.shared.metrics.in_flight(1, room as i64);
         let transaction = self
             .session
@@ -344,6 +337,32 @@ impl<T: Transport> Connection<'_, T> {
         self.message = Some(message);
         self.session.admit(Ok(()), Instant::now());
         Ok(())
+    }
+
+    /// Charges the budget, waiting for its turn; `false` if none came in time.
+    async fn find_room(&mut self, room: usize) -> io::Result<bool> {
+        if self.admitted(room) {
+            return Ok(true);
+        }
+        if let Err(error) = self.flush().await {
+            self.hub.budget.borrow_mut().forget(self.waiter);
+            self.hub.wake_next();
+            return Err(error);
+        }
+        self.slot
+            .arm(Instant::now() + Duration::from_millis(BUDGET_WAIT_MILLISECONDS));
+        let mut found = self.admitted(room);
+        while !found && !self.slot.expired() {
+            self.slot.woken().await;
+            found = self.admitted(room);
+        }
+        self.hub.budget.borrow_mut().forget(self.waiter);
+        self.hub.wake_next();
+        Ok(found)
+    }
+
+    fn admitted(&self, room: usize) -> bool {
+        self.hub.budget.borrow_mut().admit(self.waiter, room)
     }
 
     /// The session wants no more of the body: it was too big, or there was no room.
@@ -434,7 +453,7 @@ impl<T: Transport> Connection<'_, T> {
         }
         let produced = Instant::now();
         self.slot.arm(self.session.deadline());
-        match self.slot.outcome().await {
+        match self.slot.outcome(ticket).await {
             Some(outcome) => {
                 self.hub
                     .shared

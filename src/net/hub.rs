@@ -17,7 +17,7 @@ use super::transport::Transport;
 use crate::config::RecordKey;
 use crate::mail::id::Generator;
 use crate::sink::ledger::{Ledger, Waiter};
-use crate::sink::{Outcome, Report, Sink};
+use crate::sink::{Outcome, Report, Sink, Ticket};
 use crate::smtp::policy::Policy;
 use crate::telemetry::metrics::Metrics;
 
@@ -53,7 +53,7 @@ pub struct Slot {
     deadline: Cell<Instant>,
     expired: Cell<bool>,
     waker: RefCell<Option<Waker>>,
-    outcome: Cell<Option<Outcome>>,
+    outcome: Cell<Option<(Ticket, Outcome)>>,
     /// Whether it waits for a command outside of a transaction.
     pub idle: Cell<bool>,
 }
@@ -123,12 +123,18 @@ impl Slot {
         .await
     }
 
-    /// Waits for the outcome of a commit; `None` once expired.
-    pub async fn outcome(&self) -> Option<Outcome> {
+    /// Waits for the outcome of the record that `ticket` names; `None` once expired.
+    pub async fn outcome(&self, ticket: Ticket) -> Option<Outcome> {
         std::future::poll_fn(|context| {
             self.remember(context.waker());
             match self.outcome.take() {
-                Some(outcome) => Poll::Ready(Some(outcome)),
+                Some((of, outcome)) => {
+                    assert_eq!(
+                        of, ticket,
+                        "an outcome is that of the record that is waited for"
+                    );
+                    Poll::Ready(Some(outcome))
+                }
                 None if self.expired.get() => Poll::Ready(None),
                 None => Poll::Pending,
             }
@@ -195,7 +201,13 @@ impl Hub {
     /// Gives a message's charge back and wakes who waits for room.
     pub fn release(&self, octets: usize) {
         self.shared.metrics.in_flight(-1, -(octets as i64));
-        let next = self.budget.borrow_mut().release(octets);
+        self.budget.borrow_mut().release(octets);
+        self.wake_next();
+    }
+
+    /// Lets who has waited longest for room look again.
+    pub fn wake_next(&self) {
+        let next = self.budget.borrow().next();
         if let Some(slot) = next.and_then(|waiter| self.slots.borrow().get(waiter).cloned()) {
             slot.wake();
         }
@@ -209,7 +221,7 @@ impl Hub {
         self.release(octets);
         match waiter.and_then(|waiter| self.slots.borrow().get(waiter).cloned()) {
             Some(slot) => {
-                slot.outcome.set(Some(report.outcome));
+                slot.outcome.set(Some((report.ticket, report.outcome)));
                 slot.wake();
             }
             None => self.shared.metrics.late_report(),
