@@ -8,14 +8,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Notify;
 
 use crate::config::{Brokers, Config};
-use crate::limits::{LISTEN_BACKLOG, REPORT_GRACE_MILLISECONDS};
+use crate::limits::{BODY_INITIAL_OCTETS, LISTEN_BACKLOG, REPORT_GRACE_MILLISECONDS};
 use crate::net::hub::Shared;
 use crate::net::worker::{self, Plan};
 use crate::sink::discard::DiscardSink;
@@ -78,10 +78,7 @@ impl Server {
         metrics.workers(workers);
         let (sink, kafka, channels) = start_sink(&config, &wakers, &metrics)?;
         let shared = Arc::new(shared(&config, sink, metrics));
-        let brokers = match &config.kafka.brokers {
-            Brokers::List(list) => list.clone(),
-            Brokers::Discard | Brokers::Embedded => "discard".to_owned(),
-        };
+        let brokers = config.kafka.brokers.to_string();
         let mut server = Self {
             smtp,
             brokers,
@@ -110,7 +107,6 @@ impl Server {
         reported: Arc<Notify>,
         reports: Option<Receiver<Vec<Report>>>,
     ) -> Result<(), String> {
-        let octets = usize::try_from(config.limits.in_flight_bytes).unwrap_or(usize::MAX) / workers;
         let plan = Plan {
             index: u32::try_from(index).expect("workers are few"),
             listeners,
@@ -119,8 +115,7 @@ impl Server {
             reports,
             stop: Arc::clone(&self.stops[index]),
             in_flight_messages: (config.limits.in_flight_messages / workers).max(1),
-            in_flight_octets: octets
-                .max(usize::try_from(config.limits.message_size).unwrap_or(usize::MAX)),
+            in_flight_octets: octet_share(config, workers),
             random: getrandom::u64()
                 .map_err(|error| format!("no random numbers are to be had: {error}"))?,
             drain_timeout: self.drain_timeout,
@@ -148,6 +143,7 @@ impl Server {
     /// # Errors
     /// If a worker failed.
     pub fn stop(self) -> Result<(), String> {
+        let deadline = Instant::now() + self.drain_timeout;
         self.shared.draining.store(true, Ordering::Relaxed);
         for stop in &self.stops {
             stop.notify_one();
@@ -161,11 +157,30 @@ impl Server {
             );
         }
         if let Some(kafka) = &self.kafka {
-            kafka.shutdown(self.drain_timeout);
+            kafka.shutdown(deadline.saturating_duration_since(Instant::now()));
         }
         drop(self.embedded);
         result
     }
+}
+
+/// A worker's share of the budget in octets. A body grows by doubling, so the largest message needs up to twice its size:
+/// a smaller share would answer it with 451 for ever.
+fn octet_share(config: &Config, workers: usize) -> usize {
+    let octets = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let share = octets(config.limits.in_flight_bytes) / workers;
+    let least = octets(config.limits.message_size)
+        .saturating_add(BODY_INITIAL_OCTETS)
+        .saturating_mul(2);
+    if share < least {
+        tracing::warn!(
+            share,
+            least,
+            "limits.in_flight_bytes divided by the workers holds no message of limits.message_size; \
+             each worker gets what one needs: raise in_flight_bytes, or lower message_size or server.workers"
+        );
+    }
+    share.max(least)
 }
 
 fn worker_count(configured: usize) -> usize {
