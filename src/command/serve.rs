@@ -1,5 +1,6 @@
 //! `ringpost serve`: configuration, start, "ready", signals, drain.
 
+use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,8 +8,10 @@ use std::time::Duration;
 use tokio::signal::unix::SignalKind;
 
 use crate::config::{self, Brokers, Config, Loaded};
+use crate::limits::RECORD_OVERHEAD_OCTETS;
 use crate::net::probe;
 use crate::server::Server;
+use crate::sink::kafka;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{admin, log};
 
@@ -86,15 +89,71 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return failed(2, &error),
     };
+    let mut config = loaded.config;
+    if let Err(error) = agree_with_cluster(&mut config) {
+        return failed(1, &error);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     match runtime
         .map_err(|error| error.to_string())
-        .and_then(|runtime| runtime.block_on(serve(loaded.config, &log)))
+        .and_then(|runtime| runtime.block_on(serve(config, &log)))
     {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(1, &error),
+    }
+}
+
+/// Asks the cluster what it takes, before anything listens: a list of which no name resolves is a mistake, and SIZE is
+/// never advertised above the topic's `max.message.bytes`. A cluster that does not answer is no reason not to start: mail
+/// gets 451 until it does.
+fn agree_with_cluster(config: &mut Config) -> Result<(), String> {
+    let Brokers::List(list) = &config.kafka.brokers else {
+        return Ok(());
+    };
+    let resolves = |broker: &str| {
+        broker
+            .to_socket_addrs()
+            .is_ok_and(|mut found| found.next().is_some())
+    };
+    let with_port = |broker: &str| match broker
+        .rsplit_once("://")
+        .map_or(broker, |(_, rest)| rest)
+        .trim()
+    {
+        host if host.contains(':') => host.to_owned(),
+        host => format!("{host}:9092"),
+    };
+    if !list.split(',').any(|broker| resolves(&with_port(broker))) {
+        return Err(format!(
+            "kafka.brokers: {list}: no name in it resolves; correct the list, or the resolver of this machine"
+        ));
+    }
+    match kafka::topic_max_message_bytes(&config.kafka, CLUSTER_WAIT) {
+        Ok(Some(most)) => lower_size(config, most),
+        Ok(None) => tracing::warn!(
+            "the cluster does not tell the topic's max.message.bytes; SIZE is not held against it"
+        ),
+        Err(error) => tracing::warn!("{error}; SIZE is not held against it"),
+    }
+    Ok(())
+}
+
+/// Longest wait for the cluster's answer at start.
+const CLUSTER_WAIT: Duration = Duration::from_secs(5);
+
+fn lower_size(config: &mut Config, topic_most: u64) {
+    let (topic, wanted) = (&config.kafka.topic, config.limits.message_size);
+    let takes = topic_most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64);
+    if takes < wanted {
+        let needed = wanted + RECORD_OVERHEAD_OCTETS as u64;
+        tracing::warn!(
+            "topic {topic:?} takes records of {topic_most} octets, so SIZE is {takes} instead of {wanted}; raise it with: \
+             kafka-configs.sh --bootstrap-server {} --alter --topic {topic} --add-config max.message.bytes={needed}",
+            config.kafka.brokers
+        );
+        config.limits.message_size = takes;
     }
 }
 
@@ -179,7 +238,10 @@ fn hints(smtp: &str, brokers: &str, topic: &str, admin: &str) {
         "ringpost: quick start. The broker is in this process and in memory only: it is not storage."
     );
     eprintln!("  send a mail:  swaks --server {smtp} --from you@example.com --to me@example.com");
-    eprintln!("  read it:      ringpost consume --brokers {brokers} --topic {topic} --until-end");
+    // A binary of cargo's is on nobody's PATH; the lines are to work as they are pasted.
+    let program = std::env::current_exe()
+        .map_or_else(|_| "ringpost".to_owned(), |path| path.display().to_string());
+    eprintln!("  read it:      {program} consume --brokers {brokers} --topic {topic} --until-end");
     eprintln!("  or with kcat: kcat -b {brokers} -t {topic} -C -e -f '%o %h\\n%s\\n'");
     eprintln!("  the metrics:  curl http://{admin}/metrics");
 }

@@ -131,6 +131,16 @@ pub enum Brokers {
     List(String),
 }
 
+impl fmt::Display for Brokers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Brokers::Embedded => "embedded",
+            Brokers::Discard => "discard",
+            Brokers::List(list) => list,
+        })
+    }
+}
+
 /// What a record's key is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordKey {
