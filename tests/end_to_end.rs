@@ -266,6 +266,11 @@ fn an_operators_mistakes_get_one_clear_error() {
             2,
             "/nowhere/ringpost.toml",
         ),
+        (
+            vec!["--brokers", "no-such-host.invalid:9092"],
+            1,
+            "no-such-host.invalid",
+        ),
         (vec!["--tls-cert", "/nowhere.pem"], 2, "tls.key"),
         (
             vec!["--listen", &taken, "--admin", "127.0.0.1:0"],
@@ -369,4 +374,95 @@ fn sigterm_drains_and_exits_with_0() {
     idle.0.read_to_string(&mut said).unwrap();
     assert!(said.starts_with("421 4.3.2"), "{said}");
     assert_eq!(ringpost.child.wait().unwrap().code(), Some(0));
+}
+
+/// A configuration file in a folder of its own.
+fn configuration(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ringpost.toml");
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+#[test]
+fn a_drain_ends_at_its_deadline_though_a_client_never_ends_its_data() {
+    let text = "[server]\ndrain_timeout = \"1s\"\n[kafka]\ndelivery_timeout = \"500ms\"\n";
+    let (_folder, path) = configuration(text);
+    let mut ringpost = Ringpost::start(&["--config", &path]);
+    let mut client = ringpost.client().unwrap();
+    for line in ["MAIL FROM:<>", "RCPT TO:<b@mx.example>", "DATA"] {
+        assert!(
+            matches!(&client.say(line).unwrap()[..1], "2" | "3"),
+            "{line}"
+        );
+    }
+    let killed = Command::new("kill")
+        .args(["-TERM", &ringpost.child.id().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    // Without the deadline this would hang until the data time-out of three minutes.
+    assert_eq!(ringpost.child.wait().unwrap().code(), Some(0));
+    assert!(client.reply().is_err(), "nothing was promised");
+}
+
+#[test]
+fn a_small_budget_serves_everybody_in_turn() {
+    let text = "[server]\nworkers = 1\n[limits]\nin_flight_messages = 2\n";
+    let (_folder, path) = configuration(text);
+    let ringpost = Ringpost::start(&["--config", &path]);
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                let mut client = ringpost.client().unwrap();
+                for _ in 0..20 {
+                    let reply = client.send(&[b"small\r\n.\r\n"]).unwrap();
+                    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+                }
+            });
+        }
+    });
+    assert_eq!(read_topic(&ringpost.kafka, "mail").len(), 400);
+}
+
+#[test]
+fn the_largest_message_fits_a_budget_that_is_smaller() {
+    let text =
+        "[server]\nworkers = 4\n[limits]\nmessage_size = \"3MiB\"\nin_flight_bytes = \"3MiB\"\n";
+    let (_folder, path) = configuration(text);
+    let ringpost = Ringpost::start(&["--config", &path]);
+    let mut client = ringpost.client().unwrap();
+    let line = [&[b'x'; 1022][..], b"\r\n"].concat();
+    let mut largest = line.repeat(3 * 1024);
+    largest.extend_from_slice(b".\r\n");
+    let reply = client.send(&[&largest]).unwrap();
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+}
+
+#[test]
+fn size_is_never_above_what_the_topic_of_a_real_cluster_takes() {
+    let Some(cluster) = support::kafka::start_or_skip(1) else {
+        return;
+    };
+    cluster.create_topic("mail", 1, 1, &[("max.message.bytes", "200000")]);
+    let ringpost = Ringpost::start(&["--brokers", &cluster.bootstrap()]);
+    let mut client = ringpost.client().unwrap();
+    let most = 200_000 - ringpost::limits::RECORD_OVERHEAD_OCTETS;
+    assert!(
+        client
+            .say(&format!("MAIL FROM:<> SIZE={most}"))
+            .unwrap()
+            .starts_with("250")
+    );
+    assert!(client.say("RSET").unwrap().starts_with("250"));
+    assert!(
+        client
+            .say(&format!("MAIL FROM:<> SIZE={}", most + 1))
+            .unwrap()
+            .starts_with("552")
+    );
+    let mut largest = b"Subject: x\r\n\r\n".to_vec();
+    largest.resize(most - 2, b'x');
+    largest.extend_from_slice(b"\r\n.\r\n");
+    assert!(client.send(&[&largest]).unwrap().starts_with("250 2.0.0 "));
 }
