@@ -208,7 +208,7 @@ fn a_deadline_says_421_to_a_client_and_451_to_a_commit() {
         Some(Action::Admit { announced: None })
     );
     session.admit(Ok(()), Instant::now());
-    session.receive_data(&mut *b".\r\n".to_vec(), Instant::now());
+    session.receive_data(&mut b".\r\n".to_vec(), Instant::now());
     assert_eq!(session.poll_action(), Some(Action::Commit { size: 0 }));
     session.expire(Instant::now());
     let mut said = Vec::new();
