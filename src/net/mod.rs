@@ -7,11 +7,13 @@
 //! | `hub` | what the connections of one worker share: slots, ledger, budget, ids |
 //! | `budget` | the in-flight budget of one worker |
 //! | `worker` | a thread: ring, listeners, connections, reports, deadlines |
+//! | `proxy` | the header of the PROXY protocol |
 //! | `probe` | what the kernel allows, and what to do where it does not |
 
 pub mod budget;
 pub mod connection;
 pub mod hub;
 pub mod probe;
+pub mod proxy;
 pub mod transport;
 pub mod worker;
