@@ -34,6 +34,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::smtp::policy::BareNewlinePolicy;
+
 /// Everything that an operator can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -60,10 +62,16 @@ pub struct Server {
     pub hostname: String,
     /// Where SMTP is listened for; port 0 lets the kernel choose. Never empty.
     pub listen: Vec<SocketAddr>,
+    /// Where SMTP is listened for with TLS from the first octet.
+    pub listen_tls: Vec<SocketAddr>,
+    /// Where SMTP is listened for behind the PROXY protocol.
+    pub listen_proxy: Vec<SocketAddr>,
     /// Threads that serve connections; 0 is one per available core.
     pub workers: usize,
     /// Whether a Received field is put in front of each message.
     pub trace: bool,
+    /// What becomes of a message that holds a bare CR or a bare LF.
+    pub bare_newlines: BareNewlinePolicy,
     /// How long a drain may take after SIGTERM.
     pub drain_timeout: Duration,
 }
@@ -87,6 +95,16 @@ pub struct Limits {
     pub command_timeout: Duration,
     /// The longest wait for the next part of a message.
     pub data_timeout: Duration,
+    /// The longest time from the reply to DATA, or from the first BDAT, to the end of a message.
+    pub message_timeout: Duration,
+    /// The age at which a session ends once it is outside of a transaction.
+    pub session_timeout: Duration,
+    /// Messages of one session; 0 is no limit.
+    pub session_messages: usize,
+    /// Octets of all messages of one session; 0 is no limit.
+    pub session_bytes: u64,
+    /// Commands in a row that bring no message forward before a session is closed with 421.
+    pub idle_commands: usize,
     /// Erroneous commands of a session before it is closed with 421.
     pub errors: usize,
 }
@@ -105,6 +123,12 @@ pub struct Tls {
     pub certificate: Option<PathBuf>,
     /// PEM file of its private key.
     pub key: Option<PathBuf>,
+    /// PEM files of further certificates, chosen by name.
+    pub sni_certificates: Vec<PathBuf>,
+    /// PEM files of their keys, in the same order; as many.
+    pub sni_keys: Vec<PathBuf>,
+    /// The longest time of a handshake.
+    pub handshake_timeout: Duration,
 }
 
 /// `[kafka]`: where messages go.

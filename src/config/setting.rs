@@ -191,7 +191,7 @@ impl Setting {
         clear: fn(&mut Config),
         add: fn(&mut Config, &str) -> Result<(), String>,
     ) -> Result<(), Vec<Fault>> {
-        if texts.is_empty() {
+        if texts.is_empty() && !self.default.is_empty() {
             let reason = format!("is empty: {}, at least one, is expected", self.allowed());
             return Err(vec![Fault { item: None, reason }]);
         }
