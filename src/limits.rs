@@ -28,6 +28,13 @@ pub const DOMAIN_LABEL_OCTETS: usize = 63;
 /// connection that waits for a command holds no more than this.
 pub const COMMAND_BUFFER_OCTETS: usize = 2 * COMMAND_LINE_OCTETS;
 
+/// The longest line of the PROXY protocol's version 1, CRLF included (proxy-protocol.txt 2.1).
+pub const PROXY_LINE_OCTETS: usize = 107;
+
+/// The longest header of the PROXY protocol's version 2 that is read. Addresses take 232 octets at most; TLVs behind them,
+/// such as a client certificate's names, add some hundreds. It fits the buffer that commands are read into.
+pub const PROXY_HEADER_OCTETS: usize = 4 * 1024;
+
 /// Replies that wait to be written are sent before they exceed this, so that a client which pipelines without reading
 /// cannot make them grow.
 pub const REPLY_BUFFER_OCTETS: usize = 16 * 1024;
@@ -94,6 +101,8 @@ pub const SENDER_PATIENCE_MILLISECONDS: u64 = 600_000;
 pub const LOG_LINES_WAITING: usize = 65_536;
 
 const _: () = assert!(COMMAND_BUFFER_OCTETS >= 2 * COMMAND_LINE_OCTETS);
+const _: () = assert!(PROXY_LINE_OCTETS < PROXY_HEADER_OCTETS);
+const _: () = assert!(PROXY_HEADER_OCTETS <= COMMAND_BUFFER_OCTETS);
 const _: () = assert!(BODY_INITIAL_OCTETS >= 2 * BODY_MINIMUM_READ_OCTETS);
 const _: () = assert!(BODY_TRUSTED_OCTETS >= BODY_INITIAL_OCTETS);
 const _: () = assert!(BODY_READ_OCTETS >= BODY_TRUSTED_OCTETS);

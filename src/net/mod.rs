@@ -8,6 +8,7 @@
 //! | `clock` | tells the time |
 //! | `budget` | the in-flight budget of one worker |
 //! | `worker` | a thread: ring, listeners, connections, reports, deadlines |
+//! | `proxy` | the header of the PROXY protocol |
 //! | `probe` | what the kernel allows, and what to do where it does not |
 
 pub mod budget;
@@ -15,5 +16,6 @@ pub mod clock;
 pub mod connection;
 pub mod hub;
 pub mod probe;
+pub mod proxy;
 pub mod transport;
 pub mod worker;
