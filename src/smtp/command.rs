@@ -144,13 +144,14 @@ impl Verb {
 
 /// Parses a line without its CRLF. The verb is told even if the rest is refused.
 pub fn parse(line: &[u8]) -> (Verb, Result<Command, Refusal>) {
+    let bare_newline = memchr::memchr3(b'\r', b'\n', 0, line).is_some();
     let line = line.trim_ascii_end();
     let (word, rest) = match memchr::memchr(b' ', line) {
         Some(at) => (&line[..at], &line[at + 1..]),
         None => (line, &line[line.len()..]),
     };
     let verb = Verb::of(word);
-    if memchr::memchr3(b'\r', b'\n', 0, line).is_some() {
+    if bare_newline {
         return (verb, Err(Refusal::BareNewline));
     }
     (verb, command(verb, rest))
