@@ -22,7 +22,7 @@ use crate::sink::discard::DiscardSink;
 use crate::sink::embedded::EmbeddedBroker;
 use crate::sink::kafka::{Events, KafkaSink};
 use crate::sink::{Report, Sink};
-use crate::smtp::policy::Policy;
+use crate::smtp::policy::{Policy, Recipients};
 use crate::telemetry::admin::Health;
 use crate::telemetry::metrics::Metrics;
 
@@ -245,7 +245,9 @@ fn shared(config: &Config, sink: Arc<dyn Sink>, metrics: Metrics) -> Shared {
         data_timeout: config.limits.data_timeout,
         commit_timeout: config.kafka.delivery_timeout
             + Duration::from_millis(REPORT_GRACE_MILLISECONDS),
-        domains: config.recipients.domains.clone(),
+        taken: Arc::new(Recipients::everybody_at(
+            config.recipients.domains.iter().map(String::as_str),
+        )),
     };
     Shared {
         policy: Arc::new(policy),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringpost::smtp::policy::Policy;
+use ringpost::smtp::policy::{Policy, Recipients};
 use ringpost::smtp::refusal::Refusal;
 use ringpost::smtp::session::{Action, Expects, Session};
 
@@ -18,7 +18,7 @@ fn policy() -> Arc<Policy> {
         command_timeout: minute,
         data_timeout: minute,
         commit_timeout: minute,
-        domains: vec!["mx.example".into()],
+        taken: Arc::new(Recipients::everybody_at(["mx.example"])),
     })
 }
 

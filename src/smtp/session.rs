@@ -300,6 +300,14 @@ impl Session {
         }
     }
 
+    /// The policy that holds now. It is taken up between transactions, so that each has one; who drives the session offers it
+    /// again.
+    pub fn adopt(&mut self, policy: &Arc<Policy>) {
+        if self.is_idle() && !Arc::ptr_eq(&self.policy, policy) {
+            self.policy = Arc::clone(policy);
+        }
+    }
+
     /// The server is stopping: a session without a transaction ends now, another one at the end of its transaction.
     pub fn drain(&mut self) {
         if self.is_idle() {
@@ -401,8 +409,8 @@ impl Session {
         if forward_path.is_international() && !transaction.parameters.smtputf8 {
             return self.refuse(Refusal::AddressNeedsSmtpUtf8);
         }
-        if !self.policy.takes(&forward_path) {
-            return self.refuse(Refusal::RelayDenied);
+        if let Err(refusal) = self.policy.taken.check(&forward_path) {
+            return self.refuse(refusal);
         }
         let octets: usize = transaction
             .recipients
