@@ -73,7 +73,11 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return failed(2, &error.to_string()),
     };
-    if loaded.config.tls.certificate.is_some() {
+    if let (Some(certificate), Some(key)) = (&loaded.config.tls.certificate, &loaded.config.tls.key)
+    {
+        if let Err(error) = config::certificate::load(certificate, key) {
+            return failed(2, &error);
+        }
         return failed(
             2,
             "tls.certificate: STARTTLS is not offered by this version; remove tls.certificate and tls.key",

@@ -2,15 +2,17 @@
 //!
 //! Owns what an operator can set: [`options`] is the one table (key, kind, range, default, text), and reading a file, the
 //! environment and flags ([`load()`]), the example file and the reference ([`example`], [`markdown`]) all follow from it.
-//! Knows nothing of who uses the values: it opens no socket, reads no certificate and asks no broker.
+//! [`certificate`] reads the files that `[tls]` names, when it is asked to. Knows nothing of who uses the values: it opens
+//! no socket and asks no broker.
 //!
 //! Invariants: a [`Config`] that [`load()`] returns has every value inside its range and passes the checks between
 //! values, so that nobody after it has to check again. Reading the configuration file, and the machine's host name where
-//! none is set, is the only I/O.
+//! none is set, is the only I/O of a load.
 //!
 //! BUGS: paths are taken as written, so relative ones start at the folder that ringpost was started in. Names of
 //! librdkafka properties are not checked here; librdkafka does so when the producer is made.
 
+pub mod certificate;
 mod error;
 mod generate;
 mod load;

@@ -69,7 +69,7 @@ pub async fn serve<T: Transport>(transport: &T, client: SocketAddr, hub: &Hub) -
         slot,
         waiter,
         client,
-        session: Session::new(Arc::clone(&hub.shared.policy), Instant::now()),
+        session: Session::new(Arc::clone(&hub.shared.policy), hub.clock.now()),
         input: BytesMut::new(),
         output: Vec::new(),
         message: None,
@@ -123,7 +123,7 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Gives the session the commands that are here; whether it took any.
     fn commands(&mut self) -> bool {
-        let consumed = self.session.receive(&self.input, Instant::now());
+        let consumed = self.session.receive(&self.input, self.hub.clock.now());
         self.input.advance(consumed);
         self.count();
         consumed > 0
@@ -164,7 +164,7 @@ impl<T: Transport> Connection<'_, T> {
             }
         };
         if more {
-            let progress = self.session.receive_data(&mut body[from..], Instant::now());
+            let progress = self.session.receive_data(&mut body[from..], self.hub.clock.now());
             let behind = &body[from + progress.consumed..];
             if !behind.is_empty() {
                 // The one copy of octets that a client sent behind the end of its data: its next commands.
@@ -187,7 +187,7 @@ impl<T: Transport> Connection<'_, T> {
     fn data_behind_commands(&mut self) {
         let mut input = std::mem::take(&mut self.input);
         self.make_room_for(input.len());
-        let progress = self.session.receive_data(&mut input, Instant::now());
+        let progress = self.session.receive_data(&mut input, self.hub.clock.now());
         if let Some(message) = &mut self.message {
             message.body.extend_from_slice(&input[..progress.kept]);
             message
@@ -251,7 +251,7 @@ impl<T: Transport> Connection<'_, T> {
             self.session.drain();
             self.end = SessionEnd::Shutdown;
         } else if self.slot.expired() {
-            self.session.expire(Instant::now());
+            self.session.expire(self.hub.clock.now());
             self.end = SessionEnd::TimedOut;
         }
         self.count();
@@ -266,7 +266,7 @@ impl<T: Transport> Connection<'_, T> {
         octets.clear();
         self.session.replies().swap(&mut octets);
         self.slot
-            .arm(Instant::now() + self.hub.shared.policy.command_timeout);
+            .arm(self.hub.clock.now() + self.hub.shared.policy.command_timeout);
         let write = self.transport.write_all(octets);
         let (result, octets) = self
             .slot
@@ -325,7 +325,7 @@ impl<T: Transport> Connection<'_, T> {
             .clamp(BODY_INITIAL_OCTETS, BODY_TRUSTED_OCTETS);
         if !self.find_room(room).await? {
             self.hub.shared.metrics.message_tempfailed();
-            self.session.admit(Err(Refusal::NoRoom), Instant::now());
+            self.session.admit(Err(Refusal::NoRoom), self.hub.clock.now());
             return Ok(());
         }
         self.hub.shared.metrics.in_flight(1, room as i64);
@@ -335,7 +335,7 @@ impl<T: Transport> Connection<'_, T> {
             .expect("a transaction is being admitted");
         let message = open_message(self.hub, self.client, transaction, room);
         self.message = Some(message);
-        self.session.admit(Ok(()), Instant::now());
+        self.session.admit(Ok(()), self.hub.clock.now());
         Ok(())
     }
 
@@ -350,7 +350,7 @@ impl<T: Transport> Connection<'_, T> {
             return Err(error);
         }
         self.slot
-            .arm(Instant::now() + Duration::from_millis(BUDGET_WAIT_MILLISECONDS));
+            .arm(self.hub.clock.now() + Duration::from_millis(BUDGET_WAIT_MILLISECONDS));
         let mut found = self.admitted(room);
         while !found && !self.slot.expired() {
             self.slot.woken().await;
@@ -387,7 +387,7 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     async fn commit(&mut self, size: u64) -> io::Result<()> {
-        let received = Instant::now();
+        let received = self.hub.clock.now();
         let message = self.message.take().expect("a message is being committed");
         let Message {
             envelope,
@@ -398,7 +398,7 @@ impl<T: Transport> Connection<'_, T> {
         } = message;
         self.last_size = body.len();
         let outcome = self.store(&envelope, id, time, size, body, charged).await?;
-        let now = Instant::now();
+        let now = self.hub.clock.now();
         let metrics = &self.hub.shared.metrics;
         match outcome {
             Outcome::Stored => {
@@ -451,14 +451,14 @@ impl<T: Transport> Connection<'_, T> {
             self.hub.release(charged);
             return Ok(outcome);
         }
-        let produced = Instant::now();
+        let produced = self.hub.clock.now();
         self.slot.arm(self.session.deadline());
         match self.slot.outcome(ticket).await {
             Some(outcome) => {
                 self.hub
                     .shared
                     .metrics
-                    .delivery_reported(produced.elapsed());
+                    .delivery_reported(self.hub.clock.now() - produced);
                 Ok(outcome)
             }
             None => {
@@ -471,7 +471,7 @@ impl<T: Transport> Connection<'_, T> {
 
 fn open_message(hub: &Hub, client: SocketAddr, transaction: &Transaction, room: usize) -> Message {
     let shared = &hub.shared;
-    let time = jiff::Timestamp::now();
+    let time = hub.clock.wall();
     let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
     let id = hub.ids.borrow_mut().next(milliseconds);
     let envelope = envelope(client, transaction);

@@ -13,6 +13,7 @@ use std::time::Instant;
 use slab::Slab;
 
 use super::budget::Budget;
+use super::clock::Clock;
 use super::transport::Transport;
 use crate::config::RecordKey;
 use crate::mail::id::Generator;
@@ -59,9 +60,9 @@ pub struct Slot {
 }
 
 impl Slot {
-    fn new() -> Self {
+    fn new(now: Instant) -> Self {
         Self {
-            deadline: Cell::new(Instant::now()),
+            deadline: Cell::new(now),
             expired: Cell::new(false),
             waker: RefCell::new(None),
             outcome: Cell::new(None),
@@ -167,24 +168,33 @@ pub struct Hub {
     pub budget: RefCell<Budget>,
     /// Gives queue ids.
     pub ids: RefCell<Generator>,
+    /// Tells the time.
+    pub clock: Box<dyn Clock>,
     slots: RefCell<Slab<Rc<Slot>>>,
 }
 
 impl Hub {
     /// The hub of one worker.
-    pub fn new(shared: Arc<Shared>, ledger: Ledger, budget: Budget, ids: Generator) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        ledger: Ledger,
+        budget: Budget,
+        ids: Generator,
+        clock: Box<dyn Clock>,
+    ) -> Self {
         Self {
             shared,
             ledger: RefCell::new(ledger),
             budget: RefCell::new(budget),
             ids: RefCell::new(ids),
+            clock,
             slots: RefCell::new(Slab::new()),
         }
     }
 
     /// A slot for a new connection.
     pub fn enter(&self) -> (Waiter, Rc<Slot>) {
-        let slot = Rc::new(Slot::new());
+        let slot = Rc::new(Slot::new(self.clock.now()));
         (self.slots.borrow_mut().insert(Rc::clone(&slot)), slot)
     }
 

@@ -5,12 +5,14 @@
 //! | `transport` | the door between a connection and its octets |
 //! | `connection` | drives one session over one transport |
 //! | `hub` | what the connections of one worker share: slots, ledger, budget, ids |
+//! | `clock` | tells the time |
 //! | `budget` | the in-flight budget of one worker |
 //! | `worker` | a thread: ring, listeners, connections, reports, deadlines |
 //! | `proxy` | the header of the PROXY protocol |
 //! | `probe` | what the kernel allows, and what to do where it does not |
 
 pub mod budget;
+pub mod clock;
 pub mod connection;
 pub mod hub;
 pub mod probe;

@@ -15,6 +15,7 @@ use tokio_uring::Runtime;
 use tokio_uring::net::TcpStream;
 
 use super::budget::Budget;
+use super::clock::SystemClock;
 use super::hub::{Hub, Shared};
 use super::transport::Transport;
 use super::{connection, probe};
@@ -67,7 +68,8 @@ pub fn run(plan: Plan) -> Result<(), String> {
 async fn serve(plan: Plan) {
     let budget = Budget::new(plan.in_flight_messages, plan.in_flight_octets);
     let (ledger, ids) = (Ledger::new(plan.index), Generator::new(plan.random));
-    let hub = Rc::new(Hub::new(Arc::clone(&plan.shared), ledger, budget, ids));
+    let shared = Arc::clone(&plan.shared);
+    let hub = Rc::new(Hub::new(shared, ledger, budget, ids, Box::new(SystemClock)));
     let mut doors = Vec::new();
     for listener in plan.listeners {
         doors.push(
