@@ -24,7 +24,7 @@ use crate::sink::discard::DiscardSink;
 use crate::sink::embedded::EmbeddedBroker;
 use crate::sink::kafka::{Events, KafkaSink};
 use crate::sink::{Report, Sink};
-use crate::smtp::policy::Policy;
+use crate::smtp::policy::{Policy, Recipients};
 use crate::telemetry::admin::Health;
 use crate::telemetry::metrics::Metrics;
 
@@ -259,7 +259,9 @@ fn shared(config: &Config, sink: Arc<dyn Sink>, metrics: Metrics) -> Shared {
         idle_commands: config.limits.idle_commands,
         bare_newlines: config.server.bare_newlines,
         starttls: config.tls.certificate.is_some(),
-        domains: config.recipients.domains.clone(),
+        taken: Arc::new(Recipients::everybody_at(
+            config.recipients.domains.iter().map(String::as_str),
+        )),
     };
     Shared {
         policy: Arc::new(policy),

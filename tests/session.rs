@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ringpost::smtp::policy::{BareNewlinePolicy, Policy};
+use ringpost::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
 use ringpost::smtp::refusal::Refusal;
 use ringpost::smtp::session::{Action, Expects, Session};
 
@@ -13,7 +13,7 @@ fn policy() -> Arc<Policy> {
     policy.message_size = 50;
     policy.recipients = 2;
     policy.errors = 8;
-    policy.domains = vec!["mx.example".into()];
+    policy.taken = Arc::new(Recipients::everybody_at(["mx.example"]));
     policy.bare_newlines = BareNewlinePolicy::Accept;
     policy.starttls = true;
     Arc::new(policy)

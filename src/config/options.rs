@@ -14,13 +14,14 @@ use std::time::Duration;
 
 use super::setting::{Kind, Section, Setting};
 use super::{
-    Admin, Brokers, Config, Kafka, Limits, Log, LogFormat, Recipients, RecordKey, Server, Tls,
-    value,
+    Access, Admin, Brokers, Config, Kafka, Limits, Log, LogFormat, Recipients, RecordKey, Server,
+    Tls, value,
 };
+use crate::smtp::access::Network;
 use crate::smtp::policy::BareNewlinePolicy;
 
 /// The sections in the order in which they are documented.
-pub(super) const SECTIONS: [Section; 7] = [
+pub(super) const SECTIONS: [Section; 8] = [
     Section {
         name: "server",
         doc: "The SMTP side as a whole.",
@@ -32,6 +33,11 @@ pub(super) const SECTIONS: [Section; 7] = [
     Section {
         name: "recipients",
         doc: "Whom mail is taken for.",
+    },
+    Section {
+        name: "access",
+        doc: "Which networks are served. Of all networks of both lists that hold a client's address, the one with the longest \
+              prefix decides; where both lists have it, the client is refused, as it is where none holds its address.",
     },
     Section {
         name: "tls",
@@ -58,7 +64,7 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
 /// The options, section by section.
-pub static SETTINGS: [Setting; 37] = [
+pub static SETTINGS: [Setting; 47] = [
     Setting {
         key: "server.hostname",
         kind: Kind::Text(
@@ -157,6 +163,21 @@ pub static SETTINGS: [Setting; 37] = [
         reload: false,
     },
     Setting {
+        key: "server.proxy_networks",
+        kind: Kind::List(
+            "networks, such as `192.0.2.0/24` or `2001:db8::/32`, or addresses",
+            |config| config.server.proxy_networks.clear(),
+            |config, text| {
+                config.server.proxy_networks.push(Network::parse(text)?);
+                Ok(())
+            },
+        ),
+        default: "127.0.0.0/8,::1/128",
+        doc: "The proxies that a listener behind the PROXY protocol believes; a connection from elsewhere is closed there.",
+        flag: None,
+        reload: true,
+    },
+    Setting {
         key: "server.drain_timeout",
         kind: Kind::Time(100, HOUR, |config| &mut config.server.drain_timeout),
         default: "35s",
@@ -198,6 +219,44 @@ pub static SETTINGS: [Setting; 37] = [
         kind: Kind::Count(0, 1_000_000, |config| &mut config.limits.connections_per_ip),
         default: "0",
         doc: "Open connections from one address; further ones are answered 421. 0: no limit.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.connections_per_network",
+        kind: Kind::Count(0, 1_000_000, |config| {
+            &mut config.limits.connections_per_network
+        }),
+        default: "0",
+        doc: "Open connections from one network, which is as large as the two options below say; further ones are answered \
+              421. 0: no limit.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.network_prefix_ipv4",
+        kind: Kind::Count(1, 32, |config| &mut config.limits.network_prefix_ipv4),
+        default: "24",
+        doc: "Bits of an IPv4 address that make a network.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.network_prefix_ipv6",
+        kind: Kind::Count(1, 128, |config| &mut config.limits.network_prefix_ipv6),
+        default: "64",
+        doc: "Bits of an IPv6 address that make a network: one host usually has all addresses of a /64.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.messages_per_minute_per_ip",
+        kind: Kind::Count(0, 1_000_000, |config| {
+            &mut config.limits.messages_per_minute_per_ip
+        }),
+        default: "0",
+        doc: "Messages that one address may begin in a minute, all at once or spread, over all of its connections; at a further \
+              one MAIL is answered 451. An IPv6 network counts as one address. 0: no limit.",
         flag: None,
         reload: false,
     },
@@ -303,9 +362,75 @@ pub static SETTINGS: [Setting; 37] = [
             },
         ),
         default: "*",
-        doc: "The domains that mail is taken for; other recipients are answered 550. `*.example.com` does not include \
+        doc: "The domains that mail is taken for; other recipients are answered 550 5.7.1. `*.example.com` does not include \
               `example.com` itself.",
         flag: Some("--domain"),
+        reload: true,
+    },
+    Setting {
+        key: "recipients.delimiter",
+        kind: Kind::Text(
+            "up to 4 of ``!#$%&'*+-/=?^_`{|}~.``, or nothing",
+            |config, text| {
+                config.recipients.delimiter = value::delimiters(text)?;
+                Ok(())
+            },
+        ),
+        default: "+",
+        doc: "Characters of which each divides the local-part of a listed recipient from what its owner put behind it: with \
+              `+`, mail for `joe+shop@example.com` is taken where `joe` is listed. Empty: none.",
+        flag: None,
+        reload: true,
+    },
+    Setting {
+        key: "recipients.case_sensitive",
+        kind: Kind::Switch(|config| &mut config.recipients.case_sensitive),
+        default: "false",
+        doc: "Whether `Joe` and `joe` on a list of recipients are two.",
+        flag: None,
+        reload: true,
+    },
+    Setting {
+        key: "recipients.lists",
+        kind: Kind::Table("paths", value::domain_pattern, |config| {
+            &mut config.recipients.lists
+        }),
+        default: "",
+        doc: "Files that list the recipients of a domain, such as `\"example.com\" = \"/etc/ringpost/example.com.txt\"`: one \
+              local-part or address a line, `#` begins a comment; who is not listed is answered 550 5.1.1. Each name also \
+              stands in `recipients.domains`; domains without a list take everybody. See \
+              [recipients.md](recipients.md). In the environment: `domain=path;domain=path`.",
+        flag: None,
+        reload: true,
+    },
+    Setting {
+        key: "access.allow",
+        kind: Kind::List(
+            "networks, such as `192.0.2.0/24` or `2001:db8::/32`, or addresses",
+            |config| config.access.allow.clear(),
+            |config, text| {
+                config.access.allow.push(Network::parse(text)?);
+                Ok(())
+            },
+        ),
+        default: "0.0.0.0/0,::/0",
+        doc: "Networks that are served. To serve a few alone, name these and no more.",
+        flag: None,
+        reload: true,
+    },
+    Setting {
+        key: "access.deny",
+        kind: Kind::List(
+            "networks, such as `192.0.2.0/24` or `2001:db8::/32`, or addresses",
+            |config| config.access.deny.clear(),
+            |config, text| {
+                config.access.deny.push(Network::parse(text)?);
+                Ok(())
+            },
+        ),
+        default: "",
+        doc: "Networks that are not: their connections are answered 554 instead of the greeting, and closed.",
+        flag: None,
         reload: true,
     },
     Setting {
@@ -437,7 +562,9 @@ pub static SETTINGS: [Setting; 37] = [
     },
     Setting {
         key: "kafka.properties",
-        kind: Kind::Properties(|config| &mut config.kafka.properties),
+        kind: Kind::Table("properties", value::property_name, |config| {
+            &mut config.kafka.properties
+        }),
         default: "",
         doc: "Any property of librdkafka's producer, such as `compression.type = \"zstd\"`, `security.protocol = \"ssl\"` or \
               `linger.ms = 5`; values are strings, numbers or booleans. Properties that ringpost sets itself are refused: \
@@ -531,6 +658,7 @@ fn blank() -> Config {
             workers: 0,
             trace: false,
             bare_newlines: BareNewlinePolicy::Reject,
+            proxy_networks: Vec::new(),
             drain_timeout: Duration::ZERO,
         },
         limits: Limits {
@@ -538,6 +666,10 @@ fn blank() -> Config {
             recipients: 0,
             connections: 0,
             connections_per_ip: 0,
+            connections_per_network: 0,
+            network_prefix_ipv4: 0,
+            network_prefix_ipv6: 0,
+            messages_per_minute_per_ip: 0,
             in_flight_messages: 0,
             in_flight_bytes: 0,
             command_timeout: Duration::ZERO,
@@ -551,6 +683,13 @@ fn blank() -> Config {
         },
         recipients: Recipients {
             domains: Vec::new(),
+            delimiter: String::new(),
+            case_sensitive: false,
+            lists: BTreeMap::new(),
+        },
+        access: Access {
+            allow: Vec::new(),
+            deny: Vec::new(),
         },
         tls: Tls {
             certificate: None,
@@ -654,6 +793,18 @@ mod tests {
         assert_eq!(config.limits.command_timeout, Duration::from_secs(300));
         assert_eq!(config.limits.data_timeout, Duration::from_secs(180));
         assert_eq!(config.recipients.domains, ["*"]);
+        assert_eq!(
+            (
+                config.recipients.delimiter.as_str(),
+                config.recipients.case_sensitive,
+                config.recipients.lists.len()
+            ),
+            ("+", false, 0)
+        );
+        assert_eq!(
+            (config.access.allow.len(), config.access.deny.len()),
+            (2, 0)
+        );
         assert_eq!(
             config.tls,
             Tls {

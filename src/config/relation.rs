@@ -16,7 +16,7 @@ pub(super) struct Relation {
 }
 
 /// All of them; the defaults keep every one.
-pub(super) const RELATIONS: [Relation; 7] = [
+pub(super) const RELATIONS: [Relation; 8] = [
     Relation {
         keys: &["limits.in_flight_bytes", "limits.message_size"],
         fault: one_message_fits_the_memory,
@@ -24,6 +24,10 @@ pub(super) const RELATIONS: [Relation; 7] = [
     Relation {
         keys: &["kafka.delivery_timeout", "server.drain_timeout"],
         fault: a_drain_outlasts_a_delivery,
+    },
+    Relation {
+        keys: &["recipients.lists", "recipients.domains"],
+        fault: a_list_is_of_a_domain,
     },
     Relation {
         keys: &["tls.certificate", "tls.key"],
@@ -74,6 +78,17 @@ fn a_drain_outlasts_a_delivery(config: &Config) -> Option<String> {
             value::time_text(drain)
         )
     })
+}
+
+fn a_list_is_of_a_domain(config: &Config) -> Option<String> {
+    let recipients = &config.recipients;
+    let stray = recipients
+        .lists
+        .keys()
+        .find(|pattern| !recipients.domains.contains(pattern))?;
+    Some(format!(
+        "recipients.lists has a list for {stray}, which recipients.domains does not name: add it there, or remove the list"
+    ))
 }
 
 fn certificate_and_key_come_together(config: &Config) -> Option<String> {
@@ -165,8 +180,9 @@ mod tests {
 
     #[test]
     fn each_relation_is_kept_at_its_edge_and_broken_beyond() {
-        let kept: [fn(&mut Config); 6] = [
+        let kept: [fn(&mut Config); 7] = [
             |_| {},
+            |c| drop(c.recipients.lists.insert("*".into(), "all.txt".into())),
             |c| c.limits.in_flight_bytes = c.limits.message_size,
             |c| c.kafka.delivery_timeout = c.server.drain_timeout - Duration::from_millis(1),
             |c| (c.tls.certificate, c.tls.key) = (Some("a".into()), Some("b".into())),
@@ -177,7 +193,17 @@ mod tests {
             assert_eq!(faults(change), Vec::<String>::new());
         }
         type Change = fn(&mut Config);
-        let broken: [(Change, &str); 10] = [
+        let broken: [(Change, &str); 11] = [
+            (
+                |c| {
+                    drop(
+                        c.recipients
+                            .lists
+                            .insert("a.example".into(), "a.txt".into()),
+                    )
+                },
+                "recipients.lists has a list for a.example",
+            ),
             (
                 |c| c.limits.in_flight_bytes = c.limits.message_size - 1,
                 "limits.in_flight_bytes (26214399B) is less",

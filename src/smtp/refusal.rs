@@ -63,6 +63,12 @@ pub enum Refusal {
     TooManyRecipients,
     /// A domain that this MX does not take mail for.
     RelayDenied,
+    /// A recipient that is not on the list of its domain.
+    UnknownRecipient,
+    /// The client's network is not allowed; the connection ends (RFC 5321 3.1).
+    AccessDenied,
+    /// More messages in a minute than this client may send.
+    MessageRate,
     /// Too many commands in error; the connection ends.
     TooManyErrors,
     /// Nothing, or not enough, arrived in time; the connection ends (RFC 5321 4.5.3.2).
@@ -73,6 +79,8 @@ pub enum Refusal {
     TooManyConnections,
     /// The limit of open connections of this client is reached; the connection ends.
     TooManyConnectionsFromClient,
+    /// The limit of open connections of this client's network is reached; the connection ends.
+    TooManyConnectionsFromNetwork,
     /// No room in the in-flight budget.
     NoRoom,
     /// Kafka did not confirm the record in time.
@@ -146,11 +154,15 @@ table! {
     TooBig: 552 "5.3.4" "too_big" "The message exceeds the limit that EHLO names";
     TooManyRecipients: 452 "4.5.3" "too_many_recipients" "Too many recipients; send the rest in another transaction";
     RelayDenied: 550 "5.7.1" "relay_denied" "No mail for this domain is taken here";
+    UnknownRecipient: 550 "5.1.1" "unknown_recipient" "No such recipient here";
+    AccessDenied: 554 "5.7.1" "access_denied" "No mail is taken from your network";
+    MessageRate: 451 "4.7.1" "message_rate" "Too many messages in a minute from your address; try again later";
     TooManyErrors: 421 "4.7.0" "too_many_errors" "Too many errors; closing the connection";
     TimedOut: 421 "4.4.2" "timed_out" "Timed out; closing the connection";
     ShuttingDown: 421 "4.3.2" "shutting_down" "The service is shutting down; try again";
     TooManyConnections: 421 "4.3.2" "too_many_connections" "Too many connections; try again later";
     TooManyConnectionsFromClient: 421 "4.7.0" "too_many_connections_from_client" "Too many connections from your address";
+    TooManyConnectionsFromNetwork: 421 "4.7.0" "too_many_connections_from_network" "Too many connections from your network";
     NoRoom: 451 "4.3.1" "no_room" "Too much mail in flight; try again later";
     KafkaTimedOut: 451 "4.4.7" "kafka_timed_out" "The message could not be stored in time; try again later";
     KafkaQueueFull: 451 "4.3.1" "kafka_queue_full" "The storage queue is full; try again later";

@@ -212,13 +212,6 @@ impl Session {
         usize::try_from(left).unwrap_or(usize::MAX)
     }
 
-    /// The policy for what comes next, if it has changed. A transaction that is open keeps the one it has.
-    pub fn adopt(&mut self, policy: &Arc<Policy>) {
-        if self.is_idle() && !Arc::ptr_eq(&self.policy, policy) {
-            self.policy = Arc::clone(policy);
-        }
-    }
-
     /// Takes command lines from the front of `input`; the octets consumed. Stops where something else is expected, an
     /// action is due, or enough replies wait to be sent.
     pub fn receive(&mut self, input: &[u8], now: Instant) -> usize {
@@ -287,6 +280,14 @@ impl Session {
             // No reply could be read: neither side knows yet whether the next octets are encrypted.
             State::Securing => self.close(),
             State::Closed => {}
+        }
+    }
+
+    /// The policy that holds now. It is taken up between transactions, so that each has one; who drives the session offers it
+    /// again.
+    pub fn adopt(&mut self, policy: &Arc<Policy>) {
+        if self.is_idle() && !Arc::ptr_eq(&self.policy, policy) {
+            self.policy = Arc::clone(policy);
         }
     }
 

@@ -154,8 +154,8 @@ impl Session {
         if forward_path.is_international() && !transaction.parameters.smtputf8 {
             return self.refuse(Refusal::AddressNeedsSmtpUtf8);
         }
-        if !self.policy.takes(&forward_path) {
-            return self.refuse(Refusal::RelayDenied);
+        if let Err(refusal) = self.policy.taken.check(&forward_path) {
+            return self.refuse(refusal);
         }
         let octets: usize = transaction
             .recipients
