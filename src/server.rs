@@ -171,13 +171,13 @@ impl Server {
     }
 }
 
-/// A worker's share of the budget in octets. A body grows by doubling, so the largest message needs up to twice its size:
-/// a smaller share would answer it with 451 for ever.
+/// A worker's share of the budget in octets. A body's buffer is a power of two, so the largest message, with its Received
+/// field and room for one more read, needs up to twice that: a smaller share would answer it with 451 for ever.
 fn octet_share(config: &Config, workers: usize) -> usize {
     let octets = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let share = octets(config.limits.in_flight_bytes) / workers;
     let least = octets(config.limits.message_size)
-        .saturating_add(BODY_INITIAL_OCTETS)
+        .saturating_add(2 * BODY_INITIAL_OCTETS)
         .saturating_mul(2);
     if share < least {
         tracing::warn!(

@@ -10,12 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use bytes::BytesMut;
 use slab::Slab;
 
 use super::budget::Budget;
+use super::buffers::Buffers;
 use super::clock::Clock;
 use super::transport::Transport;
 use crate::config::RecordKey;
+use crate::limits::{BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS};
 use crate::mail::id::Generator;
 use crate::sink::ledger::{Ledger, Waiter};
 use crate::sink::{Outcome, Report, Sink, Ticket};
@@ -172,8 +175,12 @@ pub struct Hub {
     pub budget: RefCell<Budget>,
     /// Gives queue ids.
     pub ids: RefCell<Generator>,
+    /// Bodies' buffers that no message has now.
+    pub buffers: RefCell<Buffers>,
     /// Tells the time.
     pub clock: Box<dyn Clock>,
+    /// Where commands are read to; nobody holds it across a wait.
+    pub scratch: RefCell<Box<[u8]>>,
     slots: RefCell<Slab<Rc<Slot>>>,
 }
 
@@ -191,7 +198,9 @@ impl Hub {
             ledger: RefCell::new(ledger),
             budget: RefCell::new(budget),
             ids: RefCell::new(ids),
+            buffers: RefCell::new(Buffers::new(BUFFERS_KEPT_OCTETS)),
             clock,
+            scratch: RefCell::new(vec![0; COMMAND_BUFFER_OCTETS].into_boxed_slice()),
             slots: RefCell::new(Slab::new()),
         }
     }
@@ -212,8 +221,9 @@ impl Hub {
         self.slots.borrow().len()
     }
 
-    /// Gives a message's charge back and wakes who waits for room.
-    pub fn release(&self, octets: usize) {
+    /// Gives a message's buffer and charge back, and wakes who waits for room.
+    pub fn release(&self, body: BytesMut, octets: usize) {
+        self.buffers.borrow_mut().give_back(body);
         self.shared.metrics.in_flight(-1, -(octets as i64));
         self.budget.borrow_mut().release(octets);
         self.wake_next();
@@ -230,9 +240,9 @@ impl Hub {
     /// A delivery report came.
     pub fn report(&self, report: Report) {
         let waiter = self.ledger.borrow_mut().close(report.ticket);
-        let octets = report.record.value.capacity();
-        drop(report.record);
-        self.release(octets);
+        let body = report.record.value;
+        let octets = body.capacity();
+        self.release(body, octets);
         match waiter.and_then(|waiter| self.slots.borrow().get(waiter).cloned()) {
             Some(slot) => {
                 slot.outcome.set(Some((report.ticket, report.outcome)));
