@@ -10,11 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use bytes::BytesMut;
 use slab::Slab;
 
 use super::budget::Budget;
+use super::buffers::Buffers;
+use super::clock::Clock;
 use super::transport::Transport;
 use crate::config::RecordKey;
+use crate::limits::{BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS};
 use crate::mail::id::Generator;
 use crate::sink::ledger::{Ledger, Waiter};
 use crate::sink::{Outcome, Report, Sink, Ticket};
@@ -43,6 +47,10 @@ pub struct Shared {
     pub connections: AtomicUsize,
     /// Open connections by address; used on accept and close only, and only where there is such a limit.
     pub addresses: std::sync::Mutex<std::collections::HashMap<std::net::IpAddr, usize>>,
+    /// What a TLS handshake is made with; none: TLS is not offered.
+    pub tls: Option<Arc<rustls::server::ServerConfig>>,
+    /// Longest time of a TLS handshake.
+    pub handshake_timeout: std::time::Duration,
     /// Set once, when the server stops.
     pub draining: AtomicBool,
 }
@@ -59,9 +67,9 @@ pub struct Slot {
 }
 
 impl Slot {
-    fn new() -> Self {
+    fn new(now: Instant) -> Self {
         Self {
-            deadline: Cell::new(Instant::now()),
+            deadline: Cell::new(now),
             expired: Cell::new(false),
             waker: RefCell::new(None),
             outcome: Cell::new(None),
@@ -167,24 +175,39 @@ pub struct Hub {
     pub budget: RefCell<Budget>,
     /// Gives queue ids.
     pub ids: RefCell<Generator>,
+    /// Bodies' buffers that no message has now.
+    pub buffers: RefCell<Buffers>,
+    /// Tells the time.
+    pub clock: Box<dyn Clock>,
+    /// Where commands are read to; nobody holds it across a wait.
+    pub scratch: RefCell<Box<[u8]>>,
     slots: RefCell<Slab<Rc<Slot>>>,
 }
 
 impl Hub {
     /// The hub of one worker.
-    pub fn new(shared: Arc<Shared>, ledger: Ledger, budget: Budget, ids: Generator) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        ledger: Ledger,
+        budget: Budget,
+        ids: Generator,
+        clock: Box<dyn Clock>,
+    ) -> Self {
         Self {
             shared,
             ledger: RefCell::new(ledger),
             budget: RefCell::new(budget),
             ids: RefCell::new(ids),
+            buffers: RefCell::new(Buffers::new(BUFFERS_KEPT_OCTETS)),
+            clock,
+            scratch: RefCell::new(vec![0; COMMAND_BUFFER_OCTETS].into_boxed_slice()),
             slots: RefCell::new(Slab::new()),
         }
     }
 
     /// A slot for a new connection.
     pub fn enter(&self) -> (Waiter, Rc<Slot>) {
-        let slot = Rc::new(Slot::new());
+        let slot = Rc::new(Slot::new(self.clock.now()));
         (self.slots.borrow_mut().insert(Rc::clone(&slot)), slot)
     }
 
@@ -198,8 +221,9 @@ impl Hub {
         self.slots.borrow().len()
     }
 
-    /// Gives a message's charge back and wakes who waits for room.
-    pub fn release(&self, octets: usize) {
+    /// Gives a message's buffer and charge back, and wakes who waits for room.
+    pub fn release(&self, body: BytesMut, octets: usize) {
+        self.buffers.borrow_mut().give_back(body);
         self.shared.metrics.in_flight(-1, -(octets as i64));
         self.budget.borrow_mut().release(octets);
         self.wake_next();
@@ -216,9 +240,9 @@ impl Hub {
     /// A delivery report came.
     pub fn report(&self, report: Report) {
         let waiter = self.ledger.borrow_mut().close(report.ticket);
-        let octets = report.record.value.capacity();
-        drop(report.record);
-        self.release(octets);
+        let body = report.record.value;
+        let octets = body.capacity();
+        self.release(body, octets);
         match waiter.and_then(|waiter| self.slots.borrow().get(waiter).cloned()) {
             Some(slot) => {
                 slot.outcome.set(Some((report.ticket, report.outcome)));

@@ -170,14 +170,12 @@ impl Sink for KafkaSink {
     fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission {
         assert!((ticket.worker as usize) < self.workers, "{ticket:?}");
         if self.shared.closed.load(Ordering::Relaxed) {
-            return Submission::Done(Outcome::Refused(Refusal::KafkaUnavailable));
+            let refusal = Refusal::KafkaUnavailable;
+            return Submission::Done(Outcome::Refused(refusal), record);
         }
         match self.shared.producer.produce(ticket, record) {
             Ok(()) => Submission::Pending,
-            Err((code, record)) => {
-                drop(record);
-                Submission::Done(Outcome::Refused(refusal(code)))
-            }
+            Err((code, record)) => Submission::Done(Outcome::Refused(refusal(code)), record),
         }
     }
 }
@@ -496,7 +494,7 @@ mod tests {
         nothing_more(&started);
         assert!(matches!(
             started.sink.submit(ticket(0, 2), record("late")),
-            Submission::Done(Outcome::Refused(Refusal::KafkaUnavailable))
+            Submission::Done(Outcome::Refused(Refusal::KafkaUnavailable), _)
         ));
     }
 
@@ -589,7 +587,7 @@ mod tests {
         let big = "x".repeat(1_000 + RECORD_OVERHEAD_OCTETS + 1);
         assert!(matches!(
             started.sink.submit(ticket(0, 1), record(&big)),
-            Submission::Done(Outcome::Refused(Refusal::KafkaTooBig))
+            Submission::Done(Outcome::Refused(Refusal::KafkaTooBig), _)
         ));
         nothing_more(&started);
     }
@@ -618,7 +616,7 @@ mod tests {
         submit(&started, 3);
         assert!(matches!(
             started.sink.submit(ticket(3, 1), record("3")),
-            Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull))
+            Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull), _)
         ));
         started.sink.shutdown(Duration::ZERO);
         assert_eq!(gather(&started, 3).len(), 3);

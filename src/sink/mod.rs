@@ -49,8 +49,8 @@ pub struct Report {
 pub enum Submission {
     /// A [`Report`] will follow, exactly one.
     Pending,
-    /// Decided at once; no report follows.
-    Done(Outcome),
+    /// Decided at once; no report follows, and the record's memory is given back.
+    Done(Outcome, Box<Record>),
 }
 
 /// A place that takes records.
