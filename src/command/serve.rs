@@ -3,6 +3,7 @@
 use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::SignalKind;
@@ -10,13 +11,15 @@ use tokio::signal::unix::SignalKind;
 use crate::config::{self, Brokers, Config, Loaded};
 use crate::limits::RECORD_OVERHEAD_OCTETS;
 use crate::net::probe;
+use crate::reload::{Read, Reload};
 use crate::server::Server;
 use crate::sink::kafka;
+use crate::smtp::policy::Recipients;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{admin, log};
 
 /// Flags of `serve`.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 pub struct Options {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE")]
@@ -93,6 +96,11 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return failed(2, &error),
     };
+    let taken = match config::recipients::load(&loaded.config.recipients) {
+        Ok(taken) => taken,
+        Err(error) => return failed(2, &error),
+    };
+    let started = loaded.config.clone();
     let mut config = loaded.config;
     if let Err(error) = agree_with_cluster(&mut config) {
         return failed(1, &error);
@@ -102,8 +110,11 @@ pub fn run(options: &Options) -> ExitCode {
         .build();
     match runtime
         .map_err(|error| error.to_string())
-        .and_then(|runtime| runtime.block_on(serve(config, &log)))
-    {
+        .and_then(|runtime| {
+            let again = options.clone();
+            let read: Read = Arc::new(move || again.load());
+            runtime.block_on(serve(config, taken, read, started, &log))
+        }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(1, &error),
     }
@@ -176,7 +187,13 @@ async fn watch_log(log: &log::LogHandle, counters: &Metrics) {
     }
 }
 
-async fn serve(config: Config, log: &log::LogHandle) -> Result<(), String> {
+async fn serve(
+    config: Config,
+    taken: Recipients,
+    read: Read,
+    started: Config,
+    log: &log::LogHandle,
+) -> Result<(), String> {
     let (topic, quick_start) = (
         config.kafka.topic.clone(),
         config.kafka.brokers == Brokers::Embedded,
@@ -193,11 +210,12 @@ async fn serve(config: Config, log: &log::LogHandle) -> Result<(), String> {
             "ringpost: warning: kafka.brokers is \"discard\": every message gets its 250 and is LOST; for measuring only"
         );
     }
-    let (mut terminate, mut interrupt) = (
+    let (mut terminate, mut interrupt, hangup) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
+        signal(SignalKind::hangup())?,
     );
-    let server = Server::start(config)?;
+    let server = Server::start(config, taken)?;
     let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
     if quick_start {
         hints(&smtp[0], &server.brokers, &topic, &address.to_string());
@@ -208,6 +226,13 @@ async fn serve(config: Config, log: &log::LogHandle) -> Result<(), String> {
         server.brokers
     );
     let counters = server.counters();
+    let reload = Reload {
+        read,
+        started,
+        exchange: server.exchange(),
+        log,
+        counters: counters.clone(),
+    };
     let (metrics, health) = (server.metrics.clone(), server.health());
     let admin = tokio::spawn(admin::serve(
         listener,
@@ -219,6 +244,7 @@ async fn serve(config: Config, log: &log::LogHandle) -> Result<(), String> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = watch_log(log, &counters) => {}
+        () = reload.serve(hangup) => {}
     }
     tracing::info!("draining; a second signal ends at once");
     let drained = tokio::task::spawn_blocking(move || server.stop());

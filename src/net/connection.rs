@@ -12,7 +12,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 
@@ -28,6 +28,7 @@ use crate::mail::record::{Record, Stamp};
 use crate::mail::trace;
 use crate::sink::ledger::Waiter;
 use crate::sink::{Outcome, Submission};
+use crate::smtp::rate::Rate;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::{Action, Event, Expects, Session};
 use crate::smtp::state::Transaction;
@@ -61,7 +62,12 @@ struct Connection<'a, T> {
 }
 
 /// Serves one connection from banner to close; how it ended.
-pub async fn serve<T: Transport>(transport: &T, client: SocketAddr, hub: &Hub) -> SessionEnd {
+pub async fn serve<T: Transport>(
+    transport: &T,
+    client: SocketAddr,
+    hub: &Hub,
+    rate: Option<Arc<Rate>>,
+) -> SessionEnd {
     let (waiter, slot) = hub.enter();
     let mut connection = Connection {
         transport,
@@ -69,7 +75,7 @@ pub async fn serve<T: Transport>(transport: &T, client: SocketAddr, hub: &Hub) -
         slot,
         waiter,
         client,
-        session: Session::new(Arc::clone(&hub.shared.policy), hub.clock.now()),
+        session: Session::new(Arc::clone(&hub.rules().policy), hub.clock.now()),
         input: BytesMut::new(),
         output: Vec::new(),
         message: None,
@@ -77,6 +83,7 @@ pub async fn serve<T: Transport>(transport: &T, client: SocketAddr, hub: &Hub) -
         last_refusal: None,
         end: SessionEnd::ClosedByClient,
     };
+    connection.session.limit(rate);
     let result = connection.run().await;
     connection.drop_message();
     if result.is_err() && connection.end == SessionEnd::ClosedByClient {
@@ -123,6 +130,7 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Gives the session the commands that are here; whether it took any.
     fn commands(&mut self) -> bool {
+        self.session.adopt(&self.hub.rules().policy);
         let consumed = self.session.receive(&self.input, self.hub.clock.now());
         self.input.advance(consumed);
         self.count();
@@ -164,7 +172,9 @@ impl<T: Transport> Connection<'_, T> {
             }
         };
         if more {
-            let progress = self.session.receive_data(&mut body[from..], self.hub.clock.now());
+            let progress = self
+                .session
+                .receive_data(&mut body[from..], self.hub.clock.now());
             let behind = &body[from + progress.consumed..];
             if !behind.is_empty() {
                 // The one copy of octets that a client sent behind the end of its data: its next commands.
@@ -325,7 +335,8 @@ impl<T: Transport> Connection<'_, T> {
             .clamp(BODY_INITIAL_OCTETS, BODY_TRUSTED_OCTETS);
         if !self.find_room(room).await? {
             self.hub.shared.metrics.message_tempfailed();
-            self.session.admit(Err(Refusal::NoRoom), self.hub.clock.now());
+            self.session
+                .admit(Err(Refusal::NoRoom), self.hub.clock.now());
             return Ok(());
         }
         self.hub.shared.metrics.in_flight(1, room as i64);

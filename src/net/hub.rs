@@ -1,19 +1,21 @@
 //! What the connections of one worker share. Nothing here is shared between workers but what [`Shared`] holds.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::future::Future;
 use std::net::Shutdown;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use slab::Slab;
 
+use super::admission::Admission;
 use super::budget::Budget;
 use super::clock::Clock;
+use super::rules::{Published, Rules, View};
 use super::transport::Transport;
 use crate::config::RecordKey;
 use crate::mail::id::Generator;
@@ -24,8 +26,10 @@ use crate::telemetry::metrics::Metrics;
 
 /// What all workers share: read only, or atomic.
 pub struct Shared {
-    /// The policy of the sessions.
+    /// What of the policy no reload changes: names, limits and times. Sessions take theirs from the rules.
     pub policy: Arc<Policy>,
+    /// What a reload exchanges.
+    pub rules: Published<Rules>,
     /// Where messages go.
     pub sink: Arc<dyn Sink>,
     /// Counters.
@@ -38,12 +42,8 @@ pub struct Shared {
     pub log_messages: bool,
     /// Most open connections.
     pub connections_most: usize,
-    /// Most open connections from one address; 0: no limit.
-    pub connections_per_address: usize,
-    /// Open connections.
-    pub connections: AtomicUsize,
-    /// Open connections by address; used on accept and close only, and only where there is such a limit.
-    pub addresses: std::sync::Mutex<std::collections::HashMap<std::net::IpAddr, usize>>,
+    /// Who is connected, and how many may be.
+    pub admission: Admission,
     /// Set once, when the server stops.
     pub draining: AtomicBool,
 }
@@ -170,6 +170,7 @@ pub struct Hub {
     pub ids: RefCell<Generator>,
     /// Tells the time.
     pub clock: Box<dyn Clock>,
+    rules: View<Rules>,
     slots: RefCell<Slab<Rc<Slot>>>,
 }
 
@@ -183,6 +184,7 @@ impl Hub {
         clock: Box<dyn Clock>,
     ) -> Self {
         Self {
+            rules: View::new(&shared.rules),
             shared,
             ledger: RefCell::new(ledger),
             budget: RefCell::new(budget),
@@ -190,6 +192,11 @@ impl Hub {
             clock,
             slots: RefCell::new(Slab::new()),
         }
+    }
+
+    /// The rules that hold now. Not to be kept over an await: the next call may exchange them.
+    pub fn rules(&self) -> Ref<'_, Rules> {
+        self.rules.get(&self.shared.rules)
     }
 
     /// A slot for a new connection.

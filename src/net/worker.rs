@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio_uring::Runtime;
 use tokio_uring::net::TcpStream;
 
+use super::admission::Visit;
 use super::budget::Budget;
 use super::clock::SystemClock;
 use super::hub::{Hub, Shared};
@@ -161,68 +162,31 @@ async fn accept(listener: Rc<tokio_uring::net::TcpListener>, hub: Rc<Hub>) {
 
 async fn admit(stream: TcpStream, client: SocketAddr, hub: Rc<Hub>) {
     let shared = &hub.shared;
-    match enter(shared, client.ip()) {
-        Ok(()) => {
-            shared.metrics.connection_accepted();
-            let _leave = Leave {
-                shared,
-                address: client.ip(),
-            };
-            let end = connection::serve(&stream, client, &hub).await;
-            shared.metrics.connection_closed(end);
-        }
-        Err(refusal) => {
-            shared.metrics.connection_refused(refusal);
-            let (mut replies, mut octets) = (Replies::default(), Vec::new());
-            replies.refuse(refusal);
-            replies.swap(&mut octets);
-            let _ = Transport::write_all(&stream, octets).await;
-        }
-    }
+    let visit = match enter(&hub, client.ip()) {
+        Ok(visit) => visit,
+        Err(refusal) => return refuse(&stream, refusal, &hub).await,
+    };
+    shared.metrics.connection_accepted();
+    let end = connection::serve(&stream, client, &hub, visit.rate().cloned()).await;
+    shared.metrics.connection_closed(end);
 }
 
-/// Counts a connection in, unless that would exceed a limit.
-fn enter(shared: &Shared, address: IpAddr) -> Result<(), Refusal> {
-    if shared.connections.fetch_add(1, Ordering::Relaxed) >= shared.connections_most {
-        shared.connections.fetch_sub(1, Ordering::Relaxed);
-        return Err(Refusal::TooManyConnections);
+/// Counts a connection in, unless its client is denied or that would exceed a limit. It is counted out when the visit is
+/// dropped, also when its task panics.
+fn enter(hub: &Hub, client: IpAddr) -> Result<Visit<'_>, Refusal> {
+    if !hub.rules().access.allows(client) {
+        return Err(Refusal::AccessDenied);
     }
-    if shared.connections_per_address > 0 {
-        let mut addresses = shared
-            .addresses
-            .lock()
-            .expect("nothing panics under this lock");
-        let open = addresses.entry(address).or_insert(0);
-        if *open >= shared.connections_per_address {
-            shared.connections.fetch_sub(1, Ordering::Relaxed);
-            return Err(Refusal::TooManyConnectionsFromClient);
-        }
-        *open += 1;
-    }
-    Ok(())
+    let mut visit = hub.shared.admission.enter()?;
+    visit.attribute(client, hub.clock.now())?;
+    Ok(visit)
 }
 
-/// Counts a connection out, also when its task panics.
-struct Leave<'a> {
-    shared: &'a Shared,
-    address: IpAddr,
-}
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        if self.shared.connections_per_address > 0 {
-            let mut addresses = self
-                .shared
-                .addresses
-                .lock()
-                .expect("nothing panics under this lock");
-            if let Some(open) = addresses.get_mut(&self.address) {
-                *open -= 1;
-                if *open == 0 {
-                    addresses.remove(&self.address);
-                }
-            }
-        }
-    }
+/// Says why, in place of the banner (RFC 5321 3.1); the connection ends with that.
+async fn refuse(stream: &TcpStream, refusal: Refusal, hub: &Hub) {
+    hub.shared.metrics.connection_refused(refusal);
+    let (mut replies, mut octets) = (Replies::default(), Vec::new());
+    replies.refuse(refusal);
+    replies.swap(&mut octets);
+    let _ = Transport::write_all(stream, octets).await;
 }

@@ -17,6 +17,7 @@ use super::data::Decoder;
 use super::line::{Line, Splitter};
 use super::parameter::MailParameters;
 use super::policy::Policy;
+use super::rate::Rate;
 use super::refusal::Refusal;
 use super::reply::Replies;
 use super::state::{Hello, State, Transaction};
@@ -89,6 +90,10 @@ pub struct Session {
     events: Vec<Event>,
     errors: usize,
     deadline: Instant,
+    /// When the commands came that are being taken.
+    now: Instant,
+    /// Messages that the client may begin; none without a limit.
+    rate: Option<Arc<Rate>>,
 }
 
 impl Session {
@@ -104,6 +109,8 @@ impl Session {
             events: Vec::new(),
             errors: 0,
             deadline,
+            now,
+            rate: None,
         };
         let banner = format!("{} ESMTP ringpost", session.policy.hostname);
         session.say(220, "", banner);
@@ -163,6 +170,7 @@ impl Session {
     /// action is due, or enough replies wait to be sent.
     pub fn receive(&mut self, input: &[u8], now: Instant) -> usize {
         let mut consumed = 0;
+        self.now = now;
         while self.expects() == Expects::Commands
             && self.action.is_none()
             && self.replies.len() < REPLY_BUFFER_OCTETS
@@ -308,6 +316,11 @@ impl Session {
         }
     }
 
+    /// How many messages the client may begin, on all of its connections together.
+    pub fn limit(&mut self, rate: Option<Arc<Rate>>) {
+        self.rate = rate;
+    }
+
     /// The server is stopping: a session without a transaction ends now, another one at the end of its transaction.
     pub fn drain(&mut self) {
         if self.is_idle() {
@@ -392,6 +405,9 @@ impl Session {
             .is_some_and(|size| size > self.policy.message_size)
         {
             return self.refuse(Refusal::AnnouncedTooBig);
+        }
+        if self.rate.as_ref().is_some_and(|rate| !rate.take(self.now)) {
+            return self.refuse(Refusal::MessageRate);
         }
         self.state = State::Addressed(Transaction {
             hello,
