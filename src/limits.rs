@@ -77,6 +77,13 @@ pub const TLS_INCOMING_OCTETS: usize = 64 * 1024;
 /// Accepts that a worker keeps in flight per listener: while one completion is handled, the next is under way.
 pub const ACCEPTS_IN_FLIGHT: usize = 4;
 
+/// Parts of the table of clients, each under a lock of its own: workers that accept at the same time seldom meet.
+pub const ADMISSION_SHARDS: usize = 16;
+
+/// Message rates that one of these parts remembers before it forgets those that are not in use: 65,536 in all, of some
+/// 150 octets each.
+pub const RATES_PER_SHARD: usize = 4096;
+
 /// Length of the queue of connections that the kernel completed and no worker has accepted yet; the kernel cuts it to
 /// net.core.somaxconn.
 pub const LISTEN_BACKLOG: i32 = 4096;

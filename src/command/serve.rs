@@ -10,15 +10,17 @@ use tokio::signal::unix::SignalKind;
 use super::open_files;
 use crate::config::{self, Brokers, Config, Loaded};
 use crate::limits::RECORD_OVERHEAD_OCTETS;
-use crate::net::certificates::{Certificates, Pair, changed};
+use crate::net::certificates::{self, Certificates};
 use crate::net::probe;
+use crate::reload::{Read, Reload};
 use crate::server::Server;
 use crate::sink::topic::{self, TopicSettings};
+use crate::smtp::policy::Recipients;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{admin, log};
 
 /// Flags of `serve`.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 pub struct Options {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE")]
@@ -79,7 +81,7 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return failed(2, &error.to_string()),
     };
-    let certificates = match ServedCertificates::load(&loaded.config.tls) {
+    let certificates = match load_certificates(&loaded.config.tls) {
         Ok(certificates) => certificates,
         Err(error) => return failed(2, &error),
     };
@@ -93,6 +95,11 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return failed(2, &error),
     };
+    let taken = match config::recipients::load(&loaded.config.recipients) {
+        Ok(taken) => taken,
+        Err(error) => return failed(2, &error),
+    };
+    let started = loaded.config.clone();
     let mut config = loaded.config;
     let (needed, allowed) = open_files::raise(&config);
     if let (Brokers::List(_), Some(text)) = (
@@ -109,8 +116,11 @@ pub fn run(options: &Options) -> ExitCode {
         .build();
     match runtime
         .map_err(|error| error.to_string())
-        .and_then(|runtime| runtime.block_on(serve(config, certificates, &log)))
-    {
+        .and_then(|runtime| {
+            let again = options.clone();
+            let read: Read = Arc::new(move || again.load());
+            runtime.block_on(serve(config, taken, certificates, read, started, &log))
+        }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(1, &error),
     }
@@ -165,52 +175,42 @@ pub(super) fn failed(code: u8, error: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The certificates that are served and the files that they come from.
-struct ServedCertificates {
-    served: Arc<Certificates>,
-    pairs: Vec<Pair>,
-}
-
-impl ServedCertificates {
-    fn load(tls: &config::Tls) -> Result<Option<Self>, String> {
-        let first = tls.certificate.iter().zip(&tls.key);
-        let pairs: Vec<Pair> = first
-            .chain(tls.sni_certificates.iter().zip(&tls.sni_keys))
-            .map(|(certificate, key)| Pair {
-                certificate: certificate.clone(),
-                key: key.clone(),
-            })
-            .collect();
-        if pairs.is_empty() {
-            return Ok(None);
-        }
-        let served = Arc::new(Certificates::load(&pairs)?);
-        Ok(Some(Self { served, pairs }))
+/// The certificates to serve; none where TLS is not offered.
+fn load_certificates(tls: &config::Tls) -> Result<Option<Arc<Certificates>>, String> {
+    let pairs = certificates::pairs(tls);
+    if pairs.is_empty() {
+        return Ok(None);
     }
-
-    fn reload(&self) {
-        match self.served.reload(&self.pairs) {
-            Ok(()) => tracing::info!(count = self.pairs.len(), "certificates were loaded again"),
-            Err(error) => tracing::error!("{error}; the certificates from before are served on"),
-        }
-    }
+    let loaded = certificates::Loaded::read(pairs)?;
+    Ok(Some(Arc::new(Certificates::new(loaded))))
 }
 
 /// Pause between two looks at the certificates' files.
 const CERTIFICATE_WATCH: Duration = Duration::from_secs(10);
 
 /// Loads the certificates again when their files change, as tools that renew them do. For ever.
-async fn watch_certificates(certificates: Option<ServedCertificates>) {
-    let Some(certificates) = certificates else {
+async fn watch_certificates(served: Option<Arc<Certificates>>) {
+    let Some(served) = served else {
         return std::future::pending().await;
     };
-    let mut known = changed(&certificates.pairs);
+    let mut known = certificates::changed(&served.pairs());
     loop {
         tokio::time::sleep(CERTIFICATE_WATCH).await;
-        let now = changed(&certificates.pairs);
-        if now != known {
-            certificates.reload();
-            known = now;
+        let now = certificates::changed(&served.pairs());
+        if now == known {
+            continue;
+        }
+        match certificates::Loaded::read(served.pairs()) {
+            Ok(loaded) => {
+                tracing::info!(
+                    count = loaded.count(),
+                    "certificates changed and were loaded"
+                );
+                served.exchange(loaded);
+                known = now;
+            }
+            // Perhaps it is being written: the next look tries again.
+            Err(error) => tracing::error!("{error}; the certificates from before are served on"),
         }
     }
 }
@@ -225,7 +225,10 @@ async fn watch_log(log: &log::LogHandle, counters: &Metrics) {
 
 async fn serve(
     config: Config,
-    certificates: Option<ServedCertificates>,
+    taken: Recipients,
+    certificates: Option<Arc<Certificates>>,
+    read: Read,
+    started: Config,
     log: &log::LogHandle,
 ) -> Result<(), String> {
     let (topic, quick_start) = (
@@ -244,12 +247,12 @@ async fn serve(
             "ringpost: warning: kafka.brokers is \"discard\": every message gets its 250 and is LOST; for measuring only"
         );
     }
-    let (mut terminate, mut interrupt) = (
+    let (mut terminate, mut interrupt, hangup) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
+        signal(SignalKind::hangup())?,
     );
-    let served = certificates.as_ref().map(|own| Arc::clone(&own.served));
-    let server = Server::start(config, served)?;
+    let server = Server::start(config, taken, certificates.clone())?;
     let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
     if quick_start {
         hints(&smtp[0], &server.brokers, &topic, &address.to_string());
@@ -260,6 +263,14 @@ async fn serve(
         server.brokers
     );
     let counters = server.counters();
+    let reload = Reload {
+        read,
+        started,
+        exchange: server.exchange(),
+        certificates: certificates.clone(),
+        log,
+        counters: counters.clone(),
+    };
     let (metrics, health) = (server.metrics.clone(), server.health());
     let admin = tokio::spawn(admin::serve(
         listener,
@@ -272,6 +283,7 @@ async fn serve(
         _ = interrupt.recv() => {}
         () = watch_log(log, &counters) => {}
         () = watch_certificates(certificates) => {}
+        () = reload.serve(hangup) => {}
     }
     tracing::info!("draining; a second signal ends at once");
     let drained = tokio::task::spawn_blocking(move || server.stop());

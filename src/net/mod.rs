@@ -13,9 +13,12 @@
 //! | `buffers` | bodies' buffers, used again |
 //! | `budget` | the in-flight budget of one worker |
 //! | `worker` | a thread: ring, listeners, connections, reports, deadlines |
+//! | `admission` | how many connections and messages a client may have |
+//! | `rules` | what a reload exchanges, and how it gets to the workers |
 //! | `proxy` | the header of the PROXY protocol |
 //! | `probe` | what the kernel allows, and what to do where it does not |
 
+pub mod admission;
 pub mod budget;
 pub mod buffers;
 pub mod certificates;
@@ -24,6 +27,7 @@ pub mod connection;
 pub mod hub;
 pub mod probe;
 pub mod proxy;
+pub mod rules;
 mod socket;
 pub mod stream;
 mod tls;

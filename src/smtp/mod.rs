@@ -21,6 +21,7 @@
 //! | `access` | networks, and which of them may speak to this server |
 //! | `policy` | what the operator set: whom this MX takes mail for, and how much |
 //! | `list` | the recipients of a domain, as a set over one buffer |
+//! | `rate` | how many messages a client may begin in a minute |
 //! | `state` | the states of a session and their diagram |
 //! | `session` | the one place that moves between them |
 //!
@@ -35,6 +36,7 @@ pub mod line;
 pub mod list;
 pub mod parameter;
 pub mod policy;
+pub mod rate;
 pub mod refusal;
 pub mod reply;
 pub mod session;

@@ -38,7 +38,7 @@ impl Session {
         match command {
             Command::Helo(name) => self.hello(name, false),
             Command::Ehlo(name) => self.hello(name, true),
-            Command::Mail(reverse_path, parameters) => self.mail(reverse_path, parameters),
+            Command::Mail(reverse_path, parameters) => self.mail(reverse_path, parameters, now),
             Command::Rcpt(forward_path) => self.rcpt(forward_path),
             Command::Data => self.data(),
             Command::Bdat(chunk) => self.bdat(chunk, now),
@@ -102,7 +102,7 @@ impl Session {
         }
     }
 
-    fn mail(&mut self, reverse_path: Option<Mailbox>, parameters: MailParameters) {
+    fn mail(&mut self, reverse_path: Option<Mailbox>, parameters: MailParameters, now: Instant) {
         let hello = match &self.state {
             State::Greeted(hello) => hello.clone(),
             State::Addressed(_) => return self.refuse(Refusal::NestedMail),
@@ -123,6 +123,9 @@ impl Session {
             .is_some_and(|size| size > self.policy.message_size)
         {
             return self.refuse(Refusal::AnnouncedTooBig);
+        }
+        if self.rate.as_ref().is_some_and(|rate| !rate.take(now)) {
+            return self.refuse(Refusal::MessageRate);
         }
         self.state = State::Addressed(Transaction {
             hello,
