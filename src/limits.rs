@@ -24,9 +24,9 @@ pub const DOMAIN_OCTETS: usize = 255;
 /// The longest label of a domain (RFC 1035 2.3.4).
 pub const DOMAIN_LABEL_OCTETS: usize = 63;
 
-/// Room of the buffer that commands are read into. It takes the pipelined group of a common transaction whole, and a
-/// connection that waits for a command holds no more than this.
-pub const COMMAND_BUFFER_OCTETS: usize = 2 * COMMAND_LINE_OCTETS;
+/// Room of a worker's buffer that commands are read into: it takes the pipelined group of a common transaction whole, and
+/// a small message that comes by BDAT with its commands.
+pub const COMMAND_BUFFER_OCTETS: usize = 8 * COMMAND_LINE_OCTETS;
 
 /// The longest line of the PROXY protocol's version 1, CRLF included (proxy-protocol.txt 2.1).
 pub const PROXY_LINE_OCTETS: usize = 107;
@@ -46,12 +46,33 @@ pub const BODY_INITIAL_OCTETS: usize = 16 * 1024;
 /// sender announces costs it nothing, so it buys no more than this before the octets arrive.
 pub const BODY_TRUSTED_OCTETS: usize = 256 * 1024;
 
+/// Room beside the expected octets of a message: its Received field, and a terminator that is read with it.
+pub const BODY_MARGIN_OCTETS: usize = 1024;
+
+/// A body's buffer grows to at most so many times its size at once. What a sender announces, or sent before, is believed
+/// as far as an eighth of it has arrived.
+pub const BODY_GROWTH_MOST: usize = 8;
+
+/// Octets of bodies' buffers that a worker keeps for the next messages. Beside the in-flight budget, this is the most that
+/// bodies ever hold.
+pub const BUFFERS_KEPT_OCTETS: usize = 32 * 1024 * 1024;
+
 /// A body's buffer grows when less than this is left, so that a read of the kernel is never tiny.
 pub const BODY_MINIMUM_READ_OCTETS: usize = 4 * 1024;
 
 /// The most that one read of a body takes: bounds the work per wake-up, so that one fast sender cannot keep a worker
 /// from the others.
 pub const BODY_READ_OCTETS: usize = 1024 * 1024;
+
+/// The most plain octets of one TLS record (RFC 8446 5.1).
+pub const TLS_RECORD_PLAIN_OCTETS: usize = 16 * 1024;
+
+/// The least that one read of ciphertext takes: a handshake's flight or a group of commands.
+pub const TLS_READ_OCTETS: usize = 4 * 1024;
+
+/// The most that one read of ciphertext takes: a few records, so that a large body costs few reads and a connection no
+/// more than this beside its body.
+pub const TLS_INCOMING_OCTETS: usize = 64 * 1024;
 
 /// Accepts that a worker keeps in flight per listener: while one completion is handled, the next is under way.
 pub const ACCEPTS_IN_FLIGHT: usize = 4;
@@ -95,6 +116,12 @@ pub const REPORT_GRACE_MILLISECONDS: u64 = 1_000;
 /// Time for which a message may wait for room in the in-flight budget before it is told to come back, in milliseconds.
 pub const BUDGET_WAIT_MILLISECONDS: u64 = 20_000;
 
+/// How long a PROXY header may take, in milliseconds: a load balancer sends it with the first packet.
+pub const PROXY_HEADER_MILLISECONDS: u64 = 5_000;
+
+/// How long the end of a TLS session may take to be written, in milliseconds: nothing depends on it.
+pub const FAREWELL_MILLISECONDS: u64 = 1_000;
+
 /// Shortest and longest pause between two looks at the deadlines of a worker's sessions, in milliseconds: SMTP's
 /// deadlines are minutes, tests use some of 50 ms.
 pub const SWEEP_MINIMUM_MILLISECONDS: u64 = 20;
@@ -112,6 +139,8 @@ const _: () = assert!(PROXY_LINE_OCTETS < PROXY_HEADER_OCTETS);
 const _: () = assert!(PROXY_HEADER_OCTETS <= COMMAND_BUFFER_OCTETS);
 const _: () = assert!(BODY_INITIAL_OCTETS >= 2 * BODY_MINIMUM_READ_OCTETS);
 const _: () = assert!(BODY_TRUSTED_OCTETS >= BODY_INITIAL_OCTETS);
+const _: () = assert!(BODY_INITIAL_OCTETS >= TLS_RECORD_PLAIN_OCTETS);
+const _: () = assert!(TLS_INCOMING_OCTETS > TLS_RECORD_PLAIN_OCTETS);
 const _: () = assert!(BODY_READ_OCTETS >= BODY_TRUSTED_OCTETS);
 const _: () = assert!(ENVELOPE_OCTETS + 8 * 1024 <= RECORD_OVERHEAD_OCTETS);
 const _: () = assert!(PATH_OCTETS > LOCAL_PART_OCTETS + 1);

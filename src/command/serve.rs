@@ -1,6 +1,5 @@
 //! `ringpost serve`: configuration, start, "ready", signals, drain.
 
-use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,12 +7,13 @@ use std::time::Duration;
 
 use tokio::signal::unix::SignalKind;
 
+use super::open_files;
 use crate::config::{self, Brokers, Config, Loaded};
 use crate::limits::RECORD_OVERHEAD_OCTETS;
 use crate::net::probe;
-use crate::reload::{Read, Reload};
+use crate::reload::{self, Read, Reload, ServedCertificates};
 use crate::server::Server;
-use crate::sink::kafka;
+use crate::sink::topic::{self, TopicSettings};
 use crate::smtp::policy::Recipients;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{admin, log};
@@ -51,7 +51,11 @@ pub struct Options {
 }
 
 impl Options {
-    fn load(&self) -> Result<Loaded, config::Error> {
+    /// The configuration that these flags, the environment and the file make together.
+    ///
+    /// # Errors
+    /// Every mistake of it.
+    pub(super) fn load(&self) -> Result<Loaded, config::Error> {
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         let flags = [
             ("server.listen", self.listen.clone()),
@@ -76,16 +80,10 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return failed(2, &error.to_string()),
     };
-    if let (Some(certificate), Some(key)) = (&loaded.config.tls.certificate, &loaded.config.tls.key)
-    {
-        if let Err(error) = config::certificate::load(certificate, key) {
-            return failed(2, &error);
-        }
-        return failed(
-            2,
-            "tls.certificate: STARTTLS is not offered by this version; remove tls.certificate and tls.key",
-        );
-    }
+    let certificates = match ServedCertificates::load(&loaded.config.tls) {
+        Ok(certificates) => certificates.map(Arc::new),
+        Err(error) => return failed(2, &error),
+    };
     for warning in &loaded.warnings {
         eprintln!("ringpost: warning: {warning}");
     }
@@ -102,6 +100,13 @@ pub fn run(options: &Options) -> ExitCode {
     };
     let started = loaded.config.clone();
     let mut config = loaded.config;
+    let (needed, allowed) = open_files::raise(&config);
+    if let (Brokers::List(_), Some(text)) = (
+        &config.kafka.brokers,
+        open_files::shortage(&config, needed, allowed),
+    ) {
+        tracing::warn!("open files: {text}");
+    }
     if let Err(error) = agree_with_cluster(&mut config) {
         return failed(1, &error);
     }
@@ -113,7 +118,7 @@ pub fn run(options: &Options) -> ExitCode {
         .and_then(|runtime| {
             let again = options.clone();
             let read: Read = Arc::new(move || again.load());
-            runtime.block_on(serve(config, taken, read, started, &log))
+            runtime.block_on(serve(config, taken, certificates, (read, started), &log))
         }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(1, &error),
@@ -127,27 +132,18 @@ fn agree_with_cluster(config: &mut Config) -> Result<(), String> {
     let Brokers::List(list) = &config.kafka.brokers else {
         return Ok(());
     };
-    let resolves = |broker: &str| {
-        broker
-            .to_socket_addrs()
-            .is_ok_and(|mut found| found.next().is_some())
-    };
-    let with_port = |broker: &str| match broker
-        .rsplit_once("://")
-        .map_or(broker, |(_, rest)| rest)
-        .trim()
-    {
-        host if host.contains(':') => host.to_owned(),
-        host => format!("{host}:9092"),
-    };
-    if !list.split(',').any(|broker| resolves(&with_port(broker))) {
+    let (unresolved, all) = topic::unresolved(list);
+    if unresolved.len() == all {
         return Err(format!(
             "kafka.brokers: {list}: no name in it resolves; correct the list, or the resolver of this machine"
         ));
     }
-    match kafka::topic_max_message_bytes(&config.kafka, CLUSTER_WAIT) {
-        Ok(Some(most)) => lower_size(config, most),
-        Ok(None) => tracing::warn!(
+    match topic::settings(&config.kafka, CLUSTER_WAIT) {
+        Ok(Some(TopicSettings {
+            max_message_bytes: Some(most),
+            ..
+        })) => lower_size(config, most),
+        Ok(_) => tracing::warn!(
             "the cluster does not tell the topic's max.message.bytes; SIZE is not held against it"
         ),
         Err(error) => tracing::warn!("{error}; SIZE is not held against it"),
@@ -162,17 +158,16 @@ fn lower_size(config: &mut Config, topic_most: u64) {
     let (topic, wanted) = (&config.kafka.topic, config.limits.message_size);
     let takes = topic_most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64);
     if takes < wanted {
-        let needed = wanted + RECORD_OVERHEAD_OCTETS as u64;
+        let fix = topic::raise_command(&config.kafka, wanted);
         tracing::warn!(
             "topic {topic:?} takes records of {topic_most} octets, so SIZE is {takes} instead of {wanted}; raise it with: \
-             kafka-configs.sh --bootstrap-server {} --alter --topic {topic} --add-config max.message.bytes={needed}",
-            config.kafka.brokers
+             {fix}"
         );
         config.limits.message_size = takes;
     }
 }
 
-fn failed(code: u8, error: &str) -> ExitCode {
+pub(super) fn failed(code: u8, error: &str) -> ExitCode {
     for line in error.lines() {
         eprintln!("ringpost: {line}");
     }
@@ -190,8 +185,8 @@ async fn watch_log(log: &log::LogHandle, counters: &Metrics) {
 async fn serve(
     config: Config,
     taken: Recipients,
-    read: Read,
-    started: Config,
+    certificates: Option<Arc<ServedCertificates>>,
+    (read, started): (Read, Config),
     log: &log::LogHandle,
 ) -> Result<(), String> {
     let (topic, quick_start) = (
@@ -215,7 +210,8 @@ async fn serve(
         signal(SignalKind::interrupt())?,
         signal(SignalKind::hangup())?,
     );
-    let server = Server::start(config, taken)?;
+    let served = certificates.as_ref().map(|own| own.served());
+    let server = Server::start(config, taken, served)?;
     let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
     if quick_start {
         hints(&smtp[0], &server.brokers, &topic, &address.to_string());
@@ -229,6 +225,7 @@ async fn serve(
     let reload = Reload {
         read,
         started,
+        certificates: certificates.clone(),
         exchange: server.exchange(),
         log,
         counters: counters.clone(),
@@ -245,6 +242,7 @@ async fn serve(
         _ = interrupt.recv() => {}
         () = watch_log(log, &counters) => {}
         () = reload.serve(hangup) => {}
+        () = reload::watch_certificates(certificates.as_deref()) => {}
     }
     tracing::info!("draining; a second signal ends at once");
     let drained = tokio::task::spawn_blocking(move || server.stop());

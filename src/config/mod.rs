@@ -36,6 +36,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::smtp::access::Network;
+use crate::smtp::policy::BareNewlinePolicy;
 
 /// Everything that an operator can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,10 @@ pub struct Config {
 }
 
 impl Config {
+    fn offers_tls(&self) -> bool {
+        self.tls.certificate.is_some()
+    }
+
     /// The sections in which `newer` differs in an option that SIGHUP does not apply.
     pub fn sections_that_need_a_restart(&self, newer: &Config) -> Vec<&'static str> {
         let mut server = newer.server.clone();
@@ -68,12 +73,17 @@ impl Config {
         let mut tls = newer.tls.clone();
         tls.certificate.clone_from(&self.tls.certificate);
         tls.key.clone_from(&self.tls.key);
+        tls.sni_certificates.clone_from(&self.tls.sni_certificates);
+        tls.sni_keys.clone_from(&self.tls.sni_keys);
         let mut log = newer.log.clone();
         log.level.clone_from(&self.log.level);
         let differs = [
             ("[server]", server != self.server),
             ("[limits]", newer.limits != self.limits),
-            ("[tls]", tls != self.tls),
+            (
+                "[tls]",
+                tls != self.tls || self.offers_tls() != newer.offers_tls(),
+            ),
             ("[kafka]", newer.kafka != self.kafka),
             ("[admin]", newer.admin != self.admin),
             ("[log]", log != self.log),
@@ -90,10 +100,16 @@ pub struct Server {
     pub hostname: String,
     /// Where SMTP is listened for; port 0 lets the kernel choose. Never empty.
     pub listen: Vec<SocketAddr>,
+    /// Where SMTP is listened for with TLS from the first octet.
+    pub listen_tls: Vec<SocketAddr>,
+    /// Where SMTP is listened for behind the PROXY protocol.
+    pub listen_proxy: Vec<SocketAddr>,
     /// Threads that serve connections; 0 is one per available core.
     pub workers: usize,
     /// Whether a Received field is put in front of each message.
     pub trace: bool,
+    /// What becomes of a message that holds a bare CR or a bare LF.
+    pub bare_newlines: BareNewlinePolicy,
     /// Proxies whose PROXY header is believed.
     pub proxy_networks: Vec<Network>,
     /// How long a drain may take after SIGTERM.
@@ -127,6 +143,16 @@ pub struct Limits {
     pub command_timeout: Duration,
     /// The longest wait for the next part of a message.
     pub data_timeout: Duration,
+    /// The longest time from the reply to DATA, or from the first BDAT, to the end of a message.
+    pub message_timeout: Duration,
+    /// The age at which a session ends once it is outside of a transaction.
+    pub session_timeout: Duration,
+    /// Messages of one session; 0 is no limit.
+    pub session_messages: usize,
+    /// Octets of all messages of one session; 0 is no limit.
+    pub session_bytes: u64,
+    /// Commands in a row that bring no message forward before a session is closed with 421.
+    pub idle_commands: usize,
     /// Erroneous commands of a session before it is closed with 421.
     pub errors: usize,
 }
@@ -160,6 +186,12 @@ pub struct Tls {
     pub certificate: Option<PathBuf>,
     /// PEM file of its private key.
     pub key: Option<PathBuf>,
+    /// PEM files of further certificates, chosen by name.
+    pub sni_certificates: Vec<PathBuf>,
+    /// PEM files of their keys, in the same order; as many.
+    pub sni_keys: Vec<PathBuf>,
+    /// The longest time of a handshake.
+    pub handshake_timeout: Duration,
 }
 
 /// `[kafka]`: where messages go.
@@ -268,7 +300,12 @@ mod tests {
                 "server.proxy_networks" | "access.allow" | "access.deny" => vec!["192.0.2.0/24"],
                 "kafka.properties" => vec!["linger.ms=7"],
                 "kafka.brokers" => vec!["discard"],
-                "kafka.topic" | "kafka.key" | "tls.certificate" | "tls.key" => vec!["sender"],
+                "kafka.topic"
+                | "kafka.key"
+                | "tls.certificate"
+                | "tls.key"
+                | "tls.sni_certificates"
+                | "tls.sni_keys" => vec!["sender"],
                 "log.level" => vec!["debug"],
                 "log.format" => vec!["json"],
                 _ => match setting.default {
@@ -282,7 +319,10 @@ mod tests {
             }
         };
         for setting in &options::SETTINGS {
-            let (started, mut newer) = (Config::default(), Config::default());
+            let mut started = Config::default();
+            // TLS is on: to turn it on or off needs a restart, another certificate does not.
+            started.tls.certificate = Some("mx.pem".into());
+            let mut newer = started.clone();
             setting.set(&mut newer, &other(setting)).unwrap();
             assert_ne!(newer, started, "{} was changed", setting.key);
             let sections = started.sections_that_need_a_restart(&newer);

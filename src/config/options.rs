@@ -18,6 +18,7 @@ use super::{
     Tls, value,
 };
 use crate::smtp::access::Network;
+use crate::smtp::policy::BareNewlinePolicy;
 
 /// The sections in the order in which they are documented.
 pub(super) const SECTIONS: [Section; 8] = [
@@ -63,7 +64,7 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
 /// The options, section by section.
-pub static SETTINGS: [Setting; 36] = [
+pub static SETTINGS: [Setting; 47] = [
     Setting {
         key: "server.hostname",
         kind: Kind::Text(
@@ -96,6 +97,37 @@ pub static SETTINGS: [Setting; 36] = [
         reload: false,
     },
     Setting {
+        key: "server.listen_tls",
+        kind: Kind::List(
+            "IP addresses with a port, such as `0.0.0.0:465`",
+            |config| config.server.listen_tls.clear(),
+            |config, text| {
+                config.server.listen_tls.push(value::address(text)?);
+                Ok(())
+            },
+        ),
+        default: "",
+        doc: "Where SMTP is listened for with TLS from the first octet (RFC 8314 3.3). Needs `tls.certificate`.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "server.listen_proxy",
+        kind: Kind::List(
+            "IP addresses with a port, such as `0.0.0.0:2526`",
+            |config| config.server.listen_proxy.clear(),
+            |config, text| {
+                config.server.listen_proxy.push(value::address(text)?);
+                Ok(())
+            },
+        ),
+        default: "",
+        doc: "Where SMTP is listened for behind a load balancer that sends the PROXY protocol, version 1 or 2, in front of \
+              each connection. The client that it names is the one that limits, records and logs see.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
         key: "server.workers",
         kind: Kind::Count(0, 1024, |config| &mut config.server.workers),
         default: "0",
@@ -109,6 +141,24 @@ pub static SETTINGS: [Setting; 36] = [
         default: "true",
         doc: "Whether one Received field is put in front of each message (RFC 5321 4.4). Without it, the value of a record \
               is exactly what the client sent.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "server.bare_newlines",
+        kind: Kind::Choice(&[
+            ("reject", |config| {
+                config.server.bare_newlines = BareNewlinePolicy::Reject;
+            }),
+            ("accept", |config| {
+                config.server.bare_newlines = BareNewlinePolicy::Accept;
+            }),
+        ]),
+        default: "reject",
+        doc: "What becomes of a message that holds a CR or an LF that is not part of CRLF. `reject`: 550 5.6.0. `accept`: it is \
+              data, and the record's header `smtp_bare_newlines` warns those who read it. It never ends a line or a message \
+              here, but other software may take it for one, which is what SMTP smuggling needs (CVE-2023-51764). Messages \
+              that come by BDAT are not looked through.",
         flag: None,
         reload: false,
     },
@@ -248,6 +298,52 @@ pub static SETTINGS: [Setting; 36] = [
         reload: false,
     },
     Setting {
+        key: "limits.message_timeout",
+        kind: Kind::Time(10, 24 * HOUR, |config| &mut config.limits.message_timeout),
+        default: "30min",
+        doc: "How long a message may take from the reply to DATA, or from its first BDAT, to its end, however its octets drip, \
+              before the client is answered 421.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.session_timeout",
+        kind: Kind::Time(10, 7 * 24 * HOUR, |config| {
+            &mut config.limits.session_timeout
+        }),
+        default: "24h",
+        doc: "The age at which a session is answered 421 as soon as it is outside of a transaction.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.session_messages",
+        kind: Kind::Count(0, 1_000_000_000, |config| {
+            &mut config.limits.session_messages
+        }),
+        default: "0",
+        doc: "Messages of one session; the next MAIL is answered 421. Advertised as MAILMAX (RFC 9422). 0: no limit.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.session_bytes",
+        kind: Kind::Size(0, 1024 * GIB, |config| &mut config.limits.session_bytes),
+        default: "0",
+        doc: "Octets of all messages of one session; once they are reached, the next MAIL is answered 421. 0: no limit.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.idle_commands",
+        kind: Kind::Count(1, 1_000_000, |config| &mut config.limits.idle_commands),
+        default: "1000",
+        doc: "Commands in a row that bring no message forward, such as NOOP, before a session is answered 421 and closed. An \
+              accepted recipient, a chunk and a message start the count anew.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
         key: "limits.errors",
         kind: Kind::Count(1, 10_000, |config| &mut config.limits.errors),
         default: "20",
@@ -359,6 +455,45 @@ pub static SETTINGS: [Setting; 36] = [
         doc: "PEM file of the certificate's private key. Set both or neither.",
         flag: Some("--tls-key"),
         reload: true,
+    },
+    Setting {
+        key: "tls.sni_certificates",
+        kind: Kind::List(
+            "PEM files",
+            |config| config.tls.sni_certificates.clear(),
+            |config, text| {
+                config.tls.sni_certificates.push(PathBuf::from(text));
+                Ok(())
+            },
+        ),
+        default: "",
+        doc: "Further certificates with their chains, chosen by the name that the client asks for (SNI, RFC 6066 3). A name \
+              that none is for gets `tls.certificate`. All files are read again on SIGHUP, and when they change.",
+        flag: None,
+        reload: true,
+    },
+    Setting {
+        key: "tls.sni_keys",
+        kind: Kind::List(
+            "PEM files",
+            |config| config.tls.sni_keys.clear(),
+            |config, text| {
+                config.tls.sni_keys.push(PathBuf::from(text));
+                Ok(())
+            },
+        ),
+        default: "",
+        doc: "Their private keys, in the same order.",
+        flag: None,
+        reload: true,
+    },
+    Setting {
+        key: "tls.handshake_timeout",
+        kind: Kind::Time(10, 10 * MINUTE, |config| &mut config.tls.handshake_timeout),
+        default: "30s",
+        doc: "How long a TLS handshake may take before the connection is closed.",
+        flag: None,
+        reload: false,
     },
     Setting {
         key: "kafka.brokers",
@@ -518,8 +653,11 @@ fn blank() -> Config {
         server: Server {
             hostname: String::new(),
             listen: Vec::new(),
+            listen_tls: Vec::new(),
+            listen_proxy: Vec::new(),
             workers: 0,
             trace: false,
+            bare_newlines: BareNewlinePolicy::Reject,
             proxy_networks: Vec::new(),
             drain_timeout: Duration::ZERO,
         },
@@ -536,6 +674,11 @@ fn blank() -> Config {
             in_flight_bytes: 0,
             command_timeout: Duration::ZERO,
             data_timeout: Duration::ZERO,
+            message_timeout: Duration::ZERO,
+            session_timeout: Duration::ZERO,
+            session_messages: 0,
+            session_bytes: 0,
+            idle_commands: 0,
             errors: 0,
         },
         recipients: Recipients {
@@ -551,6 +694,9 @@ fn blank() -> Config {
         tls: Tls {
             certificate: None,
             key: None,
+            sni_certificates: Vec::new(),
+            sni_keys: Vec::new(),
+            handshake_timeout: Duration::ZERO,
         },
         kafka: Kafka {
             brokers: Brokers::Embedded,
@@ -663,7 +809,10 @@ mod tests {
             config.tls,
             Tls {
                 certificate: None,
-                key: None
+                key: None,
+                sni_certificates: Vec::new(),
+                sni_keys: Vec::new(),
+                handshake_timeout: Duration::from_secs(30),
             }
         );
         assert_eq!(

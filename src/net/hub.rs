@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, Ref, RefCell};
 use std::future::Future;
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,18 +10,22 @@ use std::sync::atomic::AtomicBool;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use bytes::BytesMut;
 use slab::Slab;
 
-use super::admission::Admission;
+use super::admission::{Admission, Visit};
 use super::budget::Budget;
+use super::buffers::Buffers;
 use super::clock::Clock;
 use super::rules::{Published, Rules, View};
 use super::transport::Transport;
 use crate::config::RecordKey;
+use crate::limits::{BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS};
 use crate::mail::id::Generator;
 use crate::sink::ledger::{Ledger, Waiter};
 use crate::sink::{Outcome, Report, Sink, Ticket};
 use crate::smtp::policy::Policy;
+use crate::smtp::refusal::Refusal;
 use crate::telemetry::metrics::Metrics;
 
 /// What all workers share: read only, or atomic.
@@ -44,6 +48,10 @@ pub struct Shared {
     pub connections_most: usize,
     /// Who is connected, and how many may be.
     pub admission: Admission,
+    /// What a TLS handshake is made with; none: TLS is not offered.
+    pub tls: Option<Arc<rustls::server::ServerConfig>>,
+    /// Longest time of a TLS handshake.
+    pub handshake_timeout: std::time::Duration,
     /// Set once, when the server stops.
     pub draining: AtomicBool,
 }
@@ -168,8 +176,12 @@ pub struct Hub {
     pub budget: RefCell<Budget>,
     /// Gives queue ids.
     pub ids: RefCell<Generator>,
+    /// Bodies' buffers that no message has now.
+    pub buffers: RefCell<Buffers>,
     /// Tells the time.
     pub clock: Box<dyn Clock>,
+    /// Where commands are read to; nobody holds it across a wait.
+    pub scratch: RefCell<Box<[u8]>>,
     rules: View<Rules>,
     slots: RefCell<Slab<Rc<Slot>>>,
 }
@@ -189,7 +201,9 @@ impl Hub {
             ledger: RefCell::new(ledger),
             budget: RefCell::new(budget),
             ids: RefCell::new(ids),
+            buffers: RefCell::new(Buffers::new(BUFFERS_KEPT_OCTETS)),
             clock,
+            scratch: RefCell::new(vec![0; COMMAND_BUFFER_OCTETS].into_boxed_slice()),
             slots: RefCell::new(Slab::new()),
         }
     }
@@ -197,6 +211,17 @@ impl Hub {
     /// The rules that hold now. Not to be kept over an await: the next call may exchange them.
     pub fn rules(&self) -> Ref<'_, Rules> {
         self.rules.get(&self.shared.rules)
+    }
+
+    /// Whether the client of a connection is served; if so, the connection counts for it.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn admit(&self, visit: &mut Visit<'_>, client: IpAddr) -> Result<(), Refusal> {
+        if !self.rules().access.allows(client) {
+            return Err(Refusal::AccessDenied);
+        }
+        visit.attribute(client, self.clock.now())
     }
 
     /// A slot for a new connection.
@@ -215,8 +240,9 @@ impl Hub {
         self.slots.borrow().len()
     }
 
-    /// Gives a message's charge back and wakes who waits for room.
-    pub fn release(&self, octets: usize) {
+    /// Gives a message's buffer and charge back, and wakes who waits for room.
+    pub fn release(&self, body: BytesMut, octets: usize) {
+        self.buffers.borrow_mut().give_back(body);
         self.shared.metrics.in_flight(-1, -(octets as i64));
         self.budget.borrow_mut().release(octets);
         self.wake_next();
@@ -233,9 +259,9 @@ impl Hub {
     /// A delivery report came.
     pub fn report(&self, report: Report) {
         let waiter = self.ledger.borrow_mut().close(report.ticket);
-        let octets = report.record.value.capacity();
-        drop(report.record);
-        self.release(octets);
+        let body = report.record.value;
+        let octets = body.capacity();
+        self.release(body, octets);
         match waiter.and_then(|waiter| self.slots.borrow().get(waiter).cloned()) {
             Some(slot) => {
                 slot.outcome.set(Some((report.ticket, report.outcome)));

@@ -17,6 +17,7 @@ use tokio_uring::net::TcpStream;
 use super::admission::Visit;
 use super::budget::Budget;
 use super::clock::SystemClock;
+use super::connection::Opening;
 use super::hub::{Hub, Shared};
 use super::transport::Transport;
 use super::{connection, probe};
@@ -30,12 +31,20 @@ use crate::sink::ledger::Ledger;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::reply::Replies;
 
+/// A listening socket, and how connections that come through it begin.
+pub struct Door {
+    /// The socket.
+    pub listener: TcpListener,
+    /// What its clients send or get first.
+    pub opening: Opening,
+}
+
 /// What a worker is started with.
 pub struct Plan {
     /// Its index.
     pub index: u32,
     /// Its listening sockets.
-    pub listeners: Vec<TcpListener>,
+    pub doors: Vec<Door>,
     /// What all workers share.
     pub shared: Arc<Shared>,
     /// Woken when reports wait.
@@ -72,7 +81,7 @@ async fn serve(plan: Plan) {
     let shared = Arc::clone(&plan.shared);
     let hub = Rc::new(Hub::new(shared, ledger, budget, ids, Box::new(SystemClock)));
     let mut doors = Vec::new();
-    for listener in plan.listeners {
+    for Door { listener, opening } in plan.doors {
         doors.push(
             listener
                 .try_clone()
@@ -80,7 +89,7 @@ async fn serve(plan: Plan) {
         );
         let listener = Rc::new(tokio_uring::net::TcpListener::from_std(listener));
         for _ in 0..ACCEPTS_IN_FLIGHT {
-            tokio_uring::spawn(accept(Rc::clone(&listener), Rc::clone(&hub)));
+            tokio_uring::spawn(accept(Rc::clone(&listener), opening, Rc::clone(&hub)));
         }
     }
     if let Some(reports) = plan.reports {
@@ -144,12 +153,12 @@ async fn take_reports(reported: Arc<Notify>, reports: Receiver<Vec<Report>>, hub
     }
 }
 
-async fn accept(listener: Rc<tokio_uring::net::TcpListener>, hub: Rc<Hub>) {
+async fn accept(listener: Rc<tokio_uring::net::TcpListener>, opening: Opening, hub: Rc<Hub>) {
     loop {
         match listener.accept().await {
             Ok((stream, client)) => {
                 let hub = Rc::clone(&hub);
-                tokio_uring::spawn(admit(stream, client, hub));
+                tokio_uring::spawn(admit(stream, client, opening, hub));
             }
             Err(_) if hub.shared.draining.load(Ordering::Relaxed) => return,
             Err(error) => {
@@ -160,25 +169,27 @@ async fn accept(listener: Rc<tokio_uring::net::TcpListener>, hub: Rc<Hub>) {
     }
 }
 
-async fn admit(stream: TcpStream, client: SocketAddr, hub: Rc<Hub>) {
+async fn admit(stream: TcpStream, client: SocketAddr, opening: Opening, hub: Rc<Hub>) {
     let shared = &hub.shared;
-    let visit = match enter(&hub, client.ip()) {
+    let mut visit = match enter(&hub, client.ip(), opening) {
         Ok(visit) => visit,
         Err(refusal) => return refuse(&stream, refusal, &hub).await,
     };
     shared.metrics.connection_accepted();
-    let end = connection::serve(&stream, client, &hub, visit.rate().cloned()).await;
+    let end = connection::serve(&stream, client, &hub, opening, &mut visit).await;
     shared.metrics.connection_closed(end);
 }
 
-/// Counts a connection in, unless its client is denied or that would exceed a limit. It is counted out when the visit is
-/// dropped, also when its task panics.
-fn enter(hub: &Hub, client: IpAddr) -> Result<Visit<'_>, Refusal> {
-    if !hub.rules().access.allows(client) {
+/// Counts a connection in, unless its client is denied or that would exceed a limit; who the client behind a proxy is, its
+/// header will tell. It is counted out when the visit is dropped, also when its task panics.
+fn enter(hub: &Hub, peer: IpAddr, opening: Opening) -> Result<Visit<'_>, Refusal> {
+    if opening == Opening::Proxied && !hub.rules().proxies.contains(peer) {
         return Err(Refusal::AccessDenied);
     }
     let mut visit = hub.shared.admission.enter()?;
-    visit.attribute(client, hub.clock.now())?;
+    if opening != Opening::Proxied {
+        hub.admit(&mut visit, peer)?;
+    }
     Ok(visit)
 }
 

@@ -15,6 +15,7 @@
 //! | `address` | paths, mailboxes, domains (RFC 5321 4.1.2, RFC 6531) |
 //! | `parameter` | the parameters of MAIL and RCPT |
 //! | `data` | transparency and the end of the data (RFC 5321 4.5.2, 4.1.1.4) |
+//! | `extension` | the one table of what EHLO offers |
 //! | `refusal` | the one table of refusals: reply, enhanced status code, metric label |
 //! | `reply` | reply lines |
 //! | `access` | networks, and which of them may speak to this server |
@@ -30,6 +31,7 @@ pub mod access;
 pub mod address;
 pub mod command;
 pub mod data;
+pub mod extension;
 pub mod line;
 pub mod list;
 pub mod parameter;

@@ -37,8 +37,56 @@ pub struct Policy {
     pub data_timeout: Duration,
     /// Longest wait for the outcome of a commit.
     pub commit_timeout: Duration,
+    /// Longest time from the reply to DATA, or from the first BDAT, to the end of the message.
+    pub message_timeout: Duration,
+    /// Age at which a session ends once it is outside of a transaction.
+    pub session_timeout: Duration,
+    /// Messages of one session; 0: no limit.
+    pub session_messages: u64,
+    /// Octets of all messages of one session; 0: no limit.
+    pub session_octets: u64,
+    /// Commands in a row that bring no message forward before the session ends.
+    pub idle_commands: usize,
+    /// What becomes of a message that holds a bare CR or a bare LF.
+    pub bare_newlines: BareNewlinePolicy,
+    /// Whether STARTTLS is offered.
+    pub starttls: bool,
     /// Whom mail is taken for.
     pub taken: Arc<Recipients>,
+}
+
+/// What becomes of a message that holds a bare CR or a bare LF. Neither ever ends a line here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BareNewlinePolicy {
+    /// It is refused with 550 5.6.0.
+    #[default]
+    Reject,
+    /// They are data, and the record's header `smtp_bare_newlines` warns of them.
+    Accept,
+}
+
+impl Policy {
+    /// The defaults of the configuration, with nothing limited that it does not limit and no TLS.
+    pub fn new(hostname: &str) -> Self {
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        Self {
+            hostname: hostname.to_owned(),
+            message_size: 25 << 20,
+            recipients: 100,
+            errors: 20,
+            command_timeout: minutes(5),
+            data_timeout: minutes(3),
+            commit_timeout: Duration::from_secs(31),
+            message_timeout: minutes(30),
+            session_timeout: minutes(24 * 60),
+            session_messages: 0,
+            session_octets: 0,
+            idle_commands: 1000,
+            bare_newlines: BareNewlinePolicy::Reject,
+            starttls: false,
+            taken: Arc::new(Recipients::everybody_at(["*"])),
+        }
+    }
 }
 
 /// Whom this MX takes mail for.
@@ -111,15 +159,22 @@ impl Recipients {
     /// [`Refusal::RelayDenied`] for a domain that is not taken, [`Refusal::UnknownRecipient`] for who is not listed.
     pub fn check(&self, mailbox: &Mailbox) -> Result<(), Refusal> {
         let mut folded = [0; DOMAIN_OCTETS];
+        let lowered;
         let domain = mailbox.domain();
         let domain = domain.strip_suffix('.').unwrap_or(domain);
         if domain.is_empty() {
             return Ok(());
         }
-        let folded = folded.get_mut(..domain.len()).ok_or(Refusal::RelayDenied)?;
-        folded.copy_from_slice(domain.as_bytes());
-        folded.make_ascii_lowercase();
-        let domain = std::str::from_utf8(folded).map_err(|_| Refusal::RelayDenied)?;
+        let domain = if domain.is_ascii() {
+            let folded = folded.get_mut(..domain.len()).ok_or(Refusal::RelayDenied)?;
+            folded.copy_from_slice(domain.as_bytes());
+            folded.make_ascii_lowercase();
+            std::str::from_utf8(folded).map_err(|_| Refusal::RelayDenied)?
+        } else {
+            // A U-label (RFC 6531 3.3): rare, and its lower case can be longer than itself.
+            lowered = domain.to_lowercase();
+            lowered.as_str()
+        };
         match self.rule(domain).ok_or(Refusal::RelayDenied)? {
             None => Ok(()),
             Some(list) if self.is_listed(list, mailbox.local_part(), domain) => Ok(()),

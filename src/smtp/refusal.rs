@@ -35,6 +35,26 @@ pub enum Refusal {
     NeedRecipient,
     /// MAIL inside a transaction (RFC 5321 4.1.4).
     NestedMail,
+    /// The size of a chunk does not parse (RFC 3030 2).
+    ChunkSyntax,
+    /// RCPT, MAIL or DATA between the chunks of a message (RFC 3030 2).
+    ChunksOpen,
+    /// DATA for a message that was declared BINARYMIME (RFC 3030 3).
+    BinaryNeedsChunks,
+    /// STARTTLS inside a transaction, or when TLS is on already (RFC 3207 4).
+    TlsOutOfOrder,
+    /// An HTTP request or a TLS ClientHello: no mail client; the connection ends (RFC 7504 has the code).
+    NotSmtp,
+    /// The client sent commands before it had seen the banner; the connection ends (RFC 5321 4.3.1).
+    EarlyTalker,
+    /// The message holds a bare CR or a bare LF, and the configuration refuses it (RFC 5321 2.3.8).
+    BareNewlineInData,
+    /// The session has brought as many messages or octets as it may; the connection ends.
+    SessionFull,
+    /// The session is as old as it may get; the connection ends.
+    SessionTooLong,
+    /// Commands in a row that bring no message forward; the connection ends.
+    TooManyIdleCommands,
     /// SIZE= announces more than the limit (RFC 1870 6.1).
     AnnouncedTooBig,
     /// The message was larger than the limit (RFC 1870 6.3).
@@ -120,6 +140,16 @@ table! {
     NeedMail: 503 "5.5.1" "need_mail" "Send MAIL first";
     NeedRecipient: 554 "5.5.1" "need_recipient" "No valid recipients";
     NestedMail: 503 "5.5.1" "nested_mail" "A transaction is open already; send RSET to end it";
+    ChunkSyntax: 501 "5.5.4" "chunk_syntax" "BDAT takes a number of octets and LAST, or nothing behind it";
+    ChunksOpen: 503 "5.5.1" "chunks_open" "Chunks of a message are open; send BDAT or RSET";
+    BinaryNeedsChunks: 503 "5.5.1" "binary_needs_chunks" "BINARYMIME needs BDAT";
+    TlsOutOfOrder: 503 "5.5.1" "tls_out_of_order" "STARTTLS is not in order now";
+    NotSmtp: 521 "5.5.1" "not_smtp" "This is a mail server; closing the connection";
+    EarlyTalker: 554 "5.5.1" "early_talker" "You spoke before the greeting; closing the connection";
+    BareNewlineInData: 550 "5.6.0" "bare_newline_in_data" "The message holds a CR or LF that is not part of CRLF";
+    SessionFull: 421 "4.7.0" "session_full" "Enough mail for one connection; closing it, please open another";
+    SessionTooLong: 421 "4.4.2" "session_too_long" "The session is too long; closing the connection";
+    TooManyIdleCommands: 421 "4.7.0" "too_many_idle_commands" "Too many commands without a message; closing the connection";
     AnnouncedTooBig: 552 "5.3.4" "announced_too_big" "The message exceeds the limit that EHLO names";
     TooBig: 552 "5.3.4" "too_big" "The message exceeds the limit that EHLO names";
     TooManyRecipients: 452 "4.5.3" "too_many_recipients" "Too many recipients; send the rest in another transaction";
@@ -147,9 +177,11 @@ impl Refusal {
         self.row().code < 500
     }
 
-    /// Whether the connection ends with this reply (RFC 5321 3.8: 421).
+    /// Whether the connection ends with this reply: 421 (RFC 5321 3.8), 521 (RFC 7504), and 554 in place of
+    /// the banner (RFC 5321 3.1).
     pub fn closes(self) -> bool {
-        self.row().code == 421
+        matches!(self.row().code, 421 | 521)
+            || matches!(self, Refusal::EarlyTalker | Refusal::AccessDenied)
     }
 
     /// Whether it counts towards the limit of commands in error: those that a correct client does not cause.
@@ -166,10 +198,10 @@ mod tests {
     #[test]
     fn codes_agree_with_their_enhanced_codes_and_labels_are_unique() {
         let mut labels = HashSet::new();
-        for (index, refusal) in Refusal::ALL.iter().enumerate() {
+        for (place, &refusal) in Refusal::ALL.iter().enumerate() {
             assert_eq!(
-                *refusal as usize, index,
-                "the table is in the order of the enum: counters are found by it"
+                place, refusal as usize,
+                "the table is in the order of the enum"
             );
             let row = refusal.row();
             assert_eq!(

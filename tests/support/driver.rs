@@ -1,0 +1,215 @@
+//! A driver of the sans-IO session as small as can be: octets in, what was said and what was committed out.
+//!
+//! Owns: the body, put together from what the session keeps. Must not know: who wrote the octets, and what is expected.
+//!
+//! Invariant: it does what the contract of a driver asks for and no more, so what it shows is the session's own doing.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ringpost::smtp::policy::Policy;
+use ringpost::smtp::refusal::Refusal;
+use ringpost::smtp::session::{Action, Expects, Session};
+
+/// A message that the session handed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The reverse-path; empty for the null one.
+    pub from: String,
+    /// The forward-paths.
+    pub to: Vec<String>,
+    /// The parameters of MAIL in their own notation: `BODY=8BITMIME SMTPUTF8`, where they say something.
+    pub parameters: String,
+    /// The message.
+    pub body: Vec<u8>,
+}
+
+/// What a dialogue came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Log {
+    /// Everything that was said.
+    pub said: Vec<u8>,
+    /// The messages, in the order of their commits.
+    pub committed: Vec<Committed>,
+}
+
+/// See the module.
+pub struct Driver {
+    /// The session that is driven.
+    pub session: Session,
+    /// Answers to requests for room, in turn; room once they are used up.
+    pub rooms: VecDeque<Result<(), Refusal>>,
+    /// Answers to commits, in turn; "stored" once they are used up.
+    pub outcomes: VecDeque<Result<(), Refusal>>,
+    /// What it came to so far.
+    pub log: Log,
+    now: Instant,
+    input: Vec<u8>,
+    open: Option<Committed>,
+}
+
+impl Driver {
+    /// A session under `policy` that starts at `now`; time stands still.
+    pub fn new(policy: Arc<Policy>, now: Instant) -> Self {
+        let mut driver = Self {
+            session: Session::new(policy, now),
+            rooms: VecDeque::new(),
+            outcomes: VecDeque::new(),
+            log: Log::default(),
+            now,
+            input: Vec::new(),
+            open: None,
+        };
+        driver.collect();
+        driver
+    }
+
+    /// Gives the session what the client sent.
+    pub fn receive(&mut self, octets: &[u8]) {
+        self.input.extend_from_slice(octets);
+        loop {
+            self.act();
+            let before = self.input.len();
+            match self.session.expects() {
+                Expects::Commands => {
+                    let consumed = self.session.receive(&self.input, self.now);
+                    self.input.drain(..consumed);
+                }
+                Expects::Data if before > 0 => self.data(),
+                Expects::Data => {}
+                Expects::Driver => unreachable!("act() answered"),
+                Expects::Nothing => self.input.clear(),
+            }
+            self.collect();
+            if self.input.len() == before {
+                break;
+            }
+        }
+        self.act();
+    }
+
+    /// The session's deadline passes.
+    pub fn expire(&mut self) {
+        self.session.expire(self.now);
+        self.act();
+    }
+
+    /// The server stops.
+    pub fn drain(&mut self) {
+        self.session.drain();
+        self.act();
+    }
+
+    fn data(&mut self) {
+        let progress = self.session.receive_data(&mut self.input, self.now);
+        assert!(progress.kept <= progress.consumed && progress.consumed <= self.input.len());
+        if let Some(open) = &mut self.open {
+            open.body.extend_from_slice(&self.input[..progress.kept]);
+            let length = open.body.len() - progress.retracted;
+            open.body.truncate(length);
+        } else {
+            assert_eq!(
+                (progress.kept, progress.retracted),
+                (0, 0),
+                "nothing is kept"
+            );
+        }
+        self.input.drain(..progress.consumed);
+    }
+
+    fn act(&mut self) {
+        while let Some(action) = self.session.poll_action() {
+            match action {
+                Action::Admit { .. } => self.admit(),
+                Action::Commit { size, .. } => self.commit(size),
+                Action::Discard => self.open = None,
+                Action::StartTls => {
+                    self.input.clear();
+                    self.session.secured(self.now);
+                }
+                Action::Close => {}
+            }
+        }
+        self.collect();
+    }
+
+    fn admit(&mut self) {
+        let room = self.rooms.pop_front().unwrap_or(Ok(()));
+        if room.is_ok() {
+            let transaction = self.session.transaction().expect("one is being admitted");
+            let mut parameters = Vec::new();
+            if let Some(body) = transaction.parameters.body {
+                parameters.push(format!("BODY={}", body.keyword()));
+            }
+            if transaction.parameters.smtputf8 {
+                parameters.push("SMTPUTF8".to_owned());
+            }
+            let reverse_path = transaction.reverse_path.as_ref();
+            self.open = Some(Committed {
+                from: reverse_path.map_or(String::new(), |path| path.as_str().to_owned()),
+                to: transaction
+                    .recipients
+                    .iter()
+                    .map(|path| path.as_str().to_owned())
+                    .collect(),
+                parameters: parameters.join(" "),
+                body: Vec::new(),
+            });
+        }
+        self.session.admit(room, self.now);
+    }
+
+    fn commit(&mut self, size: u64) {
+        let message = self.open.take().expect("a message was received");
+        assert_eq!(
+            size,
+            message.body.len() as u64,
+            "the session counts what it keeps"
+        );
+        self.log.committed.push(message);
+        let outcome = self.outcomes.pop_front().unwrap_or(Ok(()));
+        let id = format!("queued as {}", self.log.committed.len());
+        self.session.resolve(outcome.map(|()| id), self.now);
+    }
+
+    fn collect(&mut self) {
+        let mut octets = Vec::new();
+        self.session.replies().swap(&mut octets);
+        self.log.said.extend_from_slice(&octets);
+        self.session.events().for_each(drop);
+    }
+}
+
+/// The replies in what was said: each with all of its lines, without CRLF.
+///
+/// # Panics
+/// If what was said is not made of replies (RFC 5321 4.2), or a line is too long.
+pub fn replies(said: &[u8]) -> Vec<Vec<String>> {
+    let text = std::str::from_utf8(said).expect("replies are ASCII or UTF-8");
+    let mut replies = Vec::new();
+    let mut open: Vec<String> = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (line, behind) = rest.split_once("\r\n").expect("a reply ends with CRLF");
+        rest = behind;
+        assert!(line.len() <= 510, "a line of {} octets", line.len());
+        assert!(
+            line.bytes().take(3).all(|octet| octet.is_ascii_digit()),
+            "{line}"
+        );
+        assert!(
+            open.last().is_none_or(|before| before[..3] == line[..3]),
+            "{line}"
+        );
+        open.push(line.to_owned());
+        match line.as_bytes().get(3) {
+            Some(b'-') => {}
+            Some(b' ') => replies.push(std::mem::take(&mut open)),
+            _ => panic!("no reply: {line}"),
+        }
+    }
+    assert!(open.is_empty(), "a reply without its last line: {open:?}");
+    replies
+}
