@@ -60,6 +60,10 @@ pub struct Config {
 }
 
 impl Config {
+    fn offers_tls(&self) -> bool {
+        self.tls.certificate.is_some()
+    }
+
     /// The sections in which `newer` differs in an option that SIGHUP does not apply.
     pub fn sections_that_need_a_restart(&self, newer: &Config) -> Vec<&'static str> {
         let mut server = newer.server.clone();
@@ -76,7 +80,10 @@ impl Config {
         let differs = [
             ("[server]", server != self.server),
             ("[limits]", newer.limits != self.limits),
-            ("[tls]", tls != self.tls),
+            (
+                "[tls]",
+                tls != self.tls || self.offers_tls() != newer.offers_tls(),
+            ),
             ("[kafka]", newer.kafka != self.kafka),
             ("[admin]", newer.admin != self.admin),
             ("[log]", log != self.log),
@@ -295,7 +302,12 @@ mod tests {
                 "server.proxy_networks" | "access.allow" | "access.deny" => vec!["192.0.2.0/24"],
                 "kafka.properties" => vec!["linger.ms=7"],
                 "kafka.brokers" => vec!["discard"],
-                "kafka.topic" | "kafka.key" | "tls.certificate" | "tls.key" => vec!["sender"],
+                "kafka.topic"
+                | "kafka.key"
+                | "tls.certificate"
+                | "tls.key"
+                | "tls.sni_certificates"
+                | "tls.sni_keys" => vec!["sender"],
                 "log.level" => vec!["debug"],
                 "log.format" => vec!["json"],
                 _ => match setting.default {
@@ -309,7 +321,10 @@ mod tests {
             }
         };
         for setting in &options::SETTINGS {
-            let (started, mut newer) = (Config::default(), Config::default());
+            let mut started = Config::default();
+            // TLS is on: to turn it on or off needs a restart, another certificate does not.
+            started.tls.certificate = Some("mx.pem".into());
+            let mut newer = started.clone();
             setting.set(&mut newer, &other(setting)).unwrap();
             assert_ne!(newer, started, "{} was changed", setting.key);
             let sections = started.sections_that_need_a_restart(&newer);

@@ -184,7 +184,8 @@ impl Refusal {
     /// Whether the connection ends with this reply: 421 (RFC 5321 3.8), 521 (RFC 7504), and 554 in place of
     /// the banner (RFC 5321 3.1).
     pub fn closes(self) -> bool {
-        matches!(self.row().code, 421 | 521) || self == Refusal::EarlyTalker
+        matches!(self.row().code, 421 | 521)
+            || matches!(self, Refusal::EarlyTalker | Refusal::AccessDenied)
     }
 
     /// Whether it counts towards the limit of commands in error: those that a correct client does not cause.
