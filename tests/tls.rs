@@ -313,7 +313,7 @@ fn certificates_are_loaded_again_on_sighup_and_a_broken_one_changes_nothing() {
     let loaded = || {
         server
             .ringpost
-            .metric("ringpost_reloads_total{outcome=\"success\"}")
+            .metric("ringpost_reloads_total{result=\"applied\"}")
             > 0.0
     };
     until("the certificates to be loaded", loaded);
@@ -323,7 +323,7 @@ fn certificates_are_loaded_again_on_sighup_and_a_broken_one_changes_nothing() {
     let failed = || {
         server
             .ringpost
-            .metric("ringpost_reloads_total{outcome=\"failure\"}")
+            .metric("ringpost_reloads_total{result=\"failed\"}")
             > 0.0
     };
     until("the broken one to be refused", failed);
