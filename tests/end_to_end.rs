@@ -13,8 +13,7 @@ use support::topic::{each_record, read_topic};
 
 #[test]
 fn what_goes_in_comes_out_octet_by_octet_wherever_it_is_cut() {
-    let (_folder, path) = configuration("[server]\nbare_newlines = \"accept\"\n");
-    let ringpost = Ringpost::start(&["--config", &path]);
+    let ringpost = Ringpost::configured("[server]\nbare_newlines = \"accept\"\n", &[]);
     let mut client = ringpost.client().unwrap();
     let mut long = b"Subject: long\r\n\r\n".to_vec();
     long.extend(std::iter::repeat_n(&b"a line of some length\r\n..\r\n"[..], 40_000).flatten());
