@@ -1,8 +1,8 @@
 //! The sink that stores: the producers for all workers and their poll threads.
 //!
 //! Owns: what librdkafka's errors mean for a sender, the threads that carry reports to their workers, the thread that
-//! watches the topic. Must not know: sessions, replies; which producer a record takes is `lanes`', what is asked of the
-//! topic is `topic`'s, raw pointers are `librdkafka`'s.
+//! watches the topic. Must not know: sessions, replies; which producer a record takes is `lanes`', when a batch is closed
+//! early is `closing`'s, what is asked of the topic is `topic`'s, raw pointers are `librdkafka`'s.
 //!
 //! ```text
 //!   workers ── submit ──▶ a lane's Producer ──▶ brokers
@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -29,7 +29,6 @@ use tokio::sync::Notify;
 pub use super::librdkafka::{Events, Traced};
 
 use super::lanes::Lanes;
-use super::librdkafka::Producer;
 use super::properties::{explain, producer_config};
 use super::topic::look;
 use super::{Outcome, Report, Sink, Submission, Ticket};
@@ -42,6 +41,9 @@ use crate::smtp::refusal::Refusal;
 pub(super) const POLL: Duration = Duration::from_millis(100);
 /// Reports gathered before they are sent on, so that a flood cannot keep the first of them waiting.
 const REPORTS_A_ROUND: usize = 4096;
+/// How long the most records that were under way at once are remembered, at least (see `closing`): longer than any linger
+/// and round trip together, so that it covers what one batch takes.
+const WINDOW: Duration = Duration::from_millis(200);
 /// Pause between two looks at the topic, and the longest that one takes.
 const WATCH_PAUSE: Duration = Duration::from_secs(2);
 const WATCH_TIMEOUT: Duration = Duration::from_secs(1);
@@ -62,8 +64,8 @@ impl std::error::Error for StartError {}
 pub struct KafkaSink {
     shared: Arc<Shared>,
     workers: usize,
-    /// One thread for each lane.
-    pollers: Mutex<Vec<JoinHandle<()>>>,
+    /// The poll thread of each lane, and the thread that closes batches.
+    carriers: Mutex<Vec<JoinHandle<()>>>,
     /// The watching thread, and the channel whose end stops it.
     watcher: Mutex<Option<(JoinHandle<()>, Sender<()>)>>,
 }
@@ -117,18 +119,23 @@ impl KafkaSink {
         let sink = Self {
             shared: shared.clone(),
             workers,
-            pollers: Mutex::new(Vec::new()),
+            carriers: Mutex::new(Vec::new()),
             watcher: Mutex::new(None),
         };
         // Dropping `sink` on an error below stops what has been started.
         for (lane, name) in shared.lanes.names().enumerate() {
             let (shared, routes) = (shared.clone(), routes.clone());
             let poller = spawn(name, move || {
-                poll(&shared, shared.lanes.producer(lane), &routes);
+                poll(&shared, lane, &routes);
             })?;
-            lock(&sink.pollers).push(poller);
+            lock(&sink.carriers).push(poller);
         }
         drop(routes);
+        let closer = spawn("kafka-close", {
+            let shared = shared.clone();
+            move || shared.lanes.close_batches(&shared.stopping)
+        })?;
+        lock(&sink.carriers).push(closer);
         let (alive, stop) = bounded(0);
         let watcher = spawn("kafka-watch", move || watch(&shared, &stop))?;
         *lock(&sink.watcher) = Some((watcher, alive));
@@ -150,14 +157,15 @@ impl KafkaSink {
     pub fn shutdown(&self, within: Duration) {
         self.shared.closed.store(true, Ordering::SeqCst);
         self.shared.ready.store(false, Ordering::Relaxed);
-        let pollers = std::mem::take(&mut *lock(&self.pollers));
-        if !pollers.is_empty() {
+        let carriers = std::mem::take(&mut *lock(&self.carriers));
+        if !carriers.is_empty() {
             self.shared.lanes.flush_or_purge(within);
             self.shared.stopping.store(true, Ordering::SeqCst);
         }
-        for poller in pollers {
+        for thread in carriers {
+            thread.thread().unpark();
             // A panic of the thread has been printed already; nothing is left to do about it here.
-            let _ = poller.join();
+            let _ = thread.join();
         }
         let watcher = lock(&self.watcher).take();
         if let Some((thread, alive)) = watcher {
@@ -176,7 +184,7 @@ impl Sink for KafkaSink {
             let refusal = Refusal::KafkaUnavailable;
             return Submission::Done(Outcome::Refused(refusal), record);
         }
-        match self.shared.lanes.of(&record).produce(ticket, record) {
+        match self.shared.lanes.produce(ticket, record) {
             Ok(()) => Submission::Pending,
             Err((code, record)) => Submission::Done(Outcome::Refused(refusal(code)), record),
         }
@@ -204,13 +212,22 @@ struct Route {
     waker: Arc<Notify>,
 }
 
-fn poll(shared: &Shared, producer: &Producer, routes: &[Route]) {
-    let mut reports = Vec::new();
+fn poll(shared: &Shared, lane: usize, routes: &[Route]) {
+    let producer = shared.lanes.producer(lane);
+    let (mut reports, mut window) = (Vec::new(), Instant::now());
     loop {
         // Read before the wait: what was under way when it was set is either counted below or reported by now.
         let stopping = shared.stopping.load(Ordering::SeqCst);
-        if producer.poll(POLL, &mut reports) {
+        let some = producer.poll(POLL, &mut reports);
+        let window_over = window.elapsed() > WINDOW;
+        if window_over {
+            window = Instant::now();
+        }
+        if some {
             while reports.len() < REPORTS_A_ROUND && producer.poll(Duration::ZERO, &mut reports) {}
+        }
+        shared.lanes.reported(lane, reports.len(), window_over);
+        if some {
             deliver(&mut reports, routes);
         }
         if stopping {

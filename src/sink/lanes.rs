@@ -1,7 +1,7 @@
 //! The producers of one sink: a lane for records of usual size, and one for large ones.
 //!
-//! Owns: which producer a record takes, and what concerns all producers at once. Must not know: threads, workers,
-//! sessions.
+//! Owns: which producer a record takes, and what concerns all producers at once. Must not know: workers, sessions; when a
+//! batch is closed early is `closing`'s.
 //!
 //! librdkafka writes the requests for a broker in turn on one connection, so a record of 50 MiB in front of a small one
 //! would delay it by all its octets. A second producer has a connection of its own. Records of different lanes may be
@@ -13,11 +13,15 @@
 //! BUGS: large records delay each other. Each lane has connections of its own to each broker.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
 
+use super::Ticket;
+use super::closing::Closing;
 use super::kafka::delivery_outcome;
 use super::librdkafka::{Events, Producer};
 use super::statistics::Joined;
@@ -27,8 +31,15 @@ use crate::mail::record::Record;
 /// Names of the lanes' poll threads.
 const NAMES: [&str; 2] = ["kafka-poll", "kafka-poll-big"];
 
+/// How long a flush that closes batches goes on: long enough for the brokers' threads to see it. librdkafka takes no less.
+const CLOSING: Duration = Duration::from_millis(1);
+
 /// See the module.
-pub(super) struct Lanes(Vec<Producer>);
+pub(super) struct Lanes {
+    producers: Vec<Producer>,
+    /// Of the first lane: a batch of large records is full at once.
+    closing: Closing,
+}
 
 impl Lanes {
     /// Makes the producers; no broker is contacted yet. `message_size` is the largest message in octets.
@@ -41,41 +52,80 @@ impl Lanes {
         let largest = message_size.saturating_add(RECORD_OVERHEAD_OCTETS as u64);
         if largest < LARGE_RECORD_OCTETS as u64 {
             let only = Producer::new(settings, topic, events, delivery_outcome)?;
-            return Ok(Self(vec![only]));
+            return Ok(Self::of_producers(vec![only]));
         }
         let joined = Arc::new(Joined::new(events));
         let producers = (0..NAMES.len()).map(|lane| {
             let events = Box::new(Joined::lane(&joined, lane));
             Producer::new(settings, topic, events, delivery_outcome)
         });
-        Ok(Self(producers.collect::<Result<_, _>>()?))
+        Ok(Self::of_producers(producers.collect::<Result<_, _>>()?))
+    }
+
+    fn of_producers(producers: Vec<Producer>) -> Self {
+        Self {
+            producers,
+            closing: Closing::default(),
+        }
     }
 
     /// The names of the lanes' threads, in the order of the lanes.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        NAMES.into_iter().take(self.0.len())
+        NAMES.into_iter().take(self.producers.len())
     }
 
     /// The producer of a lane.
     pub(super) fn producer(&self, lane: usize) -> &Producer {
-        &self.0[lane]
+        &self.producers[lane]
     }
 
-    /// The producer that a record takes.
-    pub(super) fn of(&self, record: &Record) -> &Producer {
+    /// The lane that a record takes.
+    fn of(&self, record: &Record) -> usize {
         let large = record.value.len() >= LARGE_RECORD_OCTETS;
-        &self.0[if large { self.0.len() - 1 } else { 0 }]
+        if large { self.producers.len() - 1 } else { 0 }
+    }
+
+    /// Hands a record to the producer of its lane; never blocks. On an error the record comes back.
+    pub(super) fn produce(
+        &self,
+        ticket: Ticket,
+        record: Box<Record>,
+    ) -> Result<(), (RDKafkaErrorCode, Box<Record>)> {
+        let lane = self.of(&record);
+        self.producers[lane].produce(ticket, record)?;
+        if lane == 0 && self.closing.submitted() {
+            self.closing.close();
+        }
+        Ok(())
+    }
+
+    /// What a lane's poll thread has seen: so many reports, and whether a window of time is over.
+    pub(super) fn reported(&self, lane: usize, count: usize, window_over: bool) {
+        if lane == 0 {
+            self.closing.reported(count);
+            if window_over {
+                self.closing.turn();
+            }
+        }
+    }
+
+    /// The thread that closes batches, until it is unparked with `stopping` set.
+    pub(super) fn close_batches(&self, stopping: &AtomicBool) {
+        let flush = || {
+            self.producers[0].flush(CLOSING);
+        };
+        self.closing.run(flush, stopping);
     }
 
     /// Records without a report and events not yet polled, of all lanes.
     pub(super) fn outstanding(&self) -> usize {
-        self.0.iter().map(Producer::outstanding).sum()
+        self.producers.iter().map(Producer::outstanding).sum()
     }
 
     /// Waits up to `within` for what is under way in all lanes, then gives up on the rest. Other threads must poll.
     pub(super) fn flush_or_purge(&self, within: Duration) {
         let deadline = Instant::now() + within;
-        for producer in &self.0 {
+        for producer in &self.producers {
             // The lanes after this one send meanwhile, so they have had as long.
             let left = deadline.saturating_duration_since(Instant::now());
             if !producer.flush(left) {
@@ -116,8 +166,7 @@ mod tests {
             (LARGE_RECORD_OCTETS, 1),
             (LARGE_RECORD_OCTETS + 1, 1),
         ] {
-            let taken = lanes.of(&record(octets));
-            assert!(std::ptr::eq(taken, lanes.producer(lane)), "{octets}");
+            assert_eq!(lanes.of(&record(octets)), lane, "{octets}");
         }
     }
 
@@ -128,7 +177,6 @@ mod tests {
         let lanes = lanes(smallest - 1);
         assert_eq!(lanes.names().count(), 1);
         // librdkafka refuses it for its size; it must get as far.
-        let taken = lanes.of(&record(LARGE_RECORD_OCTETS));
-        assert!(std::ptr::eq(taken, lanes.producer(0)));
+        assert_eq!(lanes.of(&record(LARGE_RECORD_OCTETS)), 0);
     }
 }

@@ -1,9 +1,11 @@
 //! Where messages go, and what is known of those under way.
 //!
-//! `kafka` is the real one, on the producers of `lanes`, with the settings of `properties`; `discard` stands in for
+//! `kafka` is the real one, on the producers of `lanes`, with the settings of
+//! `properties`, its batches closed early by `closing`; `discard` stands in for
 //! measuring; `embedded` starts the in-process broker that `kafka` then talks to; `topic` is what is asked of a cluster
 //! before mail flows. `ledger` is the only place that knows what is in flight.
 
+mod closing;
 pub mod discard;
 pub mod embedded;
 pub mod kafka;
