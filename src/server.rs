@@ -313,9 +313,10 @@ fn shared(config: &Config, taken: Recipients, sink: Arc<dyn Sink>, metrics: Metr
         key: config.kafka.key,
         log_messages: config.log.messages,
         connections_most: config.limits.connections,
-        admission: admission(&config.limits),
         tls: None,
+        greeting_delay: config.server.greeting_delay,
         handshake_timeout: config.tls.handshake_timeout,
+        admission: admission(&config.limits),
         draining: AtomicBool::new(false),
     }
 }

@@ -10,8 +10,9 @@ use tokio::signal::unix::SignalKind;
 use super::open_files;
 use crate::config::{self, Brokers, Config, Loaded};
 use crate::limits::RECORD_OVERHEAD_OCTETS;
+use crate::net::certificates::{self, Certificates};
 use crate::net::probe;
-use crate::reload::{self, Read, Reload, ServedCertificates};
+use crate::reload::{Read, Reload};
 use crate::server::Server;
 use crate::sink::topic::{self, TopicSettings};
 use crate::smtp::policy::Recipients;
@@ -80,8 +81,8 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return failed(2, &error.to_string()),
     };
-    let certificates = match ServedCertificates::load(&loaded.config.tls) {
-        Ok(certificates) => certificates.map(Arc::new),
+    let certificates = match load_certificates(&loaded.config.tls) {
+        Ok(certificates) => certificates,
         Err(error) => return failed(2, &error),
     };
     for warning in &loaded.warnings {
@@ -118,7 +119,7 @@ pub fn run(options: &Options) -> ExitCode {
         .and_then(|runtime| {
             let again = options.clone();
             let read: Read = Arc::new(move || again.load());
-            runtime.block_on(serve(config, taken, certificates, (read, started), &log))
+            runtime.block_on(serve(config, taken, certificates, read, started, &log))
         }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(1, &error),
@@ -174,6 +175,46 @@ pub(super) fn failed(code: u8, error: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// The certificates to serve; none where TLS is not offered.
+fn load_certificates(tls: &config::Tls) -> Result<Option<Arc<Certificates>>, String> {
+    let pairs = certificates::pairs(tls);
+    if pairs.is_empty() {
+        return Ok(None);
+    }
+    let loaded = certificates::Loaded::read(pairs)?;
+    Ok(Some(Arc::new(Certificates::new(loaded))))
+}
+
+/// Pause between two looks at the certificates' files.
+const CERTIFICATE_WATCH: Duration = Duration::from_secs(10);
+
+/// Loads the certificates again when their files change, as tools that renew them do. For ever.
+async fn watch_certificates(served: Option<Arc<Certificates>>) {
+    let Some(served) = served else {
+        return std::future::pending().await;
+    };
+    let mut known = certificates::changed(&served.pairs());
+    loop {
+        tokio::time::sleep(CERTIFICATE_WATCH).await;
+        let now = certificates::changed(&served.pairs());
+        if now == known {
+            continue;
+        }
+        match certificates::Loaded::read(served.pairs()) {
+            Ok(loaded) => {
+                tracing::info!(
+                    count = loaded.count(),
+                    "certificates changed and were loaded"
+                );
+                served.exchange(loaded);
+                known = now;
+            }
+            // Perhaps it is being written: the next look tries again.
+            Err(error) => tracing::error!("{error}; the certificates from before are served on"),
+        }
+    }
+}
+
 /// Lines that a slow standard error cost, every few seconds.
 async fn watch_log(log: &log::LogHandle, counters: &Metrics) {
     loop {
@@ -185,8 +226,9 @@ async fn watch_log(log: &log::LogHandle, counters: &Metrics) {
 async fn serve(
     config: Config,
     taken: Recipients,
-    certificates: Option<Arc<ServedCertificates>>,
-    (read, started): (Read, Config),
+    certificates: Option<Arc<Certificates>>,
+    read: Read,
+    started: Config,
     log: &log::LogHandle,
 ) -> Result<(), String> {
     let (topic, quick_start) = (
@@ -210,8 +252,7 @@ async fn serve(
         signal(SignalKind::interrupt())?,
         signal(SignalKind::hangup())?,
     );
-    let served = certificates.as_ref().map(|own| own.served());
-    let server = Server::start(config, taken, served)?;
+    let server = Server::start(config, taken, certificates.clone())?;
     let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
     if quick_start {
         hints(&smtp[0], &server.brokers, &topic, &address.to_string());
@@ -225,8 +266,8 @@ async fn serve(
     let reload = Reload {
         read,
         started,
-        certificates: certificates.clone(),
         exchange: server.exchange(),
+        certificates: certificates.clone(),
         log,
         counters: counters.clone(),
     };
@@ -241,8 +282,8 @@ async fn serve(
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = watch_log(log, &counters) => {}
+        () = watch_certificates(certificates) => {}
         () = reload.serve(hangup) => {}
-        () = reload::watch_certificates(certificates.as_deref()) => {}
     }
     tracing::info!("draining; a second signal ends at once");
     let drained = tokio::task::spawn_blocking(move || server.stop());

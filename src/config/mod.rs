@@ -112,6 +112,8 @@ pub struct Server {
     pub bare_newlines: BareNewlinePolicy,
     /// Proxies whose PROXY header is believed.
     pub proxy_networks: Vec<Network>,
+    /// How long a client has to wait for the greeting.
+    pub greeting_delay: Duration,
     /// How long a drain may take after SIGTERM.
     pub drain_timeout: Duration,
 }

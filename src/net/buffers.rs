@@ -51,9 +51,13 @@ impl Buffers {
         buffer
     }
 
-    /// Takes a buffer back, or frees it where enough are kept.
+    /// Takes a buffer back, or frees it where enough are kept. One without memory stands for a buffer that was lost to a
+    /// panic.
     pub fn give_back(&mut self, mut buffer: BytesMut) {
         let capacity = buffer.capacity();
+        if capacity == 0 {
+            return;
+        }
         assert_eq!(
             capacity,
             Self::capacity(capacity),

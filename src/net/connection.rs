@@ -34,6 +34,7 @@ use crate::mail::trace;
 use crate::sink::ledger::Waiter;
 use crate::sink::{Outcome, Submission};
 use crate::smtp::refusal::Refusal;
+use crate::smtp::reply::Replies;
 use crate::smtp::session::{Action, Event, Expects, Session};
 use crate::smtp::state::Transaction;
 use crate::telemetry::metrics::SessionEnd;
@@ -79,15 +80,10 @@ pub enum Opening {
     Proxied,
 }
 
-/// Serves one connection from its opening to close; how it ended.
-pub async fn serve<T: Transport>(
-    transport: &T,
-    client: SocketAddr,
-    hub: &Hub,
-    opening: Opening,
-    visit: &mut Visit<'_>,
-) -> SessionEnd {
+/// Serves one connection from its opening to close.
+pub async fn serve<T: Transport>(transport: &T, peer: SocketAddr, hub: &Hub, opening: Opening) {
     let (waiter, slot) = hub.enter();
+    let policy = Arc::clone(&hub.rules().policy);
     let mut connection = Connection {
         transport,
         stream: Stream::new(transport),
@@ -95,8 +91,8 @@ pub async fn serve<T: Transport>(
         hub,
         slot,
         waiter,
-        client,
-        session: Session::new(Arc::clone(&hub.rules().policy), hub.clock.now()),
+        client: peer,
+        session: Session::new(policy, hub.clock.now()),
         input: BytesMut::new(),
         output: Vec::new(),
         message: None,
@@ -104,30 +100,99 @@ pub async fn serve<T: Transport>(
         expected: 0,
         end: SessionEnd::ClosedByClient,
     };
-    let result = connection.open_and_run(opening, visit).await;
-    connection.drop_message();
-    if result.is_err() && connection.end == SessionEnd::ClosedByClient {
-        connection.end = SessionEnd::Error;
+    match hub.shared.admission.enter() {
+        Ok(mut visit) => connection.welcome(&mut visit, opening).await,
+        Err(refusal) => connection.turn_away(refusal).await,
     }
-    hub.leave(waiter);
-    connection.end
+}
+
+impl<T> Drop for Connection<'_, T> {
+    /// Also where its task panics: the worker lives on, and what the connection held is others'.
+    fn drop(&mut self) {
+        self.drop_message();
+        self.hub.leave(self.waiter);
+    }
+}
+
+impl<T> Connection<'_, T> {
+    fn drop_message(&mut self) {
+        if let Some(message) = self.message.take() {
+            self.hub.release(message.body, message.charged);
+        }
+    }
 }
 
 impl<T: Transport> Connection<'_, T> {
-    async fn open_and_run(&mut self, opening: Opening, visit: &mut Visit<'_>) -> io::Result<()> {
-        match opening {
-            Opening::Clear => {}
-            Opening::Tls => {
-                self.handshake().await?;
-                let policy = Arc::clone(&self.hub.shared.policy);
-                self.session = Session::new_secure(policy, self.hub.clock.now());
-            }
-            Opening::Proxied => {
-                self.proxy_header().await?;
-                self.admit_client(visit);
-            }
+    /// Finds out who the client is, and serves or refuses it.
+    async fn welcome(&mut self, visit: &mut Visit<'_>, opening: Opening) {
+        if opening == Opening::Proxied && self.proxy_header().await.is_err() {
+            return;
+        }
+        if let Err(refusal) = self.attribute(visit, opening).await {
+            return match opening {
+                // A client that waits for a handshake reads no reply.
+                Opening::Tls => self.hub.shared.metrics.connection_refused(refusal),
+                Opening::Clear | Opening::Proxied => self.turn_away(refusal).await,
+            };
         }
         self.session.limit(visit.rate().cloned());
+        self.hub.shared.metrics.connection_accepted();
+        let result = self.open_and_run(opening).await;
+        if result.is_err() && self.end == SessionEnd::ClosedByClient {
+            self.end = SessionEnd::Error;
+        }
+        self.hub.shared.metrics.connection_closed(self.end);
+    }
+
+    /// Counts the connection in for its client, unless that is denied or would exceed a limit, or the client spoke first.
+    async fn attribute(&mut self, visit: &mut Visit<'_>, opening: Opening) -> Result<(), Refusal> {
+        let client = self.client.ip();
+        if !self.hub.rules().access.allows(client) {
+            return Err(Refusal::AccessDenied);
+        }
+        visit.attribute(client, self.hub.clock.now())?;
+        if opening == Opening::Clear {
+            self.keep_waiting().await;
+            if self.transport.has_spoken() {
+                return Err(Refusal::EarlyTalker);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the client wait for its greeting.
+    async fn keep_waiting(&self) {
+        let delay = self.hub.shared.greeting_delay;
+        if !delay.is_zero() {
+            self.slot.arm(self.hub.clock.now() + delay);
+            while !self.slot.expired() {
+                self.slot.woken().await;
+            }
+        }
+    }
+
+    /// Says why, in place of the banner (RFC 5321 3.1); the connection ends with that.
+    async fn turn_away(&mut self, refusal: Refusal) {
+        self.hub.shared.metrics.connection_refused(refusal);
+        let (mut replies, mut octets) = (Replies::default(), Vec::new());
+        replies.refuse(refusal);
+        replies.swap(&mut octets);
+        let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
+        self.slot.arm(soon);
+        let write = self.stream.write_all(octets);
+        // It ends here whether the client reads it or not.
+        let _ = self
+            .slot
+            .operation(self.transport, Shutdown::Both, write)
+            .await;
+    }
+
+    async fn open_and_run(&mut self, opening: Opening) -> io::Result<()> {
+        if opening == Opening::Tls {
+            self.handshake().await?;
+            let (policy, now) = (Arc::clone(&self.hub.rules().policy), self.hub.clock.now());
+            self.session.begin_secure(policy, now);
+        }
         self.run().await?;
         let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
         self.slot.arm(soon);
@@ -175,6 +240,9 @@ impl<T: Transport> Connection<'_, T> {
     /// Gives the session the commands that are here; whether it took any.
     fn commands(&mut self) -> bool {
         self.session.adopt(&self.hub.rules().policy);
+        if self.input.is_empty() {
+            return false;
+        }
         let consumed = self.session.receive(&self.input, self.hub.clock.now());
         self.input.advance(consumed);
         self.count();
@@ -334,6 +402,10 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Reads the header that says who the client is; what follows it is the client's.
     async fn proxy_header(&mut self) -> io::Result<()> {
+        let peer = self.client.ip();
+        if !self.hub.rules().proxies.contains(peer) {
+            return Err(self.refuse_header("it comes from none of server.proxy_networks"));
+        }
         let until = Duration::from_millis(PROXY_HEADER_MILLISECONDS);
         self.slot.arm(self.hub.clock.now() + until);
         loop {
@@ -358,17 +430,9 @@ impl<T: Transport> Connection<'_, T> {
         }
     }
 
-    /// Counts the connection for the client that the proxy named, or turns it away in place of the banner.
-    fn admit_client(&mut self, visit: &mut Visit<'_>) {
-        if let Err(refusal) = self.hub.admit(visit, self.client.ip()) {
-            self.hub.shared.metrics.connection_refused(refusal);
-            let policy = Arc::clone(&self.hub.shared.policy);
-            self.session = Session::turn_away(policy, refusal, self.hub.clock.now());
-        }
-    }
-
     fn refuse_header(&mut self, why: &'static str) -> io::Error {
-        self.end = SessionEnd::ProxyHeader;
+        let refusal = Refusal::ProxyHeader;
+        self.hub.shared.metrics.connection_refused(refusal);
         tracing::debug!(peer = %self.client, why, "a PROXY header was refused");
         io::Error::new(io::ErrorKind::InvalidData, why)
     }
@@ -553,12 +617,6 @@ impl<T: Transport> Connection<'_, T> {
 
     fn admitted(&self, room: usize) -> bool {
         self.hub.budget.borrow_mut().admit(self.waiter, room)
-    }
-
-    fn drop_message(&mut self) {
-        if let Some(message) = self.message.take() {
-            self.hub.release(message.body, message.charged);
-        }
     }
 
     async fn commit(&mut self, size: u64, bare_newlines: bool) -> io::Result<()> {

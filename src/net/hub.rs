@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, Ref, RefCell};
 use std::future::Future;
-use std::net::{IpAddr, Shutdown};
+use std::net::Shutdown;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use slab::Slab;
 
-use super::admission::{Admission, Visit};
+use super::admission::Admission;
 use super::budget::Budget;
 use super::buffers::Buffers;
 use super::clock::Clock;
@@ -25,7 +25,6 @@ use crate::mail::id::Generator;
 use crate::sink::ledger::{Ledger, Waiter};
 use crate::sink::{Outcome, Report, Sink, Ticket};
 use crate::smtp::policy::Policy;
-use crate::smtp::refusal::Refusal;
 use crate::telemetry::metrics::Metrics;
 
 /// What all workers share: read only, or atomic.
@@ -46,12 +45,14 @@ pub struct Shared {
     pub log_messages: bool,
     /// Most open connections.
     pub connections_most: usize,
-    /// Who is connected, and how many may be.
-    pub admission: Admission,
     /// What a TLS handshake is made with; none: TLS is not offered.
     pub tls: Option<Arc<rustls::server::ServerConfig>>,
+    /// How long a client waits for its greeting.
+    pub greeting_delay: std::time::Duration,
     /// Longest time of a TLS handshake.
     pub handshake_timeout: std::time::Duration,
+    /// Who is connected, and how many may be.
+    pub admission: Admission,
     /// Set once, when the server stops.
     pub draining: AtomicBool,
 }
@@ -211,17 +212,6 @@ impl Hub {
     /// The rules that hold now. Not to be kept over an await: the next call may exchange them.
     pub fn rules(&self) -> Ref<'_, Rules> {
         self.rules.get(&self.shared.rules)
-    }
-
-    /// Whether the client of a connection is served; if so, the connection counts for it.
-    ///
-    /// # Errors
-    /// Why it is not.
-    pub fn admit(&self, visit: &mut Visit<'_>, client: IpAddr) -> Result<(), Refusal> {
-        if !self.rules().access.allows(client) {
-            return Err(Refusal::AccessDenied);
-        }
-        visit.attribute(client, self.clock.now())
     }
 
     /// A slot for a new connection.

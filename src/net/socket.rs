@@ -51,7 +51,7 @@ pub(super) fn receive_now(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<u
     }
 }
 
-/// Whether the client has sent something already, or has left.
+/// Whether the client has sent something already.
 pub(super) fn has_spoken(stream: &TcpStream) -> bool {
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     matches!(

@@ -16,6 +16,8 @@ use tokio_uring::net::TcpStream;
     reason = "a worker never moves a connection to another thread"
 )]
 pub trait Transport: 'static {
+    /// Whether something can be read already.
+    fn has_spoken(&self) -> bool;
     /// Waits until something can be read, or the stream has ended.
     async fn readable(&self) -> io::Result<()>;
     /// Reads what is there into `buffer`, which is not empty; 0 is the end of the stream.
@@ -32,6 +34,10 @@ pub trait Transport: 'static {
 }
 
 impl Transport for TcpStream {
+    fn has_spoken(&self) -> bool {
+        super::socket::has_spoken(self)
+    }
+
     async fn readable(&self) -> io::Result<()> {
         super::socket::readable(self).await
     }

@@ -3,7 +3,7 @@
 //! Invariants: nothing on the path of a mail is shared with another worker under a lock; after a drain no session, no
 //! ticket and no charge is left, or the drain deadline has passed.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,12 +14,10 @@ use tokio::sync::Notify;
 use tokio_uring::Runtime;
 use tokio_uring::net::TcpStream;
 
-use super::admission::Visit;
 use super::budget::Budget;
 use super::clock::SystemClock;
 use super::connection::Opening;
 use super::hub::{Hub, Shared};
-use super::transport::Transport;
 use super::{connection, probe};
 use crate::limits::{
     ACCEPT_RETREAT_MILLISECONDS, ACCEPTS_IN_FLIGHT, SWEEP_MAXIMUM_MILLISECONDS,
@@ -28,8 +26,6 @@ use crate::limits::{
 use crate::mail::id::Generator;
 use crate::sink::Report;
 use crate::sink::ledger::Ledger;
-use crate::smtp::refusal::Refusal;
-use crate::smtp::reply::Replies;
 
 /// A listening socket, and how connections that come through it begin.
 pub struct Door {
@@ -158,7 +154,7 @@ async fn accept(listener: Rc<tokio_uring::net::TcpListener>, opening: Opening, h
         match listener.accept().await {
             Ok((stream, client)) => {
                 let hub = Rc::clone(&hub);
-                tokio_uring::spawn(admit(stream, client, opening, hub));
+                tokio_uring::spawn(serve_one(stream, client, opening, hub));
             }
             Err(_) if hub.shared.draining.load(Ordering::Relaxed) => return,
             Err(error) => {
@@ -169,35 +165,6 @@ async fn accept(listener: Rc<tokio_uring::net::TcpListener>, opening: Opening, h
     }
 }
 
-async fn admit(stream: TcpStream, client: SocketAddr, opening: Opening, hub: Rc<Hub>) {
-    let shared = &hub.shared;
-    let mut visit = match enter(&hub, client.ip(), opening) {
-        Ok(visit) => visit,
-        Err(refusal) => return refuse(&stream, refusal, &hub).await,
-    };
-    shared.metrics.connection_accepted();
-    let end = connection::serve(&stream, client, &hub, opening, &mut visit).await;
-    shared.metrics.connection_closed(end);
-}
-
-/// Counts a connection in, unless its client is denied or that would exceed a limit; who the client behind a proxy is, its
-/// header will tell. It is counted out when the visit is dropped, also when its task panics.
-fn enter(hub: &Hub, peer: IpAddr, opening: Opening) -> Result<Visit<'_>, Refusal> {
-    if opening == Opening::Proxied && !hub.rules().proxies.contains(peer) {
-        return Err(Refusal::AccessDenied);
-    }
-    let mut visit = hub.shared.admission.enter()?;
-    if opening != Opening::Proxied {
-        hub.admit(&mut visit, peer)?;
-    }
-    Ok(visit)
-}
-
-/// Says why, in place of the banner (RFC 5321 3.1); the connection ends with that.
-async fn refuse(stream: &TcpStream, refusal: Refusal, hub: &Hub) {
-    hub.shared.metrics.connection_refused(refusal);
-    let (mut replies, mut octets) = (Replies::default(), Vec::new());
-    replies.refuse(refusal);
-    replies.swap(&mut octets);
-    let _ = Transport::write_all(stream, octets).await;
+async fn serve_one(stream: TcpStream, client: SocketAddr, opening: Opening, hub: Rc<Hub>) {
+    connection::serve(&stream, client, &hub, opening).await;
 }

@@ -102,8 +102,6 @@ pub struct Session {
     action: Option<Action>,
     events: Vec<Event>,
     deadline: Instant,
-    /// Messages that the client may begin; none without a limit.
-    rate: Option<Arc<Rate>>,
     started: Instant,
     /// Whether it is encrypted.
     secure: bool,
@@ -112,20 +110,13 @@ pub struct Session {
     idle_commands: usize,
     messages: u64,
     octets: u64,
+    /// Messages that the client may begin; none without a limit.
+    rate: Option<Arc<Rate>>,
 }
 
 impl Session {
     /// Starts with the banner, in clear.
     pub fn new(policy: Arc<Policy>, now: Instant) -> Self {
-        Self::start(policy, false, now)
-    }
-
-    /// Starts with the banner, TLS on already (RFC 8314 3.3).
-    pub fn new_secure(policy: Arc<Policy>, now: Instant) -> Self {
-        Self::start(policy, true, now)
-    }
-
-    fn start(policy: Arc<Policy>, secure: bool, now: Instant) -> Self {
         let deadline = now + policy.command_timeout;
         let mut session = Self {
             policy,
@@ -135,28 +126,24 @@ impl Session {
             action: None,
             events: Vec::new(),
             deadline,
-            rate: None,
             started: now,
-            secure,
+            secure: false,
             errors: 0,
             idle_commands: 0,
             messages: 0,
             octets: 0,
+            rate: None,
         };
         let policy = Arc::clone(&session.policy);
         session.say(220, "", format_args!("{} ESMTP ringpost", policy.hostname));
         session
     }
 
-    /// Says no in place of the banner (RFC 5321 3.1), and nothing else. Nothing of it is counted: it is a connection that was
-    /// refused, and no session.
-    pub fn turn_away(policy: Arc<Policy>, refusal: Refusal, now: Instant) -> Self {
-        let mut session = Self::new(policy, now);
-        session.replies = Replies::default();
-        session.replies.refuse(refusal);
-        session.close();
-        session.events.clear();
-        session
+    /// TLS is on before the banner (RFC 8314 3.3): begins with it now.
+    pub fn begin_secure(&mut self, policy: Arc<Policy>, now: Instant) {
+        let rate = self.rate.take();
+        *self = Self::new(policy, now);
+        (self.secure, self.rate) = (true, rate);
     }
 
     /// Which input comes next.

@@ -123,22 +123,19 @@ pub enum SessionEnd {
     Refused,
     /// The TLS handshake failed.
     HandshakeFailed,
-    /// What stood in front of it was no PROXY header.
-    ProxyHeader,
     /// ringpost was stopping.
     Shutdown,
     /// The connection broke.
     Error,
 }
 
-const ENDS: [(SessionEnd, &str); 9] = [
+const ENDS: [(SessionEnd, &str); 8] = [
     (SessionEnd::Quit, "quit"),
     (SessionEnd::ClosedByClient, "closed_by_client"),
     (SessionEnd::TimedOut, "timed_out"),
     (SessionEnd::TooManyErrors, "too_many_errors"),
     (SessionEnd::Refused, "refused"),
     (SessionEnd::HandshakeFailed, "tls_handshake_failed"),
-    (SessionEnd::ProxyHeader, "proxy_header"),
     (SessionEnd::Shutdown, "shutdown"),
     (SessionEnd::Error, "error"),
 ];
