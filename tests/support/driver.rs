@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ringpost::smtp::data::oracle;
 use ringpost::smtp::policy::Policy;
 use ringpost::smtp::refusal::Refusal;
 use ringpost::smtp::session::{Action, Expects, Session};
@@ -48,6 +49,8 @@ pub struct Driver {
     now: Instant,
     input: Vec<u8>,
     open: Option<Committed>,
+    /// The data of the open message as it came in, for the oracle.
+    raw: Vec<u8>,
 }
 
 impl Driver {
@@ -61,6 +64,7 @@ impl Driver {
             now,
             input: Vec::new(),
             open: None,
+            raw: Vec::new(),
         };
         driver.collect();
         driver
@@ -103,8 +107,11 @@ impl Driver {
     }
 
     fn data(&mut self) {
+        let before = self.raw.len();
+        self.raw.extend_from_slice(&self.input);
         let progress = self.session.receive_data(&mut self.input, self.now);
         assert!(progress.kept <= progress.consumed && progress.consumed <= self.input.len());
+        self.raw.truncate(before + progress.consumed);
         if let Some(open) = &mut self.open {
             open.body.extend_from_slice(&self.input[..progress.kept]);
             let length = open.body.len() - progress.retracted;
@@ -132,6 +139,7 @@ impl Driver {
     }
 
     fn admit(&mut self) {
+        self.raw.clear();
         let room = self.rooms.pop_front().unwrap_or(Ok(()));
         if room.is_ok() {
             let transaction = self.session.transaction().expect("one is being admitted");
@@ -163,6 +171,12 @@ impl Driver {
             size,
             message.body.len() as u64,
             "the session counts what it keeps"
+        );
+        let decoded = oracle(&self.raw).expect("the data has ended");
+        assert_eq!(
+            decoded,
+            (message.body.clone(), self.raw.len()),
+            "the oracle decodes the same"
         );
         self.log.committed.push(message);
         let outcome = self.outcomes.pop_front().unwrap_or(Ok(()));
