@@ -53,6 +53,16 @@ pub const BODY_MINIMUM_READ_OCTETS: usize = 4 * 1024;
 /// from the others.
 pub const BODY_READ_OCTETS: usize = 1024 * 1024;
 
+/// The most plain octets of one TLS record (RFC 8446 5.1).
+pub const TLS_RECORD_PLAIN_OCTETS: usize = 16 * 1024;
+
+/// The least that one read of ciphertext takes: a handshake's flight or a group of commands.
+pub const TLS_READ_OCTETS: usize = 4 * 1024;
+
+/// The most that one read of ciphertext takes: a few records, so that a large body costs few reads and a connection no
+/// more than this beside its body.
+pub const TLS_INCOMING_OCTETS: usize = 64 * 1024;
+
 /// Accepts that a worker keeps in flight per listener: while one completion is handled, the next is under way.
 pub const ACCEPTS_IN_FLIGHT: usize = 4;
 
@@ -88,6 +98,12 @@ pub const REPORT_GRACE_MILLISECONDS: u64 = 1_000;
 /// Time for which a message may wait for room in the in-flight budget before it is told to come back, in milliseconds.
 pub const BUDGET_WAIT_MILLISECONDS: u64 = 20_000;
 
+/// How long a PROXY header may take, in milliseconds: a load balancer sends it with the first packet.
+pub const PROXY_HEADER_MILLISECONDS: u64 = 5_000;
+
+/// How long the end of a TLS session may take to be written, in milliseconds: nothing depends on it.
+pub const FAREWELL_MILLISECONDS: u64 = 1_000;
+
 /// Shortest and longest pause between two looks at the deadlines of a worker's sessions, in milliseconds: SMTP's
 /// deadlines are minutes, tests use some of 50 ms.
 pub const SWEEP_MINIMUM_MILLISECONDS: u64 = 20;
@@ -105,6 +121,8 @@ const _: () = assert!(PROXY_LINE_OCTETS < PROXY_HEADER_OCTETS);
 const _: () = assert!(PROXY_HEADER_OCTETS <= COMMAND_BUFFER_OCTETS);
 const _: () = assert!(BODY_INITIAL_OCTETS >= 2 * BODY_MINIMUM_READ_OCTETS);
 const _: () = assert!(BODY_TRUSTED_OCTETS >= BODY_INITIAL_OCTETS);
+const _: () = assert!(BODY_INITIAL_OCTETS >= TLS_RECORD_PLAIN_OCTETS);
+const _: () = assert!(TLS_INCOMING_OCTETS > TLS_RECORD_PLAIN_OCTETS);
 const _: () = assert!(BODY_READ_OCTETS >= BODY_TRUSTED_OCTETS);
 const _: () = assert!(ENVELOPE_OCTETS + 8 * 1024 <= RECORD_OVERHEAD_OCTETS);
 const _: () = assert!(PATH_OCTETS > LOCAL_PART_OCTETS + 1);

@@ -16,13 +16,15 @@ use tokio::sync::Notify;
 
 use crate::config::{Brokers, Config};
 use crate::limits::{BODY_INITIAL_OCTETS, LISTEN_BACKLOG, REPORT_GRACE_MILLISECONDS};
+use crate::net::certificates::{Certificates, server_config};
+use crate::net::connection::Opening;
 use crate::net::hub::Shared;
-use crate::net::worker::{self, Plan};
+use crate::net::worker::{self, Door, Plan};
 use crate::sink::discard::DiscardSink;
 use crate::sink::embedded::EmbeddedBroker;
 use crate::sink::kafka::{Events, KafkaSink};
 use crate::sink::{Report, Sink};
-use crate::smtp::policy::Policy;
+use crate::smtp::policy::{Policy, Recipients};
 use crate::telemetry::admin::Health;
 use crate::telemetry::metrics::Metrics;
 
@@ -65,19 +67,24 @@ type Channels = Vec<Option<Receiver<Vec<Report>>>>;
 type Started = (Arc<dyn Sink>, Option<Arc<KafkaSink>>, Channels);
 
 impl Server {
-    /// Binds, starts the sink and the workers.
+    /// Binds, starts the sink and the workers. With `certificates`, TLS is offered.
     ///
     /// # Errors
     /// One line that names what could not be had.
-    pub fn start(mut config: Config) -> Result<Self, String> {
+    pub fn start(
+        mut config: Config,
+        certificates: Option<Arc<Certificates>>,
+    ) -> Result<Self, String> {
         let workers = worker_count(config.server.workers);
-        let (listeners, smtp) = bind_all(&config.server.listen, workers)?;
+        let (doors, smtp) = bind_all(&config, workers)?;
         let embedded = start_embedded(&mut config)?;
         let wakers: Vec<Arc<Notify>> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
         let (metrics, handle) = Metrics::new();
         metrics.workers(workers);
         let (sink, kafka, channels) = start_sink(&config, &wakers, &metrics)?;
-        let shared = Arc::new(shared(&config, sink, metrics));
+        let mut shared = shared(&config, sink, metrics);
+        shared.tls = certificates.map(server_config).transpose()?;
+        let shared = Arc::new(shared);
         let brokers = config.kafka.brokers.to_string();
         let mut server = Self {
             smtp,
@@ -90,10 +97,10 @@ impl Server {
             drain_timeout: config.server.drain_timeout,
             embedded,
         };
-        for (index, ((listeners, reported), reports)) in
-            listeners.into_iter().zip(wakers).zip(channels).enumerate()
+        for (index, ((doors, reported), reports)) in
+            doors.into_iter().zip(wakers).zip(channels).enumerate()
         {
-            server.spawn(&config, workers, index, listeners, reported, reports)?;
+            server.spawn(&config, workers, index, doors, reported, reports)?;
         }
         Ok(server)
     }
@@ -103,13 +110,13 @@ impl Server {
         config: &Config,
         workers: usize,
         index: usize,
-        listeners: Vec<TcpListener>,
+        doors: Vec<Door>,
         reported: Arc<Notify>,
         reports: Option<Receiver<Vec<Report>>>,
     ) -> Result<(), String> {
         let plan = Plan {
             index: u32::try_from(index).expect("workers are few"),
-            listeners,
+            doors,
             shared: Arc::clone(&self.shared),
             reported,
             reports,
@@ -245,7 +252,16 @@ fn shared(config: &Config, sink: Arc<dyn Sink>, metrics: Metrics) -> Shared {
         data_timeout: config.limits.data_timeout,
         commit_timeout: config.kafka.delivery_timeout
             + Duration::from_millis(REPORT_GRACE_MILLISECONDS),
-        domains: config.recipients.domains.clone(),
+        message_timeout: config.limits.message_timeout,
+        session_timeout: config.limits.session_timeout,
+        session_messages: config.limits.session_messages as u64,
+        session_octets: config.limits.session_bytes,
+        idle_commands: config.limits.idle_commands,
+        bare_newlines: config.server.bare_newlines,
+        starttls: config.tls.certificate.is_some(),
+        taken: Arc::new(Recipients::everybody_at(
+            config.recipients.domains.iter().map(String::as_str),
+        )),
     };
     Shared {
         policy: Arc::new(policy),
@@ -258,39 +274,48 @@ fn shared(config: &Config, sink: Arc<dyn Sink>, metrics: Metrics) -> Shared {
         connections_per_address: config.limits.connections_per_ip,
         connections: AtomicUsize::new(0),
         addresses: Mutex::new(HashMap::new()),
+        tls: None,
+        handshake_timeout: config.tls.handshake_timeout,
         draining: AtomicBool::new(false),
     }
 }
 
-/// A listening socket per worker and address, and the addresses with their ports resolved.
-fn bind_all(
-    addresses: &[SocketAddr],
-    workers: usize,
-) -> Result<(Vec<Vec<TcpListener>>, Vec<SocketAddr>), String> {
-    let mut listeners: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+/// Listening sockets for each worker, and their addresses with the ports resolved.
+fn bind_all(config: &Config, workers: usize) -> Result<(Vec<Vec<Door>>, Vec<SocketAddr>), String> {
+    let mut doors: Vec<Vec<Door>> = (0..workers).map(|_| Vec::new()).collect();
     let mut resolved = Vec::new();
-    for &wanted in addresses {
-        // A socket without SO_REUSEPORT finds out whether somebody else listens there: with it, two servers would
-        // silently share the address.
-        let mut address = wanted;
-        if wanted.port() != 0 {
-            bind(wanted, false).map_err(|error| cannot_listen(wanted, &error))?;
+    let server = &config.server;
+    for (key, addresses, opening) in [
+        ("server.listen", &server.listen, Opening::Clear),
+        ("server.listen_tls", &server.listen_tls, Opening::Tls),
+        (
+            "server.listen_proxy",
+            &server.listen_proxy,
+            Opening::Proxied,
+        ),
+    ] {
+        for &wanted in addresses {
+            let cannot = |error: std::io::Error| cannot_listen(key, wanted, &error);
+            // A socket without SO_REUSEPORT finds out whether somebody else listens there: with it, two servers would
+            // silently share the address.
+            let mut address = wanted;
+            if wanted.port() != 0 {
+                bind(wanted, false).map_err(cannot)?;
+            }
+            for own in &mut doors {
+                let listener = bind(address, true).map_err(cannot)?;
+                address = listener.local_addr().map_err(cannot)?;
+                own.push(Door { listener, opening });
+            }
+            resolved.push(address);
         }
-        for own in &mut listeners {
-            let listener = bind(address, true).map_err(|error| cannot_listen(wanted, &error))?;
-            address = listener
-                .local_addr()
-                .map_err(|error| cannot_listen(wanted, &error))?;
-            own.push(listener);
-        }
-        resolved.push(address);
     }
-    Ok((listeners, resolved))
+    Ok((doors, resolved))
 }
 
-fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> String {
+fn cannot_listen(key: &str, address: SocketAddr, error: &std::io::Error) -> String {
     format!(
-        "server.listen: {address}: cannot listen there: {error}; choose another address or stop who has it"
+        "{key}: {address}: cannot listen there: {error}; choose another address or stop who has it"
     )
 }
 

@@ -2,24 +2,21 @@
 //! message's 250 without the outcome "stored".
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ringpost::smtp::policy::Policy;
+use ringpost::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
 use ringpost::smtp::refusal::Refusal;
 use ringpost::smtp::session::{Action, Expects, Session};
 
 fn policy() -> Arc<Policy> {
-    let minute = Duration::from_secs(60);
-    Arc::new(Policy {
-        hostname: "mx.example".into(),
-        message_size: 50,
-        recipients: 2,
-        errors: 4,
-        command_timeout: minute,
-        data_timeout: minute,
-        commit_timeout: minute,
-        domains: vec!["mx.example".into()],
-    })
+    let mut policy = Policy::new("mx.example");
+    policy.message_size = 50;
+    policy.recipients = 2;
+    policy.errors = 8;
+    policy.taken = Arc::new(Recipients::everybody_at(["mx.example"]));
+    policy.bare_newlines = BareNewlinePolicy::Accept;
+    policy.starttls = true;
+    Arc::new(policy)
 }
 
 /// What a dialogue came to.
@@ -88,7 +85,7 @@ impl Driver {
                     self.body.clear();
                     self.session.admit(Ok(()), Instant::now());
                 }
-                Action::Commit { size } => {
+                Action::Commit { size, .. } => {
                     assert_eq!(size, self.body.len() as u64);
                     self.log.committed.push(std::mem::take(&mut self.body));
                     let outcome = if self.outcomes.is_empty() {
@@ -99,6 +96,10 @@ impl Driver {
                     self.session.resolve(outcome, Instant::now());
                 }
                 Action::Discard => self.body.clear(),
+                Action::StartTls => {
+                    self.input.clear();
+                    self.session.secured(Instant::now());
+                }
                 Action::Close => {}
             }
         }
@@ -120,6 +121,134 @@ MAIL FROM:<a@b>\r\nRCPT TO:<x@other>\r\nRCPT TO:<x@mx.example>\r\nDATA\r\n..one\
 MAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nDATA\r\n.\r\nRSET\r\n\
 MAIL FROM:<a@b>\r\nRCPT TO:<x@mx.example>\r\nRCPT TO:<y@mx.example>\r\nRCPT TO:<z@mx.example>\r\nDATA\r\n\
 0123456789012345678901234567890123456789012345678901234567890\r\n.\r\nVRFY x\r\nQUIT\r\nNOOP\r\n";
+
+/// Chunks: refused ones are dropped whole, accepted ones are data whatever they hold.
+const CHUNKS: &[u8] = b"EHLO c.example\r\nBDAT 6 LAST\r\nQUIT\r\nMAIL FROM:<a@b> BODY=BINARYMIME\r\n\
+RCPT TO:<x@mx.example>\r\nDATA\r\nBDAT 4\r\na\r\n.RCPT TO:<x@mx.example>\r\nBDAT 0\r\nBDAT 5 LAST\r\n\r\n.\r\n\
+MAIL FROM:<a@b>\r\nRCPT TO:<x@mx.example>\r\nBDAT 2\r\nabBDAT 49 LAST\r\n\
+0123456789012345678901234567890123456789012345678BDAT 6 LAST\r\nQUIT\r\n\
+MAIL FROM:<a@b>\r\nRCPT TO:<x@mx.example>\r\nBDAT 2\r\nabRSET\r\n\
+MAIL FROM:<a@b>\r\nRCPT TO:<x@mx.example>\r\nBDAT 0 LAST\r\nQUIT\r\n";
+
+#[test]
+fn chunks_say_the_same_however_they_are_cut() {
+    let whole = run(CHUNKS, &[]);
+    let codes: Vec<&str> = whole
+        .said
+        .lines()
+        .filter(|l| l.as_bytes()[3] == b' ')
+        .map(|l| &l[..3])
+        .collect();
+    let expected = [
+        "220", "250", "503", "250", "250", "503", // DATA for a binary message
+        "250", "503", "250", "250", // RCPT between chunks; stored
+        "250", "250", "250", "552", "503", // too big; the next chunk is without a transaction
+        "250", "250", "250", "250", // RSET
+        "250", "250", "451", "221",
+    ];
+    assert_eq!(codes, expected, "{}", whole.said);
+    assert_eq!(whole.committed, [&b"a\r\n.\r\n.\r\n"[..], b""]);
+    for first in 0..=CHUNKS.len() {
+        assert_eq!(run(CHUNKS, &[first]), whole, "cut at {first}");
+        for second in (first..=CHUNKS.len()).step_by(3) {
+            let cut = run(CHUNKS, &[first, second]);
+            assert_eq!(cut, whole, "cut at {first} and {second}");
+        }
+    }
+}
+
+#[test]
+fn what_was_pipelined_in_clear_behind_starttls_is_never_answered() {
+    let mut driver = Driver::new(Vec::new());
+    driver.receive(b"EHLO c\r\nSTARTTLS\r\nMAIL FROM:<injected@b>\r\n");
+    driver.receive(b"EHLO c\r\nSTARTTLS\r\nMAIL FROM:<a@b>\r\n");
+    let said = driver.log.said;
+    let after = said.split_once("220 2.0.0 Ready to start TLS\r\n").unwrap();
+    assert!(after.0.contains("250 STARTTLS\r\n"), "{said}");
+    assert!(!after.1.contains("250 STARTTLS\r\n"), "{said}");
+    assert!(after.1.starts_with("250-mx.example\r\n"), "{said}");
+    assert!(after.1.contains("503 5.5.1 STARTTLS"), "{said}");
+    assert_eq!(after.1.matches("250 2.1.0").count(), 1, "{said}");
+}
+
+#[test]
+fn what_is_no_mail_client_is_told_so_and_closed() {
+    for opening in [
+        &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
+        b"\x16\x03\x01\x02\x00\x01",
+    ] {
+        let mut driver = Driver::new(Vec::new());
+        driver.receive(opening);
+        assert!(
+            driver.log.said.contains("\r\n521 5.5.1 "),
+            "{}",
+            driver.log.said
+        );
+        assert_eq!(driver.session.expects(), Expects::Nothing);
+    }
+}
+
+#[test]
+fn a_message_that_drips_ends_at_its_total_deadline() {
+    let now = Instant::now();
+    let mut session = Session::new(policy(), now);
+    session.receive(
+        b"HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nDATA\r\n",
+        now,
+    );
+    session.poll_action();
+    session.admit(Ok(()), now);
+    let (mut later, step) = (now, Policy::new("").data_timeout / 2);
+    let most = Policy::new("").message_timeout;
+    while session.deadline() > later {
+        session.receive_data(&mut b"x".to_vec(), later);
+        assert!(session.deadline() <= now + most);
+        later += step;
+    }
+    assert!(
+        later >= now + most,
+        "each octet renewed the wait for the next, up to the end"
+    );
+}
+
+#[test]
+fn sessions_have_their_limits() {
+    let limited = |change: fn(&mut Policy), input: &[u8]| {
+        let mut policy = Policy::new("mx.example");
+        change(&mut policy);
+        let mut driver = Driver::new(Vec::new());
+        driver.session = Session::new(Arc::new(policy), Instant::now());
+        driver.receive(input);
+        driver.log.said
+    };
+    let mail = b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\nx\r\n.\r\nMAIL FROM:<>\r\n";
+    let said = limited(|policy| policy.session_messages = 1, mail);
+    assert!(said.contains("LIMITS RCPTMAX=100 MAILMAX=1\r\n"), "{said}");
+    assert!(said.ends_with(
+        "421 4.7.0 Enough mail for one connection; closing it, please open another\r\n"
+    ));
+    let said = limited(|policy| policy.session_octets = 3, mail);
+    assert!(said.contains("421 4.7.0 Enough"), "{said}");
+    let said = limited(|policy| policy.session_octets = 4, mail);
+    assert!(!said.contains("421"), "{said}");
+    let said = limited(
+        |policy| policy.idle_commands = 3,
+        b"NOOP\r\nRSET\r\nNOOP\r\nNOOP\r\n",
+    );
+    assert!(
+        said.ends_with("421 4.7.0 Too many commands without a message; closing the connection\r\n")
+    );
+    let said = limited(
+        |policy| policy.session_timeout = std::time::Duration::ZERO,
+        b"NOOP\r\n",
+    );
+    assert!(said.contains("421 4.4.2 The session is too long"), "{said}");
+    let said = limited(
+        |_| {},
+        b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\nx\ny\r\n.\r\n",
+    );
+    assert!(said.contains("550 5.6.0 "), "{said}");
+}
 
 #[test]
 fn a_dialogue_says_the_same_however_it_is_cut() {
@@ -209,7 +338,13 @@ fn a_deadline_says_421_to_a_client_and_451_to_a_commit() {
     );
     session.admit(Ok(()), Instant::now());
     session.receive_data(&mut b".\r\n".to_vec(), Instant::now());
-    assert_eq!(session.poll_action(), Some(Action::Commit { size: 0 }));
+    assert_eq!(
+        session.poll_action(),
+        Some(Action::Commit {
+            size: 0,
+            bare_newlines: false
+        })
+    );
     session.expire(Instant::now());
     let mut said = Vec::new();
     session.replies().swap(&mut said);

@@ -3,12 +3,14 @@
 use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::SignalKind;
 
 use crate::config::{self, Brokers, Config, Loaded};
 use crate::limits::RECORD_OVERHEAD_OCTETS;
+use crate::net::certificates::{Certificates, Pair, changed};
 use crate::net::probe;
 use crate::server::Server;
 use crate::sink::kafka;
@@ -73,16 +75,10 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return failed(2, &error.to_string()),
     };
-    if let (Some(certificate), Some(key)) = (&loaded.config.tls.certificate, &loaded.config.tls.key)
-    {
-        if let Err(error) = config::certificate::load(certificate, key) {
-            return failed(2, &error);
-        }
-        return failed(
-            2,
-            "tls.certificate: STARTTLS is not offered by this version; remove tls.certificate and tls.key",
-        );
-    }
+    let certificates = match ServedCertificates::load(&loaded.config.tls) {
+        Ok(certificates) => certificates,
+        Err(error) => return failed(2, &error),
+    };
     for warning in &loaded.warnings {
         eprintln!("ringpost: warning: {warning}");
     }
@@ -102,7 +98,7 @@ pub fn run(options: &Options) -> ExitCode {
         .build();
     match runtime
         .map_err(|error| error.to_string())
-        .and_then(|runtime| runtime.block_on(serve(config, &log)))
+        .and_then(|runtime| runtime.block_on(serve(config, certificates, &log)))
     {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(1, &error),
@@ -168,6 +164,56 @@ fn failed(code: u8, error: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// The certificates that are served and the files that they come from.
+struct ServedCertificates {
+    served: Arc<Certificates>,
+    pairs: Vec<Pair>,
+}
+
+impl ServedCertificates {
+    fn load(tls: &config::Tls) -> Result<Option<Self>, String> {
+        let first = tls.certificate.iter().zip(&tls.key);
+        let pairs: Vec<Pair> = first
+            .chain(tls.sni_certificates.iter().zip(&tls.sni_keys))
+            .map(|(certificate, key)| Pair {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            })
+            .collect();
+        if pairs.is_empty() {
+            return Ok(None);
+        }
+        let served = Arc::new(Certificates::load(&pairs)?);
+        Ok(Some(Self { served, pairs }))
+    }
+
+    fn reload(&self) {
+        match self.served.reload(&self.pairs) {
+            Ok(()) => tracing::info!(count = self.pairs.len(), "certificates were loaded again"),
+            Err(error) => tracing::error!("{error}; the certificates from before are served on"),
+        }
+    }
+}
+
+/// Pause between two looks at the certificates' files.
+const CERTIFICATE_WATCH: Duration = Duration::from_secs(10);
+
+/// Loads the certificates again when their files change, as tools that renew them do. For ever.
+async fn watch_certificates(certificates: Option<ServedCertificates>) {
+    let Some(certificates) = certificates else {
+        return std::future::pending().await;
+    };
+    let mut known = changed(&certificates.pairs);
+    loop {
+        tokio::time::sleep(CERTIFICATE_WATCH).await;
+        let now = changed(&certificates.pairs);
+        if now != known {
+            certificates.reload();
+            known = now;
+        }
+    }
+}
+
 /// Lines that a slow standard error cost, every few seconds.
 async fn watch_log(log: &log::LogHandle, counters: &Metrics) {
     loop {
@@ -176,7 +222,11 @@ async fn watch_log(log: &log::LogHandle, counters: &Metrics) {
     }
 }
 
-async fn serve(config: Config, log: &log::LogHandle) -> Result<(), String> {
+async fn serve(
+    config: Config,
+    certificates: Option<ServedCertificates>,
+    log: &log::LogHandle,
+) -> Result<(), String> {
     let (topic, quick_start) = (
         config.kafka.topic.clone(),
         config.kafka.brokers == Brokers::Embedded,
@@ -197,7 +247,8 @@ async fn serve(config: Config, log: &log::LogHandle) -> Result<(), String> {
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    let server = Server::start(config)?;
+    let served = certificates.as_ref().map(|own| Arc::clone(&own.served));
+    let server = Server::start(config, served)?;
     let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
     if quick_start {
         hints(&smtp[0], &server.brokers, &topic, &address.to_string());
@@ -219,6 +270,7 @@ async fn serve(config: Config, log: &log::LogHandle) -> Result<(), String> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = watch_log(log, &counters) => {}
+        () = watch_certificates(certificates) => {}
     }
     tracing::info!("draining; a second signal ends at once");
     let drained = tokio::task::spawn_blocking(move || server.stop());

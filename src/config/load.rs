@@ -124,8 +124,10 @@ impl Draft {
         let (items, whole) = match entry.content {
             Content::One(written) => (Vec::new(), written),
             Content::List(items, whole) => (items, whole),
-            Content::Properties(properties) => {
-                self.config.kafka.properties.extend(properties);
+            Content::Table(pairs, start) => {
+                let (_, at) = entry.setting.table().expect("a table has been read");
+                at(&mut self.config).extend(pairs);
+                self.places.insert(key, place(start));
                 return;
             }
         };
@@ -365,6 +367,55 @@ mod tests {
     }
 
     #[test]
+    fn lists_of_recipients_are_a_table_of_domains() {
+        let text = "[recipients]\ndomains = [\"example.com\", \"*.Sub.example\"]\n\
+                    lists = { \"Example.com.\" = \"a.txt\", \"*.sub.example\" = \"b.txt\" }\n\
+                    [access]\nallow = [\"::1\"]\ndeny = [\"192.0.2.0/24\"]\n";
+        let config = from_file(text).expect("no mistake").config;
+        let lists: Vec<_> = config.recipients.lists.iter().collect();
+        let pair = |name: &str, path: &str| (name.to_owned(), path.to_owned());
+        assert_eq!(
+            lists
+                .iter()
+                .map(|(name, path)| pair(name, path))
+                .collect::<Vec<_>>(),
+            [pair("*.sub.example", "b.txt"), pair("example.com", "a.txt")]
+        );
+        assert_eq!(
+            (config.access.allow.len(), config.access.deny.len()),
+            (1, 1)
+        );
+        let variables = [
+            ("RINGPOST_RECIPIENTS_DOMAINS", "a.example,b.example"),
+            ("RINGPOST_RECIPIENTS_LISTS", "A.example=a b.txt"),
+        ];
+        let config = from_environment(&variables).expect("no mistake").config;
+        assert_eq!(config.recipients.lists["a.example"], "a b.txt");
+        for (text, problem) in [
+            (
+                "[recipients]\nlists = { \"a.example\" = \"a.txt\" }",
+                ":2:1: recipients.lists has a list for a.example, which recipients.domains does not name: add it there, or \
+                 remove the list",
+            ),
+            (
+                "[recipients.lists]\n\"joe@a.example\" = \"a.txt\"",
+                ":2:1: recipients.lists.joe@a.example: is a mailbox: a domain is expected, such as a.example",
+            ),
+            (
+                "[recipients.lists]\n\"*\" = \"a\"\n\"*.\" = \"b\"",
+                ":3:1: recipients.lists.*.: is set twice, written in two ways: remove one",
+            ),
+            (
+                "[access]\ndeny = [\"192.0.2.1/24\"]",
+                ":2:9: access.deny = \"192.0.2.1/24\": has bits set behind its prefix: write 192.0.2.0/24, or 192.0.2.1 for \
+                 the one address",
+            ),
+        ] {
+            assert_eq!(problems(text), [problem]);
+        }
+    }
+
+    #[test]
     fn nothing_given_is_the_quick_start() {
         let loaded = load(None, [], &[]).expect("the defaults are fit for use");
         let mut expected = Config::default();
@@ -505,7 +556,7 @@ mod tests {
             ),
             (
                 "[zzz]",
-                ":1:2: unknown section [zzz]: there are server, limits, recipients, tls, kafka, admin, log",
+                ":1:2: unknown section [zzz]: there are server, limits, recipients, access, tls, kafka, admin, log",
             ),
             (
                 "log = 1",
@@ -722,7 +773,7 @@ mod tests {
             (
                 "RINGPOST_KAFKA_PROPERTIES",
                 "sasl.password=hunter2;acks=1",
-                "RINGPOST_KAFKA_PROPERTIES: its property \"acks\" is not for kafka.properties: it is always all, as a 250 promises \
+                "RINGPOST_KAFKA_PROPERTIES: its entry \"acks\" is not for kafka.properties: it is always all, as a 250 promises \
                  that every in-sync replica has the message",
             ),
         ];
@@ -866,7 +917,7 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(
             found[0].ends_with(
-                "kafka.properties.linger.ms: is set twice, with quotes and without: remove one"
+                "kafka.properties.linger.ms: is set twice, written in two ways: remove one"
             ),
             "{found:?}"
         );

@@ -34,6 +34,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::smtp::access::Network;
+use crate::smtp::policy::BareNewlinePolicy;
+
 /// Everything that an operator can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -43,6 +46,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[recipients]`: whom mail is taken for.
     pub recipients: Recipients,
+    /// `[access]`: which networks are served.
+    pub access: Access,
     /// `[tls]`: the certificate offered with STARTTLS.
     pub tls: Tls,
     /// `[kafka]`: where messages go.
@@ -60,10 +65,18 @@ pub struct Server {
     pub hostname: String,
     /// Where SMTP is listened for; port 0 lets the kernel choose. Never empty.
     pub listen: Vec<SocketAddr>,
+    /// Where SMTP is listened for with TLS from the first octet.
+    pub listen_tls: Vec<SocketAddr>,
+    /// Where SMTP is listened for behind the PROXY protocol.
+    pub listen_proxy: Vec<SocketAddr>,
     /// Threads that serve connections; 0 is one per available core.
     pub workers: usize,
     /// Whether a Received field is put in front of each message.
     pub trace: bool,
+    /// What becomes of a message that holds a bare CR or a bare LF.
+    pub bare_newlines: BareNewlinePolicy,
+    /// Proxies whose PROXY header is believed.
+    pub proxy_networks: Vec<Network>,
     /// How long a drain may take after SIGTERM.
     pub drain_timeout: Duration,
 }
@@ -79,6 +92,14 @@ pub struct Limits {
     pub connections: usize,
     /// Open SMTP connections from one client address; 0 is no limit.
     pub connections_per_ip: usize,
+    /// Open SMTP connections from one network; 0 is no limit.
+    pub connections_per_network: usize,
+    /// Bits of an IPv4 address that make a network.
+    pub network_prefix_ipv4: usize,
+    /// Bits of an IPv6 address that make a network.
+    pub network_prefix_ipv6: usize,
+    /// Messages that one client address may begin in a minute; 0 is no limit.
+    pub messages_per_minute_per_ip: usize,
     /// Messages between their first octet and their reply, of all workers together.
     pub in_flight_messages: usize,
     /// Octets that those messages may hold; at least `message_size`.
@@ -87,6 +108,16 @@ pub struct Limits {
     pub command_timeout: Duration,
     /// The longest wait for the next part of a message.
     pub data_timeout: Duration,
+    /// The longest time from the reply to DATA, or from the first BDAT, to the end of a message.
+    pub message_timeout: Duration,
+    /// The age at which a session ends once it is outside of a transaction.
+    pub session_timeout: Duration,
+    /// Messages of one session; 0 is no limit.
+    pub session_messages: usize,
+    /// Octets of all messages of one session; 0 is no limit.
+    pub session_bytes: u64,
+    /// Commands in a row that bring no message forward before a session is closed with 421.
+    pub idle_commands: usize,
     /// Erroneous commands of a session before it is closed with 421.
     pub errors: usize,
 }
@@ -96,6 +127,21 @@ pub struct Limits {
 pub struct Recipients {
     /// Lower-case patterns without a trailing dot: `example.com` (itself), `*.example.com` (any name below it), `*` (all).
     pub domains: Vec<String>,
+    /// Characters of which each divides a local-part from what its owner put behind it.
+    pub delimiter: String,
+    /// Whether local-parts on a list that differ in case alone are two.
+    pub case_sensitive: bool,
+    /// Paths of the lists of recipients, by a pattern that is in `domains` as well.
+    pub lists: BTreeMap<String, String>,
+}
+
+/// `[access]`: which networks are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Those that are.
+    pub allow: Vec<Network>,
+    /// Those that are not.
+    pub deny: Vec<Network>,
 }
 
 /// `[tls]`: the certificate offered with STARTTLS; both are set, or neither.
@@ -105,6 +151,12 @@ pub struct Tls {
     pub certificate: Option<PathBuf>,
     /// PEM file of its private key.
     pub key: Option<PathBuf>,
+    /// PEM files of further certificates, chosen by name.
+    pub sni_certificates: Vec<PathBuf>,
+    /// PEM files of their keys, in the same order; as many.
+    pub sni_keys: Vec<PathBuf>,
+    /// The longest time of a handshake.
+    pub handshake_timeout: Duration,
 }
 
 /// `[kafka]`: where messages go.

@@ -14,12 +14,14 @@ use std::time::Duration;
 
 use super::setting::{Kind, Section, Setting};
 use super::{
-    Admin, Brokers, Config, Kafka, Limits, Log, LogFormat, Recipients, RecordKey, Server, Tls,
-    value,
+    Access, Admin, Brokers, Config, Kafka, Limits, Log, LogFormat, Recipients, RecordKey, Server,
+    Tls, value,
 };
+use crate::smtp::access::Network;
+use crate::smtp::policy::BareNewlinePolicy;
 
 /// The sections in the order in which they are documented.
-pub(super) const SECTIONS: [Section; 7] = [
+pub(super) const SECTIONS: [Section; 8] = [
     Section {
         name: "server",
         doc: "The SMTP side as a whole.",
@@ -31,6 +33,11 @@ pub(super) const SECTIONS: [Section; 7] = [
     Section {
         name: "recipients",
         doc: "Whom mail is taken for.",
+    },
+    Section {
+        name: "access",
+        doc: "Which networks are served. Of all networks of both lists that hold a client's address, the one with the longest \
+              prefix decides; where both lists have it, the client is refused, as it is where none holds its address.",
     },
     Section {
         name: "tls",
@@ -57,7 +64,7 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
 /// The options, section by section.
-pub static SETTINGS: [Setting; 26] = [
+pub static SETTINGS: [Setting; 47] = [
     Setting {
         key: "server.hostname",
         kind: Kind::Text(
@@ -90,6 +97,37 @@ pub static SETTINGS: [Setting; 26] = [
         reload: false,
     },
     Setting {
+        key: "server.listen_tls",
+        kind: Kind::List(
+            "IP addresses with a port, such as `0.0.0.0:465`",
+            |config| config.server.listen_tls.clear(),
+            |config, text| {
+                config.server.listen_tls.push(value::address(text)?);
+                Ok(())
+            },
+        ),
+        default: "",
+        doc: "Where SMTP is listened for with TLS from the first octet (RFC 8314 3.3). Needs `tls.certificate`.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "server.listen_proxy",
+        kind: Kind::List(
+            "IP addresses with a port, such as `0.0.0.0:2526`",
+            |config| config.server.listen_proxy.clear(),
+            |config, text| {
+                config.server.listen_proxy.push(value::address(text)?);
+                Ok(())
+            },
+        ),
+        default: "",
+        doc: "Where SMTP is listened for behind a load balancer that sends the PROXY protocol, version 1 or 2, in front of \
+              each connection. The client that it names is the one that limits, records and logs see.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
         key: "server.workers",
         kind: Kind::Count(0, 1024, |config| &mut config.server.workers),
         default: "0",
@@ -105,6 +143,39 @@ pub static SETTINGS: [Setting; 26] = [
               is exactly what the client sent.",
         flag: None,
         reload: false,
+    },
+    Setting {
+        key: "server.bare_newlines",
+        kind: Kind::Choice(&[
+            ("reject", |config| {
+                config.server.bare_newlines = BareNewlinePolicy::Reject;
+            }),
+            ("accept", |config| {
+                config.server.bare_newlines = BareNewlinePolicy::Accept;
+            }),
+        ]),
+        default: "reject",
+        doc: "What becomes of a message that holds a CR or an LF that is not part of CRLF. `reject`: 550 5.6.0. `accept`: it is \
+              data, and the record's header `smtp_bare_newlines` warns those who read it. It never ends a line or a message \
+              here, but other software may take it for one, which is what SMTP smuggling needs (CVE-2023-51764). Messages \
+              that come by BDAT are not looked through.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "server.proxy_networks",
+        kind: Kind::List(
+            "networks, such as `192.0.2.0/24` or `2001:db8::/32`, or addresses",
+            |config| config.server.proxy_networks.clear(),
+            |config, text| {
+                config.server.proxy_networks.push(Network::parse(text)?);
+                Ok(())
+            },
+        ),
+        default: "127.0.0.0/8,::1/128",
+        doc: "The proxies that a listener behind the PROXY protocol believes; a connection from elsewhere is closed there.",
+        flag: None,
+        reload: true,
     },
     Setting {
         key: "server.drain_timeout",
@@ -152,6 +223,44 @@ pub static SETTINGS: [Setting; 26] = [
         reload: false,
     },
     Setting {
+        key: "limits.connections_per_network",
+        kind: Kind::Count(0, 1_000_000, |config| {
+            &mut config.limits.connections_per_network
+        }),
+        default: "0",
+        doc: "Open connections from one network, which is as large as the two options below say; further ones are answered \
+              421. 0: no limit.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.network_prefix_ipv4",
+        kind: Kind::Count(1, 32, |config| &mut config.limits.network_prefix_ipv4),
+        default: "24",
+        doc: "Bits of an IPv4 address that make a network.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.network_prefix_ipv6",
+        kind: Kind::Count(1, 128, |config| &mut config.limits.network_prefix_ipv6),
+        default: "64",
+        doc: "Bits of an IPv6 address that make a network: one host usually has all addresses of a /64.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.messages_per_minute_per_ip",
+        kind: Kind::Count(0, 1_000_000, |config| {
+            &mut config.limits.messages_per_minute_per_ip
+        }),
+        default: "0",
+        doc: "Messages that one address may begin in a minute, all at once or spread, over all of its connections; at a further \
+              one MAIL is answered 451. An IPv6 network counts as one address. 0: no limit.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
         key: "limits.in_flight_messages",
         kind: Kind::Count(1, 10_000_000, |config| {
             &mut config.limits.in_flight_messages
@@ -189,6 +298,52 @@ pub static SETTINGS: [Setting; 26] = [
         reload: false,
     },
     Setting {
+        key: "limits.message_timeout",
+        kind: Kind::Time(10, 24 * HOUR, |config| &mut config.limits.message_timeout),
+        default: "30min",
+        doc: "How long a message may take from the reply to DATA, or from its first BDAT, to its end, however its octets drip, \
+              before the client is answered 421.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.session_timeout",
+        kind: Kind::Time(10, 7 * 24 * HOUR, |config| {
+            &mut config.limits.session_timeout
+        }),
+        default: "24h",
+        doc: "The age at which a session is answered 421 as soon as it is outside of a transaction.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.session_messages",
+        kind: Kind::Count(0, 1_000_000_000, |config| {
+            &mut config.limits.session_messages
+        }),
+        default: "0",
+        doc: "Messages of one session; the next MAIL is answered 421. Advertised as MAILMAX (RFC 9422). 0: no limit.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.session_bytes",
+        kind: Kind::Size(0, 1024 * GIB, |config| &mut config.limits.session_bytes),
+        default: "0",
+        doc: "Octets of all messages of one session; once they are reached, the next MAIL is answered 421. 0: no limit.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.idle_commands",
+        kind: Kind::Count(1, 1_000_000, |config| &mut config.limits.idle_commands),
+        default: "1000",
+        doc: "Commands in a row that bring no message forward, such as NOOP, before a session is answered 421 and closed. An \
+              accepted recipient, a chunk and a message start the count anew.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
         key: "limits.errors",
         kind: Kind::Count(1, 10_000, |config| &mut config.limits.errors),
         default: "20",
@@ -207,9 +362,75 @@ pub static SETTINGS: [Setting; 26] = [
             },
         ),
         default: "*",
-        doc: "The domains that mail is taken for; other recipients are answered 550. `*.example.com` does not include \
+        doc: "The domains that mail is taken for; other recipients are answered 550 5.7.1. `*.example.com` does not include \
               `example.com` itself.",
         flag: Some("--domain"),
+        reload: true,
+    },
+    Setting {
+        key: "recipients.delimiter",
+        kind: Kind::Text(
+            "up to 4 of ``!#$%&'*+-/=?^_`{|}~.``, or nothing",
+            |config, text| {
+                config.recipients.delimiter = value::delimiters(text)?;
+                Ok(())
+            },
+        ),
+        default: "+",
+        doc: "Characters of which each divides the local-part of a listed recipient from what its owner put behind it: with \
+              `+`, mail for `joe+shop@example.com` is taken where `joe` is listed. Empty: none.",
+        flag: None,
+        reload: true,
+    },
+    Setting {
+        key: "recipients.case_sensitive",
+        kind: Kind::Switch(|config| &mut config.recipients.case_sensitive),
+        default: "false",
+        doc: "Whether `Joe` and `joe` on a list of recipients are two.",
+        flag: None,
+        reload: true,
+    },
+    Setting {
+        key: "recipients.lists",
+        kind: Kind::Table("paths", value::domain_pattern, |config| {
+            &mut config.recipients.lists
+        }),
+        default: "",
+        doc: "Files that list the recipients of a domain, such as `\"example.com\" = \"/etc/ringpost/example.com.txt\"`: one \
+              local-part or address a line, `#` begins a comment; who is not listed is answered 550 5.1.1. Each name also \
+              stands in `recipients.domains`; domains without a list take everybody. See \
+              [recipients.md](recipients.md). In the environment: `domain=path;domain=path`.",
+        flag: None,
+        reload: true,
+    },
+    Setting {
+        key: "access.allow",
+        kind: Kind::List(
+            "networks, such as `192.0.2.0/24` or `2001:db8::/32`, or addresses",
+            |config| config.access.allow.clear(),
+            |config, text| {
+                config.access.allow.push(Network::parse(text)?);
+                Ok(())
+            },
+        ),
+        default: "0.0.0.0/0,::/0",
+        doc: "Networks that are served. To serve a few alone, name these and no more.",
+        flag: None,
+        reload: true,
+    },
+    Setting {
+        key: "access.deny",
+        kind: Kind::List(
+            "networks, such as `192.0.2.0/24` or `2001:db8::/32`, or addresses",
+            |config| config.access.deny.clear(),
+            |config, text| {
+                config.access.deny.push(Network::parse(text)?);
+                Ok(())
+            },
+        ),
+        default: "",
+        doc: "Networks that are not: their connections are answered 554 instead of the greeting, and closed.",
+        flag: None,
         reload: true,
     },
     Setting {
@@ -234,6 +455,45 @@ pub static SETTINGS: [Setting; 26] = [
         doc: "PEM file of the certificate's private key. Set both or neither.",
         flag: Some("--tls-key"),
         reload: true,
+    },
+    Setting {
+        key: "tls.sni_certificates",
+        kind: Kind::List(
+            "PEM files",
+            |config| config.tls.sni_certificates.clear(),
+            |config, text| {
+                config.tls.sni_certificates.push(PathBuf::from(text));
+                Ok(())
+            },
+        ),
+        default: "",
+        doc: "Further certificates with their chains, chosen by the name that the client asks for (SNI, RFC 6066 3). A name \
+              that none is for gets `tls.certificate`. All files are read again on SIGHUP, and when they change.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "tls.sni_keys",
+        kind: Kind::List(
+            "PEM files",
+            |config| config.tls.sni_keys.clear(),
+            |config, text| {
+                config.tls.sni_keys.push(PathBuf::from(text));
+                Ok(())
+            },
+        ),
+        default: "",
+        doc: "Their private keys, in the same order.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "tls.handshake_timeout",
+        kind: Kind::Time(10, 10 * MINUTE, |config| &mut config.tls.handshake_timeout),
+        default: "30s",
+        doc: "How long a TLS handshake may take before the connection is closed.",
+        flag: None,
+        reload: false,
     },
     Setting {
         key: "kafka.brokers",
@@ -302,7 +562,9 @@ pub static SETTINGS: [Setting; 26] = [
     },
     Setting {
         key: "kafka.properties",
-        kind: Kind::Properties(|config| &mut config.kafka.properties),
+        kind: Kind::Table("properties", value::property_name, |config| {
+            &mut config.kafka.properties
+        }),
         default: "",
         doc: "Any property of librdkafka's producer, such as `compression.type = \"zstd\"`, `security.protocol = \"ssl\"` or \
               `linger.ms = 5`; values are strings, numbers or booleans. Properties that ringpost sets itself are refused: \
@@ -391,8 +653,12 @@ fn blank() -> Config {
         server: Server {
             hostname: String::new(),
             listen: Vec::new(),
+            listen_tls: Vec::new(),
+            listen_proxy: Vec::new(),
             workers: 0,
             trace: false,
+            bare_newlines: BareNewlinePolicy::Reject,
+            proxy_networks: Vec::new(),
             drain_timeout: Duration::ZERO,
         },
         limits: Limits {
@@ -400,18 +666,37 @@ fn blank() -> Config {
             recipients: 0,
             connections: 0,
             connections_per_ip: 0,
+            connections_per_network: 0,
+            network_prefix_ipv4: 0,
+            network_prefix_ipv6: 0,
+            messages_per_minute_per_ip: 0,
             in_flight_messages: 0,
             in_flight_bytes: 0,
             command_timeout: Duration::ZERO,
             data_timeout: Duration::ZERO,
+            message_timeout: Duration::ZERO,
+            session_timeout: Duration::ZERO,
+            session_messages: 0,
+            session_bytes: 0,
+            idle_commands: 0,
             errors: 0,
         },
         recipients: Recipients {
             domains: Vec::new(),
+            delimiter: String::new(),
+            case_sensitive: false,
+            lists: BTreeMap::new(),
+        },
+        access: Access {
+            allow: Vec::new(),
+            deny: Vec::new(),
         },
         tls: Tls {
             certificate: None,
             key: None,
+            sni_certificates: Vec::new(),
+            sni_keys: Vec::new(),
+            handshake_timeout: Duration::ZERO,
         },
         kafka: Kafka {
             brokers: Brokers::Embedded,
@@ -509,10 +794,25 @@ mod tests {
         assert_eq!(config.limits.data_timeout, Duration::from_secs(180));
         assert_eq!(config.recipients.domains, ["*"]);
         assert_eq!(
+            (
+                config.recipients.delimiter.as_str(),
+                config.recipients.case_sensitive,
+                config.recipients.lists.len()
+            ),
+            ("+", false, 0)
+        );
+        assert_eq!(
+            (config.access.allow.len(), config.access.deny.len()),
+            (2, 0)
+        );
+        assert_eq!(
             config.tls,
             Tls {
                 certificate: None,
-                key: None
+                key: None,
+                sni_certificates: Vec::new(),
+                sni_keys: Vec::new(),
+                handshake_timeout: Duration::from_secs(30),
             }
         );
         assert_eq!(

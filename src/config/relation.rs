@@ -3,6 +3,8 @@
 //! Owns the relations and their messages. Knows nothing of files or precedence; where a value was written is the caller's
 //! business.
 
+use std::net::SocketAddr;
+
 use super::{Config, value};
 
 /// A relation between options.
@@ -14,7 +16,7 @@ pub(super) struct Relation {
 }
 
 /// All of them; the defaults keep every one.
-pub(super) const RELATIONS: [Relation; 5] = [
+pub(super) const RELATIONS: [Relation; 8] = [
     Relation {
         keys: &["limits.in_flight_bytes", "limits.message_size"],
         fault: one_message_fits_the_memory,
@@ -24,15 +26,32 @@ pub(super) const RELATIONS: [Relation; 5] = [
         fault: a_drain_outlasts_a_delivery,
     },
     Relation {
+        keys: &["recipients.lists", "recipients.domains"],
+        fault: a_list_is_of_a_domain,
+    },
+    Relation {
         keys: &["tls.certificate", "tls.key"],
         fault: certificate_and_key_come_together,
     },
     Relation {
-        keys: &["server.listen"],
+        keys: &["tls.certificate", "tls.sni_certificates", "tls.sni_keys"],
+        fault: further_certificates_have_their_keys,
+    },
+    Relation {
+        keys: &["server.listen_tls", "tls.certificate"],
+        fault: implicit_tls_has_a_certificate,
+    },
+    Relation {
+        keys: &["server.listen", "server.listen_tls", "server.listen_proxy"],
         fault: an_address_is_listened_on_once,
     },
     Relation {
-        keys: &["admin.listen", "server.listen"],
+        keys: &[
+            "admin.listen",
+            "server.listen",
+            "server.listen_tls",
+            "server.listen_proxy",
+        ],
         fault: admin_has_its_own_address,
     },
 ];
@@ -61,6 +80,17 @@ fn a_drain_outlasts_a_delivery(config: &Config) -> Option<String> {
     })
 }
 
+fn a_list_is_of_a_domain(config: &Config) -> Option<String> {
+    let recipients = &config.recipients;
+    let stray = recipients
+        .lists
+        .keys()
+        .find(|pattern| !recipients.domains.contains(pattern))?;
+    Some(format!(
+        "recipients.lists has a list for {stray}, which recipients.domains does not name: add it there, or remove the list"
+    ))
+}
+
 fn certificate_and_key_come_together(config: &Config) -> Option<String> {
     match (&config.tls.certificate, &config.tls.key) {
         (Some(_), None) => {
@@ -73,22 +103,55 @@ fn certificate_and_key_come_together(config: &Config) -> Option<String> {
     }
 }
 
+fn further_certificates_have_their_keys(config: &Config) -> Option<String> {
+    let tls = &config.tls;
+    let (certificates, keys) = (tls.sni_certificates.len(), tls.sni_keys.len());
+    if certificates != keys {
+        return Some(format!(
+            "tls.sni_certificates names {certificates} files and tls.sni_keys {keys}: each certificate needs its key, in the \
+             same place of the list"
+        ));
+    }
+    (certificates > 0 && tls.certificate.is_none()).then(|| {
+        "tls.sni_certificates is set without tls.certificate, the one for clients that name no other: set it too".to_owned()
+    })
+}
+
+fn implicit_tls_has_a_certificate(config: &Config) -> Option<String> {
+    (!config.server.listen_tls.is_empty() && config.tls.certificate.is_none()).then(|| {
+        "server.listen_tls is set without tls.certificate: set tls.certificate and tls.key, or remove it".to_owned()
+    })
+}
+
+/// The lists of addresses that SMTP is listened for on, each with its key.
+fn listening(config: &Config) -> [(&'static str, &[SocketAddr]); 3] {
+    let server = &config.server;
+    [
+        ("server.listen", &server.listen),
+        ("server.listen_tls", &server.listen_tls),
+        ("server.listen_proxy", &server.listen_proxy),
+    ]
+}
+
 fn an_address_is_listened_on_once(config: &Config) -> Option<String> {
-    let listen = &config.server.listen;
-    let twice = listen.iter().enumerate().find(|(index, address)| {
+    let all: Vec<SocketAddr> = listening(config)
+        .iter()
+        .flat_map(|(_, addresses)| addresses.iter().copied())
+        .collect();
+    let twice = all.iter().enumerate().find(|(index, address)| {
         // Port 0 is another port each time.
-        address.port() != 0 && listen[..*index].contains(address)
+        address.port() != 0 && all[..*index].contains(address)
     });
     twice.map(|(_, address)| format!("{address} is listed twice: remove one"))
 }
 
 fn admin_has_its_own_address(config: &Config) -> Option<String> {
     let admin = config.admin.listen;
-    let shared = admin.port() != 0 && config.server.listen.contains(&admin);
-    shared.then(|| {
-        format!(
-            "{admin} is in both admin.listen and server.listen: choose another port for one of them"
-        )
+    let shared = listening(config)
+        .into_iter()
+        .find(|(_, addresses)| admin.port() != 0 && addresses.contains(&admin));
+    shared.map(|(key, _)| {
+        format!("{admin} is in both admin.listen and {key}: choose another port for one of them")
     })
 }
 
@@ -117,8 +180,9 @@ mod tests {
 
     #[test]
     fn each_relation_is_kept_at_its_edge_and_broken_beyond() {
-        let kept: [fn(&mut Config); 6] = [
+        let kept: [fn(&mut Config); 7] = [
             |_| {},
+            |c| drop(c.recipients.lists.insert("*".into(), "all.txt".into())),
             |c| c.limits.in_flight_bytes = c.limits.message_size,
             |c| c.kafka.delivery_timeout = c.server.drain_timeout - Duration::from_millis(1),
             |c| (c.tls.certificate, c.tls.key) = (Some("a".into()), Some("b".into())),
@@ -129,7 +193,17 @@ mod tests {
             assert_eq!(faults(change), Vec::<String>::new());
         }
         type Change = fn(&mut Config);
-        let broken: [(Change, &str); 6] = [
+        let broken: [(Change, &str); 11] = [
+            (
+                |c| {
+                    drop(
+                        c.recipients
+                            .lists
+                            .insert("a.example".into(), "a.txt".into()),
+                    )
+                },
+                "recipients.lists has a list for a.example",
+            ),
             (
                 |c| c.limits.in_flight_bytes = c.limits.message_size - 1,
                 "limits.in_flight_bytes (26214399B) is less",
@@ -149,6 +223,25 @@ mod tests {
             (
                 |c| c.server.listen.extend_from_within(..),
                 "127.0.0.1:2525 is listed twice",
+            ),
+            (
+                |c| c.server.listen_proxy = c.server.listen.clone(),
+                "127.0.0.1:2525 is listed twice",
+            ),
+            (
+                |c| c.server.listen_tls = vec!["[::]:0".parse().expect("an address")],
+                "server.listen_tls is set without tls.certificate",
+            ),
+            (
+                |c| c.tls.sni_keys = vec!["a".into()],
+                "tls.sni_certificates names 0 files and tls.sni_keys 1",
+            ),
+            (
+                |c| {
+                    c.tls.sni_keys = vec!["a".into()];
+                    c.tls.sni_certificates = vec!["a".into()];
+                },
+                "tls.sni_certificates is set without tls.certificate",
             ),
             (
                 |c| c.admin.listen = c.server.listen[0],

@@ -39,6 +39,12 @@ pub(super) type Word = (&'static str, fn(&mut Config));
 /// Gives the place in a configuration that a value goes to.
 type At<T> = fn(&mut Config) -> &mut T;
 
+/// What checks a name and gives it its one form, and where the table is.
+pub(super) type Table = (
+    fn(&str) -> Result<String, String>,
+    At<BTreeMap<String, String>>,
+);
+
 /// What an option takes, within which range, and where it goes.
 pub(super) enum Kind {
     /// `true` or `false`.
@@ -53,14 +59,19 @@ pub(super) enum Kind {
     Choice(&'static [Word]),
     /// A text of this description, and what checks and sets it.
     Text(&'static str, fn(&mut Config, &str) -> Result<(), String>),
-    /// A list of at least one text of this description, what empties it, and what checks and adds one.
+    /// A list of texts of this description, what empties it, and what checks and adds one. It may be empty if its default
+    /// is.
     List(
         &'static str,
         fn(&mut Config),
         fn(&mut Config, &str) -> Result<(), String>,
     ),
-    /// A table of librdkafka properties.
-    Properties(At<BTreeMap<String, String>>),
+    /// A table of texts of this description, what checks a name and gives it its one form, and where the texts go.
+    Table(
+        &'static str,
+        fn(&str) -> Result<String, String>,
+        At<BTreeMap<String, String>>,
+    ),
 }
 
 /// How a value is written in the file.
@@ -118,7 +129,7 @@ impl Setting {
             Kind::Time(..) => Shape::Time,
             Kind::Choice(_) | Kind::Text(..) => Shape::Text,
             Kind::List(..) => Shape::List,
-            Kind::Properties(_) => Shape::Table,
+            Kind::Table(..) => Shape::Table,
         }
     }
 
@@ -141,7 +152,7 @@ impl Setting {
             }
             Kind::Text(allowed, _) => allowed.to_owned(),
             Kind::List(allowed, ..) => format!("a list of {allowed}"),
-            Kind::Properties(_) => "a table of properties".to_owned(),
+            Kind::Table(allowed, ..) => format!("a table of {allowed}"),
         }
     }
 
@@ -169,6 +180,14 @@ impl Setting {
         }
     }
 
+    /// What checks the names of its table and gives each its one form, and where the table is.
+    pub(super) fn table(&self) -> Option<Table> {
+        match self.kind {
+            Kind::Table(_, check, at) => Some((check, at)),
+            _ => None,
+        }
+    }
+
     /// Checks a value, written as one text or as those of a list, and sets it. What is wrong leaves a scalar as it was.
     pub(super) fn set(&self, config: &mut Config, texts: &[&str]) -> Result<(), Vec<Fault>> {
         if let Kind::List(_, clear, add) = self.kind {
@@ -191,7 +210,7 @@ impl Setting {
         clear: fn(&mut Config),
         add: fn(&mut Config, &str) -> Result<(), String>,
     ) -> Result<(), Vec<Fault>> {
-        if texts.is_empty() {
+        if texts.is_empty() && !self.default.is_empty() {
             let reason = format!("is empty: {}, at least one, is expected", self.allowed());
             return Err(vec![Fault { item: None, reason }]);
         }
@@ -231,10 +250,9 @@ impl Setting {
                 choose(config);
             }
             Kind::Text(_, set) => set(config, text)?,
-            Kind::Properties(at) => {
+            Kind::Table(_, check, at) => {
                 for (name, value) in value::property_list(text)? {
-                    value::property_name(&name)
-                        .map_err(|why| format!("its property {name:?} {why}"))?;
+                    let name = check(&name).map_err(|why| format!("its entry {name:?} {why}"))?;
                     at(config).insert(name, value);
                 }
             }

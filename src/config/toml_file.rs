@@ -17,7 +17,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::options::{self, SECTIONS, SETTINGS};
 use super::setting::{Setting, Shape};
-use super::{suggest, value};
+use super::suggest;
 
 /// An option that the file sets.
 pub(super) struct Entry<'a> {
@@ -31,8 +31,8 @@ pub(super) enum Content<'a> {
     One(Written<'a>),
     /// A list: its items, and the list as a whole.
     List(Vec<Written<'a>>, Written<'a>),
-    /// Properties of librdkafka: name and value.
-    Properties(Vec<(String, String)>),
+    /// A table: names in their one form and values, and the offset of the table.
+    Table(Vec<(String, String)>, usize),
 }
 
 /// A value in the text of the file.
@@ -174,7 +174,8 @@ fn option<'a>(
     };
     let content = match (setting.shape(), item.get_ref()) {
         (Shape::Table, DeValue::Table(table)) => {
-            Some(Content::Properties(properties(table, contents)))
+            let pairs = pairs(setting, table, contents);
+            Some(Content::Table(pairs, key.span().start))
         }
         (Shape::List, DeValue::Array(array)) => {
             let items: Vec<_> = array
@@ -257,27 +258,32 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// The properties of a table; those that are none become mistakes.
-fn properties<'a>(table: &DeTable<'a>, contents: &mut Contents<'a>) -> Vec<(String, String)> {
+/// The names and values of a table; those that are none become mistakes.
+fn pairs<'a>(
+    setting: &'static Setting,
+    table: &DeTable<'a>,
+    contents: &mut Contents<'a>,
+) -> Vec<(String, String)> {
+    let (check, _) = setting.table().expect("the shape is that of a table");
     let mut items = Vec::new();
     flatten(table, "", &mut items);
-    let mut properties: Vec<(String, String)> = Vec::new();
+    let mut pairs: Vec<(String, String)> = Vec::new();
     for (name, start, item) in items {
-        let reason = match (value::property_name(&name), scalar(item)) {
+        let reason = match (check(&name), scalar(item)) {
             (Err(reason), _) => reason,
-            (Ok(()), None) => format!(
+            (Ok(_), None) => format!(
                 "is of type {}, and a string, number or boolean is expected",
                 item.type_str()
             ),
-            (Ok(()), Some(_)) if properties.iter().any(|(known, _)| *known == name) => {
-                "is set twice, with quotes and without: remove one".to_owned()
+            (Ok(checked), Some(_)) if pairs.iter().any(|(known, _)| *known == checked) => {
+                "is set twice, written in two ways: remove one".to_owned()
             }
-            (Ok(()), Some(said)) => {
-                properties.push((name, said));
+            (Ok(checked), Some(said)) => {
+                pairs.push((checked, said));
                 continue;
             }
         };
-        let key = Some(format!("kafka.properties.{name}"));
+        let key = Some(format!("{}.{name}", setting.key));
         contents.mistakes.push(Mistake {
             start,
             key,
@@ -285,7 +291,7 @@ fn properties<'a>(table: &DeTable<'a>, contents: &mut Contents<'a>) -> Vec<(Stri
             reason,
         });
     }
-    properties
+    pairs
 }
 
 /// The leaves of a table with their names and positions. `linger.ms = 2` without quotes is TOML for a table `linger`

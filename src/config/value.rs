@@ -207,6 +207,16 @@ pub(super) fn domain_pattern(text: &str) -> Result<String, String> {
     domain_name(name).map(|()| pattern)
 }
 
+/// The characters of plus-addressing, of which each divides a local-part.
+pub(super) fn delimiters(text: &str) -> Result<String, String> {
+    const CHARACTERS: usize = 4;
+    let legal = |octet: u8| b"!#$%&'*+-/=?^_`{|}~.".contains(&octet);
+    if text.len() <= CHARACTERS && text.bytes().all(legal) {
+        return Ok(text.to_owned());
+    }
+    Err("is not a set of delimiters: write up to 4 of !#$%&'*+-/=?^_`{|}~. such as +, or nothing for none".to_owned())
+}
+
 /// Checks a name of letters, digits and hyphens (RFC 5321 4.1.2, RFC 1035 2.3.4).
 fn domain_name(name: &str) -> Result<(), String> {
     // 255 octets on the wire are 253 characters in text: the first length octet and the root's fall away.
@@ -376,8 +386,8 @@ const RESERVED_PROPERTIES: [(&str, &str); 11] = [
     ("test.mock.num.brokers", "set kafka.brokers to embedded"),
 ];
 
-/// Whether a property may be passed on to librdkafka.
-pub(super) fn property_name(name: &str) -> Result<(), String> {
+/// The name of a property that may be passed on to librdkafka.
+pub(super) fn property_name(name: &str) -> Result<String, String> {
     if let Some((_, instead)) = RESERVED_PROPERTIES
         .iter()
         .find(|(reserved, _)| *reserved == name)
@@ -388,7 +398,7 @@ pub(super) fn property_name(name: &str) -> Result<(), String> {
     if name.is_empty() || !name.bytes().all(legal) {
         return Err("is not the name of a librdkafka property, such as linger.ms".to_owned());
     }
-    Ok(())
+    Ok(name.to_owned())
 }
 
 #[cfg(test)]
@@ -639,6 +649,17 @@ mod tests {
     }
 
     #[test]
+    fn delimiters_are_characters_of_a_local_part() {
+        for text in ["", "+", "+-=_"] {
+            assert_eq!(delimiters(text), Ok(text.to_owned()));
+        }
+        for text in ["@", "a", " ", "\"", "+-=_.", "\u{e4}"] {
+            let why = delimiters(text).expect_err(text);
+            assert!(why.starts_with("is not a set of delimiters"), "{why}");
+        }
+    }
+
+    #[test]
     fn broker_lists_are_checked() {
         let good = [
             ("127.0.0.1:9092", "127.0.0.1:9092"),
@@ -721,7 +742,7 @@ mod tests {
             "sasl.password",
             "ssl.ca.location",
         ] {
-            assert_eq!(property_name(name), Ok(()));
+            assert_eq!(property_name(name), Ok(name.to_owned()));
         }
         let cases = [
             ("acks", "always all"),

@@ -48,7 +48,7 @@ impl Record {
             "message/rfc822"
         };
         let mut headers: Vec<(&'static str, Vec<u8>)> =
-            Vec::with_capacity(12 + envelope.recipients.len());
+            Vec::with_capacity(14 + envelope.recipients.len());
         let mut push = |name, value: &str| headers.push((name, value.as_bytes().to_vec()));
         push("content-type", content_type);
         push("ce_specversion", "1.0");
@@ -63,8 +63,14 @@ impl Record {
         push("smtp_helo", &envelope.helo);
         push("smtp_client", &display(envelope.client));
         push("smtp_protocol", envelope.protocol);
+        if let Some(tls) = &envelope.tls {
+            push("smtp_tls", tls);
+        }
         push("smtp_body", envelope.body.keyword());
         push("smtp_size", &display(stamp.size));
+        if envelope.bare_newlines {
+            push("smtp_bare_newlines", "true");
+        }
         Self {
             value,
             key: key(envelope, stamp.key),

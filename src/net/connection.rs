@@ -1,7 +1,7 @@
 //! Drives one session over one transport.
 //!
 //! Owns: the buffers of a connection, and the order of reading, acting and writing. Must not know: the protocol (the
-//! session does) and the runtime (the transport does).
+//! session does), the runtime (the transport does) and ciphers (the stream does).
 //!
 //! Invariants: replies leave before anything is waited for, in one write; a body is read by the kernel into the buffer
 //! that the record will have, and octets are copied only where a client sent data behind a command, or commands behind
@@ -12,15 +12,18 @@ use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 
 use super::hub::{Hub, Slot};
+use super::proxy::{self, Header};
+use super::stream::{HandshakeError, Secured, Stream};
 use super::transport::Transport;
 use crate::limits::{
     BODY_INITIAL_OCTETS, BODY_MINIMUM_READ_OCTETS, BODY_READ_OCTETS, BODY_TRUSTED_OCTETS,
-    BUDGET_WAIT_MILLISECONDS, COMMAND_BUFFER_OCTETS, REPLY_BUFFER_OCTETS,
+    BUDGET_WAIT_MILLISECONDS, COMMAND_BUFFER_OCTETS, FAREWELL_MILLISECONDS,
+    PROXY_HEADER_MILLISECONDS, REPLY_BUFFER_OCTETS,
 };
 use crate::mail::envelope::Envelope;
 use crate::mail::id::QueueId;
@@ -45,6 +48,9 @@ struct Message {
 
 struct Connection<'a, T> {
     transport: &'a T,
+    stream: Stream<'a, T>,
+    /// What was agreed, once the stream is encrypted.
+    secured: Option<Secured>,
     hub: &'a Hub,
     slot: Rc<Slot>,
     waiter: Waiter,
@@ -55,16 +61,32 @@ struct Connection<'a, T> {
     message: Option<Message>,
     /// Octets of the last message: the next one is probably as large.
     last_size: usize,
-    /// The refusal that was sent last.
-    last_refusal: Option<Refusal>,
     end: SessionEnd,
 }
 
-/// Serves one connection from banner to close; how it ended.
-pub async fn serve<T: Transport>(transport: &T, client: SocketAddr, hub: &Hub) -> SessionEnd {
+/// How a connection begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// With the banner.
+    Clear,
+    /// With a TLS handshake (RFC 8314 3.3).
+    Tls,
+    /// With a header of the PROXY protocol, then the banner.
+    Proxied,
+}
+
+/// Serves one connection from its opening to close; how it ended.
+pub async fn serve<T: Transport>(
+    transport: &T,
+    client: SocketAddr,
+    hub: &Hub,
+    opening: Opening,
+) -> SessionEnd {
     let (waiter, slot) = hub.enter();
     let mut connection = Connection {
         transport,
+        stream: Stream::new(transport),
+        secured: None,
         hub,
         slot,
         waiter,
@@ -74,10 +96,9 @@ pub async fn serve<T: Transport>(transport: &T, client: SocketAddr, hub: &Hub) -
         output: Vec::new(),
         message: None,
         last_size: 0,
-        last_refusal: None,
         end: SessionEnd::ClosedByClient,
     };
-    let result = connection.run().await;
+    let result = connection.open_and_run(opening).await;
     connection.drop_message();
     if result.is_err() && connection.end == SessionEnd::ClosedByClient {
         connection.end = SessionEnd::Error;
@@ -87,6 +108,26 @@ pub async fn serve<T: Transport>(transport: &T, client: SocketAddr, hub: &Hub) -
 }
 
 impl<T: Transport> Connection<'_, T> {
+    async fn open_and_run(&mut self, opening: Opening) -> io::Result<()> {
+        match opening {
+            Opening::Clear => {}
+            Opening::Tls => {
+                self.handshake().await?;
+                let policy = Arc::clone(&self.hub.shared.policy);
+                self.session = Session::new_secure(policy, self.hub.clock.now());
+            }
+            Opening::Proxied => self.proxy_header().await?,
+        }
+        self.run().await?;
+        let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
+        self.slot.arm(soon);
+        let farewell = self.stream.close();
+        self.slot
+            .operation(self.transport, Shutdown::Both, farewell)
+            .await;
+        Ok(())
+    }
+
     async fn run(&mut self) -> io::Result<()> {
         loop {
             self.act().await?;
@@ -155,7 +196,8 @@ impl<T: Transport> Connection<'_, T> {
             None => BytesMut::with_capacity(BODY_INITIAL_OCTETS),
         };
         let from = body.len();
-        let (result, mut body) = self.read(body, BODY_READ_OCTETS).await;
+        let most = BODY_READ_OCTETS.min(self.session.data_limit());
+        let (result, mut body) = self.read(body, most).await;
         let more = match self.arrived(result) {
             Ok(more) => more,
             Err(error) => {
@@ -164,7 +206,9 @@ impl<T: Transport> Connection<'_, T> {
             }
         };
         if more {
-            let progress = self.session.receive_data(&mut body[from..], self.hub.clock.now());
+            let progress = self
+                .session
+                .receive_data(&mut body[from..], self.hub.clock.now());
             let behind = &body[from + progress.consumed..];
             if !behind.is_empty() {
                 // The one copy of octets that a client sent behind the end of its data: its next commands.
@@ -203,8 +247,9 @@ impl<T: Transport> Connection<'_, T> {
         let room = self.message.as_ref().map_or(usize::MAX, |message| {
             message.body.capacity() - message.body.len()
         });
-        if room < BODY_MINIMUM_READ_OCTETS {
-            self.make_room_for(BODY_MINIMUM_READ_OCTETS);
+        let needed = self.stream.least_room().min(self.session.data_limit());
+        if room < needed {
+            self.make_room_for(needed);
         }
     }
 
@@ -231,15 +276,96 @@ impl<T: Transport> Connection<'_, T> {
             .in_flight(0, (target - before) as i64);
     }
 
-    async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut) {
+    async fn read(&mut self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut) {
         self.slot.arm(self.session.deadline());
+        let read = self.stream.read(buffer, most);
         self.slot
-            .operation(
-                self.transport,
-                Shutdown::Read,
-                self.transport.read(buffer, most),
-            )
+            .operation(self.transport, Shutdown::Read, read)
             .await
+    }
+
+    /// Reads the header that says who the client is; what follows it is the client's.
+    async fn proxy_header(&mut self) -> io::Result<()> {
+        let until = Duration::from_millis(PROXY_HEADER_MILLISECONDS);
+        self.slot.arm(self.hub.clock.now() + until);
+        loop {
+            let consumed = match proxy::parse(&self.input) {
+                Header::Incomplete => {
+                    let mut buffer = std::mem::take(&mut self.input);
+                    buffer.reserve(COMMAND_BUFFER_OCTETS);
+                    let read = self.stream.read(buffer, COMMAND_BUFFER_OCTETS);
+                    let (result, buffer) = self
+                        .slot
+                        .operation(self.transport, Shutdown::Both, read)
+                        .await;
+                    self.input = buffer;
+                    if result? == 0 {
+                        return Err(self.refuse_header("it ended inside the header"));
+                    }
+                    continue;
+                }
+                Header::Invalid(why) => return Err(self.refuse_header(why)),
+                Header::Proxied { source, consumed } => {
+                    self.client = source;
+                    consumed
+                }
+                Header::Local { consumed } => consumed,
+            };
+            self.input.advance(consumed);
+            return Ok(());
+        }
+    }
+
+    fn refuse_header(&mut self, why: &'static str) -> io::Error {
+        self.end = SessionEnd::ProxyHeader;
+        tracing::debug!(peer = %self.client, why, "a PROXY header was refused");
+        io::Error::new(io::ErrorKind::InvalidData, why)
+    }
+
+    /// Shakes hands, within a deadline of its own.
+    async fn handshake(&mut self) -> io::Result<()> {
+        let shared = &self.hub.shared;
+        let tls = shared
+            .tls
+            .as_ref()
+            .expect("TLS is offered where there is a certificate");
+        self.slot
+            .arm(self.hub.clock.now() + shared.handshake_timeout);
+        let handshake = self.stream.handshake(Arc::clone(tls));
+        let result = self
+            .slot
+            .operation(self.transport, Shutdown::Both, handshake)
+            .await;
+        match result {
+            Ok(secured) => {
+                shared.metrics.tls_handshake(secured.version);
+                self.secured = Some(secured);
+                Ok(())
+            }
+            Err(error) => {
+                let reason = match &error {
+                    _ if self.slot.expired() => "timed_out",
+                    HandshakeError::Closed | HandshakeError::Transport(_) => "closed",
+                    HandshakeError::Tls(_) => "protocol",
+                };
+                shared.metrics.tls_handshake_failed(reason);
+                tracing::debug!(client = %self.client, reason, %error, "a TLS handshake failed");
+                self.end = SessionEnd::HandshakeFailed;
+                Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    error.to_string(),
+                ))
+            }
+        }
+    }
+
+    /// What was said in clear is forgotten, and what was sent behind STARTTLS in clear with it (CVE-2011-0411).
+    async fn start_tls(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        self.input.clear();
+        self.handshake().await?;
+        self.session.secured(self.hub.clock.now());
+        Ok(())
     }
 
     /// What a read brought; `false` where the connection is over, with the last reply ready if one is due.
@@ -267,7 +393,7 @@ impl<T: Transport> Connection<'_, T> {
         self.session.replies().swap(&mut octets);
         self.slot
             .arm(self.hub.clock.now() + self.hub.shared.policy.command_timeout);
-        let write = self.transport.write_all(octets);
+        let write = self.stream.write_all(octets);
         let (result, octets) = self
             .slot
             .operation(self.transport, Shutdown::Both, write)
@@ -290,13 +416,18 @@ impl<T: Transport> Connection<'_, T> {
                 }
                 Event::Refused(refusal) => {
                     metrics.refused(refusal);
-                    self.last_refusal = Some(refusal);
-                    match refusal {
-                        Refusal::TooManyErrors => self.end = SessionEnd::TooManyErrors,
-                        Refusal::ShuttingDown => self.end = SessionEnd::Shutdown,
-                        _ => {}
+                    self.end = match refusal {
+                        Refusal::ShuttingDown => SessionEnd::Shutdown,
+                        Refusal::TimedOut => SessionEnd::TimedOut,
+                        Refusal::TooManyErrors => SessionEnd::TooManyErrors,
+                        other if other.closes() => SessionEnd::Refused,
+                        _ => continue,
                     }
                 }
+                Event::MessageRefused(refusal) if refusal.is_transient() => {
+                    metrics.message_tempfailed();
+                }
+                Event::MessageRefused(_) => metrics.message_refused(),
             }
         }
     }
@@ -306,8 +437,12 @@ impl<T: Transport> Connection<'_, T> {
         while let Some(action) = self.session.poll_action() {
             match action {
                 Action::Admit { announced } => self.admit(announced).await?,
-                Action::Commit { size } => self.commit(size).await?,
-                Action::Discard => self.discard(),
+                Action::Commit {
+                    size,
+                    bare_newlines,
+                } => self.commit(size, bare_newlines).await?,
+                Action::Discard => self.drop_message(),
+                Action::StartTls => self.start_tls().await?,
                 Action::Close => {}
             }
             self.count();
@@ -324,8 +459,8 @@ impl<T: Transport> Connection<'_, T> {
             .saturating_add(BODY_MINIMUM_READ_OCTETS)
             .clamp(BODY_INITIAL_OCTETS, BODY_TRUSTED_OCTETS);
         if !self.find_room(room).await? {
-            self.hub.shared.metrics.message_tempfailed();
-            self.session.admit(Err(Refusal::NoRoom), self.hub.clock.now());
+            self.session
+                .admit(Err(Refusal::NoRoom), self.hub.clock.now());
             return Ok(());
         }
         self.hub.shared.metrics.in_flight(1, room as i64);
@@ -333,7 +468,11 @@ impl<T: Transport> Connection<'_, T> {
             .session
             .transaction()
             .expect("a transaction is being admitted");
-        let message = open_message(self.hub, self.client, transaction, room);
+        let tls = self
+            .secured
+            .as_ref()
+            .map(|secured| Arc::clone(&secured.text));
+        let message = open_message(self.hub, self.client, tls, transaction, room);
         self.message = Some(message);
         self.session.admit(Ok(()), self.hub.clock.now());
         Ok(())
@@ -365,38 +504,24 @@ impl<T: Transport> Connection<'_, T> {
         self.hub.budget.borrow_mut().admit(self.waiter, room)
     }
 
-    /// The session wants no more of the body: it was too big, or there was no room.
-    fn discard(&mut self) {
-        if self.message.is_some() {
-            self.drop_message();
-        }
-        if self.session.expects() == Expects::Commands {
-            match self.last_refusal {
-                Some(refusal) if refusal.is_transient() => {
-                    self.hub.shared.metrics.message_tempfailed()
-                }
-                Some(_) | None => self.hub.shared.metrics.message_refused(),
-            }
-        }
-    }
-
     fn drop_message(&mut self) {
         if let Some(message) = self.message.take() {
             self.hub.release(message.charged);
         }
     }
 
-    async fn commit(&mut self, size: u64) -> io::Result<()> {
+    async fn commit(&mut self, size: u64, bare_newlines: bool) -> io::Result<()> {
         let received = self.hub.clock.now();
         let message = self.message.take().expect("a message is being committed");
         let Message {
-            envelope,
+            mut envelope,
             id,
             time,
             body,
             charged,
         } = message;
         self.last_size = body.len();
+        envelope.bare_newlines = bare_newlines;
         let outcome = self.store(&envelope, id, time, size, body, charged).await?;
         let now = self.hub.clock.now();
         let metrics = &self.hub.shared.metrics;
@@ -405,14 +530,7 @@ impl<T: Transport> Connection<'_, T> {
                 metrics.message_accepted(size, now - received);
                 self.session.resolve(Ok(id), now);
             }
-            Outcome::Refused(refusal) => {
-                if refusal.is_transient() {
-                    metrics.message_tempfailed()
-                } else {
-                    metrics.message_refused()
-                }
-                self.session.resolve(Err::<QueueId, _>(refusal), now);
-            }
+            Outcome::Refused(refusal) => self.session.resolve(Err::<QueueId, _>(refusal), now),
         }
         if self.hub.shared.log_messages {
             log_message(&envelope, id, size, outcome, now - received);
@@ -469,12 +587,18 @@ impl<T: Transport> Connection<'_, T> {
     }
 }
 
-fn open_message(hub: &Hub, client: SocketAddr, transaction: &Transaction, room: usize) -> Message {
+fn open_message(
+    hub: &Hub,
+    client: SocketAddr,
+    tls: Option<Arc<str>>,
+    transaction: &Transaction,
+    room: usize,
+) -> Message {
     let shared = &hub.shared;
     let time = hub.clock.wall();
     let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
     let id = hub.ids.borrow_mut().next(milliseconds);
-    let envelope = envelope(client, transaction);
+    let envelope = envelope(client, tls, transaction);
     let mut body = BytesMut::with_capacity(room);
     assert_eq!(body.capacity(), room, "the budget knows what a body holds");
     if shared.trace {
@@ -491,12 +615,14 @@ fn open_message(hub: &Hub, client: SocketAddr, transaction: &Transaction, room: 
     }
 }
 
-fn envelope(client: SocketAddr, transaction: &Transaction) -> Envelope {
+fn envelope(client: SocketAddr, tls: Option<Arc<str>>, transaction: &Transaction) -> Envelope {
     let smtputf8 = transaction.parameters.smtputf8;
-    let protocol = match (smtputf8, transaction.hello.extended) {
-        (true, _) => "UTF8SMTP",
-        (false, true) => "ESMTP",
-        (false, false) => "SMTP",
+    let protocol = match (smtputf8, transaction.hello.extended, &tls) {
+        (true, _, None) => "UTF8SMTP",
+        (true, _, Some(_)) => "UTF8SMTPS",
+        (false, true, None) => "ESMTP",
+        (false, true, Some(_)) => "ESMTPS",
+        (false, false, _) => "SMTP",
     };
     let text = |mailbox: &crate::smtp::address::Mailbox| mailbox.as_str().to_owned();
     Envelope {
@@ -509,6 +635,8 @@ fn envelope(client: SocketAddr, transaction: &Transaction) -> Envelope {
         helo: transaction.hello.name.to_string(),
         client,
         protocol,
+        tls,
+        bare_newlines: false,
         body: transaction.parameters.body.unwrap_or_default(),
         smtputf8,
     }

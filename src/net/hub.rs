@@ -44,6 +44,10 @@ pub struct Shared {
     pub connections: AtomicUsize,
     /// Open connections by address; used on accept and close only, and only where there is such a limit.
     pub addresses: std::sync::Mutex<std::collections::HashMap<std::net::IpAddr, usize>>,
+    /// What a TLS handshake is made with; none: TLS is not offered.
+    pub tls: Option<Arc<rustls::server::ServerConfig>>,
+    /// Longest time of a TLS handshake.
+    pub handshake_timeout: std::time::Duration,
     /// Set once, when the server stops.
     pub draining: AtomicBool,
 }

@@ -16,6 +16,7 @@ use tokio_uring::net::TcpStream;
 
 use super::budget::Budget;
 use super::clock::SystemClock;
+use super::connection::Opening;
 use super::hub::{Hub, Shared};
 use super::transport::Transport;
 use super::{connection, probe};
@@ -29,12 +30,20 @@ use crate::sink::ledger::Ledger;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::reply::Replies;
 
+/// A listening socket, and how connections that come through it begin.
+pub struct Door {
+    /// The socket.
+    pub listener: TcpListener,
+    /// What its clients send or get first.
+    pub opening: Opening,
+}
+
 /// What a worker is started with.
 pub struct Plan {
     /// Its index.
     pub index: u32,
     /// Its listening sockets.
-    pub listeners: Vec<TcpListener>,
+    pub doors: Vec<Door>,
     /// What all workers share.
     pub shared: Arc<Shared>,
     /// Woken when reports wait.
@@ -71,7 +80,7 @@ async fn serve(plan: Plan) {
     let shared = Arc::clone(&plan.shared);
     let hub = Rc::new(Hub::new(shared, ledger, budget, ids, Box::new(SystemClock)));
     let mut doors = Vec::new();
-    for listener in plan.listeners {
+    for Door { listener, opening } in plan.doors {
         doors.push(
             listener
                 .try_clone()
@@ -79,7 +88,7 @@ async fn serve(plan: Plan) {
         );
         let listener = Rc::new(tokio_uring::net::TcpListener::from_std(listener));
         for _ in 0..ACCEPTS_IN_FLIGHT {
-            tokio_uring::spawn(accept(Rc::clone(&listener), Rc::clone(&hub)));
+            tokio_uring::spawn(accept(Rc::clone(&listener), opening, Rc::clone(&hub)));
         }
     }
     if let Some(reports) = plan.reports {
@@ -143,12 +152,12 @@ async fn take_reports(reported: Arc<Notify>, reports: Receiver<Vec<Report>>, hub
     }
 }
 
-async fn accept(listener: Rc<tokio_uring::net::TcpListener>, hub: Rc<Hub>) {
+async fn accept(listener: Rc<tokio_uring::net::TcpListener>, opening: Opening, hub: Rc<Hub>) {
     loop {
         match listener.accept().await {
             Ok((stream, client)) => {
                 let hub = Rc::clone(&hub);
-                tokio_uring::spawn(admit(stream, client, hub));
+                tokio_uring::spawn(admit(stream, client, opening, hub));
             }
             Err(_) if hub.shared.draining.load(Ordering::Relaxed) => return,
             Err(error) => {
@@ -159,7 +168,7 @@ async fn accept(listener: Rc<tokio_uring::net::TcpListener>, hub: Rc<Hub>) {
     }
 }
 
-async fn admit(stream: TcpStream, client: SocketAddr, hub: Rc<Hub>) {
+async fn admit(stream: TcpStream, client: SocketAddr, opening: Opening, hub: Rc<Hub>) {
     let shared = &hub.shared;
     match enter(shared, client.ip()) {
         Ok(()) => {
@@ -168,7 +177,7 @@ async fn admit(stream: TcpStream, client: SocketAddr, hub: Rc<Hub>) {
                 shared,
                 address: client.ip(),
             };
-            let end = connection::serve(&stream, client, &hub).await;
+            let end = connection::serve(&stream, client, &hub, opening).await;
             shared.metrics.connection_closed(end);
         }
         Err(refusal) => {

@@ -117,10 +117,22 @@ fn local_part_length(input: &[u8]) -> Option<usize> {
         return quoted_string_length(input);
     }
     let length = input.iter().position(|&octet| octet == b'@')?;
-    let well_formed = input[..length]
+    is_dot_string(&input[..length]).then_some(length)
+}
+
+fn is_dot_string(input: &[u8]) -> bool {
+    input
         .split(|&octet| octet == b'.')
-        .all(|atom| !atom.is_empty() && atom.iter().all(|&octet| is_atext(octet)));
-    well_formed.then_some(length)
+        .all(|atom| !atom.is_empty() && atom.iter().all(|&octet| is_atext(octet)))
+}
+
+/// Whether `input` is a local-part and nothing else.
+pub(super) fn is_local_part(input: &[u8]) -> bool {
+    let well_formed = match input.first() {
+        Some(b'"') => quoted_string_length(input) == Some(input.len()),
+        _ => is_dot_string(input),
+    };
+    well_formed && input.len() <= LOCAL_PART_OCTETS
 }
 
 fn quoted_string_length(input: &[u8]) -> Option<usize> {

@@ -6,6 +6,7 @@
 use super::address::{self, Mailbox};
 use super::parameter::{self, MailParameters};
 use super::refusal::Refusal;
+use super::state::Chunk;
 
 /// A command with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub enum Command {
     Rcpt(Mailbox),
     /// DATA.
     Data,
+    /// BDAT with the octets of its chunk and whether it is the last (RFC 3030).
+    Bdat(Chunk),
+    /// STARTTLS (RFC 3207).
+    StartTls,
     /// RSET.
     Rset,
     /// NOOP, whatever its argument.
@@ -45,6 +50,10 @@ pub enum Verb {
     Rcpt,
     /// DATA.
     Data,
+    /// BDAT.
+    Bdat,
+    /// STARTTLS.
+    StartTls,
     /// RSET.
     Rset,
     /// NOOP.
@@ -55,26 +64,31 @@ pub enum Verb {
     Help,
     /// QUIT.
     Quit,
-    /// Known to SMTP and not offered: EXPN, TURN, ETRN, AUTH, BDAT, STARTTLS and the like.
+    /// Known to SMTP and not offered: EXPN, TURN, ETRN, AUTH and the like.
     NotOffered,
+    /// The method of an HTTP request: not a mail client.
+    Http,
     /// Anything else.
     Unknown,
 }
 
 impl Verb {
     /// All verbs, in the order of the metric's label values.
-    pub const ALL: [Verb; 12] = [
+    pub const ALL: [Verb; 15] = [
         Verb::Helo,
         Verb::Ehlo,
         Verb::Mail,
         Verb::Rcpt,
         Verb::Data,
+        Verb::Bdat,
+        Verb::StartTls,
         Verb::Rset,
         Verb::Noop,
         Verb::Vrfy,
         Verb::Help,
         Verb::Quit,
         Verb::NotOffered,
+        Verb::Http,
         Verb::Unknown,
     ];
 
@@ -86,12 +100,15 @@ impl Verb {
             Verb::Mail => "mail",
             Verb::Rcpt => "rcpt",
             Verb::Data => "data",
+            Verb::Bdat => "bdat",
+            Verb::StartTls => "starttls",
             Verb::Rset => "rset",
             Verb::Noop => "noop",
             Verb::Vrfy => "vrfy",
             Verb::Help => "help",
             Verb::Quit => "quit",
             Verb::NotOffered => "not_offered",
+            Verb::Http => "http",
             Verb::Unknown => "unknown",
         }
     }
@@ -109,13 +126,17 @@ impl Verb {
             b"MAIL" => Verb::Mail,
             b"RCPT" => Verb::Rcpt,
             b"DATA" => Verb::Data,
+            b"BDAT" => Verb::Bdat,
+            b"STARTTLS" => Verb::StartTls,
             b"RSET" => Verb::Rset,
             b"NOOP" => Verb::Noop,
             b"VRFY" => Verb::Vrfy,
             b"HELP" => Verb::Help,
             b"QUIT" => Verb::Quit,
-            b"EXPN" | b"TURN" | b"ETRN" | b"ATRN" | b"AUTH" | b"BDAT" | b"BURL" | b"STARTTLS"
-            | b"SEND" | b"SOML" | b"SAML" => Verb::NotOffered,
+            b"EXPN" | b"TURN" | b"ETRN" | b"ATRN" | b"AUTH" | b"BURL" | b"SEND" | b"SOML"
+            | b"SAML" => Verb::NotOffered,
+            b"GET" | b"POST" | b"PUT" | b"PATCH" | b"DELETE" | b"OPTIONS" | b"CONNECT"
+            | b"TRACE" | b"HEAD" => Verb::Http,
             _ => Verb::Unknown,
         }
     }
@@ -143,6 +164,8 @@ fn command(verb: Verb, rest: &[u8]) -> Result<Command, Refusal> {
         Verb::Mail => mail(rest),
         Verb::Rcpt => rcpt(rest),
         Verb::Data => alone(rest, Command::Data),
+        Verb::Bdat => chunk(rest).map(Command::Bdat).ok_or(Refusal::ChunkSyntax),
+        Verb::StartTls => alone(rest, Command::StartTls),
         Verb::Rset => alone(rest, Command::Rset),
         Verb::Quit => alone(rest, Command::Quit),
         Verb::Noop => Ok(Command::Noop),
@@ -150,8 +173,23 @@ fn command(verb: Verb, rest: &[u8]) -> Result<Command, Refusal> {
         Verb::Vrfy if rest.trim_ascii().is_empty() => Err(Refusal::Syntax),
         Verb::Vrfy => Ok(Command::Vrfy),
         Verb::NotOffered => Err(Refusal::NotImplemented),
+        Verb::Http => Err(Refusal::NotSmtp),
         Verb::Unknown => Err(Refusal::UnknownCommand),
     }
+}
+
+/// `1*DIGIT [ SP "LAST" ]` (RFC 3030 2).
+fn chunk(rest: &[u8]) -> Option<Chunk> {
+    let mut words = rest
+        .split(|&octet| octet == b' ')
+        .filter(|word| !word.is_empty());
+    let left = parameter::number(words.next()?)?;
+    let last = match words.next() {
+        Some(word) if word.eq_ignore_ascii_case(b"LAST") => true,
+        Some(_) => return None,
+        None => false,
+    };
+    words.next().is_none().then_some(Chunk { left, last })
 }
 
 fn alone(rest: &[u8], command: Command) -> Result<Command, Refusal> {
@@ -246,10 +284,33 @@ mod tests {
     }
 
     #[test]
+    fn chunks() {
+        for (line, left, last) in [
+            ("BDAT 0 LAST", 0, true),
+            ("bdat 86 last", 86, true),
+            ("BDAT 1000", 1000, false),
+            ("BDAT 99999999999999999999", u64::MAX, false),
+        ] {
+            let expected = Ok(Command::Bdat(Chunk { left, last }));
+            assert_eq!(parse(line.as_bytes()), (Verb::Bdat, expected), "{line}");
+        }
+    }
+
+    #[test]
     fn refusals() {
         assert_eq!(refusal("FOO"), Refusal::UnknownCommand);
         assert_eq!(refusal(""), Refusal::UnknownCommand);
-        assert_eq!(refusal("GET / HTTP/1.1"), Refusal::UnknownCommand);
+        assert_eq!(refusal("GET / HTTP/1.1"), Refusal::NotSmtp);
+        for line in [
+            "BDAT",
+            "BDAT x",
+            "BDAT -1",
+            "BDAT 1 FIRST",
+            "BDAT 1 LAST 2",
+            "BDAT 1,2",
+        ] {
+            assert_eq!(refusal(line), Refusal::ChunkSyntax, "{line}");
+        }
         assert_eq!(refusal("EXPN list"), Refusal::NotImplemented);
         assert_eq!(refusal("HELO"), Refusal::HelloName);
         assert_eq!(refusal("EHLO a b"), Refusal::HelloName);

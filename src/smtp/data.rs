@@ -147,6 +147,64 @@ enum Step {
     End,
 }
 
+/// Watches the message for a CR or LF that is not half of a CRLF: what other software may take for the end of a line, and
+/// so what smuggling is made of (CVE-2023-51764 and its kin).
+#[derive(Debug)]
+pub struct BareNewlines {
+    /// The last octet of what was looked at; at first the LF of the DATA command.
+    last: u8,
+    seen: bool,
+}
+
+impl Default for BareNewlines {
+    fn default() -> Self {
+        Self {
+            last: b'\n',
+            seen: false,
+        }
+    }
+}
+
+impl BareNewlines {
+    /// Looks at the next decoded octets; whether a bare CR or a bare LF has been seen so far. A CR at the end is judged
+    /// with what follows it; the message's own last CR, which [`Decoded::retracted`] takes back, is never judged.
+    pub fn look(&mut self, piece: &[u8]) -> bool {
+        if let (false, Some(&first), Some(&last)) = (self.seen, piece.first(), piece.last()) {
+            let across = (self.last == b'\r') != (first == b'\n');
+            self.last = last;
+            self.seen = across || holds_bare_newline(piece);
+        }
+        self.seen
+    }
+
+    /// Whether one was seen.
+    pub fn seen(&self) -> bool {
+        self.seen
+    }
+}
+
+/// Octets that one round of [`holds_bare_newline`] looks at before it decides: enough for the compiler to use the widest
+/// registers, and few enough to stop early.
+const BARE_NEWLINE_ROUND: usize = 1024;
+
+fn holds_bare_newline(piece: &[u8]) -> bool {
+    let pairs = piece.len().saturating_sub(1);
+    let (before, after) = (&piece[..pairs], &piece[piece.len() - pairs..]);
+    let rounds = before
+        .chunks(BARE_NEWLINE_ROUND)
+        .zip(after.chunks(BARE_NEWLINE_ROUND));
+    for (before, after) in rounds {
+        // No branch inside: the sum of the comparisons of a round is one SIMD loop.
+        let bare = before.iter().zip(after).fold(0_u8, |found, (&one, &next)| {
+            found | u8::from((one == b'\r') != (next == b'\n'))
+        });
+        if bare != 0 {
+            return true;
+        }
+    }
+    false
+}
+
 /// The specification of [`Decoder`], as naive as can be: the message and the number of octets of `input` that belong to
 /// the data, or `None` while its end is not there. `input` starts behind the CRLF of the DATA command.
 pub fn oracle(input: &[u8]) -> Option<(Vec<u8>, usize)> {
@@ -263,6 +321,47 @@ mod tests {
                 decoded.ends_with(b"MAIL FROM:<smuggled@example.net>\r\n"),
                 "{text}"
             );
+        }
+    }
+
+    /// As naive as can be: whether a CR without LF or an LF without CR is in a message that ends with CRLF.
+    fn has_bare_newline(message: &[u8]) -> bool {
+        message.iter().enumerate().any(|(at, &octet)| match octet {
+            b'\r' => message.get(at + 1) != Some(&b'\n'),
+            b'\n' => at == 0 || message[at - 1] != b'\r',
+            _ => false,
+        })
+    }
+
+    #[test]
+    fn bare_newlines_are_found_wherever_the_message_is_cut() {
+        let alphabet = b"\r\n.x";
+        for number in 0..4_usize.pow(6) {
+            let mut input: Vec<u8> = (0..6)
+                .map(|i| alphabet[number / 4_usize.pow(i) % 4])
+                .collect();
+            input.extend_from_slice(b"\r\n.\r\n");
+            let (message, consumed) = oracle(&input).expect("the data ends");
+            let expected = has_bare_newline(&message);
+            for cut in 0..=consumed {
+                let (mut decoder, mut watch) = (Decoder::default(), BareNewlines::default());
+                let mut found = false;
+                for piece in [&input[..cut], &input[cut..consumed]] {
+                    let mut piece = piece.to_vec();
+                    let decoded = decoder.decode(&mut piece);
+                    found |= watch.look(&piece[..decoded.kept]);
+                }
+                assert_eq!(found, expected, "{} cut at {cut}", input.escape_ascii());
+            }
+        }
+        let mut long = vec![b'x'; 5000];
+        assert!(!BareNewlines::default().look(&long));
+        for at in [0, 1, 1022, 1023, 1024, 1025, 4998] {
+            for octet in [b'\r', b'\n'] {
+                let before = std::mem::replace(&mut long[at], octet);
+                assert!(BareNewlines::default().look(&long), "{at}");
+                long[at] = before;
+            }
         }
     }
 

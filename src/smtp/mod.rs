@@ -17,16 +17,20 @@
 //! | `data` | transparency and the end of the data (RFC 5321 4.5.2, 4.1.1.4) |
 //! | `refusal` | the one table of refusals: reply, enhanced status code, metric label |
 //! | `reply` | reply lines |
+//! | `access` | networks, and which of them may speak to this server |
 //! | `policy` | what the operator set: whom this MX takes mail for, and how much |
+//! | `list` | the recipients of a domain, as a set over one buffer |
 //! | `state` | the states of a session and their diagram |
 //! | `session` | the one place that moves between them |
 //!
 //! Nothing here may name a socket, a clock, a random number, a log or a metric.
 
+pub mod access;
 pub mod address;
 pub mod command;
 pub mod data;
 pub mod line;
+pub mod list;
 pub mod parameter;
 pub mod policy;
 pub mod refusal;

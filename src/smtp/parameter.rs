@@ -1,4 +1,5 @@
-//! The parameters of MAIL and RCPT (RFC 5321 4.1.2, esmtp-param): SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531).
+//! The parameters of MAIL and RCPT (RFC 5321 4.1.2, esmtp-param): SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8
+//! (RFC 6531); and the size of a chunk.
 //!
 //! Owns: which are known, and their values. Must not know: the limits that a value is held against.
 //!
@@ -14,6 +15,8 @@ pub enum Body {
     SevenBit,
     /// `8BITMIME`.
     EightBitMime,
+    /// `BINARYMIME` (RFC 3030): any octets, so it comes by BDAT alone.
+    BinaryMime,
 }
 
 impl Body {
@@ -22,6 +25,7 @@ impl Body {
         match self {
             Body::SevenBit => "7BIT",
             Body::EightBitMime => "8BITMIME",
+            Body::BinaryMime => "BINARYMIME",
         }
     }
 }
@@ -101,22 +105,26 @@ fn parameter(word: &[u8]) -> Result<Parameter<'_>, Refusal> {
     }
 }
 
-/// RFC 1870 3: one to twenty digits. A number beyond u64 is a size beyond every limit.
 fn size(value: Option<&[u8]>) -> Result<u64, Refusal> {
-    let digits = value
-        .filter(|v| v.len() <= 20 && v.iter().all(u8::is_ascii_digit))
-        .ok_or(Refusal::ParameterValue)?;
-    let number = digits.iter().fold(0_u64, |sum, digit| {
-        sum.saturating_mul(10)
-            .saturating_add(u64::from(digit - b'0'))
-    });
-    Ok(number)
+    value.and_then(number).ok_or(Refusal::ParameterValue)
+}
+
+/// RFC 1870 3, RFC 3030 2: one to twenty digits. A number beyond u64 is a size beyond every limit.
+pub fn number(digits: &[u8]) -> Option<u64> {
+    let fits = (1..=20).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    fits.then(|| {
+        digits.iter().fold(0_u64, |sum, digit| {
+            sum.saturating_mul(10)
+                .saturating_add(u64::from(digit - b'0'))
+        })
+    })
 }
 
 fn body(value: Option<&[u8]>) -> Result<Body, Refusal> {
     match value {
         Some(v) if v.eq_ignore_ascii_case(b"7BIT") => Ok(Body::SevenBit),
         Some(v) if v.eq_ignore_ascii_case(b"8BITMIME") => Ok(Body::EightBitMime),
+        Some(v) if v.eq_ignore_ascii_case(b"BINARYMIME") => Ok(Body::BinaryMime),
         Some(_) | None => Err(Refusal::ParameterValue),
     }
 }
@@ -150,7 +158,6 @@ mod tests {
             (" SIZE=123456789012345678901", Refusal::ParameterValue),
             (" SIZE=1 SIZE=1", Refusal::ParameterValue),
             (" BODY=9BIT", Refusal::ParameterValue),
-            (" BODY=BINARYMIME", Refusal::ParameterValue),
             (" SMTPUTF8=1", Refusal::ParameterValue),
             (" SMTPUTF8 SMTPUTF8", Refusal::ParameterValue),
             ("SIZE=1", Refusal::Syntax),

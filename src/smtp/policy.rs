@@ -1,10 +1,24 @@
 //! What the operator set, as the session needs it: names, limits, and whom this MX takes mail for.
 //!
-//! Owns: the match of a recipient's domain. Must not know: where the values came from.
+//! Owns: the match of a recipient against domains and lists. Must not know: where the values came from.
+//!
+//! Of the patterns that hold a recipient's domain, the most specific one decides: the domain itself, then `*.` in front of
+//! the longest part of it, then `*`. A pattern with a list takes who is listed; one without takes everybody.
+//!
+//! Invariants: `postmaster` is taken at every domain that is taken, listed or not, and without a domain (RFC 5321 4.5.1);
+//! a match allocates nothing.
+//!
+//! BUGS: a domain with letters outside of ASCII is not the same one as its xn-- form: only `*` holds it, or `*.` in front
+//! of an ASCII part of it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::Mailbox;
+use super::list::{Key, List};
+use super::refusal::Refusal;
+use crate::limits::DOMAIN_OCTETS;
 
 /// The policy of all sessions of a server.
 #[derive(Debug, Clone)]
@@ -23,19 +37,178 @@ pub struct Policy {
     pub data_timeout: Duration,
     /// Longest wait for the outcome of a commit.
     pub commit_timeout: Duration,
-    /// Domain patterns in lower case: `example.com`, `*.example.com`, `*`.
-    pub domains: Vec<String>,
+    /// Longest time from the reply to DATA, or from the first BDAT, to the end of the message.
+    pub message_timeout: Duration,
+    /// Age at which a session ends once it is outside of a transaction.
+    pub session_timeout: Duration,
+    /// Messages of one session; 0: no limit.
+    pub session_messages: u64,
+    /// Octets of all messages of one session; 0: no limit.
+    pub session_octets: u64,
+    /// Commands in a row that bring no message forward before the session ends.
+    pub idle_commands: usize,
+    /// What becomes of a message that holds a bare CR or a bare LF.
+    pub bare_newlines: BareNewlinePolicy,
+    /// Whether STARTTLS is offered.
+    pub starttls: bool,
+    /// Whom mail is taken for.
+    pub taken: Arc<Recipients>,
+}
+
+/// What becomes of a message that holds a bare CR or a bare LF. Neither ever ends a line here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BareNewlinePolicy {
+    /// It is refused with 550 5.6.0.
+    #[default]
+    Reject,
+    /// They are data, and the record's header `smtp_bare_newlines` warns of them.
+    Accept,
 }
 
 impl Policy {
-    /// Whether mail for `mailbox` is taken. `postmaster` without a domain always is (RFC 5321 4.5.1).
-    pub fn takes(&self, mailbox: &Mailbox) -> bool {
-        let domain = mailbox.domain().trim_end_matches('.').to_lowercase();
-        domain.is_empty() || self.domains.iter().any(|pattern| matches(pattern, &domain))
+    /// The defaults of the configuration, with nothing limited that it does not limit and no TLS.
+    pub fn new(hostname: &str) -> Self {
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        Self {
+            hostname: hostname.to_owned(),
+            message_size: 25 << 20,
+            recipients: 100,
+            errors: 20,
+            command_timeout: minutes(5),
+            data_timeout: minutes(3),
+            commit_timeout: Duration::from_secs(31),
+            message_timeout: minutes(30),
+            session_timeout: minutes(24 * 60),
+            session_messages: 0,
+            session_octets: 0,
+            idle_commands: 1000,
+            bare_newlines: BareNewlinePolicy::Reject,
+            starttls: false,
+            taken: Arc::new(Recipients::everybody_at(["*"])),
+        }
     }
 }
 
-fn matches(pattern: &str, domain: &str) -> bool {
+/// Whom this MX takes mail for.
+#[derive(Debug, Clone, Default)]
+pub struct Recipients {
+    /// Patterns that are a domain.
+    exact: BTreeMap<Box<str>, Option<List>>,
+    /// Those of the form `*.example.com`, without `*.`.
+    below: BTreeMap<Box<str>, Option<List>>,
+    /// `*`.
+    every: Option<Option<List>>,
+    /// Octets of which each divides a local-part from what its owner put behind it.
+    delimiters: Box<[u8]>,
+    case_sensitive: bool,
+}
+
+impl Recipients {
+    /// Nobody yet. `delimiters` are the characters of plus-addressing, such as `+`; where `case_sensitive`, local-parts that
+    /// differ in case alone are two.
+    pub fn new(delimiters: &str, case_sensitive: bool) -> Self {
+        Self {
+            delimiters: delimiters.as_bytes().into(),
+            case_sensitive,
+            ..Self::default()
+        }
+    }
+
+    /// Takes mail for a pattern of domains in lower case, and of those only for who is listed if there is a list, which has
+    /// to have been read with the same pattern and rule of case.
+    pub fn take(&mut self, pattern: &str, list: Option<List>) {
+        match pattern.strip_prefix('*') {
+            Some("") => self.every = Some(list),
+            Some(suffix) => {
+                self.below
+                    .insert(suffix.trim_start_matches('.').into(), list);
+            }
+            None => {
+                self.exact.insert(pattern.into(), list);
+            }
+        }
+    }
+
+    /// All of these patterns, everybody there.
+    pub fn everybody_at<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut recipients = Self::default();
+        for pattern in patterns {
+            recipients.take(pattern, None);
+        }
+        recipients
+    }
+
+    /// Patterns of domains.
+    pub fn domains(&self) -> usize {
+        self.exact.len() + self.below.len() + usize::from(self.every.is_some())
+    }
+
+    /// Recipients on all lists.
+    pub fn listed(&self) -> usize {
+        let lists = self
+            .exact
+            .values()
+            .chain(self.below.values())
+            .chain(&self.every);
+        lists.flatten().map(List::len).sum()
+    }
+
+    /// Whether mail for `mailbox` is taken.
+    ///
+    /// # Errors
+    /// [`Refusal::RelayDenied`] for a domain that is not taken, [`Refusal::UnknownRecipient`] for who is not listed.
+    pub fn check(&self, mailbox: &Mailbox) -> Result<(), Refusal> {
+        let mut folded = [0; DOMAIN_OCTETS];
+        let lowered;
+        let domain = mailbox.domain();
+        let domain = domain.strip_suffix('.').unwrap_or(domain);
+        if domain.is_empty() {
+            return Ok(());
+        }
+        let domain = if domain.is_ascii() {
+            let folded = folded.get_mut(..domain.len()).ok_or(Refusal::RelayDenied)?;
+            folded.copy_from_slice(domain.as_bytes());
+            folded.make_ascii_lowercase();
+            std::str::from_utf8(folded).map_err(|_| Refusal::RelayDenied)?
+        } else {
+            // A U-label (RFC 6531 3.3): rare, and its lower case can be longer than itself.
+            lowered = domain.to_lowercase();
+            lowered.as_str()
+        };
+        match self.rule(domain).ok_or(Refusal::RelayDenied)? {
+            None => Ok(()),
+            Some(list) if self.is_listed(list, mailbox.local_part(), domain) => Ok(()),
+            Some(_) => Err(Refusal::UnknownRecipient),
+        }
+    }
+
+    /// What holds for a domain: its list if it has one; nothing where it is not taken.
+    fn rule(&self, domain: &str) -> Option<&Option<List>> {
+        if let Some(rule) = self.exact.get(domain) {
+            return Some(rule);
+        }
+        let mut rest = domain;
+        while let Some((_, parent)) = rest.split_once('.').filter(|_| !self.below.is_empty()) {
+            if let Some(rule) = self.below.get(parent) {
+                return Some(rule);
+            }
+            rest = parent;
+        }
+        self.every.as_ref()
+    }
+
+    fn is_listed(&self, list: &List, local_part: &str, domain: &str) -> bool {
+        let Some(mut key) = Key::new(local_part.as_bytes(), self.case_sensitive) else {
+            return false;
+        };
+        key.octets().eq_ignore_ascii_case(b"postmaster")
+            || list.lists(&key, domain.as_bytes())
+            || key.cut(&self.delimiters) && list.lists(&key, domain.as_bytes())
+    }
+}
+
+/// Whether a pattern holds a domain; both are in lower case.
+pub(super) fn matches(pattern: &str, domain: &str) -> bool {
     match pattern.strip_prefix('*') {
         Some("") => true,
         Some(suffix) => domain.len() > suffix.len() && domain.ends_with(suffix),
@@ -45,7 +218,34 @@ fn matches(pattern: &str, domain: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::super::address;
+    use super::super::list::Reading;
+    use super::*;
+
+    fn check(recipients: &Recipients, mailbox: &str) -> Result<(), Refusal> {
+        recipients
+            .check(&address::mailbox(mailbox.as_bytes()).unwrap_or_else(|_| panic!("{mailbox}")))
+    }
+
+    fn with_lists(
+        delimiters: &str,
+        case_sensitive: bool,
+        lists: &[(&str, Option<&str>)],
+    ) -> Recipients {
+        let mut recipients = Recipients::new(delimiters, case_sensitive);
+        for &(pattern, text) in lists {
+            let reading = Reading {
+                pattern,
+                case_sensitive,
+                seed: 1,
+            };
+            recipients.take(
+                pattern,
+                text.map(|text| List::parse(text.into(), reading).unwrap()),
+            );
+        }
+        recipients
+    }
 
     #[test]
     fn patterns() {
@@ -55,6 +255,169 @@ mod tests {
         );
         assert!(
             !matches("example.com", "a.example.com") && !matches("*.example.com", "badexample.com")
+        );
+    }
+
+    #[test]
+    fn domains_without_lists() {
+        let recipients =
+            Recipients::everybody_at(["example.com", "*.sub.example", "xn--exmple-cua.example"]);
+        for taken in [
+            "a@example.com",
+            "a@EXAMPLE.Com",
+            "\"a b\"@example.com",
+            "a@b.sub.example",
+            "a@c.b.Sub.example",
+            "postmaster",
+            "PostMaster",
+        ] {
+            assert_eq!(check(&recipients, taken), Ok(()), "{taken}");
+        }
+        for denied in [
+            "a@b.example.com",
+            "a@sub.example",
+            "a@badsub.example",
+            "a@com",
+            "a@[192.0.2.1]",
+            "a@\u{e4}.example",
+            "postmaster@other.example",
+        ] {
+            assert_eq!(
+                check(&recipients, denied),
+                Err(Refusal::RelayDenied),
+                "{denied}"
+            );
+        }
+        let every = Recipients::everybody_at(["*"]);
+        for taken in ["a@com", "a@[192.0.2.1]", "a@\u{e4}.example"] {
+            assert_eq!(check(&every, taken), Ok(()), "{taken}");
+        }
+        assert_eq!(
+            check(&Recipients::default(), "a@example.com"),
+            Err(Refusal::RelayDenied)
+        );
+        assert_eq!(
+            (recipients.domains(), recipients.listed(), every.domains()),
+            (3, 0, 1)
+        );
+    }
+
+    #[test]
+    fn every_pattern_agrees_with_a_look_at_each() {
+        let names = ["a", "b", "a.b", "b.a", "a.a.b", "b.b.a", "ab", "b.a.b"];
+        let patterns: Vec<String> = names
+            .iter()
+            .flat_map(|name| [(*name).to_owned(), format!("*.{name}")])
+            .collect();
+        for set in 0..1 << 10 {
+            let chosen: Vec<&str> = (0..10)
+                .filter(|bit| set >> bit & 1 == 1)
+                .map(|bit| &*patterns[bit])
+                .collect();
+            let recipients = Recipients::everybody_at(chosen.iter().copied());
+            for name in names {
+                let expected = chosen.iter().any(|pattern| matches(pattern, name));
+                assert_eq!(
+                    check(&recipients, &format!("x@{name}")).is_ok(),
+                    expected,
+                    "{name} in {chosen:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_most_specific_pattern_decides() {
+        let lists = [
+            ("*", Some("every\nann@only.example")),
+            ("*.example.com", Some("below")),
+            ("*.a.example.com", None),
+            ("example.com", Some("exact")),
+        ];
+        let recipients = with_lists("+", false, &lists);
+        for taken in [
+            "exact@example.com",
+            "below@b.example.com",
+            "any@b.a.example.com",
+            "below@a.example.com",
+            "every@else.example",
+            "ann@only.example",
+        ] {
+            assert_eq!(check(&recipients, taken), Ok(()), "{taken}");
+        }
+        for unknown in [
+            "below@example.com",
+            "every@example.com",
+            "exact@b.example.com",
+            "ann@else.example",
+        ] {
+            assert_eq!(
+                check(&recipients, unknown),
+                Err(Refusal::UnknownRecipient),
+                "{unknown}"
+            );
+        }
+        assert_eq!(recipients.listed(), 4);
+    }
+
+    #[test]
+    fn what_stands_behind_a_delimiter_is_the_owners() {
+        let lists = [("example.com", Some("joe\nann+list\n+odd"))];
+        let recipients = with_lists("+", false, &lists);
+        for taken in [
+            "joe+tag@example.com",
+            "Joe+Tag+more@Example.COM",
+            "joe+@example.com",
+            "\"joe+a b\"@example.com",
+            "ann+list@example.com",
+            "+odd@example.com",
+        ] {
+            assert_eq!(check(&recipients, taken), Ok(()), "{taken}");
+        }
+        for unknown in [
+            "ann@example.com",
+            "ann+other@example.com",
+            "ann+list+x@example.com",
+            "+joe@example.com",
+            "joe-x@example.com",
+            "+@example.com",
+        ] {
+            assert_eq!(
+                check(&recipients, unknown),
+                Err(Refusal::UnknownRecipient),
+                "{unknown}"
+            );
+        }
+        let none = with_lists("", false, &lists);
+        assert_eq!(
+            check(&none, "joe+tag@example.com"),
+            Err(Refusal::UnknownRecipient)
+        );
+    }
+
+    #[test]
+    fn postmaster_is_taken_at_every_domain_of_ours() {
+        let recipients = with_lists(
+            "",
+            true,
+            &[("example.com", Some("")), ("*.example.com", Some("joe"))],
+        );
+        for taken in [
+            "postmaster",
+            "postmaster@example.com",
+            "POSTMASTER@example.com",
+            "PostMaster@a.example.com",
+            "\"postmaster\"@example.com",
+        ] {
+            assert_eq!(check(&recipients, taken), Ok(()), "{taken}");
+        }
+        assert_eq!(
+            check(&recipients, "Joe@a.example.com"),
+            Err(Refusal::UnknownRecipient)
+        );
+        assert_eq!(
+            check(&recipients, "postmaster@example.org"),
+            Err(Refusal::RelayDenied)
         );
     }
 }

@@ -35,6 +35,26 @@ pub enum Refusal {
     NeedRecipient,
     /// MAIL inside a transaction (RFC 5321 4.1.4).
     NestedMail,
+    /// The size of a chunk does not parse (RFC 3030 2).
+    ChunkSyntax,
+    /// RCPT, MAIL or DATA between the chunks of a message (RFC 3030 2).
+    ChunksOpen,
+    /// DATA for a message that was declared BINARYMIME (RFC 3030 3).
+    BinaryNeedsChunks,
+    /// STARTTLS inside a transaction, or when TLS is on already (RFC 3207 4).
+    TlsOutOfOrder,
+    /// An HTTP request or a TLS ClientHello: no mail client; the connection ends (RFC 7504 has the code).
+    NotSmtp,
+    /// The client sent commands before it had seen the banner; the connection ends (RFC 5321 4.3.1).
+    EarlyTalker,
+    /// The message holds a bare CR or a bare LF, and the configuration refuses it (RFC 5321 2.3.8).
+    BareNewlineInData,
+    /// The session has brought as many messages or octets as it may; the connection ends.
+    SessionFull,
+    /// The session is as old as it may get; the connection ends.
+    SessionTooLong,
+    /// Commands in a row that bring no message forward; the connection ends.
+    TooManyIdleCommands,
     /// SIZE= announces more than the limit (RFC 1870 6.1).
     AnnouncedTooBig,
     /// The message was larger than the limit (RFC 1870 6.3).
@@ -43,6 +63,12 @@ pub enum Refusal {
     TooManyRecipients,
     /// A domain that this MX does not take mail for.
     RelayDenied,
+    /// A recipient that is not on the list of its domain.
+    UnknownRecipient,
+    /// The client's network is not allowed; the connection ends (RFC 5321 3.1).
+    AccessDenied,
+    /// More messages in a minute than this client may send.
+    MessageRate,
     /// Too many commands in error; the connection ends.
     TooManyErrors,
     /// Nothing, or not enough, arrived in time; the connection ends (RFC 5321 4.5.3.2).
@@ -53,6 +79,8 @@ pub enum Refusal {
     TooManyConnections,
     /// The limit of open connections of this client is reached; the connection ends.
     TooManyConnectionsFromClient,
+    /// The limit of open connections of this client's network is reached; the connection ends.
+    TooManyConnectionsFromNetwork,
     /// No room in the in-flight budget.
     NoRoom,
     /// Kafka did not confirm the record in time.
@@ -112,15 +140,29 @@ table! {
     NeedMail: 503 "5.5.1" "need_mail" "Send MAIL first";
     NeedRecipient: 554 "5.5.1" "need_recipient" "No valid recipients";
     NestedMail: 503 "5.5.1" "nested_mail" "A transaction is open already; send RSET to end it";
+    ChunkSyntax: 501 "5.5.4" "chunk_syntax" "BDAT takes a number of octets and LAST, or nothing behind it";
+    ChunksOpen: 503 "5.5.1" "chunks_open" "Chunks of a message are open; send BDAT or RSET";
+    BinaryNeedsChunks: 503 "5.5.1" "binary_needs_chunks" "BINARYMIME needs BDAT";
+    TlsOutOfOrder: 503 "5.5.1" "tls_out_of_order" "STARTTLS is not in order now";
+    NotSmtp: 521 "5.5.1" "not_smtp" "This is a mail server; closing the connection";
+    EarlyTalker: 554 "5.5.1" "early_talker" "You spoke before the greeting; closing the connection";
+    BareNewlineInData: 550 "5.6.0" "bare_newline_in_data" "The message holds a CR or LF that is not part of CRLF";
+    SessionFull: 421 "4.7.0" "session_full" "Enough mail for one connection; closing it, please open another";
+    SessionTooLong: 421 "4.4.2" "session_too_long" "The session is too long; closing the connection";
+    TooManyIdleCommands: 421 "4.7.0" "too_many_idle_commands" "Too many commands without a message; closing the connection";
     AnnouncedTooBig: 552 "5.3.4" "announced_too_big" "The message exceeds the limit that EHLO names";
     TooBig: 552 "5.3.4" "too_big" "The message exceeds the limit that EHLO names";
     TooManyRecipients: 452 "4.5.3" "too_many_recipients" "Too many recipients; send the rest in another transaction";
     RelayDenied: 550 "5.7.1" "relay_denied" "No mail for this domain is taken here";
+    UnknownRecipient: 550 "5.1.1" "unknown_recipient" "No such recipient here";
+    AccessDenied: 554 "5.7.1" "access_denied" "No mail is taken from your network";
+    MessageRate: 451 "4.7.1" "message_rate" "Too many messages in a minute from your address; try again later";
     TooManyErrors: 421 "4.7.0" "too_many_errors" "Too many errors; closing the connection";
     TimedOut: 421 "4.4.2" "timed_out" "Timed out; closing the connection";
     ShuttingDown: 421 "4.3.2" "shutting_down" "The service is shutting down; try again";
     TooManyConnections: 421 "4.3.2" "too_many_connections" "Too many connections; try again later";
     TooManyConnectionsFromClient: 421 "4.7.0" "too_many_connections_from_client" "Too many connections from your address";
+    TooManyConnectionsFromNetwork: 421 "4.7.0" "too_many_connections_from_network" "Too many connections from your network";
     NoRoom: 451 "4.3.1" "no_room" "Too much mail in flight; try again later";
     KafkaTimedOut: 451 "4.4.7" "kafka_timed_out" "The message could not be stored in time; try again later";
     KafkaQueueFull: 451 "4.3.1" "kafka_queue_full" "The storage queue is full; try again later";
@@ -135,9 +177,10 @@ impl Refusal {
         self.row().code < 500
     }
 
-    /// Whether the connection ends with this reply (RFC 5321 3.8: 421).
+    /// Whether the connection ends with this reply: 421 (RFC 5321 3.8), 521 (RFC 7504), and 554 in place of
+    /// the banner (RFC 5321 3.1).
     pub fn closes(self) -> bool {
-        self.row().code == 421
+        matches!(self.row().code, 421 | 521) || self == Refusal::EarlyTalker
     }
 
     /// Whether it counts towards the limit of commands in error: those that a correct client does not cause.
@@ -154,7 +197,11 @@ mod tests {
     #[test]
     fn codes_agree_with_their_enhanced_codes_and_labels_are_unique() {
         let mut labels = HashSet::new();
-        for refusal in Refusal::ALL {
+        for (place, &refusal) in Refusal::ALL.iter().enumerate() {
+            assert_eq!(
+                place, refusal as usize,
+                "the table is in the order of the enum"
+            );
             let row = refusal.row();
             assert_eq!(
                 row.code / 100,

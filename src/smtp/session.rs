@@ -1,42 +1,53 @@
 //! One SMTP session: the only place that moves between its states, and the only one that can say 250 after a message.
 //!
 //! Input methods: [`Session::receive`], [`Session::receive_data`], [`Session::admit`], [`Session::resolve`],
-//! [`Session::expire`], [`Session::drain`]. After each of them the driver takes [`Session::poll_action`] until it is
-//! `None`, sends the replies, and asks [`Session::deadline`].
+//! [`Session::secured`], [`Session::expire`], [`Session::drain`]. After each of them the driver takes
+//! [`Session::poll_action`] until it is `None`, sends the replies, and asks [`Session::deadline`].
+//!
+//! | file | owns |
+//! |---|---|
+//! | this one | the types of the interface, input and output, deadlines, replies |
+//! | `session/command` | what each command does in each state |
+//! | `session/content` | the message: data, chunks, its end, its outcome |
 //!
 //! Invariants: replies stand in the order of their commands; a message has one final reply; the 250 behind a message is
-//! written in [`Session::resolve`] alone, from `Committing` alone, for the outcome "stored" alone.
+//! written in [`Session::resolve`] alone, from `Committing` alone, for the outcome "stored" alone; a plain-text octet is
+//! never taken for one that came encrypted.
+
+mod command;
+mod content;
 
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::address::Mailbox;
-use super::command::{self, Command, Verb};
-use super::data::Decoder;
+use super::command::Verb;
 use super::line::{Line, Splitter};
-use super::parameter::MailParameters;
 use super::policy::Policy;
 use super::refusal::Refusal;
 use super::reply::Replies;
-use super::state::{Hello, State, Transaction};
-use crate::limits::{ENVELOPE_OCTETS, REPLY_BUFFER_OCTETS};
+use super::state::{Framing, State, Transaction};
+use crate::limits::REPLY_BUFFER_OCTETS;
 
 /// What the driver is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
     /// Find room for a body of about this size, then call [`Session::admit`].
     Admit {
-        /// SIZE= of MAIL.
+        /// SIZE= of MAIL, or the size of the first chunk if that is larger.
         announced: Option<u64>,
     },
     /// The message is complete: hand it over, then call [`Session::resolve`].
     Commit {
         /// Octets of the message.
         size: u64,
+        /// Whether it came by DATA and holds a bare CR or a bare LF, which the policy accepts.
+        bare_newlines: bool,
     },
     /// Nothing more of the body is needed; free it.
     Discard,
+    /// Write what waits, drop what was read and not yet consumed, shake hands, then call [`Session::secured`].
+    StartTls,
     /// Write what waits, then close.
     Close,
 }
@@ -50,6 +61,8 @@ pub enum Event {
     Reply(u16),
     /// It was this refusal.
     Refused(Refusal),
+    /// It was the final reply to a message.
+    MessageRefused(Refusal),
 }
 
 /// Which input the session takes next.
@@ -57,9 +70,9 @@ pub enum Event {
 pub enum Expects {
     /// Command lines.
     Commands,
-    /// The data of a message.
+    /// The data of a message, or a chunk of one.
     Data,
-    /// [`Session::admit`] or [`Session::resolve`]; nothing is read meanwhile.
+    /// [`Session::admit`], [`Session::resolve`] or [`Session::secured`]; nothing is read meanwhile.
     Driver,
     /// Nothing any more.
     Nothing,
@@ -74,7 +87,7 @@ pub struct Progress {
     pub consumed: usize,
     /// Octets to take back from the end of the body.
     pub retracted: usize,
-    /// Whether the data ended.
+    /// Whether the data, or the chunk, ended.
     pub ended: bool,
 }
 
@@ -87,13 +100,29 @@ pub struct Session {
     replies: Replies,
     action: Option<Action>,
     events: Vec<Event>,
-    errors: usize,
     deadline: Instant,
+    started: Instant,
+    /// Whether it is encrypted.
+    secure: bool,
+    errors: usize,
+    /// Commands since one brought a message forward.
+    idle_commands: usize,
+    messages: u64,
+    octets: u64,
 }
 
 impl Session {
-    /// Starts with the banner.
+    /// Starts with the banner, in clear.
     pub fn new(policy: Arc<Policy>, now: Instant) -> Self {
+        Self::start(policy, false, now)
+    }
+
+    /// Starts with the banner, TLS on already (RFC 8314 3.3).
+    pub fn new_secure(policy: Arc<Policy>, now: Instant) -> Self {
+        Self::start(policy, true, now)
+    }
+
+    fn start(policy: Arc<Policy>, secure: bool, now: Instant) -> Self {
         let deadline = now + policy.command_timeout;
         let mut session = Self {
             policy,
@@ -102,20 +131,28 @@ impl Session {
             replies: Replies::default(),
             action: None,
             events: Vec::new(),
-            errors: 0,
             deadline,
+            started: now,
+            secure,
+            errors: 0,
+            idle_commands: 0,
+            messages: 0,
+            octets: 0,
         };
-        let banner = format!("{} ESMTP ringpost", session.policy.hostname);
-        session.say(220, "", banner);
+        let policy = Arc::clone(&session.policy);
+        session.say(220, "", format_args!("{} ESMTP ringpost", policy.hostname));
         session
     }
 
     /// Which input comes next.
     pub fn expects(&self) -> Expects {
         match self.state {
-            State::Connected | State::Greeted(_) | State::Addressed(_) => Expects::Commands,
-            State::Receiving { .. } => Expects::Data,
-            State::Admitting(_) | State::Committing(_) => Expects::Driver,
+            State::Connected
+            | State::Greeted(_)
+            | State::Addressed(_)
+            | State::BetweenChunks(_) => Expects::Commands,
+            State::Receiving { .. } | State::Skipping { .. } => Expects::Data,
+            State::Admitting(..) | State::Committing(_) | State::Securing => Expects::Driver,
             State::Closed => Expects::Nothing,
         }
     }
@@ -145,18 +182,34 @@ impl Session {
         self.events.drain(..)
     }
 
-    /// The transaction while it is being admitted or received.
+    /// The transaction while its message is being admitted or received.
     pub fn transaction(&self) -> Option<&Transaction> {
         match &self.state {
-            State::Admitting(transaction) | State::Receiving { transaction, .. } => {
-                Some(transaction)
+            State::Admitting(transaction, _) => Some(transaction),
+            State::Receiving { incoming, .. } | State::BetweenChunks(incoming) => {
+                Some(&incoming.transaction)
             }
             State::Connected
             | State::Greeted(_)
+            | State::Securing
             | State::Addressed(_)
+            | State::Skipping { .. }
             | State::Committing(_)
             | State::Closed => None,
         }
+    }
+
+    /// While data is expected: the most octets that a read may take, so that none behind a chunk is read with it.
+    pub fn data_limit(&self) -> usize {
+        let left = match &self.state {
+            State::Receiving {
+                framing: Framing::Chunk(chunk),
+                ..
+            } => chunk.left,
+            State::Skipping { left, .. } => *left,
+            _ => return usize::MAX,
+        };
+        usize::try_from(left).unwrap_or(usize::MAX)
     }
 
     /// Takes command lines from the front of `input`; the octets consumed. Stops where something else is expected, an
@@ -168,6 +221,10 @@ impl Session {
             && self.replies.len() < REPLY_BUFFER_OCTETS
         {
             let rest = &input[consumed..];
+            if is_client_hello(rest) && matches!(self.state, State::Connected) {
+                self.refuse(Refusal::NotSmtp);
+                return input.len();
+            }
             match self.splitter.next(rest) {
                 Line::Partial => break,
                 Line::Whole {
@@ -175,8 +232,8 @@ impl Session {
                     consumed: octets,
                 } => {
                     consumed += octets;
-                    self.deadline = now + self.policy.command_timeout;
-                    self.line(&rest[..length]);
+                    self.renew(now);
+                    self.line(&rest[..length], now);
                 }
                 Line::Overlong {
                     consumed: octets,
@@ -194,109 +251,43 @@ impl Session {
         consumed
     }
 
-    /// Takes data, decoded in place.
+    /// The handshake that [`Action::StartTls`] asked for is done: all that was said in clear is forgotten (RFC 3207 4.2).
     ///
     /// # Panics
-    /// If no data is expected.
-    pub fn receive_data(&mut self, piece: &mut [u8], now: Instant) -> Progress {
-        let State::Receiving {
-            decoder,
-            size,
-            spoilt,
-            ..
-        } = &mut self.state
-        else {
-            panic!("data outside of Receiving")
-        };
-        let decoded = decoder.decode(piece);
-        *size = *size + decoded.kept as u64 - decoded.retracted as u64;
-        let mut progress = Progress {
-            kept: decoded.kept,
-            consumed: decoded.consumed,
-            retracted: decoded.retracted,
-            ended: decoded.ended,
-        };
-        // The CR of the final CRLF may still be counted, so one octet over the limit is not yet over it.
-        if spoilt.is_none() && *size > self.policy.message_size + u64::from(!decoded.ended) {
-            *spoilt = Some(Refusal::TooBig);
-            self.action = Some(Action::Discard);
-        }
-        if spoilt.is_some() {
-            (progress.kept, progress.retracted) = (0, 0);
-        }
-        self.deadline = now + self.policy.data_timeout;
-        if decoded.ended {
-            self.end_of_data(now);
-        }
-        progress
-    }
-
-    /// The driver found room for the body, or refuses it.
-    ///
-    /// # Panics
-    /// If no admission was asked for.
-    pub fn admit(&mut self, room: Result<(), Refusal>, now: Instant) {
-        let State::Admitting(transaction) = std::mem::replace(&mut self.state, State::Closed)
-        else {
-            panic!("admission outside of Admitting")
-        };
-        match room {
-            Ok(()) => {
-                self.deadline = now + self.policy.data_timeout;
-                self.say(354, "", "Start mail input; end with <CRLF>.<CRLF>");
-                self.state = State::Receiving {
-                    transaction,
-                    decoder: Decoder::default(),
-                    size: 0,
-                    spoilt: None,
-                };
-            }
-            Err(refusal) => {
-                self.deadline = now + self.policy.command_timeout;
-                self.state = State::Greeted(transaction.hello);
-                self.refuse(refusal);
-            }
-        }
-    }
-
-    /// The driver has no room for the rest of the body: the data is read to its end and refused then.
-    pub fn spoil(&mut self, refusal: Refusal) {
-        if let State::Receiving { spoilt, .. } = &mut self.state
-            && spoilt.is_none()
-        {
-            *spoilt = Some(refusal);
-            self.action = Some(Action::Discard);
-        }
-    }
-
-    /// The outcome of a commit: `Ok` with the queue id once every in-sync replica has the record.
-    ///
-    /// # Panics
-    /// If no commit was asked for.
-    pub fn resolve(&mut self, outcome: Result<impl Display, Refusal>, now: Instant) {
-        let State::Committing(hello) = std::mem::replace(&mut self.state, State::Closed) else {
-            panic!("an outcome outside of Committing")
-        };
-        self.state = State::Greeted(hello);
-        self.deadline = now + self.policy.command_timeout;
-        match outcome {
-            Ok(id) => self.say(250, "2.0.0", id),
-            Err(refusal) => self.refuse(refusal),
-        }
+    /// If no handshake was asked for.
+    pub fn secured(&mut self, now: Instant) {
+        assert!(
+            matches!(self.state, State::Securing),
+            "a handshake outside of Securing"
+        );
+        self.secure = true;
+        self.state = State::Connected;
+        self.splitter = Splitter::default();
+        self.renew(now);
     }
 
     /// The deadline has passed.
     pub fn expire(&mut self, now: Instant) {
         match self.state {
             State::Committing(_) => self.resolve(Err::<&str, _>(Refusal::KafkaTimedOut), now),
-            State::Admitting(_) => self.admit(Err(Refusal::NoRoom), now),
+            State::Admitting(..) => self.admit(Err(Refusal::NoRoom), now),
             State::Connected
             | State::Greeted(_)
             | State::Addressed(_)
-            | State::Receiving { .. } => {
-                self.refuse(Refusal::TimedOut);
-            }
+            | State::BetweenChunks(_)
+            | State::Skipping { .. }
+            | State::Receiving { .. } => self.refuse(Refusal::TimedOut),
+            // No reply could be read: neither side knows yet whether the next octets are encrypted.
+            State::Securing => self.close(),
             State::Closed => {}
+        }
+    }
+
+    /// The policy that holds now. It is taken up between transactions, so that each has one; who drives the session offers it
+    /// again.
+    pub fn adopt(&mut self, policy: &Arc<Policy>) {
+        if self.is_idle() && !Arc::ptr_eq(&self.policy, policy) {
+            self.policy = Arc::clone(policy);
         }
     }
 
@@ -307,166 +298,10 @@ impl Session {
         }
     }
 
-    fn line(&mut self, line: &[u8]) {
-        let (verb, command) = command::parse(line);
-        self.events.push(Event::Command(verb));
-        match command {
-            Ok(command) => self.command(command),
-            Err(refusal) => self.refuse(refusal),
-        }
-    }
-
-    fn command(&mut self, command: Command) {
-        match command {
-            Command::Helo(name) => self.hello(name, false),
-            Command::Ehlo(name) => self.hello(name, true),
-            Command::Mail(reverse_path, parameters) => self.mail(reverse_path, parameters),
-            Command::Rcpt(forward_path) => self.rcpt(forward_path),
-            Command::Data => self.data(),
-            Command::Rset => {
-                self.reset();
-                self.say(250, "2.0.0", "Ok");
-            }
-            Command::Noop => self.say(250, "2.0.0", "Ok"),
-            Command::Vrfy => self.say(
-                252,
-                "2.5.0",
-                "Cannot verify; send some mail, it will be tried",
-            ),
-            Command::Help => self.say(
-                214,
-                "2.0.0",
-                "HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT",
-            ),
-            Command::Quit => {
-                self.say(221, "2.0.0", "Bye");
-                self.close();
-            }
-        }
-    }
-
-    fn hello(&mut self, name: String, extended: bool) {
-        self.state = State::Greeted(Hello {
-            name: name.into(),
-            extended,
-        });
-        if !extended {
-            let hostname = self.policy.hostname.clone();
-            return self.say(250, "", hostname);
-        }
-        let policy = Arc::clone(&self.policy);
-        self.events.push(Event::Reply(250));
-        self.replies.lines(
-            250,
-            &[
-                format_args!("{}", policy.hostname),
-                format_args!("PIPELINING"),
-                format_args!("SIZE {}", policy.message_size),
-                format_args!("8BITMIME"),
-                format_args!("SMTPUTF8"),
-                format_args!("ENHANCEDSTATUSCODES"),
-            ],
-        );
-    }
-
-    fn mail(&mut self, reverse_path: Option<Mailbox>, parameters: MailParameters) {
-        let hello = match &self.state {
-            State::Greeted(hello) => hello.clone(),
-            State::Addressed(_) => return self.refuse(Refusal::NestedMail),
-            State::Connected => return self.refuse(Refusal::NeedHello),
-            State::Admitting(_)
-            | State::Receiving { .. }
-            | State::Committing(_)
-            | State::Closed => unreachable!(),
-        };
-        if parameters
-            .size
-            .is_some_and(|size| size > self.policy.message_size)
-        {
-            return self.refuse(Refusal::AnnouncedTooBig);
-        }
-        self.state = State::Addressed(Transaction {
-            hello,
-            reverse_path,
-            parameters,
-            recipients: Vec::new(),
-        });
-        self.say(250, "2.1.0", "Ok");
-    }
-
-    fn rcpt(&mut self, forward_path: Mailbox) {
-        let State::Addressed(transaction) = &mut self.state else {
-            return self.refuse(Refusal::NeedMail);
-        };
-        if forward_path.is_international() && !transaction.parameters.smtputf8 {
-            return self.refuse(Refusal::AddressNeedsSmtpUtf8);
-        }
-        if !self.policy.takes(&forward_path) {
-            return self.refuse(Refusal::RelayDenied);
-        }
-        let octets: usize = transaction
-            .recipients
-            .iter()
-            .map(|mailbox| mailbox.as_str().len() + 16)
-            .sum();
-        if transaction.recipients.len() >= self.policy.recipients || octets > ENVELOPE_OCTETS {
-            return self.refuse(Refusal::TooManyRecipients);
-        }
-        transaction.recipients.push(forward_path);
-        self.say(250, "2.1.5", "Ok");
-    }
-
-    fn data(&mut self) {
-        match std::mem::replace(&mut self.state, State::Closed) {
-            State::Addressed(transaction) if !transaction.recipients.is_empty() => {
-                self.action = Some(Action::Admit {
-                    announced: transaction.parameters.size,
-                });
-                self.state = State::Admitting(transaction);
-            }
-            other @ State::Addressed(_) => {
-                self.state = other;
-                self.refuse(Refusal::NeedRecipient);
-            }
-            other @ (State::Connected | State::Greeted(_)) => {
-                self.state = other;
-                self.refuse(Refusal::NeedMail);
-            }
-            State::Admitting(_)
-            | State::Receiving { .. }
-            | State::Committing(_)
-            | State::Closed => unreachable!(),
-        }
-    }
-
-    fn reset(&mut self) {
-        if let State::Addressed(transaction) = &self.state {
-            self.state = State::Greeted(transaction.hello.clone());
-        }
-    }
-
-    fn end_of_data(&mut self, now: Instant) {
-        let State::Receiving {
-            transaction,
-            size,
-            spoilt,
-            ..
-        } = std::mem::replace(&mut self.state, State::Closed)
-        else {
-            unreachable!("the data ends in Receiving")
-        };
-        match spoilt {
-            Some(refusal) => {
-                self.state = State::Greeted(transaction.hello);
-                self.deadline = now + self.policy.command_timeout;
-                self.action = Some(Action::Discard);
-                self.refuse(refusal);
-            }
-            None => {
-                self.deadline = now + self.policy.commit_timeout;
-                self.state = State::Committing(transaction.hello);
-                self.action = Some(Action::Commit { size });
-            }
+    fn renew(&mut self, now: Instant) {
+        self.deadline = now + self.policy.command_timeout;
+        if let State::BetweenChunks(incoming) = &self.state {
+            self.deadline = self.deadline.min(incoming.until);
         }
     }
 
@@ -494,4 +329,9 @@ impl Session {
         self.state = State::Closed;
         self.action = Some(Action::Close);
     }
+}
+
+/// The first octets of a TLS handshake record (RFC 8446 5.1): what a client sends that takes this for an implicit TLS port.
+fn is_client_hello(input: &[u8]) -> bool {
+    matches!(input, [0x16, 0x03, ..])
 }

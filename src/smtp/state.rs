@@ -1,21 +1,26 @@
 //! The states of a session. The data of a state lives only in that state.
 //!
 //! ```text
-//!             HELO/EHLO          MAIL            RCPT             DATA               admit
+//!             HELO/EHLO          MAIL            RCPT          DATA, BDAT          admit
 //!   Connected ─────────▶ Greeted ────▶ Addressed ────▶ Addressed ─────▶ Admitting ─────────▶ Receiving
-//!                           ▲  ▲  RSET, HELO, EHLO │                        │ no room           │ end of data
-//!                           │  └───────────────────┘                        │                   ▼
-//!                           │◀──────────────────────────── 451 ─────────────┘              Committing
-//!                           │◀──────────────── 250 (stored), 4xx, 5xx ─────────────────────────┘
+//!      ▲  │                 ▲  ▲  RSET, HELO, EHLO │                        │ no room          │  ▲  │ end
+//!      │  │ STARTTLS        │  └───────────────────┘                        │        chunk, not│  │  │ of the
+//!      │  ▼                 │◀──────────────────────────── 451 ─────────────┘        the last  ▼  │  │ message
+//!   Securing ◀── STARTTLS ──┤◀───── RSET, HELO, EHLO ──────────────────────────────── BetweenChunks │
+//!      └── handshake        │                                                            BDAT    │  ▼
+//!          (all forgotten)  │◀──────────────── 250 (stored), 4xx, 5xx ──────────────────────── Committing
 //!                           │
-//!   any state ── QUIT, 421 ─┴──▶ Closed
+//!   any state ── a refused BDAT ──▶ Skipping ── its octets are gone ──▶ the state it came from
+//!   any state ── QUIT, 421, 521 ──▶ Closed
 //! ```
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::address::Mailbox;
-use super::data::Decoder;
+use super::data::{BareNewlines, Decoder};
 use super::parameter::MailParameters;
+use super::refusal::Refusal;
 
 /// How the client greeted.
 #[derive(Debug, Clone)]
@@ -39,6 +44,35 @@ pub struct Transaction {
     pub recipients: Vec<Mailbox>,
 }
 
+/// A chunk of BDAT (RFC 3030).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    /// Octets still to come.
+    pub left: u64,
+    /// Whether the message ends with it.
+    pub last: bool,
+}
+
+/// How the octets that are being received are told from what follows them.
+#[derive(Debug)]
+pub enum Framing {
+    /// DATA: by the line that holds a dot alone.
+    Lines(Decoder, BareNewlines),
+    /// BDAT: by their number.
+    Chunk(Chunk),
+}
+
+/// A message of which a part has arrived.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Whose message.
+    pub transaction: Transaction,
+    /// Octets of the message so far.
+    pub size: u64,
+    /// When it has to be here whole, however its octets drip.
+    pub until: Instant,
+}
+
 /// Where a session stands.
 #[derive(Debug)]
 pub enum State {
@@ -46,20 +80,31 @@ pub enum State {
     Connected,
     /// Greeted, no transaction.
     Greeted(Hello),
+    /// STARTTLS was accepted; the driver shakes hands.
+    Securing,
     /// MAIL was accepted; RCPT may have been.
     Addressed(Transaction),
-    /// DATA was accepted; the driver looks for room.
-    Admitting(Transaction),
-    /// The data arrives.
+    /// DATA (`None`) or a first BDAT was accepted; the driver looks for room.
+    Admitting(Transaction, Option<Chunk>),
+    /// The data, or a chunk, arrives.
     Receiving {
-        /// Whose data.
-        transaction: Transaction,
-        /// Finds its end.
-        decoder: Decoder,
-        /// Octets of the message so far.
-        size: u64,
-        /// Set once nothing more is kept: the reply that is due at the end of the data.
-        spoilt: Option<super::refusal::Refusal>,
+        /// The message.
+        incoming: Incoming,
+        /// Where it ends.
+        framing: Framing,
+        /// Set once nothing more is kept: the reply that is due at the end.
+        spoilt: Option<Refusal>,
+    },
+    /// A chunk has arrived and the next BDAT is awaited.
+    BetweenChunks(Incoming),
+    /// The octets of a refused BDAT arrive; they are dropped.
+    Skipping {
+        /// Octets still to come.
+        left: u64,
+        /// When they have to be here.
+        until: Instant,
+        /// The state behind them; never `Skipping` or `Closed`.
+        then: Box<State>,
     },
     /// The message is complete and its outcome is awaited.
     Committing(Hello),

@@ -68,6 +68,8 @@ table! {
     "ringpost_commands_total" Counter Count "verb" "Commands received, by verb";
     "ringpost_replies_total" Counter Count "code" "Replies sent, by code";
     "ringpost_refusals_total" Counter Count "reason" "Refusals sent, by reason";
+    "ringpost_tls_handshakes_total" Counter Count "version" "TLS handshakes that were completed, by version";
+    "ringpost_tls_handshake_failures_total" Counter Count "reason" "TLS handshakes that failed, by reason";
     "ringpost_messages_total" Counter Count "outcome" "Messages by the reply to DATA or to the end of the data: 250, 4xx, 5xx";
     "ringpost_message_bytes_total" Counter Bytes "" "Octets of accepted messages, as received";
     "ringpost_message_size_bytes" Histogram Bytes "" "Size of an accepted message, as received";
@@ -116,27 +118,41 @@ pub enum SessionEnd {
     TimedOut,
     /// Too many commands in error.
     TooManyErrors,
+    /// A refusal ended it, such as a limit of the session.
+    Refused,
+    /// The TLS handshake failed.
+    HandshakeFailed,
+    /// What stood in front of it was no PROXY header.
+    ProxyHeader,
     /// ringpost was stopping.
     Shutdown,
     /// The connection broke.
     Error,
 }
 
-const ENDS: [(SessionEnd, &str); 6] = [
+const ENDS: [(SessionEnd, &str); 9] = [
     (SessionEnd::Quit, "quit"),
     (SessionEnd::ClosedByClient, "closed_by_client"),
     (SessionEnd::TimedOut, "timed_out"),
     (SessionEnd::TooManyErrors, "too_many_errors"),
+    (SessionEnd::Refused, "refused"),
+    (SessionEnd::HandshakeFailed, "tls_handshake_failed"),
+    (SessionEnd::ProxyHeader, "proxy_header"),
     (SessionEnd::Shutdown, "shutdown"),
     (SessionEnd::Error, "error"),
 ];
 
+const TLS_VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
+
+/// Why a TLS handshake failed: a deadline, the client left, or what it sent is no TLS that is spoken here.
+pub const TLS_FAILURES: [&str; 3] = ["timed_out", "closed", "protocol"];
+
 const OUTCOMES: [&str; 3] = ["accepted", "tempfailed", "refused"];
 
 /// The codes that have a series of their own; the others share `code="other"`.
-const CODES: [u16; 20] = [
-    214, 220, 221, 250, 252, 354, 421, 450, 451, 452, 500, 501, 502, 503, 504, 550, 552, 553, 554,
-    555,
+const CODES: [u16; 21] = [
+    214, 220, 221, 250, 252, 354, 421, 450, 451, 452, 500, 501, 502, 503, 504, 521, 550, 552, 553,
+    554, 555,
 ];
 
 struct Handles {
@@ -149,6 +165,8 @@ struct Handles {
     replies: Vec<Counter>,
     replies_other: Counter,
     refusals: Vec<Counter>,
+    tls_handshakes: [(&'static str, Counter); 2],
+    tls_handshake_failures: [(&'static str, Counter); 3],
     messages_accepted: Counter,
     messages_tempfailed: Counter,
     messages_refused: Counter,
@@ -235,6 +253,16 @@ impl Metrics {
         self.0.refusals[refusal as usize].increment(1);
     }
 
+    /// A TLS handshake of this version was completed.
+    pub fn tls_handshake(&self, version: &str) {
+        increment(&self.0.tls_handshakes, version);
+    }
+
+    /// A TLS handshake failed for this reason of [`TLS_FAILURES`].
+    pub fn tls_handshake_failed(&self, reason: &str) {
+        increment(&self.0.tls_handshake_failures, reason);
+    }
+
     /// A message of `octets`, as received, got its 250 so long after the last octet of its data.
     pub fn message_accepted(&self, octets: u64, receive_to_reply: Duration) {
         self.0.messages_accepted.increment(1);
@@ -296,6 +324,14 @@ impl Metrics {
     }
 }
 
+fn increment(counters: &[(&'static str, Counter)], label: &str) {
+    let counter = counters.iter().find(|(known, _)| *known == label);
+    debug_assert!(counter.is_some(), "{label} has a series");
+    if let Some((_, counter)) = counter {
+        counter.increment(1);
+    }
+}
+
 /// The largest value of a member among the brokers; a label per broker would grow with the cluster.
 fn slowest_broker(statistics: &Value, pointer: &str) -> Option<f64> {
     let brokers = statistics.get("brokers")?.as_object()?.values();
@@ -345,6 +381,14 @@ fn register() -> Handles {
             .collect(),
         replies_other: counter!("ringpost_replies_total", "code" => "other"),
         refusals: refusals("ringpost_refusals_total"),
+        tls_handshakes: TLS_VERSIONS.map(|version| {
+            let name = "ringpost_tls_handshakes_total";
+            (version, counter!(name, "version" => version))
+        }),
+        tls_handshake_failures: TLS_FAILURES.map(|reason| {
+            let name = "ringpost_tls_handshake_failures_total";
+            (reason, counter!(name, "reason" => reason))
+        }),
         messages_accepted,
         messages_tempfailed,
         messages_refused,

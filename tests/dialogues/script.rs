@@ -2,9 +2,10 @@
 //!
 //! Owns: from the text of a file to steps, or the line that is wrong. Must not know: sessions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use ringpost::smtp::policy::Policy;
+use ringpost::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
 use ringpost::smtp::refusal::Refusal;
 
 use crate::driver::Committed;
@@ -135,7 +136,14 @@ fn directive(script: &mut Script, text: &str) -> Result<(), String> {
         "message_size" => script.policy.message_size = number()?,
         "recipients" => script.policy.recipients = count()?,
         "errors" => script.policy.errors = count()?,
-        "domains" => script.policy.domains = value.split(' ').map(str::to_owned).collect(),
+        "domains" => script.policy.taken = taken(value),
+        "bare_newlines" if value == "reject" => {
+            script.policy.bare_newlines = BareNewlinePolicy::Reject;
+        }
+        "session_messages" => script.policy.session_messages = number()?,
+        "session_octets" => script.policy.session_octets = number()?,
+        "idle_commands" => script.policy.idle_commands = count()?,
+        "starttls" => script.policy.starttls = true,
         "outcome" => script.outcomes.push(answer(value)?),
         "room" => script.rooms.push(answer(value)?),
         "expire" => script.steps.push(Step::Expire),
@@ -224,14 +232,15 @@ fn repeat<'a>(rest: &'a str, into: &mut Vec<u8>) -> Result<&'a str, String> {
 /// What a dialogue runs under if it says nothing else.
 pub fn policy() -> Policy {
     let minute = Duration::from_secs(60);
-    Policy {
-        hostname: "mx.example".into(),
-        message_size: 1000,
-        recipients: 10,
-        errors: 20,
-        command_timeout: minute,
-        data_timeout: minute,
-        commit_timeout: minute,
-        domains: vec!["mx.example".into(), "*.mx.example".into()],
-    }
+    let mut policy = Policy::new("mx.example");
+    policy.message_size = 1000;
+    policy.recipients = 10;
+    (policy.command_timeout, policy.data_timeout) = (minute, minute);
+    policy.taken = taken("mx.example *.mx.example");
+    policy.bare_newlines = BareNewlinePolicy::Accept;
+    policy
+}
+
+fn taken(patterns: &str) -> Arc<Recipients> {
+    Arc::new(Recipients::everybody_at(patterns.split(' ')))
 }

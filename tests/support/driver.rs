@@ -130,8 +130,12 @@ impl Driver {
         while let Some(action) = self.session.poll_action() {
             match action {
                 Action::Admit { .. } => self.admit(),
-                Action::Commit { size } => self.commit(size),
+                Action::Commit { size, .. } => self.commit(size),
                 Action::Discard => self.open = None,
+                Action::StartTls => {
+                    self.input.clear();
+                    self.session.secured(self.now);
+                }
                 Action::Close => {}
             }
         }

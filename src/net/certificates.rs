@@ -1,0 +1,209 @@
+//! The certificates that are served: chosen by the name that the client asks for, exchanged without a restart.
+//!
+//! Owns: the choice (RFC 6066 3), and what a handshake is made with. Must not know: connections; the files' syntax
+//! ([`crate::config::certificate`] does).
+//!
+//! Invariant: there is always a certificate to serve; a set that does not load leaves the one before in place.
+//!
+//! BUGS: a certificate without DNS names is served only as the first, which is the one for clients that name nothing or
+//! something unknown. Subject common names are not looked at (RFC 6125 6.4.4).
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::SystemTime;
+
+use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig, ServerSessionMemoryCache};
+use rustls::sign::CertifiedKey;
+
+use crate::config::certificate;
+
+/// Sessions of TLS 1.2 that are remembered for resumption, 32 octets and some hundred of state each. TLS 1.3 and clients
+/// that take tickets need none of it.
+const REMEMBERED_SESSIONS: usize = 10_000;
+
+/// Two PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The certificate and its chain.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// One certificate and the names that it is for, in lower case; `*.` in front stands for one label.
+struct Named {
+    names: Vec<String>,
+    key: Arc<CertifiedKey>,
+}
+
+/// See the module. Shared by all workers; its lock is taken once per handshake, never on the path of a mail.
+pub struct Certificates {
+    current: RwLock<Vec<Named>>,
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates").finish_non_exhaustive()
+    }
+}
+
+impl Certificates {
+    /// Loads all pairs; the first is the default.
+    ///
+    /// # Errors
+    /// One line that names the file and what is wrong.
+    pub fn load(pairs: &[Pair]) -> Result<Self, String> {
+        Ok(Self {
+            current: RwLock::new(load(pairs)?),
+        })
+    }
+
+    /// Loads all pairs again and serves them from the next handshake on.
+    ///
+    /// # Errors
+    /// As [`Certificates::load`]; what was served before is served on.
+    pub fn reload(&self, pairs: &[Pair]) -> Result<(), String> {
+        let loaded = load(pairs)?;
+        *self
+            .current
+            .write()
+            .expect("nothing panics under this lock") = loaded;
+        Ok(())
+    }
+}
+
+fn load(pairs: &[Pair]) -> Result<Vec<Named>, String> {
+    assert!(!pairs.is_empty(), "TLS is on where there is a certificate");
+    pairs.iter().map(load_one).collect()
+}
+
+fn load_one(pair: &Pair) -> Result<Named, String> {
+    let key = Arc::new(certificate::load(&pair.certificate, &pair.key)?);
+    let names = key
+        .end_entity_cert()
+        .ok()
+        .and_then(|certificate| webpki::EndEntityCert::try_from(certificate).ok())
+        .map(|parsed| {
+            parsed
+                .valid_dns_names()
+                .map(str::to_ascii_lowercase)
+                .collect()
+        })
+        .unwrap_or_default();
+    Ok(Named { names, key })
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = self.current.read().expect("nothing panics under this lock");
+        let chosen = client_hello
+            .server_name()
+            .and_then(|name| choose(&current, name))
+            .or_else(|| current.first())?;
+        Some(Arc::clone(&chosen.key))
+    }
+}
+
+fn choose<'a>(current: &'a [Named], name: &str) -> Option<&'a Named> {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let parent = name.split_once('.').map(|(_, parent)| parent);
+    let is_for = |named: &&Named| {
+        named
+            .names
+            .iter()
+            .any(|own| *own == name || (own.strip_prefix("*.") == parent && parent.is_some()))
+    };
+    current.iter().find(is_for)
+}
+
+/// What handshakes are made with: TLS 1.2 and 1.3, tickets and session ids for resumption, no client certificate.
+///
+/// # Errors
+/// If this build has no usable cipher suite or no randomness, as a line for an operator.
+pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let failed = |error: rustls::Error| format!("TLS cannot be set up: {error}");
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(rustls::DEFAULT_VERSIONS)
+        .map_err(failed)?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.session_storage = ServerSessionMemoryCache::new(REMEMBERED_SESSIONS);
+    config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(failed)?;
+    Ok(Arc::new(config))
+}
+
+/// When the files were changed last, to tell when to load them again; a file that is missing counts as a change.
+pub fn changed(pairs: &[Pair]) -> Vec<Option<SystemTime>> {
+    let modified = |path: &Path| {
+        std::fs::metadata(path)
+            .and_then(|facts| facts.modified())
+            .ok()
+    };
+    pairs
+        .iter()
+        .flat_map(|pair| [modified(&pair.certificate), modified(&pair.key)])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+
+    fn pair(folder: &Path, file: &str, names: &[&str]) -> Pair {
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let certificate = CertificateParams::new(names)
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
+        let pair = Pair {
+            certificate: folder.join(format!("{file}.pem")),
+            key: folder.join(format!("{file}.key")),
+        };
+        std::fs::write(&pair.certificate, certificate.pem()).unwrap();
+        std::fs::write(&pair.key, key.serialize_pem()).unwrap();
+        pair
+    }
+
+    #[test]
+    fn the_certificate_is_chosen_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let pairs = [
+            pair(folder.path(), "a", &["mx.example"]),
+            pair(folder.path(), "b", &["mail.example.org", "*.wild.example"]),
+        ];
+        let loaded = load(&pairs).unwrap();
+        let place = |name: &str| {
+            choose(&loaded, name).map(|named| usize::from(std::ptr::eq(named, &loaded[1])))
+        };
+        assert_eq!(place("MX.example."), Some(0));
+        assert_eq!(place("mail.example.org"), Some(1));
+        assert_eq!(place("any.wild.example"), Some(1));
+        assert_eq!(place("wild.example"), None);
+        assert_eq!(place("two.labels.wild.example"), None);
+        assert_eq!(place("other.example"), None);
+    }
+
+    #[test]
+    fn a_pair_that_does_not_load_leaves_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let pairs = [pair(folder.path(), "a", &["mx.example"])];
+        let certificates = Certificates::load(&pairs).unwrap();
+        let first = Arc::clone(&certificates.current.read().unwrap()[0].key);
+        std::fs::write(&pairs[0].certificate, "nothing").unwrap();
+        assert!(certificates.reload(&pairs).unwrap_err().contains("a.pem"));
+        assert!(Arc::ptr_eq(
+            &first,
+            &certificates.current.read().unwrap()[0].key
+        ));
+        pair(folder.path(), "a", &["mx.example"]);
+        certificates.reload(&pairs).unwrap();
+        assert!(!Arc::ptr_eq(
+            &first,
+            &certificates.current.read().unwrap()[0].key
+        ));
+    }
+}

@@ -1,0 +1,241 @@
+//! What a connection reads from and writes to: its transport, in clear or with TLS over it.
+//!
+//! Owns: the moves of ciphertext between the transport and the TLS engine. Must not know: SMTP, deadlines; who calls shuts
+//! the transport down when a deadline passes, and what is awaited here then ends.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Buf, BytesMut};
+use rustls::server::ServerConfig;
+
+use super::tls::{Engine, Send, Step};
+use super::transport::Transport;
+use crate::limits::{
+    BODY_MINIMUM_READ_OCTETS, TLS_INCOMING_OCTETS, TLS_READ_OCTETS, TLS_RECORD_PLAIN_OCTETS,
+};
+
+/// See the module.
+pub(super) struct Stream<'a, T> {
+    transport: &'a T,
+    tls: Option<Box<Engine>>,
+}
+
+/// What was agreed in a handshake.
+#[derive(Debug, Clone)]
+pub struct Secured {
+    /// `TLSv1.3` or `TLSv1.2`.
+    pub version: &'static str,
+    /// Version and cipher suite, as in the record's header `smtp_tls`.
+    pub text: Arc<str>,
+}
+
+/// Why a handshake failed.
+#[derive(Debug)]
+pub enum HandshakeError {
+    /// The client left, or a deadline shut the transport down.
+    Closed,
+    /// What the client sent is no TLS, or none that is spoken here.
+    Tls(rustls::Error),
+    /// The transport failed.
+    Transport(io::Error),
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HandshakeError::Closed => f.write_str("the client closed the connection"),
+            HandshakeError::Tls(error) => error.fmt(f),
+            HandshakeError::Transport(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<'a, T: Transport> Stream<'a, T> {
+    /// In clear.
+    pub(super) fn new(transport: &'a T) -> Self {
+        Self {
+            transport,
+            tls: None,
+        }
+    }
+
+    /// Room that a read of a body should have, so that what arrives goes straight there.
+    pub(super) fn least_room(&self) -> usize {
+        match self.tls {
+            Some(_) => TLS_RECORD_PLAIN_OCTETS,
+            None => BODY_MINIMUM_READ_OCTETS,
+        }
+    }
+
+    /// Reads into the spare room of `buffer`, at most about `most` octets; 0 is the end of the stream.
+    pub(super) async fn read(
+        &mut self,
+        buffer: BytesMut,
+        most: usize,
+    ) -> (io::Result<usize>, BytesMut) {
+        let Some(engine) = &mut self.tls else {
+            return self.transport.read(buffer, most).await;
+        };
+        let mut buffer = buffer;
+        let from = buffer.len();
+        let result = loop {
+            take_plain(engine, &mut buffer);
+            if let Err(error) = decrypt(engine, &mut buffer, from + most) {
+                break Err(broken(self.transport, engine, error).await);
+            }
+            if let Err(error) = transmit(self.transport, engine).await {
+                break Err(error);
+            }
+            if buffer.len() > from || engine.has_ended() {
+                break Ok(buffer.len() - from);
+            }
+            match receive(self.transport, engine, most).await {
+                Ok(0) => break Ok(0),
+                Ok(_) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        (result, buffer)
+    }
+
+    /// Writes all of `octets`.
+    pub(super) async fn write_all(&mut self, octets: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
+        let Some(engine) = &mut self.tls else {
+            return self.transport.write_all(octets).await;
+        };
+        let result = match encrypt(engine, Send::Octets(&octets)) {
+            Ok(()) => transmit(self.transport, engine).await,
+            Err(error) => Err(broken(self.transport, engine, error).await),
+        };
+        (result, octets)
+    }
+
+    /// Shakes hands; from then on all is encrypted.
+    pub(super) async fn handshake(
+        &mut self,
+        config: Arc<ServerConfig>,
+    ) -> Result<Secured, HandshakeError> {
+        assert!(self.tls.is_none(), "TLS is not laid over TLS");
+        let mut engine = Box::new(Engine::new(config).map_err(HandshakeError::Tls)?);
+        while engine.is_handshaking() {
+            match engine.step(None, Send::Nothing) {
+                Ok(Step::Again) => {}
+                Ok(Step::Starved) => {
+                    transmit(self.transport, &mut engine)
+                        .await
+                        .map_err(HandshakeError::Transport)?;
+                    match receive(self.transport, &mut engine, 0).await {
+                        Ok(0) => return Err(HandshakeError::Closed),
+                        Ok(_) => {}
+                        Err(error) => return Err(HandshakeError::Transport(error)),
+                    }
+                }
+                Ok(Step::Ended) => return Err(HandshakeError::Closed),
+                Ok(Step::Idle) => break,
+                Err(error) => {
+                    broken(self.transport, &mut engine, error.clone()).await;
+                    return Err(HandshakeError::Tls(error));
+                }
+            }
+        }
+        let (version, text) = engine.facts();
+        self.tls = Some(engine);
+        Ok(Secured {
+            version,
+            text: text.into(),
+        })
+    }
+
+    /// Tells the client that no more comes (RFC 8446 6.1), where that is told at all.
+    pub(super) async fn close(&mut self) {
+        if let Some(engine) = &mut self.tls
+            && encrypt(engine, Send::Close).is_ok()
+        {
+            // A client that is gone already need not be told.
+            let _ = transmit(self.transport, engine).await;
+        }
+    }
+}
+
+fn take_plain(engine: &mut Engine, buffer: &mut BytesMut) {
+    let octets = engine.plain.len().min(buffer.capacity() - buffer.len());
+    if octets > 0 {
+        buffer.extend_from_slice(&engine.plain[..octets]);
+        engine.plain.advance(octets);
+    }
+    if engine.plain.is_empty() {
+        engine.plain = BytesMut::new();
+    }
+}
+
+/// Decrypts what is here while `buffer` has room for another record and holds less than `most`.
+fn decrypt(engine: &mut Engine, buffer: &mut BytesMut, most: usize) -> Result<(), rustls::Error> {
+    let from = buffer.len();
+    loop {
+        let full = buffer.capacity() - buffer.len() < TLS_RECORD_PLAIN_OCTETS;
+        if engine.has_ended()
+            || !engine.plain.is_empty()
+            || buffer.len() >= most
+            || (full && buffer.len() > from)
+        {
+            return Ok(());
+        }
+        match engine.step(Some(buffer), Send::Nothing)? {
+            Step::Again => {}
+            Step::Starved | Step::Idle | Step::Ended => return Ok(()),
+        }
+    }
+}
+
+/// Encrypts what is to be sent. What came meanwhile waits in `plain`, which is no more than one read of ciphertext.
+fn encrypt(engine: &mut Engine, send: Send<'_>) -> Result<(), rustls::Error> {
+    loop {
+        match engine.step(None, send)? {
+            Step::Again | Step::Ended => {}
+            Step::Idle => return Ok(()),
+            Step::Starved => return Err(rustls::Error::HandshakeNotComplete),
+        }
+    }
+}
+
+/// Sends what the engine has ready.
+async fn transmit<T: Transport>(transport: &T, engine: &mut Engine) -> io::Result<()> {
+    if engine.outgoing.is_empty() {
+        return Ok(());
+    }
+    let outgoing = std::mem::take(&mut engine.outgoing);
+    let (result, mut outgoing) = transport.write_all(outgoing).await;
+    outgoing.clear();
+    engine.outgoing = outgoing;
+    result
+}
+
+/// Reads ciphertext; `most` says how much is expected, so that a client that is to send a command costs a small buffer.
+async fn receive<T: Transport>(
+    transport: &T,
+    engine: &mut Engine,
+    most: usize,
+) -> io::Result<usize> {
+    let mut incoming = std::mem::take(&mut engine.incoming);
+    let room = most.clamp(TLS_READ_OCTETS, TLS_INCOMING_OCTETS);
+    if incoming.is_empty() && incoming.capacity() > room {
+        incoming = BytesMut::with_capacity(room);
+    }
+    incoming.reserve(room);
+    let (result, incoming) = transport.read(incoming, room).await;
+    engine.incoming = incoming;
+    result
+}
+
+/// Sends the alert that explains an error, if there is one to send; the error for the caller.
+async fn broken<T: Transport>(
+    transport: &T,
+    engine: &mut Engine,
+    error: rustls::Error,
+) -> io::Error {
+    while let Ok(Step::Again) = engine.step(None, Send::Nothing) {}
+    let _ = transmit(transport, engine).await;
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
