@@ -45,6 +45,11 @@ fn session() {
 }
 
 #[test]
+fn chunks() {
+    smoke("chunks", 20_000);
+}
+
+#[test]
 fn record() {
     smoke("record", 20_000);
 }

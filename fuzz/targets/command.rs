@@ -72,7 +72,10 @@ pub fn check(line: &[u8], _: &mut Random) {
     }
     match &parsed {
         Ok(command) => {
-            assert!(!matches!(verb, Verb::Unknown | Verb::NotOffered));
+            assert!(!matches!(
+                verb,
+                Verb::Unknown | Verb::NotOffered | Verb::Http
+            ));
             look_at(command);
             assert_eq!(
                 parse(&written(command)),
@@ -109,6 +112,8 @@ fn belongs(verb: Verb, refusal: Refusal) -> bool {
         Refusal::BareNewline => true,
         Refusal::UnknownCommand => verb == Verb::Unknown,
         Refusal::NotImplemented => verb == Verb::NotOffered,
+        Refusal::NotSmtp => verb == Verb::Http,
+        Refusal::ChunkSyntax => verb == Verb::Bdat,
         Refusal::HelloName => matches!(verb, Verb::Helo | Verb::Ehlo),
         Refusal::ReversePathSyntax => verb == Verb::Mail,
         Refusal::ForwardPathSyntax => verb == Verb::Rcpt,
@@ -117,7 +122,13 @@ fn belongs(verb: Verb, refusal: Refusal) -> bool {
         Refusal::Syntax => {
             matches!(
                 verb,
-                Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Rset | Verb::Quit | Verb::Vrfy
+                Verb::Mail
+                    | Verb::Rcpt
+                    | Verb::Data
+                    | Verb::Rset
+                    | Verb::Quit
+                    | Verb::Vrfy
+                    | Verb::StartTls
             )
         }
         _ => false,
@@ -138,6 +149,8 @@ fn look_at(command: &Command) {
         }
         Command::Rcpt(path) => look_at_mailbox(path),
         Command::Data
+        | Command::Bdat(_)
+        | Command::StartTls
         | Command::Rset
         | Command::Noop
         | Command::Vrfy
@@ -188,6 +201,12 @@ fn written(command: &Command) -> Vec<u8> {
         }
         Command::Rcpt(path) => format!("RCPT TO:<{}>", path.as_str()),
         Command::Data => "DATA".to_owned(),
+        Command::Bdat(chunk) => format!(
+            "BDAT {}{}",
+            chunk.left,
+            if chunk.last { " LAST" } else { "" }
+        ),
+        Command::StartTls => "STARTTLS".to_owned(),
         Command::Rset => "RSET".to_owned(),
         Command::Noop => "NOOP".to_owned(),
         Command::Vrfy => "VRFY x".to_owned(),

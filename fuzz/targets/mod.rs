@@ -4,9 +4,11 @@
 //! |---|---|
 //! | command | a line parses or is refused by its own kind of refusal; what was parsed, written out, parses to the same |
 //! | session | octets in any pieces say and commit the same; messages are the oracle's; 250 is said for "stored" alone |
+//! | chunks | BDAT says and stores what a naive model of RFC 3030 does |
 //! | record | what a record holds comes back through every form of `consume`; a foreign record cannot break a form |
 //! | proxy | the verdict on a header is final, and the same for whatever follows |
 
+mod chunks;
 mod command;
 mod proxy;
 mod record;
@@ -37,6 +39,11 @@ pub const ALL: &[Target] = &[
         name: "session",
         corpus: session::corpus,
         check: session::check,
+    },
+    Target {
+        name: "chunks",
+        corpus: chunks::corpus,
+        check: chunks::check,
     },
     Target {
         name: "record",

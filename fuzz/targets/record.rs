@@ -63,6 +63,8 @@ fn ours(head: &[u8], message: &[u8], random: &mut Random) {
         protocol: "ESMTP",
         body: MailParameters::default().body.unwrap_or_default(),
         smtputf8: false,
+        tls: None,
+        bare_newlines: false,
     };
     for line in head.split(|&octet| octet == b'\n') {
         match parse(line).1 {

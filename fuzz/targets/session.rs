@@ -1,9 +1,10 @@
 //! A client's octets, in random pieces, with random outcomes.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ringpost::smtp::policy::Policy;
+use ringpost::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
 use ringpost::smtp::refusal::Refusal;
 
 use crate::driver::{Driver, Log, replies};
@@ -45,8 +46,15 @@ const WORDS: &[&str] = &[
     " BODY=BINARYMIME",
     "STARTTLS\r\n",
     "VRFY x\r\n",
+    "STARTTLS\r\n~TLS~EHLO c\r\n",
+    "~TLS~",
+    "\x16\x03\x01",
+    "GET / HTTP/1.1\r\n",
     "\0",
 ];
+
+/// Stands in an input where the handshake is done that STARTTLS asked for.
+const HANDSHAKE: &str = "~TLS~";
 
 /// Answers of the driver; "stored" and "there is room" are the most frequent.
 const OUTCOMES: [Result<(), Refusal>; 6] = [
@@ -59,53 +67,75 @@ const OUTCOMES: [Result<(), Refusal>; 6] = [
 ];
 const ROOMS: [Result<(), Refusal>; 4] = [Ok(()), Ok(()), Ok(()), Err(Refusal::NoRoom)];
 
-static POLICY: LazyLock<(Arc<Policy>, Instant)> =
-    LazyLock::new(|| (Arc::new(policy()), Instant::now()));
+/// One that refuses bare newlines in data, one that takes them.
+static POLICIES: LazyLock<([Arc<Policy>; 2], Instant)> = LazyLock::new(|| {
+    let (rejects, mut accepts) = (policy(), policy());
+    accepts.bare_newlines = BareNewlinePolicy::Accept;
+    ([Arc::new(rejects), Arc::new(accepts)], Instant::now())
+});
 
 fn policy() -> Policy {
-    let minute = Duration::from_secs(60);
-    Policy {
-        hostname: "mx.example".into(),
-        message_size: 60,
-        recipients: 3,
-        errors: 12,
-        command_timeout: minute,
-        data_timeout: minute,
-        commit_timeout: minute,
-        domains: vec!["mx.example".into()],
-    }
+    let mut policy = Policy::new("mx.example");
+    policy.message_size = 60;
+    policy.recipients = 3;
+    policy.errors = 12;
+    policy.session_messages = 5;
+    policy.idle_commands = 30;
+    policy.starttls = true;
+    policy.taken = Arc::new(Recipients::everybody_at(["mx.example"]));
+    policy
 }
 
 pub fn check(input: &[u8], random: &mut Random) {
-    let mut whole = driver(random);
-    let answers = (whole.rooms.clone(), whole.outcomes.clone());
-    whole.receive(input);
-    let expected = whole.log;
-    promises(&expected, &Vec::from(answers.1.clone()));
-    for most in [1, 2, 7, 100] {
-        let mut driver = driver(random);
-        (driver.rooms, driver.outcomes) = answers.clone();
-        let mut rest = input;
-        while !rest.is_empty() {
-            let (piece, behind) = rest.split_at(random.between(1, most).min(rest.len()));
-            driver.receive(piece);
-            rest = behind;
+    let (policies, now) = &*POLICIES;
+    let policy = random.of(policies);
+    let outcomes: VecDeque<_> = (0..4).map(|_| *random.of(&OUTCOMES)).collect();
+    let rooms: VecDeque<_> = (0..4).map(|_| *random.of(&ROOMS)).collect();
+    let mut expected = None;
+    for most in [usize::MAX, 1, 2, 7, 100] {
+        let mut driver = Driver::new(Arc::clone(policy), *now);
+        (driver.rooms, driver.outcomes) = (rooms.clone(), outcomes.clone());
+        for part in split(input) {
+            let mut rest = part;
+            while !rest.is_empty() {
+                let length = if most < rest.len() {
+                    random.between(1, most)
+                } else {
+                    rest.len()
+                };
+                let (piece, behind) = rest.split_at(length);
+                driver.receive(piece);
+                rest = behind;
+            }
+            driver.secure();
         }
-        assert_eq!(driver.log, expected, "in pieces of up to {most}");
+        let expected = expected.get_or_insert_with(|| driver.log.clone());
+        assert_eq!(driver.log, *expected, "in pieces of up to {most}");
     }
+    promises(
+        &expected.expect("the first run"),
+        &Vec::from(outcomes),
+        policy,
+    );
 }
 
-fn driver(random: &mut Random) -> Driver {
-    let (policy, now) = &*POLICY;
-    let mut driver = Driver::new(Arc::clone(policy), *now);
-    driver.outcomes = (0..4).map(|_| *random.of(&OUTCOMES)).collect();
-    driver.rooms = (0..4).map(|_| *random.of(&ROOMS)).collect();
-    driver
+/// What is sent before each handshake.
+fn split(input: &[u8]) -> Vec<&[u8]> {
+    let (mut parts, mut rest) = (Vec::new(), input);
+    while let Some(at) = rest
+        .windows(HANDSHAKE.len())
+        .position(|octets| octets == HANDSHAKE.as_bytes())
+    {
+        parts.push(&rest[..at]);
+        rest = &rest[at + HANDSHAKE.len()..];
+    }
+    parts.push(rest);
+    parts
 }
 
 /// The replies to messages are one each, and 250 where, and only where, the message was stored. The driver has compared
 /// each message with the oracle.
-fn promises(log: &Log, outcomes: &[Result<(), Refusal>]) {
+fn promises(log: &Log, outcomes: &[Result<(), Refusal>], policy: &Policy) {
     let promised: Vec<String> = replies(&log.said)
         .into_iter()
         .filter_map(|reply| {
@@ -120,5 +150,6 @@ fn promises(log: &Log, outcomes: &[Result<(), Refusal>]) {
     assert_eq!(promised, stored.collect::<Vec<_>>());
     for message in &log.committed {
         assert!(message.body.len() <= 60 && (1..=3).contains(&message.to.len()));
+        assert!(!message.bare_newlines || policy.bare_newlines == BareNewlinePolicy::Accept);
     }
 }
