@@ -13,7 +13,7 @@
 //! | the session says 250, or 451 | [`smtp::session::Session::resolve`] |
 //!
 //! From the bottom up: [`limits`], [`smtp`], [`mail`], [`config`], [`sink`], [`telemetry::metrics`], [`net`], the rest of
-//! [`telemetry`], [`server`], [`command`]. `smtp`, `mail` and the ledger do no I/O: octets, outcomes and the time come in
+//! [`telemetry`], [`server`], [`reload`], [`command`]. `smtp`, `mail` and the ledger do no I/O: octets, outcomes and the time come in
 //! as arguments.
 
 pub mod command;
@@ -21,6 +21,7 @@ pub mod config;
 pub mod limits;
 pub mod mail;
 pub mod net;
+pub mod reload;
 pub mod server;
 pub mod sink;
 pub mod smtp;

@@ -24,9 +24,9 @@ pub const DOMAIN_OCTETS: usize = 255;
 /// The longest label of a domain (RFC 1035 2.3.4).
 pub const DOMAIN_LABEL_OCTETS: usize = 63;
 
-/// Room of the buffer that commands are read into. It takes the pipelined group of a common transaction whole, and a
-/// connection that waits for a command holds no more than this.
-pub const COMMAND_BUFFER_OCTETS: usize = 2 * COMMAND_LINE_OCTETS;
+/// Room of a worker's buffer that commands are read into: it takes the pipelined group of a common transaction whole, and
+/// a small message that comes by BDAT with its commands.
+pub const COMMAND_BUFFER_OCTETS: usize = 8 * COMMAND_LINE_OCTETS;
 
 /// The longest line of the PROXY protocol's version 1, CRLF included (proxy-protocol.txt 2.1).
 pub const PROXY_LINE_OCTETS: usize = 107;
@@ -45,6 +45,17 @@ pub const BODY_INITIAL_OCTETS: usize = 16 * 1024;
 /// The most that is set aside at once for a body on the sender's word (SIZE=, or the size of its last message). What a
 /// sender announces costs it nothing, so it buys no more than this before the octets arrive.
 pub const BODY_TRUSTED_OCTETS: usize = 256 * 1024;
+
+/// Room beside the expected octets of a message: its Received field, and a terminator that is read with it.
+pub const BODY_MARGIN_OCTETS: usize = 1024;
+
+/// A body's buffer grows to at most so many times its size at once. What a sender announces, or sent before, is believed
+/// as far as an eighth of it has arrived.
+pub const BODY_GROWTH_MOST: usize = 8;
+
+/// Octets of bodies' buffers that a worker keeps for the next messages. Beside the in-flight budget, this is the most that
+/// bodies ever hold.
+pub const BUFFERS_KEPT_OCTETS: usize = 32 * 1024 * 1024;
 
 /// A body's buffer grows when less than this is left, so that a read of the kernel is never tiny.
 pub const BODY_MINIMUM_READ_OCTETS: usize = 4 * 1024;
@@ -65,6 +76,13 @@ pub const TLS_INCOMING_OCTETS: usize = 64 * 1024;
 
 /// Accepts that a worker keeps in flight per listener: while one completion is handled, the next is under way.
 pub const ACCEPTS_IN_FLIGHT: usize = 4;
+
+/// Parts of the table of clients, each under a lock of its own: workers that accept at the same time seldom meet.
+pub const ADMISSION_SHARDS: usize = 16;
+
+/// Message rates that one of these parts remembers before it forgets those that are not in use: 65,536 in all, of some
+/// 150 octets each.
+pub const RATES_PER_SHARD: usize = 4096;
 
 /// Length of the queue of connections that the kernel completed and no worker has accepted yet; the kernel cuts it to
 /// net.core.somaxconn.

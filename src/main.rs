@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use ringpost::command::{consume, serve};
+use ringpost::command::{check, consume, serve};
 
 /// An inbound SMTP server on io_uring: every message becomes one Kafka record before its 250.
 #[derive(Parser)]
@@ -19,6 +19,8 @@ struct Arguments {
 enum Command {
     /// Serve SMTP (the default)
     Serve(serve::Options),
+    /// Ask whether serve would work: configuration, certificates, kernel, brokers, topic; one line each
+    Check(serve::Options),
     /// Read records back
     Consume(consume::Options),
 }
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Command::Serve(options)) => serve::run(&options),
+        Some(Command::Check(options)) => check::run(&options),
         Some(Command::Consume(options)) => consume::run(&options),
         None => serve::run(&arguments.serve),
     }

@@ -3,10 +3,9 @@
 //! Invariants: everything listens before "ready" is said; what fails to start ends the program with one line that names
 //! it; after a drain the sink has no record in flight.
 
-use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,16 +13,19 @@ use crossbeam_channel::Receiver;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Notify;
 
-use crate::config::{Brokers, Config};
+use crate::config::{self, Brokers, Config};
 use crate::limits::{BODY_INITIAL_OCTETS, LISTEN_BACKLOG, REPORT_GRACE_MILLISECONDS};
+use crate::net::admission::{self, Admission};
 use crate::net::certificates::{Certificates, server_config};
 use crate::net::connection::Opening;
 use crate::net::hub::Shared;
+use crate::net::rules::{Published, Rules};
 use crate::net::worker::{self, Door, Plan};
 use crate::sink::discard::DiscardSink;
 use crate::sink::embedded::EmbeddedBroker;
 use crate::sink::kafka::{Events, KafkaSink};
 use crate::sink::{Report, Sink};
+use crate::smtp::access::{Access, Networks};
 use crate::smtp::policy::{Policy, Recipients};
 use crate::telemetry::admin::Health;
 use crate::telemetry::metrics::Metrics;
@@ -45,6 +47,17 @@ pub struct Server {
     workers: Vec<JoinHandle<Result<(), String>>>,
     drain_timeout: Duration,
     embedded: Option<EmbeddedBroker>,
+}
+
+/// Exchanges the rules of a server that runs.
+pub struct Exchange(Arc<Shared>);
+
+impl Exchange {
+    /// Connections and transactions that begin from now on follow this configuration, in what a reload applies, and take
+    /// mail for these recipients; the others go on as they began.
+    pub fn apply(&self, config: &Config, taken: Recipients) {
+        self.0.rules.publish(rules(config, &self.0.policy, taken));
+    }
 }
 
 struct KafkaHealth(Option<Arc<KafkaSink>>, Arc<Shared>);
@@ -73,6 +86,7 @@ impl Server {
     /// One line that names what could not be had.
     pub fn start(
         mut config: Config,
+        taken: Recipients,
         certificates: Option<Arc<Certificates>>,
     ) -> Result<Self, String> {
         let workers = worker_count(config.server.workers);
@@ -82,7 +96,7 @@ impl Server {
         let (metrics, handle) = Metrics::new();
         metrics.workers(workers);
         let (sink, kafka, channels) = start_sink(&config, &wakers, &metrics)?;
-        let mut shared = shared(&config, sink, metrics);
+        let mut shared = shared(&config, taken, sink, metrics);
         shared.tls = certificates.map(server_config).transpose()?;
         let shared = Arc::new(shared);
         let brokers = config.kafka.brokers.to_string();
@@ -140,6 +154,11 @@ impl Server {
         self.shared.metrics.clone()
     }
 
+    /// What exchanges the rules while the server runs.
+    pub fn exchange(&self) -> Exchange {
+        Exchange(Arc::clone(&self.shared))
+    }
+
     /// Whether mail would be stored now.
     pub fn health(&self) -> Arc<dyn Health> {
         Arc::new(KafkaHealth(self.kafka.clone(), Arc::clone(&self.shared)))
@@ -171,13 +190,13 @@ impl Server {
     }
 }
 
-/// A worker's share of the budget in octets. A body grows by doubling, so the largest message needs up to twice its size:
-/// a smaller share would answer it with 451 for ever.
+/// A worker's share of the budget in octets. A body's buffer is a power of two, so the largest message, with its Received
+/// field and room for one more read, needs up to twice that: a smaller share would answer it with 451 for ever.
 fn octet_share(config: &Config, workers: usize) -> usize {
     let octets = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let share = octets(config.limits.in_flight_bytes) / workers;
     let least = octets(config.limits.message_size)
-        .saturating_add(BODY_INITIAL_OCTETS)
+        .saturating_add(2 * BODY_INITIAL_OCTETS)
         .saturating_mul(2);
     if share < least {
         tracing::warn!(
@@ -242,7 +261,31 @@ fn start_sink(
     ))
 }
 
-fn shared(config: &Config, sink: Arc<dyn Sink>, metrics: Metrics) -> Shared {
+/// The rules of a configuration: `policy`, with the recipients that are taken now.
+fn rules(config: &Config, policy: &Policy, taken: Recipients) -> Rules {
+    Rules {
+        policy: Arc::new(Policy {
+            taken: Arc::new(taken),
+            ..policy.clone()
+        }),
+        access: Access::new(&config.access.allow, &config.access.deny),
+        proxies: Networks::new(&config.server.proxy_networks),
+    }
+}
+
+fn admission(limits: &config::Limits) -> Admission {
+    let bits = |bits: usize| u8::try_from(bits).expect("the range of a prefix ends at 128");
+    Admission::new(admission::Limits {
+        connections: limits.connections,
+        per_address: limits.connections_per_ip,
+        per_network: limits.connections_per_network,
+        prefix_ipv4: bits(limits.network_prefix_ipv4),
+        prefix_ipv6: bits(limits.network_prefix_ipv6),
+        messages_per_minute: limits.messages_per_minute_per_ip,
+    })
+}
+
+fn shared(config: &Config, taken: Recipients, sink: Arc<dyn Sink>, metrics: Metrics) -> Shared {
     let policy = Policy {
         hostname: config.server.hostname.clone(),
         message_size: config.limits.message_size,
@@ -259,11 +302,10 @@ fn shared(config: &Config, sink: Arc<dyn Sink>, metrics: Metrics) -> Shared {
         idle_commands: config.limits.idle_commands,
         bare_newlines: config.server.bare_newlines,
         starttls: config.tls.certificate.is_some(),
-        taken: Arc::new(Recipients::everybody_at(
-            config.recipients.domains.iter().map(String::as_str),
-        )),
+        taken: Arc::default(),
     };
     Shared {
+        rules: Published::new(rules(config, &policy, taken)),
         policy: Arc::new(policy),
         sink,
         metrics,
@@ -271,11 +313,10 @@ fn shared(config: &Config, sink: Arc<dyn Sink>, metrics: Metrics) -> Shared {
         key: config.kafka.key,
         log_messages: config.log.messages,
         connections_most: config.limits.connections,
-        connections_per_address: config.limits.connections_per_ip,
-        connections: AtomicUsize::new(0),
-        addresses: Mutex::new(HashMap::new()),
         tls: None,
+        greeting_delay: config.server.greeting_delay,
         handshake_timeout: config.tls.handshake_timeout,
+        admission: admission(&config.limits),
         draining: AtomicBool::new(false),
     }
 }

@@ -1,6 +1,5 @@
 //! `ringpost serve`: configuration, start, "ready", signals, drain.
 
-use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,17 +7,20 @@ use std::time::Duration;
 
 use tokio::signal::unix::SignalKind;
 
+use super::open_files;
 use crate::config::{self, Brokers, Config, Loaded};
 use crate::limits::RECORD_OVERHEAD_OCTETS;
-use crate::net::certificates::{Certificates, Pair, changed};
+use crate::net::certificates::{self, Certificates};
 use crate::net::probe;
+use crate::reload::{Read, Reload};
 use crate::server::Server;
-use crate::sink::kafka;
+use crate::sink::topic::{self, TopicSettings};
+use crate::smtp::policy::Recipients;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{admin, log};
 
 /// Flags of `serve`.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 pub struct Options {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE")]
@@ -50,7 +52,11 @@ pub struct Options {
 }
 
 impl Options {
-    fn load(&self) -> Result<Loaded, config::Error> {
+    /// The configuration that these flags, the environment and the file make together.
+    ///
+    /// # Errors
+    /// Every mistake of it.
+    pub(super) fn load(&self) -> Result<Loaded, config::Error> {
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         let flags = [
             ("server.listen", self.listen.clone()),
@@ -75,7 +81,7 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return failed(2, &error.to_string()),
     };
-    let certificates = match ServedCertificates::load(&loaded.config.tls) {
+    let certificates = match load_certificates(&loaded.config.tls) {
         Ok(certificates) => certificates,
         Err(error) => return failed(2, &error),
     };
@@ -89,7 +95,19 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return failed(2, &error),
     };
+    let taken = match config::recipients::load(&loaded.config.recipients) {
+        Ok(taken) => taken,
+        Err(error) => return failed(2, &error),
+    };
+    let started = loaded.config.clone();
     let mut config = loaded.config;
+    let (needed, allowed) = open_files::raise(&config);
+    if let (Brokers::List(_), Some(text)) = (
+        &config.kafka.brokers,
+        open_files::shortage(&config, needed, allowed),
+    ) {
+        tracing::warn!("open files: {text}");
+    }
     if let Err(error) = agree_with_cluster(&mut config) {
         return failed(1, &error);
     }
@@ -98,8 +116,11 @@ pub fn run(options: &Options) -> ExitCode {
         .build();
     match runtime
         .map_err(|error| error.to_string())
-        .and_then(|runtime| runtime.block_on(serve(config, certificates, &log)))
-    {
+        .and_then(|runtime| {
+            let again = options.clone();
+            let read: Read = Arc::new(move || again.load());
+            runtime.block_on(serve(config, taken, certificates, read, started, &log))
+        }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(1, &error),
     }
@@ -112,27 +133,18 @@ fn agree_with_cluster(config: &mut Config) -> Result<(), String> {
     let Brokers::List(list) = &config.kafka.brokers else {
         return Ok(());
     };
-    let resolves = |broker: &str| {
-        broker
-            .to_socket_addrs()
-            .is_ok_and(|mut found| found.next().is_some())
-    };
-    let with_port = |broker: &str| match broker
-        .rsplit_once("://")
-        .map_or(broker, |(_, rest)| rest)
-        .trim()
-    {
-        host if host.contains(':') => host.to_owned(),
-        host => format!("{host}:9092"),
-    };
-    if !list.split(',').any(|broker| resolves(&with_port(broker))) {
+    let (unresolved, all) = topic::unresolved(list);
+    if unresolved.len() == all {
         return Err(format!(
             "kafka.brokers: {list}: no name in it resolves; correct the list, or the resolver of this machine"
         ));
     }
-    match kafka::topic_max_message_bytes(&config.kafka, CLUSTER_WAIT) {
-        Ok(Some(most)) => lower_size(config, most),
-        Ok(None) => tracing::warn!(
+    match topic::settings(&config.kafka, CLUSTER_WAIT) {
+        Ok(Some(TopicSettings {
+            max_message_bytes: Some(most),
+            ..
+        })) => lower_size(config, most),
+        Ok(_) => tracing::warn!(
             "the cluster does not tell the topic's max.message.bytes; SIZE is not held against it"
         ),
         Err(error) => tracing::warn!("{error}; SIZE is not held against it"),
@@ -147,69 +159,58 @@ fn lower_size(config: &mut Config, topic_most: u64) {
     let (topic, wanted) = (&config.kafka.topic, config.limits.message_size);
     let takes = topic_most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64);
     if takes < wanted {
-        let needed = wanted + RECORD_OVERHEAD_OCTETS as u64;
+        let fix = topic::raise_command(&config.kafka, wanted);
         tracing::warn!(
             "topic {topic:?} takes records of {topic_most} octets, so SIZE is {takes} instead of {wanted}; raise it with: \
-             kafka-configs.sh --bootstrap-server {} --alter --topic {topic} --add-config max.message.bytes={needed}",
-            config.kafka.brokers
+             {fix}"
         );
         config.limits.message_size = takes;
     }
 }
 
-fn failed(code: u8, error: &str) -> ExitCode {
+pub(super) fn failed(code: u8, error: &str) -> ExitCode {
     for line in error.lines() {
         eprintln!("ringpost: {line}");
     }
     ExitCode::from(code)
 }
 
-/// The certificates that are served and the files that they come from.
-struct ServedCertificates {
-    served: Arc<Certificates>,
-    pairs: Vec<Pair>,
-}
-
-impl ServedCertificates {
-    fn load(tls: &config::Tls) -> Result<Option<Self>, String> {
-        let first = tls.certificate.iter().zip(&tls.key);
-        let pairs: Vec<Pair> = first
-            .chain(tls.sni_certificates.iter().zip(&tls.sni_keys))
-            .map(|(certificate, key)| Pair {
-                certificate: certificate.clone(),
-                key: key.clone(),
-            })
-            .collect();
-        if pairs.is_empty() {
-            return Ok(None);
-        }
-        let served = Arc::new(Certificates::load(&pairs)?);
-        Ok(Some(Self { served, pairs }))
+/// The certificates to serve; none where TLS is not offered.
+fn load_certificates(tls: &config::Tls) -> Result<Option<Arc<Certificates>>, String> {
+    let pairs = certificates::pairs(tls);
+    if pairs.is_empty() {
+        return Ok(None);
     }
-
-    fn reload(&self) {
-        match self.served.reload(&self.pairs) {
-            Ok(()) => tracing::info!(count = self.pairs.len(), "certificates were loaded again"),
-            Err(error) => tracing::error!("{error}; the certificates from before are served on"),
-        }
-    }
+    let loaded = certificates::Loaded::read(pairs)?;
+    Ok(Some(Arc::new(Certificates::new(loaded))))
 }
 
 /// Pause between two looks at the certificates' files.
 const CERTIFICATE_WATCH: Duration = Duration::from_secs(10);
 
 /// Loads the certificates again when their files change, as tools that renew them do. For ever.
-async fn watch_certificates(certificates: Option<ServedCertificates>) {
-    let Some(certificates) = certificates else {
+async fn watch_certificates(served: Option<Arc<Certificates>>) {
+    let Some(served) = served else {
         return std::future::pending().await;
     };
-    let mut known = changed(&certificates.pairs);
+    let mut known = certificates::changed(&served.pairs());
     loop {
         tokio::time::sleep(CERTIFICATE_WATCH).await;
-        let now = changed(&certificates.pairs);
-        if now != known {
-            certificates.reload();
-            known = now;
+        let now = certificates::changed(&served.pairs());
+        if now == known {
+            continue;
+        }
+        match certificates::Loaded::read(served.pairs()) {
+            Ok(loaded) => {
+                tracing::info!(
+                    count = loaded.count(),
+                    "certificates changed and were loaded"
+                );
+                served.exchange(loaded);
+                known = now;
+            }
+            // Perhaps it is being written: the next look tries again.
+            Err(error) => tracing::error!("{error}; the certificates from before are served on"),
         }
     }
 }
@@ -224,7 +225,10 @@ async fn watch_log(log: &log::LogHandle, counters: &Metrics) {
 
 async fn serve(
     config: Config,
-    certificates: Option<ServedCertificates>,
+    taken: Recipients,
+    certificates: Option<Arc<Certificates>>,
+    read: Read,
+    started: Config,
     log: &log::LogHandle,
 ) -> Result<(), String> {
     let (topic, quick_start) = (
@@ -243,12 +247,12 @@ async fn serve(
             "ringpost: warning: kafka.brokers is \"discard\": every message gets its 250 and is LOST; for measuring only"
         );
     }
-    let (mut terminate, mut interrupt) = (
+    let (mut terminate, mut interrupt, hangup) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
+        signal(SignalKind::hangup())?,
     );
-    let served = certificates.as_ref().map(|own| Arc::clone(&own.served));
-    let server = Server::start(config, served)?;
+    let server = Server::start(config, taken, certificates.clone())?;
     let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
     if quick_start {
         hints(&smtp[0], &server.brokers, &topic, &address.to_string());
@@ -259,6 +263,14 @@ async fn serve(
         server.brokers
     );
     let counters = server.counters();
+    let reload = Reload {
+        read,
+        started,
+        exchange: server.exchange(),
+        certificates: certificates.clone(),
+        log,
+        counters: counters.clone(),
+    };
     let (metrics, health) = (server.metrics.clone(), server.health());
     let admin = tokio::spawn(admin::serve(
         listener,
@@ -271,6 +283,7 @@ async fn serve(
         _ = interrupt.recv() => {}
         () = watch_log(log, &counters) => {}
         () = watch_certificates(certificates) => {}
+        () = reload.serve(hangup) => {}
     }
     tracing::info!("draining; a second signal ends at once");
     let drained = tokio::task::spawn_blocking(move || server.stop());

@@ -17,6 +17,7 @@ mod error;
 mod generate;
 mod load;
 pub mod options;
+pub mod recipients;
 mod relation;
 mod setting;
 mod suggest;
@@ -58,6 +59,40 @@ pub struct Config {
     pub log: Log,
 }
 
+impl Config {
+    fn offers_tls(&self) -> bool {
+        self.tls.certificate.is_some()
+    }
+
+    /// The sections in which `newer` differs in an option that SIGHUP does not apply.
+    pub fn sections_that_need_a_restart(&self, newer: &Config) -> Vec<&'static str> {
+        let mut server = newer.server.clone();
+        server
+            .proxy_networks
+            .clone_from(&self.server.proxy_networks);
+        let mut tls = newer.tls.clone();
+        tls.certificate.clone_from(&self.tls.certificate);
+        tls.key.clone_from(&self.tls.key);
+        tls.sni_certificates.clone_from(&self.tls.sni_certificates);
+        tls.sni_keys.clone_from(&self.tls.sni_keys);
+        let mut log = newer.log.clone();
+        log.level.clone_from(&self.log.level);
+        let differs = [
+            ("[server]", server != self.server),
+            ("[limits]", newer.limits != self.limits),
+            (
+                "[tls]",
+                tls != self.tls || self.offers_tls() != newer.offers_tls(),
+            ),
+            ("[kafka]", newer.kafka != self.kafka),
+            ("[admin]", newer.admin != self.admin),
+            ("[log]", log != self.log),
+        ];
+        let differs = differs.iter().filter(|(_, differs)| *differs);
+        differs.map(|(section, _)| *section).collect()
+    }
+}
+
 /// `[server]`: the SMTP side as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -77,6 +112,8 @@ pub struct Server {
     pub bare_newlines: BareNewlinePolicy,
     /// Proxies whose PROXY header is believed.
     pub proxy_networks: Vec<Network>,
+    /// How long a client has to wait for the greeting.
+    pub greeting_delay: Duration,
     /// How long a drain may take after SIGTERM.
     pub drain_timeout: Duration,
 }
@@ -247,5 +284,53 @@ impl fmt::Debug for Kafka {
             .field("delivery_timeout", &self.delivery_timeout)
             .field("properties", &self.properties.keys())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every option of the table, changed alone: a restart is asked for where the table says that SIGHUP does not apply it.
+    #[test]
+    fn the_table_says_what_a_reload_applies() {
+        let other = |setting: &Setting| -> Vec<&'static str> {
+            match setting.key {
+                "server.hostname" | "recipients.domains" => vec!["other.example"],
+                "recipients.lists" => vec!["*=list.txt"],
+                "recipients.delimiter" => vec!["-"],
+                "server.proxy_networks" | "access.allow" | "access.deny" => vec!["192.0.2.0/24"],
+                "kafka.properties" => vec!["linger.ms=7"],
+                "kafka.brokers" => vec!["discard"],
+                "kafka.topic"
+                | "kafka.key"
+                | "tls.certificate"
+                | "tls.key"
+                | "tls.sni_certificates"
+                | "tls.sni_keys" => vec!["sender"],
+                "log.level" => vec!["debug"],
+                "log.format" => vec!["json"],
+                _ => match setting.default {
+                    "true" => vec!["false"],
+                    "false" => vec!["true"],
+                    default if default.ends_with(['s', 'n', 'h']) => vec!["77s"],
+                    default if default.ends_with('B') => vec!["77MiB"],
+                    default if default.contains(':') => vec!["127.0.0.1:7777"],
+                    _ => vec!["17"],
+                },
+            }
+        };
+        for setting in &options::SETTINGS {
+            let mut started = Config::default();
+            // TLS is on: to turn it on or off needs a restart, another certificate does not.
+            started.tls.certificate = Some("mx.pem".into());
+            let mut newer = started.clone();
+            setting.set(&mut newer, &other(setting)).unwrap();
+            assert_ne!(newer, started, "{} was changed", setting.key);
+            let sections = started.sections_that_need_a_restart(&newer);
+            let expected = format!("[{}]", setting.section());
+            let expected: &[&str] = if setting.reload { &[] } else { &[&expected] };
+            assert_eq!(sections, expected, "{}", setting.key);
+        }
     }
 }

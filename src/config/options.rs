@@ -64,7 +64,7 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
 /// The options, section by section.
-pub static SETTINGS: [Setting; 47] = [
+pub static SETTINGS: [Setting; 48] = [
     Setting {
         key: "server.hostname",
         kind: Kind::Text(
@@ -176,6 +176,16 @@ pub static SETTINGS: [Setting; 47] = [
         doc: "The proxies that a listener behind the PROXY protocol believes; a connection from elsewhere is closed there.",
         flag: None,
         reload: true,
+    },
+    Setting {
+        key: "server.greeting_delay",
+        kind: Kind::Time(0, MINUTE, |config| &mut config.server.greeting_delay),
+        default: "0s",
+        doc: "How long a client has to wait for the greeting. One that sends something before it is answered 554 and closed, \
+              as RFC 5321 4.3.1 has clients wait; without a delay only those that speak at once are found out. Clients of \
+              `server.listen_tls` and `server.listen_proxy` do not wait.",
+        flag: None,
+        reload: false,
     },
     Setting {
         key: "server.drain_timeout",
@@ -470,7 +480,7 @@ pub static SETTINGS: [Setting; 47] = [
         doc: "Further certificates with their chains, chosen by the name that the client asks for (SNI, RFC 6066 3). A name \
               that none is for gets `tls.certificate`. All files are read again on SIGHUP, and when they change.",
         flag: None,
-        reload: false,
+        reload: true,
     },
     Setting {
         key: "tls.sni_keys",
@@ -485,7 +495,7 @@ pub static SETTINGS: [Setting; 47] = [
         default: "",
         doc: "Their private keys, in the same order.",
         flag: None,
-        reload: false,
+        reload: true,
     },
     Setting {
         key: "tls.handshake_timeout",
@@ -658,6 +668,7 @@ fn blank() -> Config {
             workers: 0,
             trace: false,
             bare_newlines: BareNewlinePolicy::Reject,
+            greeting_delay: Duration::ZERO,
             proxy_networks: Vec::new(),
             drain_timeout: Duration::ZERO,
         },

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 
-use crate::config::certificate;
+use crate::config::{self, certificate};
 
 /// Sessions of TLS 1.2 that are remembered for resumption, 32 octets and some hundred of state each. TLS 1.3 and clients
 /// that take tickets need none of it.
@@ -37,9 +37,15 @@ struct Named {
     key: Arc<CertifiedKey>,
 }
 
+/// Certificates that have been read, not served yet.
+pub struct Loaded {
+    pairs: Vec<Pair>,
+    named: Vec<Named>,
+}
+
 /// See the module. Shared by all workers; its lock is taken once per handshake, never on the path of a mail.
 pub struct Certificates {
-    current: RwLock<Vec<Named>>,
+    current: RwLock<Loaded>,
 }
 
 impl fmt::Debug for Certificates {
@@ -48,34 +54,63 @@ impl fmt::Debug for Certificates {
     }
 }
 
-impl Certificates {
-    /// Loads all pairs; the first is the default.
+impl Loaded {
+    /// Reads all pairs; the first is the default.
     ///
     /// # Errors
     /// One line that names the file and what is wrong.
-    pub fn load(pairs: &[Pair]) -> Result<Self, String> {
-        Ok(Self {
-            current: RwLock::new(load(pairs)?),
-        })
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn read(pairs: Vec<Pair>) -> Result<Self, String> {
+        assert!(!pairs.is_empty(), "TLS is on where there is a certificate");
+        let named = pairs.iter().map(load_one).collect::<Result<_, _>>()?;
+        Ok(Self { pairs, named })
     }
 
-    /// Loads all pairs again and serves them from the next handshake on.
-    ///
-    /// # Errors
-    /// As [`Certificates::load`]; what was served before is served on.
-    pub fn reload(&self, pairs: &[Pair]) -> Result<(), String> {
-        let loaded = load(pairs)?;
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.named.len()
+    }
+}
+
+impl Certificates {
+    /// Serves these.
+    pub fn new(loaded: Loaded) -> Self {
+        Self {
+            current: RwLock::new(loaded),
+        }
+    }
+
+    /// Serves these from the next handshake on.
+    pub fn exchange(&self, loaded: Loaded) {
         *self
             .current
             .write()
             .expect("nothing panics under this lock") = loaded;
-        Ok(())
+    }
+
+    /// The files of what is served.
+    pub fn pairs(&self) -> Vec<Pair> {
+        self.read().pairs.clone()
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Loaded> {
+        self.current.read().expect("nothing panics under this lock")
     }
 }
 
-fn load(pairs: &[Pair]) -> Result<Vec<Named>, String> {
-    assert!(!pairs.is_empty(), "TLS is on where there is a certificate");
-    pairs.iter().map(load_one).collect()
+/// The files that the configuration names, the default first; none where TLS is not offered.
+pub fn pairs(tls: &config::Tls) -> Vec<Pair> {
+    let first = tls.certificate.iter().zip(&tls.key);
+    let further = tls.sni_certificates.iter().zip(&tls.sni_keys);
+    first
+        .chain(further)
+        .map(|(certificate, key)| Pair {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        })
+        .collect()
 }
 
 fn load_one(pair: &Pair) -> Result<Named, String> {
@@ -96,11 +131,11 @@ fn load_one(pair: &Pair) -> Result<Named, String> {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let current = self.current.read().expect("nothing panics under this lock");
+        let current = self.read();
         let chosen = client_hello
             .server_name()
-            .and_then(|name| choose(&current, name))
-            .or_else(|| current.first())?;
+            .and_then(|name| choose(&current.named, name))
+            .or_else(|| current.named.first())?;
         Some(Arc::clone(&chosen.key))
     }
 }
@@ -175,7 +210,7 @@ mod tests {
             pair(folder.path(), "a", &["mx.example"]),
             pair(folder.path(), "b", &["mail.example.org", "*.wild.example"]),
         ];
-        let loaded = load(&pairs).unwrap();
+        let loaded = Loaded::read(pairs.to_vec()).unwrap().named;
         let place = |name: &str| {
             choose(&loaded, name).map(|named| usize::from(std::ptr::eq(named, &loaded[1])))
         };
@@ -188,22 +223,18 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_does_not_load_leaves_the_one_before() {
+    fn what_is_read_again_is_served_and_what_does_not_load_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let pairs = [pair(folder.path(), "a", &["mx.example"])];
-        let certificates = Certificates::load(&pairs).unwrap();
-        let first = Arc::clone(&certificates.current.read().unwrap()[0].key);
+        let pairs = vec![pair(folder.path(), "a", &["mx.example"])];
+        let certificates = Certificates::new(Loaded::read(pairs.clone()).unwrap());
+        let served = || Arc::clone(&certificates.read().named[0].key);
+        let first = served();
         std::fs::write(&pairs[0].certificate, "nothing").unwrap();
-        assert!(certificates.reload(&pairs).unwrap_err().contains("a.pem"));
-        assert!(Arc::ptr_eq(
-            &first,
-            &certificates.current.read().unwrap()[0].key
-        ));
+        let error = Loaded::read(certificates.pairs()).err().unwrap();
+        assert!(error.contains("a.pem"), "{error}");
+        assert!(Arc::ptr_eq(&first, &served()));
         pair(folder.path(), "a", &["mx.example"]);
-        certificates.reload(&pairs).unwrap();
-        assert!(!Arc::ptr_eq(
-            &first,
-            &certificates.current.read().unwrap()[0].key
-        ));
+        certificates.exchange(Loaded::read(certificates.pairs()).unwrap());
+        assert!(!Arc::ptr_eq(&first, &served()));
     }
 }

@@ -16,13 +16,15 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 
+use super::admission::Visit;
+use super::buffers::Buffers;
 use super::hub::{Hub, Slot};
 use super::proxy::{self, Header};
 use super::stream::{HandshakeError, Secured, Stream};
 use super::transport::Transport;
 use crate::limits::{
-    BODY_INITIAL_OCTETS, BODY_MINIMUM_READ_OCTETS, BODY_READ_OCTETS, BODY_TRUSTED_OCTETS,
-    BUDGET_WAIT_MILLISECONDS, COMMAND_BUFFER_OCTETS, FAREWELL_MILLISECONDS,
+    BODY_GROWTH_MOST, BODY_INITIAL_OCTETS, BODY_MARGIN_OCTETS, BODY_READ_OCTETS,
+    BODY_TRUSTED_OCTETS, BUDGET_WAIT_MILLISECONDS, FAREWELL_MILLISECONDS,
     PROXY_HEADER_MILLISECONDS, REPLY_BUFFER_OCTETS,
 };
 use crate::mail::envelope::Envelope;
@@ -32,6 +34,7 @@ use crate::mail::trace;
 use crate::sink::ledger::Waiter;
 use crate::sink::{Outcome, Submission};
 use crate::smtp::refusal::Refusal;
+use crate::smtp::reply::Replies;
 use crate::smtp::session::{Action, Event, Expects, Session};
 use crate::smtp::state::Transaction;
 use crate::telemetry::metrics::SessionEnd;
@@ -61,6 +64,8 @@ struct Connection<'a, T> {
     message: Option<Message>,
     /// Octets of the last message: the next one is probably as large.
     last_size: usize,
+    /// Octets that the message under way will probably need, its Received field included.
+    expected: usize,
     end: SessionEnd,
 }
 
@@ -75,14 +80,10 @@ pub enum Opening {
     Proxied,
 }
 
-/// Serves one connection from its opening to close; how it ended.
-pub async fn serve<T: Transport>(
-    transport: &T,
-    client: SocketAddr,
-    hub: &Hub,
-    opening: Opening,
-) -> SessionEnd {
+/// Serves one connection from its opening to close.
+pub async fn serve<T: Transport>(transport: &T, peer: SocketAddr, hub: &Hub, opening: Opening) {
     let (waiter, slot) = hub.enter();
+    let policy = Arc::clone(&hub.rules().policy);
     let mut connection = Connection {
         transport,
         stream: Stream::new(transport),
@@ -90,33 +91,107 @@ pub async fn serve<T: Transport>(
         hub,
         slot,
         waiter,
-        client,
-        session: Session::new(Arc::clone(&hub.shared.policy), hub.clock.now()),
+        client: peer,
+        session: Session::new(policy, hub.clock.now()),
         input: BytesMut::new(),
         output: Vec::new(),
         message: None,
         last_size: 0,
+        expected: 0,
         end: SessionEnd::ClosedByClient,
     };
-    let result = connection.open_and_run(opening).await;
-    connection.drop_message();
-    if result.is_err() && connection.end == SessionEnd::ClosedByClient {
-        connection.end = SessionEnd::Error;
+    match hub.shared.admission.enter() {
+        Ok(mut visit) => connection.welcome(&mut visit, opening).await,
+        Err(refusal) => connection.turn_away(refusal).await,
     }
-    hub.leave(waiter);
-    connection.end
+}
+
+impl<T> Drop for Connection<'_, T> {
+    /// Also where its task panics: the worker lives on, and what the connection held is others'.
+    fn drop(&mut self) {
+        self.drop_message();
+        self.hub.leave(self.waiter);
+    }
+}
+
+impl<T> Connection<'_, T> {
+    fn drop_message(&mut self) {
+        if let Some(message) = self.message.take() {
+            self.hub.release(message.body, message.charged);
+        }
+    }
 }
 
 impl<T: Transport> Connection<'_, T> {
-    async fn open_and_run(&mut self, opening: Opening) -> io::Result<()> {
-        match opening {
-            Opening::Clear => {}
-            Opening::Tls => {
-                self.handshake().await?;
-                let policy = Arc::clone(&self.hub.shared.policy);
-                self.session = Session::new_secure(policy, self.hub.clock.now());
+    /// Finds out who the client is, and serves or refuses it.
+    async fn welcome(&mut self, visit: &mut Visit<'_>, opening: Opening) {
+        if opening == Opening::Proxied && self.proxy_header().await.is_err() {
+            return;
+        }
+        if let Err(refusal) = self.attribute(visit, opening).await {
+            return match opening {
+                // A client that waits for a handshake reads no reply.
+                Opening::Tls => self.hub.shared.metrics.connection_refused(refusal),
+                Opening::Clear | Opening::Proxied => self.turn_away(refusal).await,
+            };
+        }
+        self.session.limit(visit.rate().cloned());
+        self.hub.shared.metrics.connection_accepted();
+        let result = self.open_and_run(opening).await;
+        if result.is_err() && self.end == SessionEnd::ClosedByClient {
+            self.end = SessionEnd::Error;
+        }
+        self.hub.shared.metrics.connection_closed(self.end);
+    }
+
+    /// Counts the connection in for its client, unless that is denied or would exceed a limit, or the client spoke first.
+    async fn attribute(&mut self, visit: &mut Visit<'_>, opening: Opening) -> Result<(), Refusal> {
+        let client = self.client.ip();
+        if !self.hub.rules().access.allows(client) {
+            return Err(Refusal::AccessDenied);
+        }
+        visit.attribute(client, self.hub.clock.now())?;
+        if opening == Opening::Clear {
+            self.keep_waiting().await;
+            if self.transport.has_spoken() {
+                return Err(Refusal::EarlyTalker);
             }
-            Opening::Proxied => self.proxy_header().await?,
+        }
+        Ok(())
+    }
+
+    /// Lets the client wait for its greeting.
+    async fn keep_waiting(&self) {
+        let delay = self.hub.shared.greeting_delay;
+        if !delay.is_zero() {
+            self.slot.arm(self.hub.clock.now() + delay);
+            while !self.slot.expired() {
+                self.slot.woken().await;
+            }
+        }
+    }
+
+    /// Says why, in place of the banner (RFC 5321 3.1); the connection ends with that.
+    async fn turn_away(&mut self, refusal: Refusal) {
+        self.hub.shared.metrics.connection_refused(refusal);
+        let (mut replies, mut octets) = (Replies::default(), Vec::new());
+        replies.refuse(refusal);
+        replies.swap(&mut octets);
+        let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
+        self.slot.arm(soon);
+        let write = self.stream.write_all(octets);
+        // It ends here whether the client reads it or not.
+        let _ = self
+            .slot
+            .operation(self.transport, Shutdown::Both, write)
+            .await;
+    }
+
+    async fn open_and_run(&mut self, opening: Opening) -> io::Result<()> {
+        if opening == Opening::Tls {
+            self.handshake().await?;
+            let (policy, now) = (Arc::clone(&self.hub.rules().policy), self.hub.clock.now());
+            self.session.begin_secure(policy, now);
         }
         self.run().await?;
         let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
@@ -164,27 +239,59 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Gives the session the commands that are here; whether it took any.
     fn commands(&mut self) -> bool {
+        self.session.adopt(&self.hub.rules().policy);
+        if self.input.is_empty() {
+            return false;
+        }
         let consumed = self.session.receive(&self.input, self.hub.clock.now());
         self.input.advance(consumed);
         self.count();
         consumed > 0
     }
 
-    /// Reads commands; whether there is more to do.
+    /// Waits for commands; whether there is more to do.
     async fn read_commands(&mut self) -> io::Result<bool> {
-        let mut buffer = std::mem::take(&mut self.input);
-        buffer.reserve(COMMAND_BUFFER_OCTETS - buffer.len());
-        if buffer.capacity() > 2 * COMMAND_BUFFER_OCTETS {
-            // Commands behind the end of data made it large; a connection that waits holds no more than its share.
-            let mut small = BytesMut::with_capacity(COMMAND_BUFFER_OCTETS);
-            small.extend_from_slice(&buffer);
-            buffer = small;
+        if self.input.is_empty() {
+            // Commands behind the end of data may have made it large; a connection that waits holds nothing.
+            self.input = BytesMut::new();
         }
         self.slot.idle.set(self.session.is_idle());
-        let (result, buffer) = self.read(buffer, COMMAND_BUFFER_OCTETS).await;
+        let result = if self.stream.is_clear() {
+            self.read_clear().await
+        } else {
+            self.slot.arm(self.session.deadline());
+            let read = self.stream.read_more(&mut self.input);
+            self.slot
+                .operation(self.transport, Shutdown::Read, read)
+                .await
+        };
         self.slot.idle.set(false);
-        self.input = buffer;
         self.arrived(result)
+    }
+
+    /// Waits without a buffer, reads into the worker's, and gives the session what is there.
+    async fn read_clear(&mut self) -> io::Result<usize> {
+        loop {
+            self.slot.arm(self.session.deadline());
+            let readable = self.transport.readable();
+            self.slot
+                .operation(self.transport, Shutdown::Read, readable)
+                .await?;
+            let mut scratch = self.hub.scratch.borrow_mut();
+            let received = match self.transport.read_now(&mut scratch) {
+                Ok(received) => received,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error),
+            };
+            let mut rest = &scratch[..received];
+            if self.input.is_empty() {
+                self.session.adopt(&self.hub.rules().policy);
+                let consumed = self.session.receive(rest, self.hub.clock.now());
+                rest = &rest[consumed..];
+            }
+            self.input.extend_from_slice(rest);
+            return Ok(received);
+        }
     }
 
     /// Reads data into the body; whether there is more to do.
@@ -193,7 +300,7 @@ impl<T: Transport> Connection<'_, T> {
         let body = match &mut self.message {
             Some(message) => std::mem::take(&mut message.body),
             // Nothing is kept any more: a small buffer takes what is to be dropped.
-            None => BytesMut::with_capacity(BODY_INITIAL_OCTETS),
+            None => self.hub.buffers.borrow_mut().take(BODY_INITIAL_OCTETS),
         };
         let from = body.len();
         let most = BODY_READ_OCTETS.min(self.session.data_limit());
@@ -222,8 +329,10 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     fn put_back(&mut self, body: BytesMut) {
-        if let Some(message) = &mut self.message {
-            message.body = body;
+        match &mut self.message {
+            Some(message) => message.body = body,
+            // Its message was dropped meanwhile, or it was only for octets that are dropped.
+            None => self.hub.buffers.borrow_mut().give_back(body),
         }
     }
 
@@ -253,7 +362,8 @@ impl<T: Transport> Connection<'_, T> {
         }
     }
 
-    /// Grows the body by doubling, if the budget allows; else the message is spoilt and its memory freed.
+    /// Grows the body, if the budget allows; else the message is spoilt and its memory freed. It grows to what is expected of
+    /// it, but to no more than a few times what has arrived, so that a sender's word costs it octets.
     fn make_room_for(&mut self, octets: usize) {
         let Some(message) = &mut self.message else {
             return;
@@ -261,15 +371,21 @@ impl<T: Transport> Connection<'_, T> {
         if message.body.capacity() - message.body.len() >= octets {
             return;
         }
-        let before = message.charged;
-        let target = (message.body.capacity() * 2).max(message.body.len() + octets);
+        let (arrived, before) = (message.body.len(), message.charged);
+        let wanted = self.expected.min(before * BODY_GROWTH_MOST);
+        let target = Buffers::capacity(wanted.max(before + 1).max(arrived + octets));
         if !self.hub.budget.borrow_mut().grow(target - before) {
             self.session.spoil(Refusal::NoRoom);
             let _ = self.session.poll_action();
             return self.drop_message();
         }
-        message.body.reserve(target - message.body.len());
+        let mut larger = self.hub.buffers.borrow_mut().take(target);
+        // A copy of what has arrived: a body that is larger than any before it on this connection pays it, a few times less
+        // often than by doubling.
+        larger.extend_from_slice(&message.body);
+        let smaller = std::mem::replace(&mut message.body, larger);
         message.charged = target;
+        self.hub.buffers.borrow_mut().give_back(smaller);
         self.hub
             .shared
             .metrics
@@ -286,20 +402,18 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Reads the header that says who the client is; what follows it is the client's.
     async fn proxy_header(&mut self) -> io::Result<()> {
+        let peer = self.client.ip();
+        if !self.hub.rules().proxies.contains(peer) {
+            return Err(self.refuse_header("it comes from none of server.proxy_networks"));
+        }
         let until = Duration::from_millis(PROXY_HEADER_MILLISECONDS);
         self.slot.arm(self.hub.clock.now() + until);
         loop {
             let consumed = match proxy::parse(&self.input) {
                 Header::Incomplete => {
-                    let mut buffer = std::mem::take(&mut self.input);
-                    buffer.reserve(COMMAND_BUFFER_OCTETS);
-                    let read = self.stream.read(buffer, COMMAND_BUFFER_OCTETS);
-                    let (result, buffer) = self
-                        .slot
-                        .operation(self.transport, Shutdown::Both, read)
-                        .await;
-                    self.input = buffer;
-                    if result? == 0 {
+                    let read = self.stream.read_more(&mut self.input);
+                    let read = self.slot.operation(self.transport, Shutdown::Both, read);
+                    if read.await? == 0 {
                         return Err(self.refuse_header("it ended inside the header"));
                     }
                     continue;
@@ -317,7 +431,8 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     fn refuse_header(&mut self, why: &'static str) -> io::Error {
-        self.end = SessionEnd::ProxyHeader;
+        let refusal = Refusal::ProxyHeader;
+        self.hub.shared.metrics.connection_refused(refusal);
         tracing::debug!(peer = %self.client, why, "a PROXY header was refused");
         io::Error::new(io::ErrorKind::InvalidData, why)
     }
@@ -452,12 +567,12 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     async fn admit(&mut self, announced: Option<u64>) -> io::Result<()> {
-        let trusted = announced.map_or(self.last_size, |size| {
-            usize::try_from(size).unwrap_or(usize::MAX)
-        });
-        let room = trusted
-            .saturating_add(BODY_MINIMUM_READ_OCTETS)
-            .clamp(BODY_INITIAL_OCTETS, BODY_TRUSTED_OCTETS);
+        self.expected = announced
+            .map_or(self.last_size, |size| {
+                usize::try_from(size).unwrap_or(usize::MAX)
+            })
+            .saturating_add(BODY_MARGIN_OCTETS);
+        let room = Buffers::capacity(self.expected.min(BODY_TRUSTED_OCTETS));
         if !self.find_room(room).await? {
             self.session
                 .admit(Err(Refusal::NoRoom), self.hub.clock.now());
@@ -499,12 +614,6 @@ impl<T: Transport> Connection<'_, T> {
 
     fn admitted(&self, room: usize) -> bool {
         self.hub.budget.borrow_mut().admit(self.waiter, room)
-    }
-
-    fn drop_message(&mut self) {
-        if let Some(message) = self.message.take() {
-            self.hub.release(message.charged);
-        }
     }
 
     async fn commit(&mut self, size: u64, bare_newlines: bool) -> io::Result<()> {
@@ -561,9 +670,9 @@ impl<T: Transport> Connection<'_, T> {
         );
         let record = Box::new(Record::new(envelope, stamp, body));
         let ticket = self.hub.ledger.borrow_mut().open(self.waiter);
-        if let Submission::Done(outcome) = shared.sink.submit(ticket, record) {
+        if let Submission::Done(outcome, record) = shared.sink.submit(ticket, record) {
             let _ = self.hub.ledger.borrow_mut().close(ticket);
-            self.hub.release(charged);
+            self.hub.release(record.value, charged);
             return Ok(outcome);
         }
         let produced = self.hub.clock.now();
@@ -596,8 +705,7 @@ fn open_message(
     let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
     let id = hub.ids.borrow_mut().next(milliseconds);
     let envelope = envelope(client, tls, transaction);
-    let mut body = BytesMut::with_capacity(room);
-    assert_eq!(body.capacity(), room, "the budget knows what a body holds");
+    let mut body = hub.buffers.borrow_mut().take(room);
     if shared.trace {
         let date = time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
         let field = trace::received(&envelope, &shared.policy.hostname, id, &date);

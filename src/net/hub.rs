@@ -1,21 +1,26 @@
 //! What the connections of one worker share. Nothing here is shared between workers but what [`Shared`] holds.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::future::Future;
 use std::net::Shutdown;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use bytes::BytesMut;
 use slab::Slab;
 
+use super::admission::Admission;
 use super::budget::Budget;
+use super::buffers::Buffers;
 use super::clock::Clock;
+use super::rules::{Published, Rules, View};
 use super::transport::Transport;
 use crate::config::RecordKey;
+use crate::limits::{BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS};
 use crate::mail::id::Generator;
 use crate::sink::ledger::{Ledger, Waiter};
 use crate::sink::{Outcome, Report, Sink, Ticket};
@@ -24,8 +29,10 @@ use crate::telemetry::metrics::Metrics;
 
 /// What all workers share: read only, or atomic.
 pub struct Shared {
-    /// The policy of the sessions.
+    /// What of the policy no reload changes: names, limits and times. Sessions take theirs from the rules.
     pub policy: Arc<Policy>,
+    /// What a reload exchanges.
+    pub rules: Published<Rules>,
     /// Where messages go.
     pub sink: Arc<dyn Sink>,
     /// Counters.
@@ -38,16 +45,14 @@ pub struct Shared {
     pub log_messages: bool,
     /// Most open connections.
     pub connections_most: usize,
-    /// Most open connections from one address; 0: no limit.
-    pub connections_per_address: usize,
-    /// Open connections.
-    pub connections: AtomicUsize,
-    /// Open connections by address; used on accept and close only, and only where there is such a limit.
-    pub addresses: std::sync::Mutex<std::collections::HashMap<std::net::IpAddr, usize>>,
     /// What a TLS handshake is made with; none: TLS is not offered.
     pub tls: Option<Arc<rustls::server::ServerConfig>>,
+    /// How long a client waits for its greeting.
+    pub greeting_delay: std::time::Duration,
     /// Longest time of a TLS handshake.
     pub handshake_timeout: std::time::Duration,
+    /// Who is connected, and how many may be.
+    pub admission: Admission,
     /// Set once, when the server stops.
     pub draining: AtomicBool,
 }
@@ -172,8 +177,13 @@ pub struct Hub {
     pub budget: RefCell<Budget>,
     /// Gives queue ids.
     pub ids: RefCell<Generator>,
+    /// Bodies' buffers that no message has now.
+    pub buffers: RefCell<Buffers>,
     /// Tells the time.
     pub clock: Box<dyn Clock>,
+    /// Where commands are read to; nobody holds it across a wait.
+    pub scratch: RefCell<Box<[u8]>>,
+    rules: View<Rules>,
     slots: RefCell<Slab<Rc<Slot>>>,
 }
 
@@ -187,13 +197,21 @@ impl Hub {
         clock: Box<dyn Clock>,
     ) -> Self {
         Self {
+            rules: View::new(&shared.rules),
             shared,
             ledger: RefCell::new(ledger),
             budget: RefCell::new(budget),
             ids: RefCell::new(ids),
+            buffers: RefCell::new(Buffers::new(BUFFERS_KEPT_OCTETS)),
             clock,
+            scratch: RefCell::new(vec![0; COMMAND_BUFFER_OCTETS].into_boxed_slice()),
             slots: RefCell::new(Slab::new()),
         }
+    }
+
+    /// The rules that hold now. Not to be kept over an await: the next call may exchange them.
+    pub fn rules(&self) -> Ref<'_, Rules> {
+        self.rules.get(&self.shared.rules)
     }
 
     /// A slot for a new connection.
@@ -212,8 +230,9 @@ impl Hub {
         self.slots.borrow().len()
     }
 
-    /// Gives a message's charge back and wakes who waits for room.
-    pub fn release(&self, octets: usize) {
+    /// Gives a message's buffer and charge back, and wakes who waits for room.
+    pub fn release(&self, body: BytesMut, octets: usize) {
+        self.buffers.borrow_mut().give_back(body);
         self.shared.metrics.in_flight(-1, -(octets as i64));
         self.budget.borrow_mut().release(octets);
         self.wake_next();
@@ -230,9 +249,9 @@ impl Hub {
     /// A delivery report came.
     pub fn report(&self, report: Report) {
         let waiter = self.ledger.borrow_mut().close(report.ticket);
-        let octets = report.record.value.capacity();
-        drop(report.record);
-        self.release(octets);
+        let body = report.record.value;
+        let octets = body.capacity();
+        self.release(body, octets);
         match waiter.and_then(|waiter| self.slots.borrow().get(waiter).cloned()) {
             Some(slot) => {
                 slot.outcome.set(Some((report.ticket, report.outcome)));

@@ -13,7 +13,8 @@ use rustls::server::ServerConfig;
 use super::tls::{Engine, Send, Step};
 use super::transport::Transport;
 use crate::limits::{
-    BODY_MINIMUM_READ_OCTETS, TLS_INCOMING_OCTETS, TLS_READ_OCTETS, TLS_RECORD_PLAIN_OCTETS,
+    BODY_MINIMUM_READ_OCTETS, COMMAND_BUFFER_OCTETS, TLS_INCOMING_OCTETS, TLS_READ_OCTETS,
+    TLS_RECORD_PLAIN_OCTETS,
 };
 
 /// See the module.
@@ -67,6 +68,24 @@ impl<'a, T: Transport> Stream<'a, T> {
             Some(_) => TLS_RECORD_PLAIN_OCTETS,
             None => BODY_MINIMUM_READ_OCTETS,
         }
+    }
+
+    /// Whether octets go as they are.
+    pub(super) fn is_clear(&self) -> bool {
+        self.tls.is_none()
+    }
+
+    /// Waits for octets and appends them to `input`; how many there were, and 0 is the end of the stream. While it waits
+    /// for the first it holds no buffer.
+    pub(super) async fn read_more(&mut self, input: &mut BytesMut) -> io::Result<usize> {
+        if self.tls.as_ref().is_none_or(|engine| engine.is_empty()) {
+            self.transport.readable().await?;
+        }
+        let mut buffer = std::mem::take(input);
+        buffer.reserve(COMMAND_BUFFER_OCTETS);
+        let (result, buffer) = self.read(buffer, COMMAND_BUFFER_OCTETS).await;
+        *input = buffer;
+        result
     }
 
     /// Reads into the spare room of `buffer`, at most about `most` octets; 0 is the end of the stream.

@@ -71,6 +71,11 @@ impl Engine {
         self.connection.is_handshaking()
     }
 
+    /// Whether nothing has arrived that was not taken; its buffers are freed then.
+    pub(super) fn is_empty(&self) -> bool {
+        self.incoming.is_empty() && self.plain.is_empty() && !self.ended
+    }
+
     /// Whether the client has said that it sends no more.
     pub(super) fn has_ended(&self) -> bool {
         self.ended

@@ -16,6 +16,15 @@ use tokio_uring::net::TcpStream;
     reason = "a worker never moves a connection to another thread"
 )]
 pub trait Transport: 'static {
+    /// Whether something can be read already.
+    fn has_spoken(&self) -> bool;
+    /// Waits until something can be read, or the stream has ended.
+    async fn readable(&self) -> io::Result<()>;
+    /// Reads what is there into `buffer`, which is not empty; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] where nothing is there.
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
     /// Reads into the spare room of `buffer`, at most `most` octets; 0 is the end of the stream.
     async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut);
     /// Writes all of `octets`.
@@ -25,6 +34,18 @@ pub trait Transport: 'static {
 }
 
 impl Transport for TcpStream {
+    fn has_spoken(&self) -> bool {
+        super::socket::has_spoken(self)
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        super::socket::readable(self).await
+    }
+
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        super::socket::receive_now(self, buffer)
+    }
+
     async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut) {
         let from = buffer.len();
         let to = buffer.capacity().min(from.saturating_add(most));
@@ -34,7 +55,15 @@ impl Transport for TcpStream {
     }
 
     async fn write_all(&self, octets: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
-        TcpStream::write_all(self, octets).await
+        match super::socket::send_now(self, &octets) {
+            Ok(sent) if sent == octets.len() => (Ok(()), octets),
+            // The client does not read: the ring waits for it.
+            Ok(sent) => {
+                let (result, slice) = TcpStream::write_all(self, octets.slice(sent..)).await;
+                (result, slice.into_inner())
+            }
+            Err(error) => (Err(error), octets),
+        }
     }
 
     fn shutdown(&self, how: Shutdown) {

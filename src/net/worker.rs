@@ -3,7 +3,7 @@
 //! Invariants: nothing on the path of a mail is shared with another worker under a lock; after a drain no session, no
 //! ticket and no charge is left, or the drain deadline has passed.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +18,6 @@ use super::budget::Budget;
 use super::clock::SystemClock;
 use super::connection::Opening;
 use super::hub::{Hub, Shared};
-use super::transport::Transport;
 use super::{connection, probe};
 use crate::limits::{
     ACCEPT_RETREAT_MILLISECONDS, ACCEPTS_IN_FLIGHT, SWEEP_MAXIMUM_MILLISECONDS,
@@ -27,8 +26,6 @@ use crate::limits::{
 use crate::mail::id::Generator;
 use crate::sink::Report;
 use crate::sink::ledger::Ledger;
-use crate::smtp::refusal::Refusal;
-use crate::smtp::reply::Replies;
 
 /// A listening socket, and how connections that come through it begin.
 pub struct Door {
@@ -157,7 +154,7 @@ async fn accept(listener: Rc<tokio_uring::net::TcpListener>, opening: Opening, h
         match listener.accept().await {
             Ok((stream, client)) => {
                 let hub = Rc::clone(&hub);
-                tokio_uring::spawn(admit(stream, client, opening, hub));
+                tokio_uring::spawn(serve_one(stream, client, opening, hub));
             }
             Err(_) if hub.shared.draining.load(Ordering::Relaxed) => return,
             Err(error) => {
@@ -168,70 +165,6 @@ async fn accept(listener: Rc<tokio_uring::net::TcpListener>, opening: Opening, h
     }
 }
 
-async fn admit(stream: TcpStream, client: SocketAddr, opening: Opening, hub: Rc<Hub>) {
-    let shared = &hub.shared;
-    match enter(shared, client.ip()) {
-        Ok(()) => {
-            shared.metrics.connection_accepted();
-            let _leave = Leave {
-                shared,
-                address: client.ip(),
-            };
-            let end = connection::serve(&stream, client, &hub, opening).await;
-            shared.metrics.connection_closed(end);
-        }
-        Err(refusal) => {
-            shared.metrics.connection_refused(refusal);
-            let (mut replies, mut octets) = (Replies::default(), Vec::new());
-            replies.refuse(refusal);
-            replies.swap(&mut octets);
-            let _ = Transport::write_all(&stream, octets).await;
-        }
-    }
-}
-
-/// Counts a connection in, unless that would exceed a limit.
-fn enter(shared: &Shared, address: IpAddr) -> Result<(), Refusal> {
-    if shared.connections.fetch_add(1, Ordering::Relaxed) >= shared.connections_most {
-        shared.connections.fetch_sub(1, Ordering::Relaxed);
-        return Err(Refusal::TooManyConnections);
-    }
-    if shared.connections_per_address > 0 {
-        let mut addresses = shared
-            .addresses
-            .lock()
-            .expect("nothing panics under this lock");
-        let open = addresses.entry(address).or_insert(0);
-        if *open >= shared.connections_per_address {
-            shared.connections.fetch_sub(1, Ordering::Relaxed);
-            return Err(Refusal::TooManyConnectionsFromClient);
-        }
-        *open += 1;
-    }
-    Ok(())
-}
-
-/// Counts a connection out, also when its task panics.
-struct Leave<'a> {
-    shared: &'a Shared,
-    address: IpAddr,
-}
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        if self.shared.connections_per_address > 0 {
-            let mut addresses = self
-                .shared
-                .addresses
-                .lock()
-                .expect("nothing panics under this lock");
-            if let Some(open) = addresses.get_mut(&self.address) {
-                *open -= 1;
-                if *open == 0 {
-                    addresses.remove(&self.address);
-                }
-            }
-        }
-    }
+async fn serve_one(stream: TcpStream, client: SocketAddr, opening: Opening, hub: Rc<Hub>) {
+    connection::serve(&stream, client, &hub, opening).await;
 }

@@ -1,7 +1,8 @@
-//! The sink that stores: one producer for all workers, its poll thread, and what is asked of the topic at start.
+//! The sink that stores: one producer for all workers and its poll thread.
 //!
 //! Owns: the producer's settings, what librdkafka's errors mean for a sender, the thread that carries reports to their
-//! workers, the thread that watches the topic. Must not know: sessions, replies; raw pointers are `librdkafka`'s.
+//! workers, the thread that watches the topic. Must not know: sessions, replies; what is asked of the topic is `topic`'s, raw
+//! pointers are `librdkafka`'s.
 //!
 //! ```text
 //!   workers ── submit ──▶ Producer ──▶ brokers
@@ -12,18 +13,15 @@
 //! Invariants: a record that `submit` calls pending is reported once; the poll thread ends only when nothing is under way.
 //!
 //! BUGS: large messages share the producer with small ones. A record that is submitted while [`KafkaSink::shutdown`] runs
-//! may go without a report; its memory is freed with the sink. Asking for a topic may create it where the brokers do that
-//! (`auto.create.topics.enable`). The properties are the same for the checks as for producing.
+//! may go without a report; its memory is freed with the sink.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -32,6 +30,7 @@ use tokio::sync::Notify;
 pub use super::librdkafka::{Events, Traced};
 
 use super::librdkafka::Producer;
+use super::topic::look;
 use super::{Outcome, Report, Sink, Submission, Ticket};
 use crate::config;
 use crate::limits::{RECORD_OVERHEAD_OCTETS, REPORT_BATCHES};
@@ -39,7 +38,7 @@ use crate::mail::record::Record;
 use crate::smtp::refusal::Refusal;
 
 /// Longest wait of the poll thread for an event: bounds how late it sees that it is to stop.
-const POLL: Duration = Duration::from_millis(100);
+pub(super) const POLL: Duration = Duration::from_millis(100);
 /// Reports gathered before they are sent on, so that a flood cannot keep the first of them waiting.
 const REPORTS_A_ROUND: usize = 4096;
 /// Pause between two looks at the topic, and the longest that one takes.
@@ -171,14 +170,12 @@ impl Sink for KafkaSink {
     fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission {
         assert!((ticket.worker as usize) < self.workers, "{ticket:?}");
         if self.shared.closed.load(Ordering::Relaxed) {
-            return Submission::Done(Outcome::Refused(Refusal::KafkaUnavailable));
+            let refusal = Refusal::KafkaUnavailable;
+            return Submission::Done(Outcome::Refused(refusal), record);
         }
         match self.shared.producer.produce(ticket, record) {
             Ok(()) => Submission::Pending,
-            Err((code, record)) => {
-                drop(record);
-                Submission::Done(Outcome::Refused(refusal(code)))
-            }
+            Err((code, record)) => Submission::Done(Outcome::Refused(refusal(code)), record),
         }
     }
 }
@@ -252,179 +249,6 @@ fn watch(shared: &Shared, stop: &Receiver<()>) {
     }
 }
 
-/// What the cluster says of a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TopicInfo {
-    /// Its partitions.
-    pub partitions: usize,
-    /// The smallest number of replicas that a partition has.
-    pub replicas: usize,
-    /// The smallest number of replicas in sync that a partition has.
-    pub in_sync: usize,
-    /// Brokers in the cluster.
-    pub brokers: usize,
-}
-
-/// Asks once; `None` while a leader is being chosen.
-fn look(producer: &Producer, topic: &str, timeout: Duration) -> Result<Option<TopicInfo>, Code> {
-    let metadata = producer
-        .metadata(topic, timeout)
-        .map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Fail))?;
-    let found = metadata.topics().iter().find(|found| found.name() == topic);
-    let found = found.ok_or(Code::UnknownTopicOrPartition)?;
-    match found.error().map(Code::from) {
-        None => {}
-        Some(Code::LeaderNotAvailable) => return Ok(None),
-        Some(code) => return Err(code),
-    }
-    let partitions = found.partitions();
-    if partitions.iter().any(|partition| partition.leader() < 0) {
-        return Ok(None);
-    }
-    let least = |count: fn(&rdkafka::metadata::MetadataPartition) -> usize| {
-        partitions.iter().map(count).min().unwrap_or(0)
-    };
-    Ok(Some(TopicInfo {
-        partitions: partitions.len(),
-        replicas: least(|partition| partition.replicas().len()),
-        in_sync: least(|partition| partition.isr().len()),
-        brokers: metadata.brokers().len(),
-    }))
-}
-
-/// Asks the cluster for the topic; the error is an operator's text. Blocks up to `timeout`, and uses it up where no
-/// broker answers.
-pub fn topic_check(config: &config::Kafka, timeout: Duration) -> Result<TopicInfo, String> {
-    let brokers = broker_list(config)?;
-    let settings = client_config(config)?;
-    let said = Arc::new(Said::default());
-    let events = Box::new(said.clone());
-    let producer = Producer::new(&settings, &config.topic, events, delivery_outcome)
-        .map_err(|error| explain(&error))?;
-    let deadline = Instant::now() + timeout;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let seen = look(&producer, &config.topic, left);
-        while producer.poll(Duration::ZERO, &mut Vec::new()) {}
-        match seen {
-            Ok(Some(info)) => return Ok(info),
-            Ok(None) if left.is_zero() => {
-                return Err(format!(
-                    "kafka.topic {:?} at {brokers}: a partition has no leader; see `kafka-topics.sh --describe \
-                     --bootstrap-server {brokers} --topic {}`",
-                    config.topic, config.topic
-                ));
-            }
-            Ok(None) => {
-                // A leader is being chosen; events are all there is to wait for.
-                producer.poll(left.min(POLL), &mut Vec::new());
-            }
-            Err(code) => return Err(topic_error(config, brokers, code, &said.text())),
-        }
-    }
-}
-
-fn topic_error(config: &config::Kafka, brokers: &str, code: Code, said: &str) -> String {
-    let topic = &config.topic;
-    match code {
-        Code::UnknownTopicOrPartition | Code::UnknownTopic => format!(
-            "kafka.topic {topic:?} does not exist at {brokers}; create it with `kafka-topics.sh --create \
-             --bootstrap-server {brokers} --topic {topic} --partitions 12 --replication-factor 3 --config \
-             min.insync.replicas=2`"
-        ),
-        Code::TopicAuthorizationFailed => format!(
-            "kafka.topic {topic:?} at {brokers}: not authorized; the principal needs Describe and Write on it"
-        ),
-        Code::InvalidTopic => format!("kafka.topic {topic:?} is not a name that {brokers} accepts"),
-        code => {
-            let reason = if said.is_empty() {
-                "no broker answered in time"
-            } else {
-                said
-            };
-            let unresolved = said.contains("Failed to resolve");
-            let what = if unresolved {
-                "a name does not resolve"
-            } else {
-                "no broker can be reached"
-            };
-            format!(
-                "kafka.brokers {brokers}, topic {topic:?}: {what} ({code:?}): {reason}; check the list, and \
-                 security.protocol in [kafka.properties]"
-            )
-        }
-    }
-}
-
-/// Remembers what librdkafka said of errors while a check ran.
-#[derive(Default)]
-struct Said(Mutex<Vec<String>>);
-
-impl Said {
-    fn text(&self) -> String {
-        lock(&self.0).join("; ")
-    }
-}
-
-impl Events for Arc<Said> {
-    fn error(&self, code: Code, text: &str) {
-        let mut said = lock(&self.0);
-        // "All brokers are down" adds nothing to the reason of each.
-        let new = code != Code::AllBrokersDown && !said.iter().any(|known| known == text);
-        if new && said.len() < 4 {
-            said.push(text.to_owned());
-        }
-    }
-
-    fn log(&self, _level: i32, _facility: &str, text: &str) {
-        tracing::debug!(target: "librdkafka", "{text}");
-    }
-}
-
-/// The topic's `max.message.bytes`; `None` where the cluster refuses to tell (not authorized). Blocks up to `timeout`,
-/// and uses it up where the request is not answered, as the embedded broker never does.
-pub fn topic_max_message_bytes(
-    config: &config::Kafka,
-    timeout: Duration,
-) -> Result<Option<u64>, String> {
-    let brokers = broker_list(config)?;
-    let failed = |reason: String| {
-        format!(
-            "kafka.brokers {brokers}: the configuration of topic {:?} cannot be read: {reason}",
-            config.topic
-        )
-    };
-    let client: AdminClient<DefaultClientContext> = client_config(config)?
-        .create()
-        .map_err(|error| explain(&error))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .map_err(|error| failed(error.to_string()))?;
-    let options = AdminOptions::new()
-        .request_timeout(Some(timeout))
-        .operation_timeout(Some(timeout));
-    let topic = [ResourceSpecifier::Topic(&config.topic)];
-    let answer = match runtime.block_on(client.describe_configs(&topic, &options)) {
-        Ok(answers) => answers.into_iter().next(),
-        Err(KafkaError::AdminOp(code)) => Some(Err(code)),
-        Err(error) => return Err(failed(error.to_string())),
-    };
-    match answer {
-        None
-        | Some(Err(
-            Code::UnsupportedFeature
-            | Code::UnsupportedVersion
-            | Code::TopicAuthorizationFailed
-            | Code::ClusterAuthorizationFailed,
-        )) => Ok(None),
-        Some(Err(code)) => Err(failed(format!("{code:?}"))),
-        Some(Ok(resource)) => Ok(resource
-            .get("max.message.bytes")
-            .and_then(|entry| entry.value.as_ref())
-            .and_then(|value| value.parse().ok())),
-    }
-}
-
 /// What a failure to take a record, or to deliver it, means for the sender.
 fn refusal(code: Code) -> Refusal {
     match code {
@@ -456,11 +280,11 @@ fn refusal(code: Code) -> Refusal {
     }
 }
 
-fn delivery_outcome(code: Code) -> Outcome {
+pub(super) fn delivery_outcome(code: Code) -> Outcome {
     Outcome::Refused(refusal(code))
 }
 
-fn broker_list(config: &config::Kafka) -> Result<&str, String> {
+pub(super) fn broker_list(config: &config::Kafka) -> Result<&str, String> {
     match &config.brokers {
         config::Brokers::List(list) => Ok(list),
         // A caller's slip: it starts the embedded broker and passes its address.
@@ -469,7 +293,7 @@ fn broker_list(config: &config::Kafka) -> Result<&str, String> {
 }
 
 /// What every client needs, the user's properties included.
-fn client_config(config: &config::Kafka) -> Result<ClientConfig, String> {
+pub(super) fn client_config(config: &config::Kafka) -> Result<ClientConfig, String> {
     let mut settings = ClientConfig::new();
     settings
         .set("bootstrap.servers", broker_list(config)?)
@@ -526,7 +350,7 @@ fn producer_config(config: &config::Kafka, message_size: u64) -> Result<ClientCo
 }
 
 /// Says which key is wrong; values stay out, as they may be passwords.
-fn explain(error: &KafkaError) -> String {
+pub(super) fn explain(error: &KafkaError) -> String {
     match error {
         KafkaError::ClientConfig(_, reason, key, _) => {
             format!("kafka.properties, key {key:?}: librdkafka refuses it: {reason}")
@@ -546,7 +370,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 }
 
 /// The state behind these locks is whole between any two statements, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -670,7 +494,7 @@ mod tests {
         nothing_more(&started);
         assert!(matches!(
             started.sink.submit(ticket(0, 2), record("late")),
-            Submission::Done(Outcome::Refused(Refusal::KafkaUnavailable))
+            Submission::Done(Outcome::Refused(Refusal::KafkaUnavailable), _)
         ));
     }
 
@@ -763,7 +587,7 @@ mod tests {
         let big = "x".repeat(1_000 + RECORD_OVERHEAD_OCTETS + 1);
         assert!(matches!(
             started.sink.submit(ticket(0, 1), record(&big)),
-            Submission::Done(Outcome::Refused(Refusal::KafkaTooBig))
+            Submission::Done(Outcome::Refused(Refusal::KafkaTooBig), _)
         ));
         nothing_more(&started);
     }
@@ -792,41 +616,10 @@ mod tests {
         submit(&started, 3);
         assert!(matches!(
             started.sink.submit(ticket(3, 1), record("3")),
-            Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull))
+            Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull), _)
         ));
         started.sink.shutdown(Duration::ZERO);
         assert_eq!(gather(&started, 3).len(), 3);
-    }
-
-    #[test]
-    fn the_check_tells_a_missing_topic_from_a_missing_broker() {
-        let broker = EmbeddedBroker::start(TOPIC, 5).unwrap();
-        let mut config = config(broker.bootstrap(), PATIENCE);
-        let info = topic_check(&config, PATIENCE).unwrap();
-        assert_eq!((info.partitions, info.brokers), (5, 1));
-        broker.run(|cluster| {
-            let missing = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-            cluster.topic_error("absent", missing).unwrap();
-        });
-        config.topic = "absent".into();
-        let error = topic_check(&config, PATIENCE).unwrap_err();
-        assert!(error.contains("\"absent\" does not exist"), "{error}");
-        assert!(error.contains("--create"), "{error}");
-        config.brokers = config::Brokers::List("no-such-host.invalid:9092".into());
-        let error = topic_check(&config, Duration::from_secs(2)).unwrap_err();
-        assert!(error.contains("does not resolve"), "{error}");
-        assert!(error.contains("no-such-host.invalid:9092"), "{error}");
-        // A port that was free a moment ago, and that nobody listens on.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        drop(listener);
-        config.brokers = config::Brokers::List(address.clone());
-        let error = topic_check(&config, Duration::from_secs(2)).unwrap_err();
-        assert!(error.contains("no broker can be reached"), "{error}");
-        assert!(
-            error.contains(&address) && error.contains("refused"),
-            "{error}"
-        );
     }
 
     #[test]
@@ -839,15 +632,5 @@ mod tests {
         let error = KafkaSink::start(&config, 1_000_000, Vec::new()).unwrap_err();
         assert!(error.to_string().contains("sasl.pasword"), "{error}");
         assert!(!error.to_string().contains(&secret), "{error}");
-    }
-
-    #[test]
-    fn a_limit_that_nobody_tells_is_an_error_that_says_where() {
-        // The embedded broker does not know this request.
-        let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
-        let config = config(broker.bootstrap(), PATIENCE);
-        let error = topic_max_message_bytes(&config, Duration::from_secs(1)).unwrap_err();
-        assert!(error.contains(&broker.bootstrap()), "{error}");
-        assert!(error.contains("\"mail\""), "{error}");
     }
 }

@@ -1,13 +1,14 @@
 //! Where messages go, and what is known of those under way.
 //!
 //! `kafka` is the real one; `discard` stands in for measuring; `embedded` starts the in-process broker that `kafka` then
-//! talks to. `ledger` is the only place that knows what is in flight.
+//! talks to; `topic` is what is asked of a cluster before mail flows. `ledger` is the only place that knows what is in flight.
 
 pub mod discard;
 pub mod embedded;
 pub mod kafka;
 pub mod ledger;
 mod librdkafka;
+pub mod topic;
 
 use crate::mail::record::Record;
 use crate::smtp::refusal::Refusal;
@@ -48,8 +49,8 @@ pub struct Report {
 pub enum Submission {
     /// A [`Report`] will follow, exactly one.
     Pending,
-    /// Decided at once; no report follows.
-    Done(Outcome),
+    /// Decided at once; no report follows, and the record's memory is given back.
+    Done(Outcome, Box<Record>),
 }
 
 /// A place that takes records.

@@ -15,11 +15,13 @@
 //! | `address` | paths, mailboxes, domains (RFC 5321 4.1.2, RFC 6531) |
 //! | `parameter` | the parameters of MAIL and RCPT |
 //! | `data` | transparency and the end of the data (RFC 5321 4.5.2, 4.1.1.4) |
+//! | `extension` | the one table of what EHLO offers |
 //! | `refusal` | the one table of refusals: reply, enhanced status code, metric label |
 //! | `reply` | reply lines |
 //! | `access` | networks, and which of them may speak to this server |
 //! | `policy` | what the operator set: whom this MX takes mail for, and how much |
 //! | `list` | the recipients of a domain, as a set over one buffer |
+//! | `rate` | how many messages a client may begin in a minute |
 //! | `state` | the states of a session and their diagram |
 //! | `session` | the one place that moves between them |
 //!
@@ -29,10 +31,12 @@ pub mod access;
 pub mod address;
 pub mod command;
 pub mod data;
+pub mod extension;
 pub mod line;
 pub mod list;
 pub mod parameter;
 pub mod policy;
+pub mod rate;
 pub mod refusal;
 pub mod reply;
 pub mod session;

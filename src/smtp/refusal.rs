@@ -45,6 +45,9 @@ pub enum Refusal {
     TlsOutOfOrder,
     /// An HTTP request or a TLS ClientHello: no mail client; the connection ends (RFC 7504 has the code).
     NotSmtp,
+    /// A connection from an address that is no trusted proxy's, or without a whole PROXY header; it is closed without a
+    /// reply, which nobody would read.
+    ProxyHeader,
     /// The client sent commands before it had seen the banner; the connection ends (RFC 5321 4.3.1).
     EarlyTalker,
     /// The message holds a bare CR or a bare LF, and the configuration refuses it (RFC 5321 2.3.8).
@@ -145,6 +148,7 @@ table! {
     BinaryNeedsChunks: 503 "5.5.1" "binary_needs_chunks" "BINARYMIME needs BDAT";
     TlsOutOfOrder: 503 "5.5.1" "tls_out_of_order" "STARTTLS is not in order now";
     NotSmtp: 521 "5.5.1" "not_smtp" "This is a mail server; closing the connection";
+    ProxyHeader: 421 "4.7.0" "proxy_header" "No PROXY header of a trusted proxy";
     EarlyTalker: 554 "5.5.1" "early_talker" "You spoke before the greeting; closing the connection";
     BareNewlineInData: 550 "5.6.0" "bare_newline_in_data" "The message holds a CR or LF that is not part of CRLF";
     SessionFull: 421 "4.7.0" "session_full" "Enough mail for one connection; closing it, please open another";
@@ -180,7 +184,8 @@ impl Refusal {
     /// Whether the connection ends with this reply: 421 (RFC 5321 3.8), 521 (RFC 7504), and 554 in place of
     /// the banner (RFC 5321 3.1).
     pub fn closes(self) -> bool {
-        matches!(self.row().code, 421 | 521) || self == Refusal::EarlyTalker
+        matches!(self.row().code, 421 | 521)
+            || matches!(self, Refusal::EarlyTalker | Refusal::AccessDenied)
     }
 
     /// Whether it counts towards the limit of commands in error: those that a correct client does not cause.

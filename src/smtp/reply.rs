@@ -48,16 +48,19 @@ impl Replies {
         self.line(row.code, row.enhanced, format_args!("{}", row.text));
     }
 
-    /// A reply of several lines without enhanced codes, as EHLO's (RFC 2034 3) and HELP's.
-    pub fn lines<'a>(&mut self, code: u16, lines: &[fmt::Arguments<'a>]) {
-        for (number, text) in lines.iter().enumerate() {
-            let start = self.octets.len();
-            let separator = if number + 1 == lines.len() { ' ' } else { '-' };
-            let mut out = Octets(&mut self.octets);
-            out.write_fmt(format_args!("{code}{separator}{text}"))
-                .expect("a Vec takes all octets");
-            self.finish(start);
-        }
+    /// The first line of a reply of several, which have no enhanced codes (RFC 2034 3: EHLO's).
+    pub fn first(&mut self, code: u16, text: fmt::Arguments<'_>) {
+        self.further(code, false, text);
+    }
+
+    /// A further line of it; the last one ends the reply.
+    pub fn further(&mut self, code: u16, last: bool, text: fmt::Arguments<'_>) {
+        let start = self.octets.len();
+        let separator = if last { ' ' } else { '-' };
+        Octets(&mut self.octets)
+            .write_fmt(format_args!("{code}{separator}{text}"))
+            .expect("a Vec takes all octets");
+        self.finish(start);
     }
 
     fn finish(&mut self, start: usize) {
@@ -95,7 +98,8 @@ mod tests {
         let mut replies = Replies::default();
         replies.line(250, "2.0.0", format_args!("{}", 7));
         replies.line(354, "", format_args!("go"));
-        replies.lines(250, &[format_args!("mx"), format_args!("SIZE")]);
+        replies.first(250, format_args!("mx"));
+        replies.further(250, true, format_args!("SIZE"));
         replies.refuse(Refusal::NeedMail);
         let expected =
             "250 2.0.0 7\r\n354 go\r\n250-mx\r\n250 SIZE\r\n503 5.5.1 Send MAIL first\r\n";

@@ -24,6 +24,7 @@ use std::time::Instant;
 use super::command::Verb;
 use super::line::{Line, Splitter};
 use super::policy::Policy;
+use super::rate::Rate;
 use super::refusal::Refusal;
 use super::reply::Replies;
 use super::state::{Framing, State, Transaction};
@@ -109,20 +110,13 @@ pub struct Session {
     idle_commands: usize,
     messages: u64,
     octets: u64,
+    /// Messages that the client may begin; none without a limit.
+    rate: Option<Arc<Rate>>,
 }
 
 impl Session {
     /// Starts with the banner, in clear.
     pub fn new(policy: Arc<Policy>, now: Instant) -> Self {
-        Self::start(policy, false, now)
-    }
-
-    /// Starts with the banner, TLS on already (RFC 8314 3.3).
-    pub fn new_secure(policy: Arc<Policy>, now: Instant) -> Self {
-        Self::start(policy, true, now)
-    }
-
-    fn start(policy: Arc<Policy>, secure: bool, now: Instant) -> Self {
         let deadline = now + policy.command_timeout;
         let mut session = Self {
             policy,
@@ -133,15 +127,23 @@ impl Session {
             events: Vec::new(),
             deadline,
             started: now,
-            secure,
+            secure: false,
             errors: 0,
             idle_commands: 0,
             messages: 0,
             octets: 0,
+            rate: None,
         };
         let policy = Arc::clone(&session.policy);
         session.say(220, "", format_args!("{} ESMTP ringpost", policy.hostname));
         session
+    }
+
+    /// TLS is on before the banner (RFC 8314 3.3): begins with it now.
+    pub fn begin_secure(&mut self, policy: Arc<Policy>, now: Instant) {
+        let rate = self.rate.take();
+        *self = Self::new(policy, now);
+        (self.secure, self.rate) = (true, rate);
     }
 
     /// Which input comes next.
@@ -289,6 +291,11 @@ impl Session {
         if self.is_idle() && !Arc::ptr_eq(&self.policy, policy) {
             self.policy = Arc::clone(policy);
         }
+    }
+
+    /// How many messages the client may begin, on all of its connections together.
+    pub fn limit(&mut self, rate: Option<Arc<Rate>>) {
+        self.rate = rate;
     }
 
     /// The server is stopping: a session without a transaction ends now, another one at the end of its transaction.

@@ -85,6 +85,7 @@ table! {
     "ringpost_kafka_transmitted_bytes" Gauge Bytes "" "Octets of those records, framing included (txmsg_bytes)";
     "ringpost_kafka_broker_rtt_average_seconds" Gauge Seconds "" "Average round trip to the slowest broker in the last window of statistics";
     "ringpost_kafka_broker_rtt_p99_seconds" Gauge Seconds "" "99th percentile of the round trip to the slowest broker in the last window of statistics";
+    "ringpost_reloads_total" Counter Count "result" "Reloads of recipients, access and log level on SIGHUP, by whether they were applied";
     "ringpost_log_lines_dropped_total" Counter Count "" "Log lines dropped because standard error was slow";
 }
 
@@ -122,22 +123,19 @@ pub enum SessionEnd {
     Refused,
     /// The TLS handshake failed.
     HandshakeFailed,
-    /// What stood in front of it was no PROXY header.
-    ProxyHeader,
     /// ringpost was stopping.
     Shutdown,
     /// The connection broke.
     Error,
 }
 
-const ENDS: [(SessionEnd, &str); 9] = [
+const ENDS: [(SessionEnd, &str); 8] = [
     (SessionEnd::Quit, "quit"),
     (SessionEnd::ClosedByClient, "closed_by_client"),
     (SessionEnd::TimedOut, "timed_out"),
     (SessionEnd::TooManyErrors, "too_many_errors"),
     (SessionEnd::Refused, "refused"),
     (SessionEnd::HandshakeFailed, "tls_handshake_failed"),
-    (SessionEnd::ProxyHeader, "proxy_header"),
     (SessionEnd::Shutdown, "shutdown"),
     (SessionEnd::Error, "error"),
 ];
@@ -180,6 +178,8 @@ struct Handles {
     kafka: Vec<Gauge>,
     kafka_rtt_average: Gauge,
     kafka_rtt_p99: Gauge,
+    reloads_applied: Counter,
+    reloads_failed: Counter,
     log_lines_dropped: Counter,
 }
 
@@ -297,6 +297,17 @@ impl Metrics {
         self.0.late_reports.increment(1);
     }
 
+    /// SIGHUP was answered by applying what is new, or by keeping what was.
+    pub fn reloaded(&self, applied: bool) {
+        let counters = &self.0;
+        let counter = if applied {
+            &counters.reloads_applied
+        } else {
+            &counters.reloads_failed
+        };
+        counter.increment(1);
+    }
+
     /// So many log lines were dropped since the start.
     pub fn log_lines_dropped(&self, total: u64) {
         self.0.log_lines_dropped.absolute(total);
@@ -402,6 +413,8 @@ fn register() -> Handles {
         kafka: KAFKA.iter().map(|&(_, name)| gauge!(name)).collect(),
         kafka_rtt_average: gauge!("ringpost_kafka_broker_rtt_average_seconds"),
         kafka_rtt_p99: gauge!("ringpost_kafka_broker_rtt_p99_seconds"),
+        reloads_applied: counter!("ringpost_reloads_total", "result" => "applied"),
+        reloads_failed: counter!("ringpost_reloads_total", "result" => "failed"),
         log_lines_dropped: counter!("ringpost_log_lines_dropped_total"),
     }
 }
@@ -439,6 +452,7 @@ pub fn markdown() -> String {
         ("verb", verbs.to_vec()),
         ("code", codes.chain(["other".to_owned()]).collect()),
         ("outcome", OUTCOMES.map(str::to_owned).to_vec()),
+        ("result", ["applied", "failed"].map(str::to_owned).to_vec()),
     ] {
         page.push_str(&format!("- `{label}`: {}\n", values.join(", ")));
     }
@@ -614,6 +628,8 @@ mod tests {
         metrics.workers(2);
         metrics.log_lines_dropped(7);
         metrics.log_lines_dropped(9);
+        metrics.reloaded(true);
+        (0..2).for_each(|_| metrics.reloaded(false));
         let text = handle.render();
         let version = env!("CARGO_PKG_VERSION");
         for (series, expected) in [
@@ -634,6 +650,8 @@ mod tests {
             ("late_reports_total", 1.0),
             ("workers", 2.0),
             ("log_lines_dropped_total", 9.0),
+            ("reloads_total{result=\"applied\"}", 1.0),
+            ("reloads_total{result=\"failed\"}", 2.0),
             (&format!("build_info{{version=\"{version}\"}}"), 1.0),
         ] {
             assert_eq!(

@@ -1,1 +1,9 @@
+//! What the tests of the real binary share. Each test binary compiles its own copy and uses the part that it needs.
+
+#![allow(dead_code)]
+
 pub mod kafka;
+pub mod mails;
+pub mod ringpost;
+pub mod tools;
+pub mod topic;

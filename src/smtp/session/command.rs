@@ -11,7 +11,9 @@ use super::{Action, Event, Session};
 use crate::limits::ENVELOPE_OCTETS;
 use crate::smtp::address::Mailbox;
 use crate::smtp::command::{self, Command};
+use crate::smtp::extension::EXTENSIONS;
 use crate::smtp::parameter::MailParameters;
+use crate::smtp::policy::Policy;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::state::{Hello, State, Transaction};
 
@@ -36,7 +38,7 @@ impl Session {
         match command {
             Command::Helo(name) => self.hello(name, false),
             Command::Ehlo(name) => self.hello(name, true),
-            Command::Mail(reverse_path, parameters) => self.mail(reverse_path, parameters),
+            Command::Mail(reverse_path, parameters) => self.mail(reverse_path, parameters, now),
             Command::Rcpt(forward_path) => self.rcpt(forward_path),
             Command::Data => self.data(),
             Command::Bdat(chunk) => self.bdat(chunk, now),
@@ -73,26 +75,19 @@ impl Session {
         if !extended {
             return self.say(250, "", &policy.hostname);
         }
-        let limits = Limits {
-            recipients: policy.recipients,
-            messages: policy.session_messages,
-        };
-        let starttls = policy.starttls && !self.secure;
-        let lines = [
-            format_args!("{}", policy.hostname),
-            format_args!("PIPELINING"),
-            format_args!("SIZE {}", policy.message_size),
-            format_args!("8BITMIME"),
-            format_args!("SMTPUTF8"),
-            format_args!("ENHANCEDSTATUSCODES"),
-            format_args!("CHUNKING"),
-            format_args!("BINARYMIME"),
-            format_args!("{limits}"),
-            format_args!("STARTTLS"),
-        ];
+        let offered =
+            &EXTENSIONS[..EXTENSIONS.len() - usize::from(!policy.starttls || self.secure)];
         self.events.push(Event::Reply(250));
-        self.replies
-            .lines(250, &lines[..lines.len() - usize::from(!starttls)]);
+        self.replies.first(250, format_args!("{}", policy.hostname));
+        for (place, extension) in offered.iter().enumerate() {
+            let value = Value {
+                keyword: extension.keyword,
+                policy: &policy,
+            };
+            let last = place + 1 == offered.len();
+            self.replies
+                .further(250, last, format_args!("{}{value}", extension.keyword));
+        }
     }
 
     fn start_tls(&mut self) {
@@ -107,7 +102,7 @@ impl Session {
         }
     }
 
-    fn mail(&mut self, reverse_path: Option<Mailbox>, parameters: MailParameters) {
+    fn mail(&mut self, reverse_path: Option<Mailbox>, parameters: MailParameters, now: Instant) {
         let hello = match &self.state {
             State::Greeted(hello) => hello.clone(),
             State::Addressed(_) => return self.refuse(Refusal::NestedMail),
@@ -128,6 +123,9 @@ impl Session {
             .is_some_and(|size| size > self.policy.message_size)
         {
             return self.refuse(Refusal::AnnouncedTooBig);
+        }
+        if self.rate.as_ref().is_some_and(|rate| !rate.take(now)) {
+            return self.refuse(Refusal::MessageRate);
         }
         self.state = State::Addressed(Transaction {
             hello,
@@ -184,18 +182,24 @@ impl Session {
     }
 }
 
-/// The keyword of RFC 9422: what one session may do.
-struct Limits {
-    recipients: usize,
-    messages: u64,
+/// What stands behind a keyword in the reply to EHLO.
+struct Value<'a> {
+    keyword: &'static str,
+    policy: &'a Policy,
 }
 
-impl Display for Limits {
+impl Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LIMITS RCPTMAX={}", self.recipients)?;
-        if self.messages > 0 {
-            write!(f, " MAILMAX={}", self.messages)?;
+        match self.keyword {
+            "SIZE" => write!(f, " {}", self.policy.message_size),
+            "LIMITS" => {
+                write!(f, " RCPTMAX={}", self.policy.recipients)?;
+                match self.policy.session_messages {
+                    0 => Ok(()),
+                    messages => write!(f, " MAILMAX={messages}"),
+                }
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }

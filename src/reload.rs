@@ -1,0 +1,136 @@
+//! SIGHUP: the configuration is read again, and what can change while the server runs is exchanged.
+//!
+//! Owns: the order of a reload, and what the log says of it. Must not know: how rules reach the workers, and what is in
+//! them.
+//!
+//! Invariants: a reload is applied as a whole, or not at all and everything stays as it was; it reads files on a thread of
+//! its own, so that nobody waits for it; reloads follow one another, and signals that come during one make one more.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::signal::unix::Signal;
+
+use crate::config::{self, Config, Loaded};
+use crate::net::certificates::{self, Certificates};
+use crate::server::Exchange;
+use crate::smtp::policy::Recipients;
+use crate::telemetry::log::LogHandle;
+use crate::telemetry::metrics::Metrics;
+
+/// Reads the configuration as it was read at the start: file, environment, flags.
+pub type Read = Arc<dyn Fn() -> Result<Loaded, config::Error> + Send + Sync>;
+
+/// What reloads.
+pub struct Reload<'a> {
+    /// Reads the configuration.
+    pub read: Read,
+    /// The configuration that the server was started with, as it was read.
+    pub started: Config,
+    /// Takes the new rules.
+    pub exchange: Exchange,
+    /// Takes the new certificates; none where TLS was not offered at the start.
+    pub certificates: Option<Arc<Certificates>>,
+    /// Takes the new level.
+    pub log: &'a LogHandle,
+    /// Counts.
+    pub counters: Metrics,
+}
+
+impl Reload<'_> {
+    /// Reloads at each hangup; never ends, unless signals do.
+    pub async fn serve(mut self, mut hangup: Signal) {
+        while hangup.recv().await.is_some() {
+            let (read, began) = (Arc::clone(&self.read), Instant::now());
+            let with_tls = self.certificates.is_some();
+            let result = tokio::task::spawn_blocking(move || fetch(&read, with_tls))
+                .await
+                .unwrap_or_else(|error| Err(error.to_string()));
+            self.counters.reloaded(result.is_ok());
+            match result {
+                Ok(fetched) => self.apply(fetched, began),
+                Err(error) => tracing::error!(
+                    "nothing was reloaded, and what was there stays: {}",
+                    error.replace('\n', "; ")
+                ),
+            }
+        }
+    }
+
+    fn apply(&mut self, fetched: Fetched, began: Instant) {
+        let Fetched {
+            loaded: Loaded { config, warnings },
+            taken,
+            certificates,
+        } = fetched;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let restart = self.started.sections_that_need_a_restart(&config);
+        if !restart.is_empty() {
+            tracing::warn!(
+                "options that need a restart have changed, in {}: they stay as they were",
+                restart.join(", ")
+            );
+        }
+        let (domains, recipients) = (taken.domains(), taken.listed());
+        self.exchange.apply(&config, taken);
+        let count = certificates.as_ref().map_or(0, certificates::Loaded::count);
+        if let (Some(served), Some(loaded)) = (&self.certificates, certificates) {
+            served.exchange(loaded);
+        }
+        let say = || {
+            tracing::info!(
+                domains,
+                lists = config.recipients.lists.len(),
+                recipients,
+                networks_allowed = config.access.allow.len(),
+                networks_denied = config.access.deny.len(),
+                certificates = count,
+                log_level = config.log.level,
+                milliseconds = began.elapsed().as_secs_f64() * 1e3,
+                "reloaded"
+            );
+        };
+        // Said under the level that says more of the two.
+        let wordier = rank(&config.log.level) > rank(&self.started.log.level);
+        if !wordier {
+            say();
+        }
+        if let Err(error) = self.log.set_level(&config.log.level) {
+            tracing::error!("{error}");
+        }
+        if wordier {
+            say();
+        }
+        self.started.log.level = config.log.level;
+    }
+}
+
+/// What one reload read.
+struct Fetched {
+    loaded: Loaded,
+    taken: Recipients,
+    certificates: Option<certificates::Loaded>,
+}
+
+/// Reads the configuration, and the lists and certificates that it names.
+fn fetch(read: &Read, with_tls: bool) -> Result<Fetched, String> {
+    let loaded = read().map_err(|error| error.to_string())?;
+    let taken = config::recipients::load(&loaded.config.recipients)?;
+    let pairs = certificates::pairs(&loaded.config.tls);
+    let certificates = (with_tls && !pairs.is_empty())
+        .then(|| certificates::Loaded::read(pairs))
+        .transpose()?;
+    Ok(Fetched {
+        loaded,
+        taken,
+        certificates,
+    })
+}
+
+/// How much a level says.
+fn rank(level: &str) -> Option<usize> {
+    let levels = ["error", "warn", "info", "debug", "trace"];
+    levels.iter().position(|known| *known == level)
+}

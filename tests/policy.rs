@@ -1,0 +1,425 @@
+//! Who may speak to the real binary, whom it takes mail for, and how SIGHUP changes both while mail flows.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Ringpost {
+    child: Child,
+    smtp: String,
+    admin: String,
+    log: BufReader<ChildStderr>,
+    folder: tempfile::TempDir,
+}
+
+impl Ringpost {
+    /// A server that discards, with this behind its `[server]`; `FOLDER` stands for a folder of its own.
+    fn start(text: &str, files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        configure(folder.path(), text);
+        let mut child = command(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut ready)
+            .unwrap();
+        let value = |name: &str| {
+            let found = ready
+                .split_whitespace()
+                .find_map(|word| word.strip_prefix(name));
+            found
+                .unwrap_or_else(|| panic!("{name} in {ready:?}"))
+                .to_owned()
+        };
+        Self {
+            smtp: value("smtp="),
+            admin: value("admin="),
+            log: BufReader::new(child.stderr.take().unwrap()),
+            child,
+            folder,
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn connect(&self) -> Client {
+        Client::connect(&self.smtp)
+    }
+
+    /// Sends SIGHUP and waits for the line of the log that answers it.
+    fn reload(&mut self) -> String {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-HUP", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.log_line("reloaded")
+    }
+
+    /// The next line of the log that has this part.
+    fn log_line(&mut self, part: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert!(
+                self.log.read_line(&mut line).unwrap() > 0,
+                "the log ended without {part:?}"
+            );
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    fn metric(&self, series: &str) -> f64 {
+        let mut stream = TcpStream::connect(&self.admin).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{series} in {text}"))
+            .parse()
+            .unwrap()
+    }
+}
+
+impl Drop for Ringpost {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn configure(folder: &Path, text: &str) {
+    let text = text.replace("FOLDER", &folder.display().to_string());
+    std::fs::write(folder.join("ringpost.toml"), text).unwrap();
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+    command
+        .arg("--config")
+        .arg(folder.join("ringpost.toml"))
+        .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .args(["--hostname", "mx.example", "--brokers", "discard"])
+        .env("RINGPOST_LOG_MESSAGES", "false");
+    command
+}
+
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    /// A connection, before its banner.
+    fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    fn greeted(address: &str) -> Self {
+        let mut client = Self::connect(address);
+        assert_eq!(code(&client.reply()), "220");
+        assert_eq!(code(&client.say("EHLO client.example")), "250");
+        client
+    }
+
+    /// The last line of the next reply; nothing at the end.
+    fn reply(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            if self.0.read_line(&mut line).unwrap() == 0 || line.as_bytes().get(3) == Some(&b' ') {
+                return line.trim_end().to_owned();
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) -> String {
+        let line = format!("{line}\r\n");
+        self.0.get_mut().write_all(line.as_bytes()).unwrap();
+        self.reply()
+    }
+
+    fn rcpt(&mut self, mailbox: &str) -> String {
+        self.say(&format!("RCPT TO:<{mailbox}>"))
+    }
+
+    /// Reads to the end of the connection.
+    fn ends(&mut self) {
+        assert_eq!(self.reply(), "", "the connection ends");
+    }
+}
+
+fn code(reply: &str) -> &str {
+    reply.split(' ').next().unwrap_or_default()
+}
+
+/// Reply code and enhanced status code.
+fn codes(reply: &str) -> String {
+    reply.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+const LISTS: &str = r#"
+[recipients]
+domains = ["example.com", "*.example.org", "open.example"]
+[recipients.lists]
+"example.com" = "FOLDER/com.txt"
+"*.example.org" = "FOLDER/org.txt"
+"#;
+
+#[test]
+fn recipients_are_taken_by_domain_and_list() {
+    let files = [
+        ("com.txt", "# people\njoe\nAnn@example.com\n"),
+        ("org.txt", "info\nbob@b.example.org\n"),
+    ];
+    let server = Ringpost::start(LISTS, &files);
+    let mut client = Client::greeted(&server.smtp);
+    client.say("MAIL FROM:<>");
+    for (mailbox, expected) in [
+        ("joe@example.com", "250 2.1.5"),
+        ("ANN+tag@Example.COM", "250 2.1.5"),
+        ("bob@example.com", "550 5.1.1"),
+        ("postmaster@example.com", "250 2.1.5"),
+        ("postmaster", "250 2.1.5"),
+        ("info@a.example.org", "250 2.1.5"),
+        ("bob@b.example.org", "250 2.1.5"),
+        ("bob@a.example.org", "550 5.1.1"),
+        ("info@example.org", "550 5.7.1"),
+        ("anybody@open.example", "250 2.1.5"),
+        ("postmaster@other.example", "550 5.7.1"),
+    ] {
+        assert_eq!(codes(&client.rcpt(mailbox)), expected, "{mailbox}");
+    }
+    assert_eq!(
+        server.metric("ringpost_refusals_total{reason=\"unknown_recipient\"}"),
+        2.0
+    );
+}
+
+#[test]
+fn a_list_with_a_mistake_keeps_the_server_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("com.txt"), "joe\njoe ann\n").unwrap();
+    configure(folder.path(), LISTS);
+    let output = command(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        text.contains("recipients.lists.example.com: ") && text.contains("com.txt:2: \"joe ann\""),
+        "{text}"
+    );
+    assert!(text.contains("org.txt: cannot be read"), "{text}");
+}
+
+#[test]
+fn a_denied_network_gets_554_in_place_of_the_banner() {
+    let text = "[access]\nallow = [\"127.0.0.2/32\"]\n";
+    let mut server = Ringpost::start(text, &[]);
+    let mut client = server.connect();
+    assert_eq!(codes(&client.reply()), "554 5.7.1");
+    client.ends();
+    let series = "ringpost_connections_refused_total{reason=\"access_denied\"}";
+    assert_eq!(server.metric(series), 1.0);
+    let text = "[access]\ndeny = [\"127.0.0.2/32\"]\n";
+    configure(server.folder.path(), text);
+    server.reload();
+    Client::greeted(&server.smtp);
+    configure(server.folder.path(), "[access]\ndeny = [\"127.0.0.0/8\"]\n");
+    let mut before = Client::greeted(&server.smtp);
+    server.reload();
+    assert_eq!(code(&server.connect().reply()), "554");
+    assert_eq!(code(&before.say("NOOP")), "250", "who is in stays in");
+}
+
+#[test]
+fn limits_of_connections_are_answered_421() {
+    for (limit, expected) in [
+        ("connections = 2", "421 4.3.2"),
+        ("connections_per_ip = 2", "421 4.7.0"),
+        ("connections_per_network = 2", "421 4.7.0"),
+    ] {
+        let server = Ringpost::start(&format!("[limits]\n{limit}\n"), &[]);
+        let (first, _second) = (Client::greeted(&server.smtp), Client::greeted(&server.smtp));
+        let mut third = server.connect();
+        assert_eq!(codes(&third.reply()), expected, "{limit}");
+        third.ends();
+        drop(first);
+        // The server learns of it when it reads the end of the connection.
+        let deadline = Instant::now() + PATIENCE;
+        while code(&server.connect().reply()) != "220" {
+            assert!(Instant::now() < deadline, "{limit}: there is room again");
+        }
+    }
+}
+
+#[test]
+fn mail_beyond_the_rate_is_answered_451() {
+    let text = "[limits]\nmessages_per_minute_per_ip = 3\n";
+    let server = Ringpost::start(text, &[]);
+    for connection in 0..4 {
+        let mut client = Client::greeted(&server.smtp);
+        let reply = client.say("MAIL FROM:<a@client.example>");
+        let expected = if connection < 3 {
+            "250 2.1.0"
+        } else {
+            "451 4.7.1"
+        };
+        assert_eq!(codes(&reply), expected);
+        if connection == 3 {
+            assert_eq!(codes(&client.rcpt("b@mx.example")), "503 5.5.1");
+        }
+    }
+    let series = "ringpost_refusals_total{reason=\"message_rate\"}";
+    assert_eq!(server.metric(series), 1.0);
+}
+
+#[test]
+fn a_reload_that_fails_changes_nothing_and_says_why() {
+    let files = [("com.txt", "joe\n"), ("org.txt", "")];
+    let mut server = Ringpost::start(LISTS, &files);
+    let mut client = Client::greeted(&server.smtp);
+    std::fs::write(server.file("com.txt"), "ann\nbob bob\n").unwrap();
+    let line = server.reload();
+    assert!(
+        line.contains("ERROR") && line.contains("what was there stays"),
+        "{line}"
+    );
+    assert!(line.contains("com.txt:2: \"bob bob\" is no"), "{line}");
+    configure(server.folder.path(), "[recipients]\ndomain = [\"x\"]\n");
+    let line = server.reload();
+    assert!(line.contains("ringpost.toml:2:1"), "{line}");
+    assert_eq!(
+        server.metric("ringpost_reloads_total{result=\"failed\"}"),
+        2.0
+    );
+    client.say("MAIL FROM:<>");
+    assert_eq!(codes(&client.rcpt("joe@example.com")), "250 2.1.5");
+    assert_eq!(codes(&client.rcpt("ann@example.com")), "550 5.1.1");
+}
+
+/// Stops the senders also when the test fails.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Sessions that send mail all the time; each transaction sees one state of the lists, and no session ends.
+#[test]
+fn a_reload_under_traffic_drops_no_session_and_takes_new_recipients() {
+    let files = [("com.txt", "joe\n"), ("org.txt", "")];
+    // Until the first reload every session asks for somebody unknown.
+    let text = format!("{LISTS}[limits]\nerrors = 10000\n");
+    let mut server = Ringpost::start(&text, &files);
+    let (stop, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let smtp = server.smtp.clone();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut client = Client::greeted(&smtp);
+                while !stop.load(Ordering::Relaxed) {
+                    assert_eq!(code(&client.say("MAIL FROM:<a@client.example>")), "250");
+                    let first = client.rcpt("new0@example.com");
+                    for _ in 0..3 {
+                        assert_eq!(client.rcpt("new0@example.com"), first);
+                    }
+                    assert_eq!(code(&client.rcpt("joe@example.com")), "250");
+                    assert_eq!(code(&client.say("DATA")), "354");
+                    assert_eq!(code(&client.say("Subject: x\r\n\r\nx\r\n.")), "250");
+                    sent.fetch_add(1, Ordering::Relaxed);
+                }
+                assert_eq!(code(&client.say("QUIT")), "221");
+            });
+        }
+        let _stop = StopAtEnd(&stop);
+        let mut idle = Client::greeted(&server.smtp);
+        for round in 0..20 {
+            let mut names = String::from("joe\n");
+            (0..=round).for_each(|n| writeln!(names, "new{n}").unwrap());
+            std::fs::write(server.file("com.txt"), names).unwrap();
+            let line = server.reload();
+            assert!(
+                line.contains("INFO") && line.contains(&format!("recipients={}", round + 2)),
+                "{line}"
+            );
+            idle.say("MAIL FROM:<>");
+            assert_eq!(
+                codes(&idle.rcpt(&format!("new{round}@example.com"))),
+                "250 2.1.5"
+            );
+            assert_eq!(
+                codes(&idle.rcpt(&format!("new{}@example.com", round + 1))),
+                "550 5.1.1"
+            );
+            idle.say("RSET");
+            let before = sent.load(Ordering::Relaxed);
+            let deadline = Instant::now() + PATIENCE;
+            while sent.load(Ordering::Relaxed) < before + 20 {
+                assert!(Instant::now() < deadline, "mail flows");
+                std::thread::yield_now();
+            }
+        }
+        // A transaction that has begun keeps the lists that it began with.
+        idle.say("MAIL FROM:<>");
+        std::fs::write(server.file("com.txt"), "joe\n").unwrap();
+        server.reload();
+        assert_eq!(code(&idle.rcpt("new0@example.com")), "250");
+        idle.say("RSET");
+        idle.say("MAIL FROM:<>");
+        assert_eq!(code(&idle.rcpt("new0@example.com")), "550");
+    });
+    assert_eq!(
+        server.metric("ringpost_reloads_total{result=\"applied\"}"),
+        21.0
+    );
+    assert_eq!(server.metric("ringpost_sessions_total{end=\"error\"}"), 0.0);
+    assert!(sent.load(Ordering::Relaxed) >= 400);
+}
+
+#[test]
+fn the_log_level_follows_and_what_needs_a_restart_is_said() {
+    let mut server = Ringpost::start("[log]\nlevel = \"info\"\n", &[]);
+    configure(
+        server.folder.path(),
+        "[log]\nlevel = \"debug\"\n[limits]\nerrors = 3\n",
+    );
+    let id = server.child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-HUP", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let line = server.log_line("need a restart");
+    assert!(
+        line.contains("[limits]") && !line.contains("[server]"),
+        "{line}"
+    );
+    let line = server.log_line("reloaded");
+    assert!(line.contains("log_level=\"debug\""), "{line}");
+    configure(server.folder.path(), "[log]\nlevel = \"warn\"\n");
+    assert!(server.reload().contains("log_level=\"warn\""));
+    configure(server.folder.path(), "[log]\nlevel = \"info\"\n");
+    assert!(server.reload().contains("log_level=\"info\""));
+}

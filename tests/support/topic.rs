@@ -1,0 +1,125 @@
+//! Reading a topic back through Kafka's protocol, and telling the message from the trace field.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+/// A record as a consumer sees it.
+pub struct Received {
+    headers: Vec<(String, String)>,
+    /// Its value, the trace field included.
+    pub value: Vec<u8>,
+}
+
+impl Received {
+    /// Every value of a header, in order.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let named = self.headers.iter().filter(|(found, _)| found == name);
+        named.map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The value of a header that stands once.
+    pub fn header(&self, name: &str) -> &str {
+        match self.all(name)[..] {
+            [value] => value,
+            ref other => panic!("{name} stands {} times", other.len()),
+        }
+    }
+
+    /// The id that the 250 named.
+    pub fn id(&self) -> &str {
+        self.header("ce_id")
+    }
+
+    /// The message behind its one Received field, as the record's own header says how long it is.
+    ///
+    /// # Panics
+    /// When what stands in front is not one whole field with this record's id.
+    pub fn message(&self) -> &[u8] {
+        let size: usize = self.header("smtp_size").parse().unwrap();
+        let (trace, message) = self.value.split_at(self.value.len() - size);
+        let trace = std::str::from_utf8(trace).expect("the trace field is ASCII");
+        let start = format!(
+            "Received: from {} ([127.0.0.1])\r\n",
+            self.header("smtp_helo")
+        );
+        assert!(trace.starts_with(&start), "{trace:?}");
+        assert!(trace.contains(&format!(" id {}", self.id())), "{trace:?}");
+        let mut lines = trace
+            .strip_suffix("\r\n")
+            .expect(trace)
+            .split("\r\n")
+            .skip(1);
+        assert!(lines.all(|line| line.starts_with('\t')), "{trace:?}");
+        message
+    }
+}
+
+/// All records of the topic.
+pub fn read_topic(brokers: &str, topic: &str) -> Vec<Received> {
+    let mut all = Vec::new();
+    each_record(brokers, topic, |record| all.push(record));
+    all
+}
+
+/// Calls `take` with every record of the topic, until a second look at the ends of its partitions finds nothing new; a
+/// topic of a gigabyte need not fit the memory.
+pub fn each_record(brokers: &str, topic: &str, mut take: impl FnMut(Received)) {
+    let client = || -> BaseConsumer {
+        ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("group.id", "test")
+            // What is fetched ahead is memory too.
+            .set("queued.max.messages.kbytes", "65536")
+            .create()
+            .unwrap()
+    };
+    // The ends are asked for over a connection of their own: behind a fetch they would wait until it brings something.
+    let (consumer, asking) = (client(), client());
+    let partitions = assign(&consumer, topic);
+    let end = |&partition: &i32| {
+        let patience = Duration::from_secs(20);
+        let (_, end) = asking.fetch_watermarks(topic, partition, patience).unwrap();
+        end
+    };
+    let (mut taken, deadline) = (0, Instant::now() + Duration::from_secs(300));
+    while taken < partitions.iter().map(end).sum::<i64>() {
+        while let Some(record) = consumer.poll(Duration::from_millis(500)) {
+            take(decode(&record.unwrap()));
+            taken += 1;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "the topic could not be read to its end"
+        );
+    }
+}
+
+fn assign(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
+    let metadata = consumer
+        .fetch_metadata(Some(topic), Duration::from_secs(20))
+        .unwrap();
+    let partitions = metadata.topics()[0].partitions().iter();
+    let partitions: Vec<i32> = partitions.map(|partition| partition.id()).collect();
+    let mut list = TopicPartitionList::new();
+    for &partition in &partitions {
+        list.add_partition_offset(topic, partition, Offset::Beginning)
+            .unwrap();
+    }
+    consumer.assign(&list).unwrap();
+    partitions
+}
+
+fn decode(record: &BorrowedMessage<'_>) -> Received {
+    let headers = record.headers().unwrap().iter().map(|header| {
+        let value = String::from_utf8(header.value.unwrap().to_vec()).unwrap();
+        (header.key.to_owned(), value)
+    });
+    Received {
+        headers: headers.collect(),
+        value: record.payload().unwrap().to_vec(),
+    }
+}

@@ -1,0 +1,267 @@
+//! An operator's mistakes: one clear error that names what and where, exit code 2 or 1, no panic. And `ringpost check`,
+//! which finds them before mail does.
+
+mod support;
+
+use std::process::{Command, Output};
+
+/// Runs the binary to its end.
+fn ringpost(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        .args(arguments)
+        .env_clear()
+        .output()
+        .expect("the binary starts")
+}
+
+/// A folder with a certificate, its key, another key, and a configuration file per text.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        let (key, other) = (
+            rcgen::KeyPair::generate().unwrap(),
+            rcgen::KeyPair::generate().unwrap(),
+        );
+        let parameters = rcgen::CertificateParams::new(vec!["mx.example".to_owned()]).unwrap();
+        folder.write("mx.pem", &parameters.self_signed(&key).unwrap().pem());
+        folder.write("mx.key", &key.serialize_pem());
+        folder.write("other.key", &other.serialize_pem());
+        folder
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn every_mistake_gets_one_line_that_names_it_and_its_exit_code() {
+    let folder = Folder::new();
+    let [pem, key, other, absent] =
+        ["mx.pem", "mx.key", "other.key", "absent.pem"].map(|name| folder.path(name));
+    let unknown = folder.write("unknown.toml", "[server]\nlistn = [\"127.0.0.1:0\"]\n");
+    let range = folder.write("range.toml", "[limits]\nrecipients = 0\n");
+    let section = folder.write("section.toml", "[servr]\n");
+    let syntax = folder.write("syntax.toml", "[server\n");
+    let property = folder.write(
+        "property.toml",
+        "[kafka.properties]\n\"linger.mss\" = \"1\"\n",
+    );
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = &taken.local_addr().unwrap().to_string()[..];
+    let cases: &[(&[&str], i32, &[&str])] = &[
+        (
+            &["--listen", "localhost:2525"],
+            2,
+            &["--listen", "localhost:2525"],
+        ),
+        (
+            &["--listen", "127.0.0.1:99999"],
+            2,
+            &["--listen", "127.0.0.1:99999"],
+        ),
+        (&["--admin", "9925"], 2, &["--admin", "9925"]),
+        (&["--topic", "a b"], 2, &["--topic", "a b"]),
+        (&["--config", &absent], 2, &["--config", &absent]),
+        (
+            &["--config", &unknown],
+            2,
+            &["unknown.toml:2:1", "listn", "listen"],
+        ),
+        (
+            &["--config", &range],
+            2,
+            &["range.toml:2:14", "limits.recipients", "1 to 10000"],
+        ),
+        (
+            &["--config", &section],
+            2,
+            &["section.toml:1", "servr", "server"],
+        ),
+        (&["--config", &syntax], 2, &["syntax.toml:1"]),
+        (
+            &["--config", &property, "--brokers", "127.0.0.1:1"],
+            1,
+            &["linger.mss"],
+        ),
+        (&["--tls-cert", &pem], 2, &["tls.key"]),
+        (
+            &["--tls-cert", &absent, "--tls-key", &key],
+            2,
+            &["tls.certificate", &absent, "No such file"],
+        ),
+        (
+            &["--tls-cert", &key, "--tls-key", &key],
+            2,
+            &["tls.certificate", &key, "no certificate"],
+        ),
+        (
+            &["--tls-cert", &pem, "--tls-key", &pem],
+            2,
+            &["tls.key", &pem, "no private key"],
+        ),
+        (
+            &["--tls-cert", &pem, "--tls-key", &other],
+            2,
+            &["tls.key", &other, &pem, "does not belong"],
+        ),
+        (
+            &["--brokers", "no-such-host.invalid:9092"],
+            1,
+            &["kafka.brokers", "no-such-host.invalid", "resolve"],
+        ),
+        (
+            &["--listen", taken, "--admin", "127.0.0.1:0"],
+            1,
+            &["server.listen", taken, "in use"],
+        ),
+        (
+            &["--listen", "127.0.0.1:0", "--admin", taken],
+            1,
+            &["admin.listen", taken, "in use"],
+        ),
+        (
+            &["--listen", "192.0.2.1:2525", "--admin", "127.0.0.1:0"],
+            1,
+            &["server.listen", "192.0.2.1:2525"],
+        ),
+        (&["--no-such-flag"], 2, &["--no-such-flag"]),
+        (&["consume", "--brokers", ""], 2, &["--brokers"]),
+        (&["consume", "--format", "pdf"], 2, &["--format", "pdf"]),
+    ];
+    for (arguments, code, words) in cases {
+        let output = ringpost(arguments);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(*code), "{arguments:?}: {error}");
+        for word in *words {
+            assert!(
+                error.contains(word),
+                "{arguments:?} does not name {word}: {error}"
+            );
+        }
+        for word in ["panicked", "backtrace", "unwrap"] {
+            assert!(!error.contains(word), "{arguments:?}: {error}");
+        }
+        // clap explains usage in lines of its own; everything else is one.
+        let told = error
+            .lines()
+            .filter(|line| line.starts_with("ringpost:") || line.starts_with("ringpost consume:"));
+        assert!(
+            error.starts_with("error: ") || told.count() == 1,
+            "{arguments:?}: {error}"
+        );
+        assert!(
+            output.stdout.is_empty(),
+            "standard output is for the line ready"
+        );
+    }
+}
+
+/// The verdict and the text of a check.
+fn line<'a>(output: &'a str, name: &str) -> (&'a str, &'a str) {
+    let found = output.lines().find_map(|line| {
+        let (verdict, rest) = line.split_once(' ')?;
+        Some((verdict, rest.trim_start().strip_prefix(name)?.trim()))
+    });
+    found.unwrap_or_else(|| panic!("no line {name} in:\n{output}"))
+}
+
+fn check(arguments: &[&str]) -> (Option<i32>, String) {
+    let arguments: Vec<&str> = ["check"].iter().chain(arguments).copied().collect();
+    let output = ringpost(&arguments);
+    assert!(
+        output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+    )
+}
+
+#[test]
+fn a_check_has_a_line_for_everything_and_says_what_fails() {
+    let folder = Folder::new();
+    let [pem, key, other] = ["mx.pem", "mx.key", "other.key"].map(|name| folder.path(name));
+    let (code, output) = check(&["--tls-cert", &pem, "--tls-key", &key]);
+    assert_eq!(code, Some(0), "{output}");
+    for (name, verdict) in [
+        ("config", "ok"),
+        ("io_uring", "ok"),
+        ("certificate", "ok"),
+        ("brokers", "warning"),
+    ] {
+        assert_eq!(line(&output, name).0, verdict, "{output}");
+    }
+    assert!(
+        ["ok", "warning"].contains(&line(&output, "open files").0),
+        "{output}"
+    );
+    let (code, output) = check(&[
+        "--tls-cert",
+        &pem,
+        "--tls-key",
+        &other,
+        "--brokers",
+        "no-such-host.invalid",
+    ]);
+    assert_eq!(code, Some(1), "{output}");
+    for name in ["certificate", "brokers"] {
+        assert_eq!(line(&output, name).0, "failed", "{output}");
+    }
+    assert_eq!(line(&output, "topic").0, "skipped", "{output}");
+    let wrong = ringpost(&["check", "--topic", "a b"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("--topic"));
+}
+
+#[test]
+fn a_check_of_a_real_cluster_judges_the_topic_and_its_sizes() {
+    let Some(cluster) = support::kafka::start_or_skip(1) else {
+        return;
+    };
+    let brokers = cluster.bootstrap();
+    let enough = (25 * 1024 * 1024 + ringpost::limits::RECORD_OVERHEAD_OCTETS).to_string();
+    cluster.create_topic("large", 3, 1, &[("max.message.bytes", &enough)]);
+    cluster.create_topic("small", 1, 1, &[("max.message.bytes", "200000")]);
+    cluster.create_topic("alone", 1, 1, &[("min.insync.replicas", "2")]);
+    let ask = |topic| check(&["--brokers", &brokers, "--topic", topic]);
+
+    let (code, output) = ask("large");
+    assert_eq!(code, Some(0), "{output}");
+    assert_eq!(line(&output, "brokers").0, "ok");
+    assert!(
+        line(&output, "topic").1.contains("3 partitions"),
+        "{output}"
+    );
+    assert_eq!(line(&output, "size").0, "ok", "{output}");
+
+    let (code, output) = ask("small");
+    assert_eq!(code, Some(0), "{output}");
+    let command = format!("--alter --topic small --add-config max.message.bytes={enough}");
+    let (verdict, text) = line(&output, "size");
+    assert!(verdict == "warning" && text.contains(&command), "{output}");
+
+    let (code, output) = ask("alone");
+    assert_eq!(code, Some(1), "{output}");
+    let (verdict, text) = line(&output, "topic");
+    assert!(
+        verdict == "failed" && text.contains("min.insync.replicas = 2"),
+        "{output}"
+    );
+
+    let (code, output) = ask("absent");
+    assert_eq!(code, Some(1), "{output}");
+    assert_eq!(line(&output, "brokers").0, "ok", "{output}");
+    let (verdict, text) = line(&output, "topic");
+    assert!(verdict == "failed" && text.contains("--create"), "{output}");
+}
