@@ -228,7 +228,9 @@ impl Client {
             usize::MAX
         };
         self.patience = now + PATIENCE;
-        if !self.loose {
+        let early =
+            self.kind == Kind::Silent || self.kind == Kind::Garbage && self.random.once_in(4);
+        if !early {
             self.awaited.push_back(Awaited {
                 what: What::Banner,
                 from: String::new(),
@@ -472,6 +474,7 @@ impl Client {
             return;
         }
         if self.loose {
+            self.awaited.clear();
             return;
         }
         let awaited = self.awaited.pop_front();

@@ -196,14 +196,14 @@ impl Sink for Kafka {
             .fresh
             .push((record.headers.clone(), record.value.to_vec()));
         if let Mode::Refusing(refusal) = state.mode {
-            return Submission::Done(Outcome::Refused(refusal));
+            return Submission::Done(Outcome::Refused(refusal), record);
         }
         if state.waiting.len() >= state.queue_most {
-            return Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull));
+            return Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull), record);
         }
         if state.mode == Mode::Healthy && state.random.once_in(20) {
             state.log.get_mut(&id).expect("just inserted").acknowledged = true;
-            return Submission::Done(Outcome::Stored);
+            return Submission::Done(Outcome::Stored, record);
         }
         let lost = state.mode == Mode::Losing && state.random.once_in(3);
         let delay = match state.mode {

@@ -2,16 +2,18 @@
 //!
 //! Owns: the settings that a seed draws, and the hub made from them.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use ringpost::config::RecordKey;
 use ringpost::mail::id::Generator;
+use ringpost::net::admission::{Admission, Limits};
 use ringpost::net::budget::Budget;
 use ringpost::net::hub::{Hub, Shared};
+use ringpost::net::rules::{Published, Rules};
 use ringpost::sink::ledger::Ledger;
+use ringpost::smtp::access::{Access, Network, Networks};
 use ringpost::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
 use ringpost::telemetry::metrics::Metrics;
 
@@ -28,6 +30,7 @@ pub struct Settings {
     policy: Arc<Policy>,
     /// Whether a Received field is put in front.
     pub trace: bool,
+    greeting_delay: Duration,
     /// The budget's messages.
     pub messages_most: usize,
     /// The budget's octets.
@@ -52,6 +55,7 @@ impl Settings {
         Self {
             policy: Arc::new(policy),
             trace: random.once_in(2),
+            greeting_delay: Duration::from_millis(*random.of(&[0, 0, 300])),
             messages_most: random.between(1, 5),
             octets_most: *random.of(&[usize::MAX / 2, 140_000, 300_000]),
         }
@@ -67,21 +71,38 @@ impl Settings {
         self.policy.bare_newlines == BareNewlinePolicy::Accept
     }
 
+    /// What a reload exchanges.
+    pub fn rules(&self) -> Rules {
+        let network = |text| Network::parse(text).expect("a network");
+        Rules {
+            policy: Arc::new(Policy::clone(&self.policy)),
+            access: Access::new(&[network("0.0.0.0/0")], &[]),
+            proxies: Networks::new(&[network("10.0.0.0/8")]),
+        }
+    }
+
     /// A worker's hub, as it is at its start.
     pub fn hub(&self, kafka: Arc<Kafka>, time: Time, random: u64) -> Hub {
         let shared = Shared {
             policy: self.policy(),
+            rules: Published::new(self.rules()),
             sink: kafka,
             metrics: METRICS.clone(),
             trace: self.trace,
             key: RecordKey::None,
             log_messages: false,
             connections_most: 1000,
-            connections_per_address: 0,
-            connections: AtomicUsize::new(0),
-            addresses: Mutex::new(HashMap::new()),
             tls: None,
+            greeting_delay: self.greeting_delay,
             handshake_timeout: Duration::from_secs(10),
+            admission: Admission::new(Limits {
+                connections: 1000,
+                per_address: 0,
+                per_network: 0,
+                prefix_ipv4: 24,
+                prefix_ipv6: 64,
+                messages_per_minute: 0,
+            }),
             draining: AtomicBool::new(false),
         };
         let budget = Budget::new(self.messages_most, self.octets_most);

@@ -195,6 +195,40 @@ impl Wire {
         Poll::Ready(Ok(inner.up.here.drain(..length).collect()))
     }
 
+    fn poll_readable(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.inner.borrow_mut();
+        inner.reader = Some(context.waker().clone());
+        let over = inner.reset || inner.up.closed || inner.read_shut;
+        if !over && inner.up.here.is_empty() {
+            return Poll::Pending;
+        }
+        self.judge.effect();
+        if self.is_late(context) {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut inner = self.inner.borrow_mut();
+        self.judge.effect();
+        if inner.reset {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        if inner.up.here.is_empty() && (inner.up.closed || inner.read_shut) {
+            return Ok(0);
+        }
+        if inner.up.here.is_empty() || self.random.borrow_mut().once_in(40) {
+            // Poll promised octets; the kernel may have dropped them since (select(2), BUGS).
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let length = inner.up.here.len().min(buffer.len());
+        for (to, octet) in buffer.iter_mut().zip(inner.up.here.drain(..length)) {
+            *to = octet;
+        }
+        Ok(length)
+    }
+
     fn poll_write(
         &self,
         context: &Context<'_>,
@@ -275,6 +309,21 @@ impl Drop for Operation<'_> {
 }
 
 impl Transport for End {
+    fn has_spoken(&self) -> bool {
+        !self.0.inner.borrow().up.here.is_empty()
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        let mut operation = Operation::begin(&self.0);
+        let result = poll_fn(|context| self.0.poll_readable(context)).await;
+        operation.ended = true;
+        result
+    }
+
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read_now(buffer)
+    }
+
     async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut) {
         let mut buffer = buffer;
         let spare = (buffer.capacity() - buffer.len()).min(most);

@@ -422,7 +422,7 @@ impl World {
     }
 
     fn fault(&mut self) {
-        match self.random.below(12) {
+        match self.random.below(13) {
             0 | 1 => self.crash(),
             2 | 3 => self.drain(),
             4 if !self.wires.is_empty() => {
@@ -433,6 +433,11 @@ impl World {
                 let wire = self.random.below(self.wires.len());
                 self.stalled[wire] =
                     self.time.micros() + self.random.between(1_000_000, 50_000_000) as u64;
+            }
+            6 => {
+                if let Some(hub) = &self.hub {
+                    hub.shared.rules.publish(self.settings.rules());
+                }
             }
             _ => {
                 let refusals = [
