@@ -40,14 +40,11 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Charges the budget, waiting for its turn; `false` if none came in time.
     async fn find_room(&mut self, room: usize) -> io::Result<bool> {
-        if self.admitted(room) {
+        if self.hub.budget.borrow_mut().admit_now(room) {
             return Ok(true);
         }
-        if let Err(error) = self.flush().await {
-            self.hub.budget.borrow_mut().forget(self.waiter);
-            self.hub.wake_next();
-            return Err(error);
-        }
+        // Before it stands in the queue: a client that does not read its replies would hold up everybody behind it.
+        self.flush().await?;
         self.slot
             .arm(self.hub.clock.now() + Duration::from_millis(BUDGET_WAIT_MILLISECONDS));
         let mut found = self.admitted(room);

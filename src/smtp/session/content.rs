@@ -180,16 +180,16 @@ impl Session {
         };
         // The CR of the final CRLF may still be counted, so one octet over the limit is not yet over it.
         let most = self.policy.message_size + u64::from(!decoded.ended);
-        if spoilt.is_none() {
-            let refuses_bare = self.policy.bare_newlines == BareNewlinePolicy::Reject;
-            if incoming.size > most {
-                *spoilt = Some(Refusal::TooBig);
-            } else if bare_newlines.look(&piece[..decoded.kept]) && refuses_bare {
-                *spoilt = Some(Refusal::BareNewlineInData);
-            }
-            if spoilt.is_some() {
-                self.action = Some(Action::Discard);
-            }
+        // The size decides over bare newlines, so that the reply does not depend on which was seen first.
+        if incoming.size > most && matches!(spoilt, None | Some(Refusal::BareNewlineInData)) {
+            *spoilt = Some(Refusal::TooBig);
+            self.action = Some(Action::Discard);
+        } else if spoilt.is_none()
+            && bare_newlines.look(&piece[..decoded.kept])
+            && self.policy.bare_newlines == BareNewlinePolicy::Reject
+        {
+            *spoilt = Some(Refusal::BareNewlineInData);
+            self.action = Some(Action::Discard);
         }
         if spoilt.is_some() {
             (progress.kept, progress.retracted) = (0, 0);
