@@ -298,6 +298,7 @@ mod tests {
         let values = [
             "17",
             "77s",
+            "7s",
             "77MiB",
             "true",
             "false",
