@@ -297,6 +297,7 @@ mod tests {
         // One for each kind of option; an option is changed by the first one that it takes and does not have already.
         let values = [
             "17",
+            "77s",
             "7s",
             "77MiB",
             "true",

@@ -100,7 +100,7 @@ impl Session {
         };
         match (room, chunk) {
             (Ok(()), None) => {
-                self.say(354, "", "Start mail input; end with <CRLF>.<CRLF>");
+                self.say_text(354, "", "Start mail input; end with <CRLF>.<CRLF>");
                 let framing = Framing::Lines(Decoder::default(), BareNewlines::default());
                 let incoming = self.incoming(transaction, now);
                 self.take_content(incoming, framing, now);
@@ -180,16 +180,16 @@ impl Session {
         };
         // The CR of the final CRLF may still be counted, so one octet over the limit is not yet over it.
         let most = self.policy.message_size + u64::from(!decoded.ended);
-        if spoilt.is_none() {
-            let refuses_bare = self.policy.bare_newlines == BareNewlinePolicy::Reject;
-            if incoming.size > most {
-                *spoilt = Some(Refusal::TooBig);
-            } else if bare_newlines.look(&piece[..decoded.kept]) && refuses_bare {
-                *spoilt = Some(Refusal::BareNewlineInData);
-            }
-            if spoilt.is_some() {
-                self.action = Some(Action::Discard);
-            }
+        // The size decides over bare newlines, so that the reply does not depend on which was seen first.
+        if incoming.size > most && matches!(spoilt, None | Some(Refusal::BareNewlineInData)) {
+            *spoilt = Some(Refusal::TooBig);
+            self.action = Some(Action::Discard);
+        } else if spoilt.is_none()
+            && bare_newlines.look(&piece[..decoded.kept])
+            && self.policy.bare_newlines == BareNewlinePolicy::Reject
+        {
+            *spoilt = Some(Refusal::BareNewlineInData);
+            self.action = Some(Action::Discard);
         }
         if spoilt.is_some() {
             (progress.kept, progress.retracted) = (0, 0);
@@ -281,7 +281,7 @@ impl Session {
                     size: incoming.size,
                     bare_newlines: matches!(framing, Framing::Lines(_, bare) if bare.seen()),
                 });
-                self.state = State::Committing(incoming.transaction.hello);
+                self.state = State::Committing(incoming.transaction);
             }
             _ => unreachable!("content ends where it is received"),
         }
@@ -292,10 +292,11 @@ impl Session {
     /// # Panics
     /// If no commit was asked for.
     pub fn resolve(&mut self, outcome: Result<impl Display, Refusal>, now: Instant) {
-        let State::Committing(hello) = std::mem::replace(&mut self.state, State::Closed) else {
+        let State::Committing(transaction) = std::mem::replace(&mut self.state, State::Closed)
+        else {
             panic!("an outcome outside of Committing")
         };
-        self.state = State::Greeted(hello);
+        self.state = State::Greeted(transaction.hello);
         self.renew(now);
         match outcome {
             Ok(id) => {
