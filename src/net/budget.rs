@@ -91,6 +91,11 @@ impl Budget {
         self.waiting.retain(|&other| other != waiter);
     }
 
+    /// Octets that are not charged.
+    pub fn octets_left(&self) -> usize {
+        self.octets_most - self.octets
+    }
+
     /// Messages charged.
     pub fn messages(&self) -> usize {
         self.messages

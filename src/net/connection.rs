@@ -215,7 +215,7 @@ impl<T: Transport> Connection<'_, T> {
         let body = match &mut self.message {
             Some(message) => std::mem::take(&mut message.body),
             // Nothing is kept any more: a small buffer takes what is to be dropped.
-            None => self.hub.buffers.borrow_mut().take(BODY_INITIAL_OCTETS),
+            None => self.hub.take_buffer(BODY_INITIAL_OCTETS),
         };
         let from = body.len();
         let most = BODY_READ_OCTETS.min(self.session.data_limit());
@@ -247,7 +247,7 @@ impl<T: Transport> Connection<'_, T> {
         match &mut self.message {
             Some(message) => message.body = body,
             // Its message was dropped meanwhile, or it was only for octets that are dropped.
-            None => self.hub.buffers.borrow_mut().give_back(body),
+            None => self.hub.keep(body),
         }
     }
 

@@ -211,7 +211,7 @@ impl Hub {
             ids: RefCell::new(ids),
             dates: RefCell::default(),
             records: RefCell::default(),
-            buffers: RefCell::new(Buffers::new(BUFFERS_KEPT_OCTETS)),
+            buffers: RefCell::default(),
             clock,
             scratch: RefCell::new(vec![0; COMMAND_BUFFER_OCTETS].into_boxed_slice()),
             slots: RefCell::new(Slab::new()),
@@ -241,10 +241,25 @@ impl Hub {
 
     /// Gives a message's buffer and charge back, and wakes who waits for room.
     pub fn release(&self, body: BytesMut, octets: usize) {
-        self.buffers.borrow_mut().give_back(body);
         self.shared.metrics.in_flight(-1, -(octets as i64));
         self.budget.borrow_mut().release(octets);
+        self.keep(body);
         self.wake_next();
+    }
+
+    /// A buffer of this capacity, which has been charged. What is charged and what is kept are together never more than the
+    /// budget.
+    pub fn take_buffer(&self, capacity: usize) -> BytesMut {
+        let mut buffers = self.buffers.borrow_mut();
+        let buffer = buffers.take(capacity);
+        buffers.shrink(self.budget.borrow().octets_left());
+        buffer
+    }
+
+    /// Keeps a buffer that is charged no longer.
+    pub fn keep(&self, buffer: BytesMut) {
+        let left = self.budget.borrow().octets_left();
+        self.buffers.borrow_mut().give_back(buffer, left);
     }
 
     /// An empty record.
@@ -285,8 +300,15 @@ impl Hub {
         }
     }
 
-    /// Interrupts the connections whose deadline has passed; the earliest deadline of the others.
+    /// Interrupts the connections whose deadline has passed; the earliest deadline of the others. Frees some of the buffers
+    /// that a burst has left behind.
     pub fn sweep(&self, now: Instant) -> Option<Instant> {
+        let mut buffers = self.buffers.borrow_mut();
+        let spare = buffers.kept().saturating_sub(BUFFERS_KEPT_OCTETS);
+        if spare > 0 {
+            buffers.shrink(BUFFERS_KEPT_OCTETS + spare / 2);
+        }
+        drop(buffers);
         let mut earliest: Option<Instant> = None;
         for (_, slot) in &*self.slots.borrow() {
             let deadline = slot.deadline.get();

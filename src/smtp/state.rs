@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::address::Mailbox;
-use super::data::{BareNewlines, Decoder};
+use super::data::Decoder;
 use super::parameter::MailParameters;
 use super::refusal::Refusal;
 
@@ -57,7 +57,7 @@ pub struct Chunk {
 #[derive(Debug)]
 pub enum Framing {
     /// DATA: by the line that holds a dot alone.
-    Lines(Decoder, BareNewlines),
+    Lines(Decoder),
     /// BDAT: by their number.
     Chunk(Chunk),
 }

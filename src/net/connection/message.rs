@@ -67,7 +67,7 @@ impl<T: Transport> Connection<'_, T> {
         let time = hub.clock.wall();
         let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
         let id = hub.ids.borrow_mut().next(milliseconds);
-        let mut body = hub.buffers.borrow_mut().take(room);
+        let mut body = hub.take_buffer(room);
         if shared.trace {
             let mut dates = hub.dates.borrow_mut();
             let (envelope, hostname) = (self.envelope(), &shared.policy.hostname);
@@ -168,13 +168,13 @@ impl<T: Transport> Connection<'_, T> {
             let _ = self.session.poll_action();
             return self.drop_message();
         }
-        let mut larger = self.hub.buffers.borrow_mut().take(target);
+        let mut larger = self.hub.take_buffer(target);
         // A copy of what has arrived: a body that is larger than any before it on this connection pays it, a few times less
         // often than by doubling.
         larger.extend_from_slice(&message.body);
         let smaller = std::mem::replace(&mut message.body, larger);
         message.charged = target;
-        self.hub.buffers.borrow_mut().give_back(smaller);
+        self.hub.keep(smaller);
         self.hub
             .shared
             .metrics

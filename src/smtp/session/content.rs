@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use super::{Action, Event, Progress, Session};
-use crate::smtp::data::{BareNewlines, Decoder};
+use crate::smtp::data::Decoder;
 use crate::smtp::parameter::Body;
 use crate::smtp::policy::BareNewlinePolicy;
 use crate::smtp::refusal::Refusal;
@@ -101,7 +101,7 @@ impl Session {
         match (room, chunk) {
             (Ok(()), None) => {
                 self.say_text(354, "", "Start mail input; end with <CRLF>.<CRLF>");
-                let framing = Framing::Lines(Decoder::default(), BareNewlines::default());
+                let framing = Framing::Lines(Decoder::default());
                 let incoming = self.incoming(transaction, now);
                 self.take_content(incoming, framing, now);
             }
@@ -153,7 +153,7 @@ impl Session {
     pub fn receive_data(&mut self, piece: &mut [u8], now: Instant) -> Progress {
         match &mut self.state {
             State::Receiving {
-                framing: Framing::Lines(..),
+                framing: Framing::Lines(_),
                 ..
             } => self.receive_lines(piece, now),
             State::Receiving { .. } | State::Skipping { .. } => self.receive_chunk(piece, now),
@@ -164,7 +164,7 @@ impl Session {
     fn receive_lines(&mut self, piece: &mut [u8], now: Instant) -> Progress {
         let State::Receiving {
             incoming,
-            framing: Framing::Lines(decoder, bare_newlines),
+            framing: Framing::Lines(decoder),
             spoilt,
         } = &mut self.state
         else {
@@ -185,7 +185,7 @@ impl Session {
             *spoilt = Some(Refusal::TooBig);
             self.action = Some(Action::Discard);
         } else if spoilt.is_none()
-            && bare_newlines.look(&piece[..decoded.kept])
+            && decoder.bare_newlines()
             && self.policy.bare_newlines == BareNewlinePolicy::Reject
         {
             *spoilt = Some(Refusal::BareNewlineInData);
@@ -279,7 +279,7 @@ impl Session {
                 self.octets += incoming.size;
                 self.action = Some(Action::Commit {
                     size: incoming.size,
-                    bare_newlines: matches!(framing, Framing::Lines(_, bare) if bare.seen()),
+                    bare_newlines: matches!(framing, Framing::Lines(decoder) if decoder.bare_newlines()),
                 });
                 self.state = State::Committing(incoming.transaction);
             }
