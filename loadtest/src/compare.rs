@@ -1,0 +1,5 @@
+//! x
+use crate::Failure;
+pub fn main(_: &[String]) -> Result<bool, Failure> {
+    Ok(true)
+}
