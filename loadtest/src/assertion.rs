@@ -103,6 +103,17 @@ impl Assertion {
         })
     }
 
+    /// What its value is measured in; nothing for a number.
+    pub fn unit(&self) -> Option<&'static str> {
+        if SIZES.contains(&&self.name[..]) {
+            Some("octets")
+        } else if COUNTS.contains(&&self.name[..]) {
+            None
+        } else {
+            Some("microseconds")
+        }
+    }
+
     /// Whether only `--verify` can tell.
     pub fn needs_verify(&self) -> bool {
         VERIFIED.contains(&self.name.split('.').next().unwrap_or(""))

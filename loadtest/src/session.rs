@@ -26,6 +26,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(10);
 /// ... up to this.
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 
+/// Between two looks whether fewer messages misbehave.
+const CROWDED: Duration = Duration::from_millis(1);
+
 /// What all tasks of a thread share.
 pub struct Context {
     /// The run.
@@ -84,18 +87,27 @@ impl Context {
 
     /// The next message that behaves, if one is due; misbehaving ones before it go their own ways.
     fn take(self: &Rc<Self>) -> Option<Work> {
-        loop {
+        while !self.is_crowded() {
             let work = self.dispatcher.take()?;
             match self.plan.misbehaviour.of(work.number) {
                 Some(misdeed) => self.misbehave(misdeed, work),
                 None => return Some(work),
             }
         }
+        None
+    }
+
+    /// Whether the closed loop has to wait until fewer messages misbehave. The open loop does not wait for anybody.
+    fn is_crowded(&self) -> bool {
+        !self.plan.is_open_loop() && self.misbehaving.get() >= self.plan.options.connections
     }
 
     /// The same, once one is due.
     async fn wait(self: &Rc<Self>) -> Option<Work> {
         loop {
+            while self.is_crowded() && !self.dispatcher.is_over() {
+                tokio::time::sleep(CROWDED).await;
+            }
             let work = self.dispatcher.wait().await?;
             match self.plan.misbehaviour.of(work.number) {
                 Some(misdeed) => self.misbehave(misdeed, work),
@@ -357,7 +369,9 @@ impl Message<'_> {
         } else {
             None
         };
-        let nothing_left = self.ends_here() || !self.sender.context.plan.is_open_loop();
+        let context = &self.sender.context;
+        let nothing_left =
+            self.ends_here() || !(context.plan.is_open_loop() || context.is_crowded());
         let quits = self.pipelining && ahead.is_none() && nothing_left;
         let tail: &[u8] = match &ahead {
             Some(next) => &profile.content.template(next.number).envelope.group,

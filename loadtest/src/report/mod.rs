@@ -20,6 +20,7 @@ use crate::plan::Plan;
 use crate::scrape::Change;
 use crate::series::Point;
 use crate::tally::{ErrorKind, Phase, Tally};
+use crate::units::show_microseconds;
 use crate::verify::Verdict;
 pub use limit::Limit;
 
@@ -183,6 +184,7 @@ pub struct Verified {
 pub struct Asserted {
     pub text: String,
     pub value: Option<f64>,
+    pub unit: Option<&'static str>,
     pub holds: bool,
 }
 
@@ -266,6 +268,7 @@ impl Report {
             Asserted {
                 text: assertion.text.clone(),
                 value,
+                unit: assertion.unit(),
                 holds: value.is_some_and(|value| assertion.holds(value)),
             }
         });
@@ -455,6 +458,19 @@ impl SeriesPoint {
             own_cpu_seconds: point.own_cpu.as_secs_f64(),
             server_cpu_seconds: point.server_cpu.map(|cpu| cpu.as_secs_f64()),
             server_rss_bytes: point.server.map(|server| server.rss),
+        }
+    }
+}
+
+impl Asserted {
+    /// What was measured, for people.
+    pub fn measured(&self) -> String {
+        match (self.value, self.unit) {
+            (None, _) => "not measured".to_owned(),
+            (Some(value), Some("microseconds")) => show_microseconds(value),
+            (Some(value), Some(_)) => format!("{:.1} MiB", value / 1_048_576.0),
+            (Some(value), None) if value.fract() == 0.0 => format!("{value:.0}"),
+            (Some(value), None) => format!("{value:.1}"),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Write};
 use super::{Percentiles, Report};
 
 /// The phases in the order of a message's way, with what they are called.
-const ROWS: [(&str, &str); 8] = [
+pub const ROWS: [(&str, &str); 8] = [
     ("connect", "connect"),
     ("banner", "banner"),
     ("tls", "TLS"),
@@ -33,9 +33,7 @@ fn write(report: &Report, text: &mut String) -> fmt::Result {
     }
     writeln!(text, "limit        {}", report.limit.text)?;
     for assertion in &report.assertions {
-        let value = assertion
-            .value
-            .map_or("not measured".to_owned(), |value| format!("{value:.1}"));
+        let value = assertion.measured();
         let holds = if assertion.holds { "holds" } else { "FAILS" };
         writeln!(text, "assert       {}: {holds} ({value})", assertion.text)?;
     }
