@@ -75,10 +75,15 @@ fn write_counts(report: &Report, text: &mut String) -> fmt::Result {
         "rate         {:.0} messages/s, {:.2} MB/s",
         report.messages_per_second, report.megabytes_per_second
     )?;
+    write_connections(report, text)?;
+    write_replies(report, text)
+}
+
+fn write_connections(report: &Report, text: &mut String) -> fmt::Result {
     write!(
         text,
         "connections  {} opened, {} at a time",
-        report.connections_opened, options.connections
+        report.connections_opened, report.options.connections
     )?;
     if report.tls.handshakes > 0 {
         write!(
@@ -99,8 +104,12 @@ fn write_counts(report: &Report, text: &mut String) -> fmt::Result {
             None => writeln!(text)?,
         }
     }
+    Ok(())
+}
+
+fn write_replies(report: &Report, text: &mut String) -> fmt::Result {
     writeln!(text, "replies      {}", list(&report.replies))?;
-    if messages.refused > 0 {
+    if report.messages.refused > 0 {
         writeln!(text, "refused by   {}", list(&report.refused_by_code))?;
     }
     if report.recipients_refused > 0 {

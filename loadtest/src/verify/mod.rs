@@ -8,6 +8,7 @@
 //! read to an end on which two looks agree: right after a failover an end may be early.
 //!
 //! # BUGS
+//! - The time to readable is that of this reader: where it falls behind (both sides saturated), its lag is in it.
 //! - Partitions that are added during the run are not read.
 
 mod ledger;

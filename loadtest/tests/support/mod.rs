@@ -29,7 +29,12 @@ pub struct Behaviour {
     pub lenient_end: bool,
     /// Expects a PROXY header of version 1.
     pub proxy: bool,
+    /// Keeps a message, before its final reply: its count and its octets.
+    pub keep: Option<Keep>,
 }
+
+/// What a server does with a message.
+pub type Keep = Arc<dyn Fn(u64, &[u8]) + Send + Sync>;
 
 /// What a server took.
 #[derive(Default)]
@@ -219,6 +224,9 @@ fn read_data(stream: &mut impl BufRead, lenient: bool) -> std::io::Result<Vec<u8
 fn finish(behaviour: &Behaviour, taken: &Taken, body: Vec<u8>, recipients: u64) {
     let number = taken.messages.fetch_add(1, Ordering::Relaxed) + 1;
     taken.recipients.fetch_add(recipients, Ordering::Relaxed);
+    if let Some(keep) = &behaviour.keep {
+        keep(number, &body);
+    }
     taken.bodies.lock().expect("no panic").push(body);
     let until = {
         let mut until = taken.stalled_until.lock().expect("no panic");
