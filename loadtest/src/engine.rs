@@ -465,15 +465,15 @@ impl Thread<'_> {
         let mut senders = Vec::new();
         for number in 0..self.connections {
             // In the closed loop connections come one by one over the ramp.
-            let place =
-                f64::from(number * self.threads + self.index) / f64::from(plan.options.connections);
+            let place = number * self.threads + self.index;
+            let share = f64::from(place) / f64::from(plan.options.connections);
             let delay = if plan.is_open_loop() {
                 Duration::ZERO
             } else {
-                plan.options.ramp.mul_f64(place)
+                plan.options.ramp.mul_f64(share)
             };
             senders.push(tokio_uring::spawn(
-                Sender::new(Rc::clone(context)).run(delay),
+                Sender::new(Rc::clone(context), place.into()).run(delay),
             ));
         }
         for sender in senders {

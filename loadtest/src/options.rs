@@ -89,7 +89,7 @@ pub struct Options {
     #[command(flatten)]
     pub shape: Shape,
 
-    /// A part of a mixture: a share of the sessions and the flags of shape and content that differ for it,
+    /// A part of a mixture: a share of the connections and the flags of shape and content that differ for it,
     /// '70% --per-connection 1'. May be repeated; shares are divided by their sum
     #[arg(long, value_name = "SHARE FLAGS", help_heading = "Shape of a session")]
     pub mix: Vec<String>,

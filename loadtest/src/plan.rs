@@ -36,9 +36,9 @@ const MAX_DOMAIN: usize = 255;
 /// File descriptors besides those of connections: standard streams, rings, the log, Kafka, a margin.
 const OTHER_FILES: u64 = 128;
 
-/// The shape of some of the sessions, ready to be used.
+/// The shape of some of the connections, ready to be used.
 pub struct Profile {
-    /// Where it ends on the line from 0 to 1 on which each session has a place.
+    /// Where it ends on the line from 0 to 1 on which each sender has a place.
     pub up_to: f64,
     /// Messages on a connection; 0: no limit.
     pub per_connection: u64,
@@ -143,9 +143,10 @@ impl Plan {
         })
     }
 
-    /// The shape of a session, by its number alone and evenly spread.
-    pub fn profile(&self, session: u64) -> &Profile {
-        let position = session.wrapping_mul(0x9E37_79B9_7F4A_7C15) as f64 / 2f64.powi(64);
+    /// The shape of a sender or an idle session, by its number alone and evenly spread. Senders keep theirs: a session
+    /// without an end would otherwise take the place of many short ones, and in time all places.
+    pub fn profile(&self, number: u64) -> &Profile {
+        let position = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) as f64 / 2f64.powi(64);
         let found = self
             .profiles
             .iter()
@@ -493,11 +494,11 @@ mod tests {
     }
 
     #[test]
-    fn sessions_take_their_shares_of_a_mixture() {
+    fn senders_take_their_shares_of_a_mixture() {
         let plan =
             plan(&["--mix", "30% --per-connection 1", "--mix", "10% --size 50k"]).expect("fits");
         let singles = (0..1000)
-            .filter(|session| plan.profile(*session).per_connection == 1)
+            .filter(|number| plan.profile(*number).per_connection == 1)
             .count();
         assert!((745..=755).contains(&singles), "{singles}");
         assert!((plan.mean_octets() - (0.75 * 4096.0 + 0.25 * 50_000.0)).abs() < 1.0);

@@ -128,9 +128,7 @@ impl Context {
         let context = Rc::clone(self);
         tokio_uring::spawn(async move {
             let outcome = context.misbehave_alone(misdeed, work.number).await;
-            let mut tally = context.tally.borrow_mut();
-            tally.misdeeds.count(misdeed, outcome);
-            tally.last_result = Some(Instant::now());
+            context.tally.borrow_mut().misdeeds.count(misdeed, outcome);
             context.misbehaving.set(context.misbehaving.get() - 1);
         });
     }
@@ -163,6 +161,8 @@ impl Context {
 /// A task that sends.
 pub struct Sender {
     context: Rc<Context>,
+    /// Its number among those of all threads: it decides the shape of all its connections.
+    place: u64,
     slot: Rc<Slot>,
     part: OwnPart,
     /// Errors since the last accepted message, for the back-off.
@@ -184,10 +184,11 @@ enum After {
 
 impl Sender {
     /// Nothing sent yet.
-    pub fn new(context: Rc<Context>) -> Sender {
+    pub fn new(context: Rc<Context>, place: u64) -> Sender {
         let slot = context.slots.add();
         Sender {
             context,
+            place,
             slot,
             part: OwnPart::default(),
             waits: 0,
@@ -216,7 +217,7 @@ impl Sender {
                 return;
             }
             let session = self.context.next_session();
-            let profile = plan.profile(session);
+            let profile = plan.profile(self.place);
             let (left, result) = self.session(profile, session, held.take()).await;
             held = left;
             if let Err(kind) = result {

@@ -136,7 +136,7 @@ impl Shape {
 /// One part of a mixture.
 #[derive(Debug, Clone)]
 pub struct MixPart {
-    /// Its share of all sessions, or its weight: shares are divided by their sum.
+    /// Its share of all connections, or its weight: shares are divided by their sum.
     pub share: f64,
     /// Its flags.
     pub shape: Shape,

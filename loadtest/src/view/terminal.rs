@@ -8,7 +8,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, LegendPosition, Paragraph};
+use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph};
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
 use super::Snapshot;
@@ -142,9 +142,8 @@ fn chart(
     let top = all().map(|(_, y)| *y).fold(0.0, f64::max).max(1.0) * 1.1;
     let datasets = lines
         .iter()
-        .map(|(name, color, points)| {
+        .map(|(_, color, points)| {
             Dataset::default()
-                .name((*name).to_owned())
                 .marker(Marker::Braille)
                 .graph_type(GraphType::Line)
                 .style(Style::new().fg(*color))
@@ -161,12 +160,16 @@ fn chart(
         label(top / 2.0),
         label(top),
     ]);
+    // The names stand in the title, where they hide no line.
+    let mut words = vec![Span::raw(format!(" {title} "))];
+    for (name, color, _) in lines.iter().filter(|_| lines.len() > 1) {
+        words.push(Span::styled(format!("{name} "), Style::new().fg(*color)));
+    }
     let chart = Chart::new(datasets)
-        .block(Block::bordered().border_style(dim).title(title.to_owned()))
+        .block(Block::bordered().border_style(dim).title(Line::from(words)))
         .x_axis(x_axis)
         .y_axis(y_axis)
-        .legend_position(Some(LegendPosition::BottomRight))
-        .hidden_legend_constraints((Constraint::Percentage(50), Constraint::Percentage(60)));
+        .legend_position(None);
     frame.render_widget(chart, area);
 }
 
@@ -178,7 +181,7 @@ fn rate_chart(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
         .map(|point| (point.end.as_secs_f64(), point.rate()))
         .collect();
     let lines = [("messages/s", Color::Cyan, points)];
-    chart(frame, area, " accepted messages/s ", &lines, |value| {
+    chart(frame, area, "accepted messages/s", &lines, |value| {
         format!("{value:.0}")
     });
 }
@@ -201,7 +204,7 @@ fn latency_chart(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
         ("p90", Color::Yellow, at(0.9)),
         ("p99", Color::Red, at(0.99)),
     ];
-    chart(frame, area, " latency ", &lines, show_microseconds);
+    chart(frame, area, "latency", &lines, show_microseconds);
 }
 
 fn progress(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
