@@ -208,14 +208,14 @@ fn load_of(side: &Side<'_>, pids: &[u32], words: &[String]) -> Result<Options, F
 
 /// One server's turn.
 fn turn(side: &Side<'_>, options: &Comparison) -> Result<Turn, Failure> {
-    let started = side.start.map(Started::new).transpose()?;
+    let mut started = side.start.map(Started::new).transpose()?;
     let pids = match &started {
         Some(started) => vec![started.child.id()],
         None => side.pids.to_vec(),
     };
     let load = load_of(side, &pids, &options.load)?;
     let address = resolve(side.target, load.allow_remote).map_err(Failure::Usage)?;
-    if let Some(started) = &started {
+    if let Some(started) = &mut started {
         started.wait_for_banner(address, options.start_wait)?;
     }
     let plan = Arc::new(Plan::new(load).map_err(Failure::Usage)?);
@@ -259,11 +259,17 @@ impl Started {
         })
     }
 
-    fn wait_for_banner(&self, address: SocketAddr, wait: Duration) -> Result<(), Failure> {
+    fn wait_for_banner(&mut self, address: SocketAddr, wait: Duration) -> Result<(), Failure> {
         let until = Instant::now() + wait;
         while Instant::now() < until && !crate::signals::stopped() {
             if greets(address, wait).unwrap_or(false) {
                 return Ok(());
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(Failure::Run(format!(
+                    "{:?}: ended before it greeted at {address}: {status}; what it said is above",
+                    self.command
+                )));
             }
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -518,4 +518,8 @@ fn compare_starts_and_stops_a_server() {
         std::net::TcpStream::connect(free).is_err(),
         "it was stopped"
     );
+    let fails = run(&["compare", "--a", &a, "--b", &b, "--a-start", "false"]);
+    assert_eq!(fails.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&fails.stderr);
+    assert!(text.contains("ended before it greeted"), "{text}");
 }
