@@ -1,8 +1,12 @@
 //! SIGINT and SIGTERM: the first asks for an end with a report, the second ends the process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
+
+/// timeout(1) sends its signal to the process and then to its group: what comes so soon is the same signal.
+const SAME: Duration = Duration::from_millis(300);
 
 static STOPPED: AtomicBool = AtomicBool::new(false);
 /// As a shell shows a process that SIGINT ended.
@@ -30,12 +34,14 @@ pub fn watch() -> Result<(), String> {
                 ) else {
                     return;
                 };
+                let mut first: Option<Instant> = None;
                 loop {
                     tokio::select! {
                         _ = interrupts.recv() => {}
                         _ = terminations.recv() => {}
                     }
-                    if STOPPED.swap(true, Ordering::Relaxed) {
+                    STOPPED.store(true, Ordering::Relaxed);
+                    if first.get_or_insert_with(Instant::now).elapsed() > SAME {
                         std::process::exit(EXIT_INTERRUPTED);
                     }
                 }
