@@ -57,6 +57,10 @@ pub const BODY_GROWTH_MOST: usize = 8;
 /// bodies ever hold.
 pub const BUFFERS_KEPT_OCTETS: usize = 32 * 1024 * 1024;
 
+/// Empty records that a worker keeps for their memory, under a kilobyte each: more than are in flight at once on a busy
+/// worker.
+pub const RECORDS_KEPT: usize = 1024;
+
 /// A body's buffer grows when less than this is left, so that a read of the kernel is never tiny.
 pub const BODY_MINIMUM_READ_OCTETS: usize = 4 * 1024;
 

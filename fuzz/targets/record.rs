@@ -7,11 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use ringpost::command::consume::format::{self, Received};
 use ringpost::config::RecordKey;
-use ringpost::mail::envelope::Envelope;
+use ringpost::mail::envelope::{Client, Envelope};
 use ringpost::mail::id::Generator;
 use ringpost::mail::record::{Record, Stamp};
+use ringpost::smtp::address::Mailbox;
 use ringpost::smtp::command::{Command, parse};
 use ringpost::smtp::parameter::MailParameters;
+use ringpost::smtp::state::{Hello, Transaction};
 use serde_json::Value;
 
 use crate::mutate::Corpus;
@@ -55,29 +57,27 @@ pub fn check(input: &[u8], random: &mut Random) {
 
 /// A record as ringpost makes it, from commands that the session would accept.
 fn ours(head: &[u8], message: &[u8], random: &mut Random) {
-    let mut envelope = Envelope {
-        reverse_path: String::new(),
-        recipients: Vec::new(),
-        helo: "client.example".into(),
-        client: SocketAddr::from(([192, 0, 2, 1], 4711)),
-        protocol: "ESMTP",
-        body: MailParameters::default().body.unwrap_or_default(),
-        smtputf8: false,
-        tls: None,
-        bare_newlines: false,
-    };
+    let client = Client::new(SocketAddr::from(([192, 0, 2, 1], 4711)));
+    let (mut helo, mut reverse_path) = ("client.example".to_owned(), None);
+    let (mut parameters, mut recipients) = (MailParameters::default(), Vec::new());
     for line in head.split(|&octet| octet == b'\n') {
         match parse(line).1 {
-            Ok(Command::Helo(name) | Command::Ehlo(name)) => envelope.helo = name,
-            Ok(Command::Mail(path, parameters)) => {
-                envelope.reverse_path = path.map_or(String::new(), |path| path.as_str().to_owned());
-                envelope.body = parameters.body.unwrap_or_default();
-                envelope.smtputf8 = parameters.smtputf8;
-            }
-            Ok(Command::Rcpt(path)) => envelope.recipients.push(path.as_str().to_owned()),
+            Ok(Command::Helo(name) | Command::Ehlo(name)) => helo = name,
+            Ok(Command::Mail(path, said)) => (reverse_path, parameters) = (path, said),
+            Ok(Command::Rcpt(path)) => recipients.push(path),
             Ok(_) | Err(_) => {}
         }
     }
+    let transaction = Transaction {
+        hello: Hello {
+            name: helo.into(),
+            extended: true,
+        },
+        reverse_path,
+        parameters,
+        recipients,
+    };
+    let envelope = Envelope::of(&transaction, &client, None);
     let key = *random.of(&[
         RecordKey::None,
         RecordKey::Recipient,
@@ -89,43 +89,32 @@ fn ours(head: &[u8], message: &[u8], random: &mut Random) {
     let stamp = Stamp {
         id,
         hostname: "mx.example",
-        time: "2026-01-02T03:04:05.678Z",
+        time: b"2026-01-02T03:04:05.678Z",
         size: message.len() as u64,
+        bare_newlines: false,
         key,
     };
-    let record = Record::new(&envelope, stamp, BytesMut::from(message));
-    let headers: usize = record
-        .headers
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
-    let key_octets = record.key.as_ref().map_or(0, Vec::len);
-    assert!(
-        record.octets() >= message.len() + headers + key_octets,
-        "an upper estimate"
-    );
+    let mut record = Record::default();
+    record.fill(&envelope, stamp, BytesMut::from(message));
     let received = Received {
         topic: "mail".into(),
         partition: 3,
         offset: 7,
-        key: record.key.clone(),
+        key: record.key().map(<[u8]>::to_vec),
         timestamp: Some(0),
         headers: record
-            .headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .headers()
+            .map(|(name, value)| (name.to_owned(), value.to_vec()))
             .collect(),
         value: record.value.to_vec(),
     };
     let line = json(&received);
-    assert_eq!(
-        line["mail_from"],
-        Value::from(envelope.reverse_path.as_str())
-    );
-    assert_eq!(line["rcpt_to"], Value::from(envelope.recipients.clone()));
+    assert_eq!(line["mail_from"], Value::from(envelope.reverse_path));
+    let recipients: Vec<&str> = envelope.recipients.iter().map(Mailbox::as_str).collect();
+    assert_eq!(line["rcpt_to"], Value::from(recipients));
     let headers = &line["headers"];
     assert_eq!(headers["ce_id"], Value::from(id.to_string()));
-    assert_eq!(headers["smtp_helo"], Value::from(envelope.helo.as_str()));
+    assert_eq!(headers["smtp_helo"], Value::from(envelope.helo));
     assert_eq!(headers["smtp_size"], Value::from(message.len().to_string()));
     assert_eq!(format::eml_name(&received), format!("{id}.eml"));
     forms(&received);

@@ -311,6 +311,6 @@ fn hints(smtp: &str, brokers: &str, topic: &str, admin: &str) {
     let program = std::env::current_exe()
         .map_or_else(|_| "ringpost".to_owned(), |path| path.display().to_string());
     eprintln!("  read it:      {program} consume --brokers {brokers} --topic {topic} --until-end");
-    eprintln!("  or with kcat: kcat -b {brokers} -t {topic} -C -e -f '%o %h\\n%s\\n'");
+    eprintln!("  or with kcat: kcat -q -b {brokers} -t {topic} -C -e -f '%o %h\\n%s\\n'");
     eprintln!("  the metrics:  curl http://{admin}/metrics");
 }

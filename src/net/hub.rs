@@ -20,8 +20,10 @@ use super::clock::Clock;
 use super::rules::{Published, Rules, View};
 use super::transport::Transport;
 use crate::config::RecordKey;
-use crate::limits::{BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS};
+use crate::limits::{BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS, RECORDS_KEPT};
+use crate::mail::date::Dates;
 use crate::mail::id::Generator;
+use crate::mail::record::Record;
 use crate::sink::ledger::{Ledger, Waiter};
 use crate::sink::{Outcome, Report, Sink, Ticket};
 use crate::smtp::policy::Policy;
@@ -179,12 +181,17 @@ pub struct Hub {
     pub ids: RefCell<Generator>,
     /// Bodies' buffers that no message has now.
     pub buffers: RefCell<Buffers>,
+    /// Dates as texts.
+    pub dates: RefCell<Dates>,
     /// Tells the time.
     pub clock: Box<dyn Clock>,
     /// Where commands are read to; nobody holds it across a wait.
     pub scratch: RefCell<Box<[u8]>>,
     rules: View<Rules>,
     slots: RefCell<Slab<Rc<Slot>>>,
+    /// Empty records, kept for their memory. A record's box goes to librdkafka and comes back with its report.
+    #[allow(clippy::vec_box, reason = "the box is what is kept")]
+    records: RefCell<Vec<Box<Record>>>,
 }
 
 impl Hub {
@@ -202,6 +209,8 @@ impl Hub {
             ledger: RefCell::new(ledger),
             budget: RefCell::new(budget),
             ids: RefCell::new(ids),
+            dates: RefCell::default(),
+            records: RefCell::default(),
             buffers: RefCell::new(Buffers::new(BUFFERS_KEPT_OCTETS)),
             clock,
             scratch: RefCell::new(vec![0; COMMAND_BUFFER_OCTETS].into_boxed_slice()),
@@ -238,6 +247,23 @@ impl Hub {
         self.wake_next();
     }
 
+    /// An empty record.
+    pub fn take_record(&self) -> Box<Record> {
+        self.records.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a record back that is in flight no longer, and its buffer and charge with it.
+    pub fn give_back(&self, mut record: Box<Record>) {
+        let body = record.clear();
+        let octets = body.capacity();
+        let mut kept = self.records.borrow_mut();
+        if kept.len() < RECORDS_KEPT {
+            kept.push(record);
+        }
+        drop(kept);
+        self.release(body, octets);
+    }
+
     /// Lets who has waited longest for room look again.
     pub fn wake_next(&self) {
         let next = self.budget.borrow().next();
@@ -249,9 +275,7 @@ impl Hub {
     /// A delivery report came.
     pub fn report(&self, report: Report) {
         let waiter = self.ledger.borrow_mut().close(report.ticket);
-        let body = report.record.value;
-        let octets = body.capacity();
-        self.release(body, octets);
+        self.give_back(report.record);
         match waiter.and_then(|waiter| self.slots.borrow().get(waiter).cloned()) {
             Some(slot) => {
                 slot.outcome.set(Some((report.ticket, report.outcome)));

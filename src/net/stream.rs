@@ -138,7 +138,8 @@ impl<'a, T: Transport> Stream<'a, T> {
     ) -> Result<Secured, HandshakeError> {
         assert!(self.tls.is_none(), "TLS is not laid over TLS");
         let mut engine = Box::new(Engine::new(config).map_err(HandshakeError::Tls)?);
-        while engine.is_handshaking() {
+        // To the state in which plain octets can be sent: rustls counts the handshake as done before its last flight is out.
+        loop {
             match engine.step(None, Send::Nothing) {
                 Ok(Step::Again) => {}
                 Ok(Step::Starved) => {
@@ -159,6 +160,10 @@ impl<'a, T: Transport> Stream<'a, T> {
                 }
             }
         }
+        // The last flight: the client waits for it before it says anything.
+        transmit(self.transport, &mut engine)
+            .await
+            .map_err(HandshakeError::Transport)?;
         let (version, text) = engine.facts();
         self.tls = Some(engine);
         Ok(Secured {
@@ -254,7 +259,9 @@ async fn broken<T: Transport>(
     engine: &mut Engine,
     error: rustls::Error,
 ) -> io::Error {
-    while let Ok(Step::Again) = engine.step(None, Send::Nothing) {}
+    // One step and no more: it encodes the alert, and the next would look at the octets that are wrong a second time, which
+    // rustls does not expect.
+    let _ = engine.step(None, Send::Nothing);
     let _ = transmit(transport, engine).await;
     io::Error::new(io::ErrorKind::InvalidData, error)
 }

@@ -66,11 +66,6 @@ impl Engine {
         })
     }
 
-    /// Whether the handshake still goes on.
-    pub(super) fn is_handshaking(&self) -> bool {
-        self.connection.is_handshaking()
-    }
-
     /// Whether nothing has arrived that was not taken; its buffers are freed then.
     pub(super) fn is_empty(&self) -> bool {
         self.incoming.is_empty() && self.plain.is_empty() && !self.ended

@@ -107,7 +107,7 @@ pub enum State {
         then: Box<State>,
     },
     /// The message is complete and its outcome is awaited.
-    Committing(Hello),
+    Committing(Transaction),
     /// Nothing more is read; what waits is written, then the connection ends.
     Closed,
 }

@@ -575,7 +575,8 @@ impl Script {
     /// The turn ends where the client has to wait, or wants to.
     fn end_turn(&mut self) {
         let hasty = self.kind == Kind::Blast;
-        if !hasty && !(self.open.octets.is_empty() && self.open.awaited.is_empty()) {
+        let all_answered = self.open.octets.is_empty() && self.open.awaited.is_empty();
+        if !hasty && !all_answered {
             self.turns.push_back(std::mem::take(&mut self.open));
         }
     }

@@ -191,8 +191,9 @@ impl Sink for Kafka {
         let mut state = self.state();
         let state = &mut *state;
         let header = |name: &str| {
-            let value = record.headers.iter().find(|(have, _)| *have == name);
-            String::from_utf8(value.expect("a header of every record").1.clone()).expect("UTF-8")
+            let value = record.headers().find(|(have, _)| *have == name);
+            let (_, value) = value.expect("a header of every record");
+            String::from_utf8(value.to_vec()).expect("UTF-8")
         };
         let (id, from) = (header("ce_id"), header("smtp_from"));
         let entry = Entry {
@@ -203,9 +204,11 @@ impl Sink for Kafka {
             state.log.insert(id.clone(), entry).is_none(),
             "an id names one record"
         );
-        state
-            .fresh
-            .push((record.headers.clone(), record.value.to_vec()));
+        let headers = record
+            .headers()
+            .map(|(name, value)| (name, value.to_vec()))
+            .collect();
+        state.fresh.push((headers, record.value.to_vec()));
         if let Mode::Refusing(refusal) = state.mode {
             return Submission::Done(Outcome::Refused(refusal), record);
         }

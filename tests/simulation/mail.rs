@@ -15,7 +15,8 @@ pub fn text(random: &mut Random) -> Vec<u8> {
     let mut message = Vec::with_capacity(octets + 2);
     while message.len() < octets {
         if random.once_in(4) {
-            message.extend_from_slice(*random.of(&[&b"."[..], b"..", b".x", b"...\t"]));
+            let start = random.of(&[".", "..", ".x", "...\t"]);
+            message.extend_from_slice(start.as_bytes());
         }
         let length = random.between(0, 78);
         message.extend((0..length).map(|place| b'a' + (place % 26) as u8));

@@ -141,6 +141,7 @@ pub fn read(plan: &Plan, output: &mut Output<'_>) -> Result<u64, Failure> {
     consumer.context().connected.store(true, Ordering::Relaxed);
     let mut reader = Reader {
         consumer,
+        asking: create(plan)?,
         plan,
         positions: BTreeMap::new(),
         rebalances_seen: 0,
@@ -259,6 +260,9 @@ fn unreachable_brokers(plan: &Plan, reason: &str) -> Failure {
 
 struct Reader<'a> {
     consumer: BaseConsumer<Reports>,
+    /// Asks for watermarks, over a connection of its own: on the other one each request would wait behind a fetch, which
+    /// an idle partition holds for half a second. It subscribes to nothing, so it is no member of the group.
+    asking: BaseConsumer<Reports>,
     plan: &'a Plan,
     positions: BTreeMap<i32, Position>,
     /// The count of rebalances at which `positions` was last brought up to date.
@@ -451,7 +455,7 @@ impl Reader<'_> {
         loop {
             let tried = Instant::now();
             match self
-                .consumer
+                .asking
                 .fetch_watermarks(&self.plan.topic, partition, TRY_WAIT)
             {
                 Ok(watermarks) => return Ok(watermarks),

@@ -100,7 +100,7 @@ impl Session {
         };
         match (room, chunk) {
             (Ok(()), None) => {
-                self.say(354, "", "Start mail input; end with <CRLF>.<CRLF>");
+                self.say_text(354, "", "Start mail input; end with <CRLF>.<CRLF>");
                 let framing = Framing::Lines(Decoder::default(), BareNewlines::default());
                 let incoming = self.incoming(transaction, now);
                 self.take_content(incoming, framing, now);
@@ -281,7 +281,7 @@ impl Session {
                     size: incoming.size,
                     bare_newlines: matches!(framing, Framing::Lines(_, bare) if bare.seen()),
                 });
-                self.state = State::Committing(incoming.transaction.hello);
+                self.state = State::Committing(incoming.transaction);
             }
             _ => unreachable!("content ends where it is received"),
         }
@@ -292,10 +292,11 @@ impl Session {
     /// # Panics
     /// If no commit was asked for.
     pub fn resolve(&mut self, outcome: Result<impl Display, Refusal>, now: Instant) {
-        let State::Committing(hello) = std::mem::replace(&mut self.state, State::Closed) else {
+        let State::Committing(transaction) = std::mem::replace(&mut self.state, State::Closed)
+        else {
             panic!("an outcome outside of Committing")
         };
-        self.state = State::Greeted(hello);
+        self.state = State::Greeted(transaction.hello);
         self.renew(now);
         match outcome {
             Ok(id) => {

@@ -1,0 +1,13 @@
+//! What the least that could do the job costs. ringpost's cost is told as a ratio to these programs.
+//!
+//! | program | what it is |
+//! |---|---|
+//! | `floor-tokio-uring` | an SMTP server on ringpost's runtime that only answers, and keeps nothing |
+//! | `floor-ring` | the same on a ring that is driven by hand: what the runtime costs |
+//! | `floor-produce` | a loop around `rd_kafka_produceva`: what librdkafka costs for ringpost's records |
+//! | `delay` | not a floor: a TCP proxy that adds a round trip, where the kernel has no netem |
+//!
+//! A package of its own, so that nobody who builds ringpost builds these.
+
+pub mod dialogue;
+pub mod listen;
