@@ -300,11 +300,21 @@ impl Client {
         } else {
             "7BIT"
         };
-        let parameters = if body == "7BIT" {
+        let kind = self.kind;
+        let message = match kind {
+            Kind::Chunking if random.once_in(2) => mail::binary(random),
+            Kind::Oversize => mail::too_big(random),
+            Kind::Drip => b".x\r\ny\r\n".to_vec(),
+            _ => mail::text(random),
+        };
+        let mut parameters = if body == "7BIT" {
             String::new()
         } else {
             format!(" BODY={body}")
         };
+        if extended && kind != Kind::Oversize && random.once_in(3) {
+            parameters.push_str(&format!(" SIZE={}", message.len()));
+        }
         script.command(
             &format!("MAIL FROM:<{}>{parameters}\r\n", script.from),
             What::Mail,
@@ -323,17 +333,9 @@ impl Client {
                 What::Rcpt { ours: true },
             );
         }
-        let message;
-        let mut storable = true;
-        match self.kind {
-            Kind::Chunking => {
-                message = if random.once_in(2) {
-                    mail::binary(random)
-                } else {
-                    mail::text(random)
-                };
-                script.chunks(random, &message);
-            }
+        let (mut message, mut storable) = (message, kind != Kind::Oversize);
+        match kind {
+            Kind::Chunking => script.chunks(random, &message),
             Kind::Smuggling => {
                 let envelope =
                     "MAIL FROM:<smuggled@client.example>\r\nRCPT TO:<r0@mx.example>\r\nDATA\r\n";
@@ -343,19 +345,7 @@ impl Client {
                     self.rules.takes_bare_newlines || !crate::driver::has_bare_newline(&message);
                 script.data(&octets);
             }
-            Kind::Oversize => {
-                message = mail::too_big(random);
-                storable = false;
-                script.data(&mail::stuffed(&message));
-            }
-            _ => {
-                message = if self.kind == Kind::Drip {
-                    b".x\r\ny\r\n".to_vec()
-                } else {
-                    mail::text(random)
-                };
-                script.data(&mail::stuffed(&message));
-            }
+            _ => script.data(&mail::stuffed(&message)),
         }
         Expected {
             helo,

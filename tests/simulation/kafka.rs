@@ -13,6 +13,9 @@ use ringpost::smtp::refusal::Refusal;
 
 use crate::random::Random;
 
+/// Microseconds of a batch.
+const BATCH: u64 = 20_000;
+
 /// How Kafka is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -49,6 +52,7 @@ struct State {
     mode: Mode,
     now: u64,
     queue_most: usize,
+    batches: bool,
     waiting: Vec<Waiting>,
     log: HashMap<String, Entry>,
     /// Records of the judge's, submitted since it last looked.
@@ -65,7 +69,9 @@ pub struct Kafka(Mutex<State>);
 impl Kafka {
     /// Healthy, with an empty log.
     pub fn new(random: Random, queue_most: usize) -> Self {
+        let mut random = random;
         Self(Mutex::new(State {
+            batches: random.once_in(2),
             random,
             mode: Mode::Healthy,
             now: 0,
@@ -88,8 +94,13 @@ impl Kafka {
         let state = &mut *state;
         state.mode = mode;
         if mode == Mode::Healthy {
+            let together = state
+                .random
+                .once_in(2)
+                .then(|| state.now + state.random.below(300_000) as u64);
             for waiting in state.waiting.iter_mut().filter(|waiting| !waiting.lost) {
-                let soon = state.now + state.random.between(100, 500_000) as u64;
+                let alone = state.now + state.random.between(100, 500_000) as u64;
+                let soon = together.unwrap_or(alone);
                 waiting.due = waiting.due.min(soon);
             }
         }
@@ -223,10 +234,17 @@ impl Sink for Kafka {
         } else {
             Outcome::Stored
         };
+        let due = state
+            .now
+            .saturating_add(u64::try_from(delay).unwrap_or(u64::MAX));
+        // A broker answers for a batch at a time.
+        let due = if state.batches {
+            due.checked_next_multiple_of(BATCH).unwrap_or(due)
+        } else {
+            due
+        };
         state.waiting.push(Waiting {
-            due: state
-                .now
-                .saturating_add(u64::try_from(delay).unwrap_or(u64::MAX)),
+            due,
             report: Report {
                 ticket,
                 outcome,

@@ -71,7 +71,9 @@ pub fn stuffed(message: &[u8]) -> Vec<u8> {
 /// Data with a sequence that some server took for the end of the data, and a second message behind it; and what a right
 /// server makes of it: one message.
 pub fn smuggled(random: &mut Random, envelope: &str) -> (Vec<u8>, Vec<u8>) {
-    let sequences: [&[u8]; 10] = [
+    let sequences: [&[u8]; 12] = [
+        b"\r\n.\n.\r\n",
+        b"\n.\r\n.\n",
         b"\n.\n",
         b"\n.\r\n",
         b"\r\n.\n",

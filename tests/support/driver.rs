@@ -111,9 +111,10 @@ impl Driver {
         self.act();
     }
 
-    /// The handshake that STARTTLS asked for is done, if it asked.
+    /// The handshake that STARTTLS asked for is done, if it asked and its deadline has not passed.
     pub fn secure(&mut self) {
-        if std::mem::take(&mut self.securing) {
+        let awaited = self.session.expects() == Expects::Driver;
+        if std::mem::take(&mut self.securing) && awaited {
             self.session.secured(self.now);
         }
     }
