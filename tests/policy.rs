@@ -263,6 +263,22 @@ fn a_denied_network_gets_554_in_place_of_the_banner() {
 }
 
 #[test]
+fn a_client_that_speaks_before_the_greeting_is_answered_554() {
+    let server = Ringpost::start("[server]\ngreeting_delay = \"1s\"\n", &[]);
+    let mut hasty = Client::connect(&server.smtp);
+    hasty
+        .0
+        .get_mut()
+        .write_all(b"EHLO client.example\r\n")
+        .unwrap();
+    assert_eq!(codes(&hasty.reply()), "554 5.5.1");
+    hasty.ends();
+    let series = "ringpost_connections_refused_total{reason=\"early_talker\"}";
+    assert_eq!(server.metric(series), 1.0);
+    Client::greeted(&server.smtp);
+}
+
+#[test]
 fn limits_of_connections_are_answered_421() {
     for (limit, expected) in [
         ("connections = 2", "421 4.3.2"),

@@ -17,6 +17,7 @@ mod error;
 mod generate;
 mod load;
 pub mod options;
+pub mod protocol;
 pub mod recipients;
 mod relation;
 mod setting;
