@@ -1,19 +1,20 @@
-//! The sink that stores: one producer for all workers and its poll thread.
+//! The sink that stores: the producers for all workers and their poll threads.
 //!
-//! Owns: the producer's settings, what librdkafka's errors mean for a sender, the thread that carries reports to their
-//! workers, the thread that watches the topic. Must not know: sessions, replies; what is asked of the topic is `topic`'s, raw
-//! pointers are `librdkafka`'s.
+//! Owns: what librdkafka's errors mean for a sender, the threads that carry reports to their workers, the thread that
+//! watches the topic. Must not know: sessions, replies; which producer a record takes is `lanes`', what is asked of the
+//! topic is `topic`'s, raw pointers are `librdkafka`'s.
 //!
 //! ```text
-//!   workers ── submit ──▶ Producer ──▶ brokers
+//!   workers ── submit ──▶ a lane's Producer ──▶ brokers
 //!      ▲                     │ reports
-//!      └── channel, notify ──┴── poll thread: one batch and one wake-up a worker
+//!      └── channel, notify ──┴── the lane's poll thread: one batch and one wake-up a worker
 //! ```
 //!
-//! Invariants: a record that `submit` calls pending is reported once; the poll thread ends only when nothing is under way.
+//! Invariants: a record that `submit` calls pending is reported once; a poll thread ends only when nothing of its lane is
+//! under way.
 //!
-//! BUGS: large messages share the producer with small ones. A record that is submitted while [`KafkaSink::shutdown`] runs
-//! may go without a report; its memory is freed with the sink.
+//! BUGS: a record that is submitted while [`KafkaSink::shutdown`] runs may go without a report; its memory is freed with
+//! the sink.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,18 +23,18 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::Notify;
 
 pub use super::librdkafka::{Events, Traced};
 
+use super::lanes::Lanes;
 use super::librdkafka::Producer;
+use super::properties::{explain, producer_config};
 use super::topic::look;
 use super::{Outcome, Report, Sink, Submission, Ticket};
 use crate::config;
-use crate::limits::{RECORD_OVERHEAD_OCTETS, REPORT_BATCHES};
+use crate::limits::REPORT_BATCHES;
 use crate::mail::record::Record;
 use crate::smtp::refusal::Refusal;
 
@@ -44,8 +45,6 @@ const REPORTS_A_ROUND: usize = 4096;
 /// Pause between two looks at the topic, and the longest that one takes.
 const WATCH_PAUSE: Duration = Duration::from_secs(2);
 const WATCH_TIMEOUT: Duration = Duration::from_secs(1);
-/// librdkafka's own bound of `message.max.bytes`.
-const MESSAGE_MAX_OCTETS: u64 = 1_000_000_000;
 
 /// Why the sink did not start: an operator's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,13 +62,14 @@ impl std::error::Error for StartError {}
 pub struct KafkaSink {
     shared: Arc<Shared>,
     workers: usize,
-    poller: Mutex<Option<JoinHandle<()>>>,
+    /// One thread for each lane.
+    pollers: Mutex<Vec<JoinHandle<()>>>,
     /// The watching thread, and the channel whose end stops it.
     watcher: Mutex<Option<(JoinHandle<()>, Sender<()>)>>,
 }
 
 struct Shared {
-    producer: Producer,
+    lanes: Lanes,
     topic: String,
     ready: AtomicBool,
     closed: AtomicBool,
@@ -77,7 +77,7 @@ struct Shared {
 }
 
 impl KafkaSink {
-    /// Starts the producer and its threads. `message_size` is the largest message in octets; `wakers` has one entry per
+    /// Starts the producers and their threads. `message_size` is the largest message in octets; `wakers` has one entry per
     /// worker, notified once per batch that its receiver gets. Needs no broker to be up.
     #[allow(clippy::type_complexity)]
     pub fn start(
@@ -97,17 +97,17 @@ impl KafkaSink {
         events: Box<dyn Events>,
     ) -> Result<(Arc<Self>, Vec<Receiver<Vec<Report>>>), StartError> {
         let settings = producer_config(config, message_size).map_err(StartError)?;
-        let producer = Producer::new(&settings, &config.topic, events, delivery_outcome)
+        let lanes = Lanes::start(&settings, &config.topic, message_size, events)
             .map_err(|error| StartError(explain(&error)))?;
         let shared = Arc::new(Shared {
-            producer,
+            lanes,
             topic: config.topic.clone(),
             ready: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
         let workers = wakers.len();
-        let (routes, receivers) = wakers
+        let (routes, receivers): (Vec<_>, Vec<_>) = wakers
             .into_iter()
             .map(|waker| {
                 let (sender, receiver) = bounded(REPORT_BATCHES);
@@ -117,15 +117,18 @@ impl KafkaSink {
         let sink = Self {
             shared: shared.clone(),
             workers,
-            poller: Mutex::new(None),
+            pollers: Mutex::new(Vec::new()),
             watcher: Mutex::new(None),
         };
         // Dropping `sink` on an error below stops what has been started.
-        let poller = spawn("kafka-poll", {
-            let shared = shared.clone();
-            move || poll(&shared, routes)
-        })?;
-        *lock(&sink.poller) = Some(poller);
+        for (lane, name) in shared.lanes.names().enumerate() {
+            let (shared, routes) = (shared.clone(), routes.clone());
+            let poller = spawn(name, move || {
+                poll(&shared, shared.lanes.producer(lane), &routes);
+            })?;
+            lock(&sink.pollers).push(poller);
+        }
+        drop(routes);
         let (alive, stop) = bounded(0);
         let watcher = spawn("kafka-watch", move || watch(&shared, &stop))?;
         *lock(&sink.watcher) = Some((watcher, alive));
@@ -139,7 +142,7 @@ impl KafkaSink {
 
     /// Records without a report, and events not yet served; after a shutdown, events that nobody will serve.
     pub fn outstanding(&self) -> usize {
-        self.shared.producer.outstanding()
+        self.shared.lanes.outstanding()
     }
 
     /// Takes no more records, waits `within` for those under way, gives up on the rest, and ends the threads when every
@@ -147,12 +150,12 @@ impl KafkaSink {
     pub fn shutdown(&self, within: Duration) {
         self.shared.closed.store(true, Ordering::SeqCst);
         self.shared.ready.store(false, Ordering::Relaxed);
-        let poller = lock(&self.poller).take();
-        if let Some(poller) = poller {
-            if !self.shared.producer.flush(within) {
-                self.shared.producer.purge();
-            }
+        let pollers = std::mem::take(&mut *lock(&self.pollers));
+        if !pollers.is_empty() {
+            self.shared.lanes.flush_or_purge(within);
             self.shared.stopping.store(true, Ordering::SeqCst);
+        }
+        for poller in pollers {
             // A panic of the thread has been printed already; nothing is left to do about it here.
             let _ = poller.join();
         }
@@ -173,7 +176,7 @@ impl Sink for KafkaSink {
             let refusal = Refusal::KafkaUnavailable;
             return Submission::Done(Outcome::Refused(refusal), record);
         }
-        match self.shared.producer.produce(ticket, record) {
+        match self.shared.lanes.of(&record).produce(ticket, record) {
             Ok(()) => Submission::Pending,
             Err((code, record)) => Submission::Done(Outcome::Refused(refusal(code)), record),
         }
@@ -195,27 +198,26 @@ impl fmt::Debug for KafkaSink {
 }
 
 /// The way to one worker.
+#[derive(Clone)]
 struct Route {
     sender: Sender<Vec<Report>>,
     waker: Arc<Notify>,
 }
 
-fn poll(shared: &Shared, routes: Vec<Route>) {
+fn poll(shared: &Shared, producer: &Producer, routes: &[Route]) {
     let mut reports = Vec::new();
     loop {
         // Read before the wait: what was under way when it was set is either counted below or reported by now.
         let stopping = shared.stopping.load(Ordering::SeqCst);
-        if shared.producer.poll(POLL, &mut reports) {
-            while reports.len() < REPORTS_A_ROUND
-                && shared.producer.poll(Duration::ZERO, &mut reports)
-            {}
-            deliver(&mut reports, &routes);
+        if producer.poll(POLL, &mut reports) {
+            while reports.len() < REPORTS_A_ROUND && producer.poll(Duration::ZERO, &mut reports) {}
+            deliver(&mut reports, routes);
         }
         if stopping {
-            if shared.producer.outstanding() == 0 {
+            if producer.outstanding() == 0 {
                 return;
             }
-            shared.producer.purge();
+            producer.purge();
         }
     }
 }
@@ -239,7 +241,7 @@ fn deliver(reports: &mut Vec<Report>, routes: &[Route]) {
 
 fn watch(shared: &Shared, stop: &Receiver<()>) {
     loop {
-        let seen = look(&shared.producer, &shared.topic, WATCH_TIMEOUT);
+        let seen = look(shared.lanes.producer(0), &shared.topic, WATCH_TIMEOUT);
         let ready = matches!(seen, Ok(Some(_))) && !shared.closed.load(Ordering::SeqCst);
         shared.ready.store(ready, Ordering::Relaxed);
         // Nothing is ever sent: the channel's end is the sign.
@@ -284,84 +286,6 @@ pub(super) fn delivery_outcome(code: Code) -> Outcome {
     Outcome::Refused(refusal(code))
 }
 
-pub(super) fn broker_list(config: &config::Kafka) -> Result<&str, String> {
-    match &config.brokers {
-        config::Brokers::List(list) => Ok(list),
-        // A caller's slip: it starts the embedded broker and passes its address.
-        other => Err(format!("kafka.brokers is {other:?}, which names no broker")),
-    }
-}
-
-/// What every client needs, the user's properties included.
-pub(super) fn client_config(config: &config::Kafka) -> Result<ClientConfig, String> {
-    let mut settings = ClientConfig::new();
-    settings
-        .set("bootstrap.servers", broker_list(config)?)
-        .set("client.id", "ringpost")
-        .set("reconnect.backoff.ms", "50")
-        .set("reconnect.backoff.max.ms", "1000")
-        .set("socket.keepalive.enable", "true");
-    let level = if config.properties.contains_key("debug") {
-        RDKafkaLogLevel::Debug
-    } else {
-        RDKafkaLogLevel::Info
-    };
-    settings.set_log_level(level);
-    for (name, value) in &config.properties {
-        settings.set(name, value);
-    }
-    Ok(settings)
-}
-
-/// The producer's settings: defaults, then the user's properties, then what the promise rests on.
-fn producer_config(config: &config::Kafka, message_size: u64) -> Result<ClientConfig, String> {
-    let delivery = config.delivery_timeout.as_millis().max(1);
-    let message_max = message_size
-        .saturating_add(RECORD_OVERHEAD_OCTETS as u64)
-        .min(MESSAGE_MAX_OCTETS);
-    let mut settings = client_config(config)?;
-    let defaults = [
-        // 0 swamps client and brokers with small requests; 2 ms costs little time and a third of the CPU.
-        ("linger.ms", "2".to_owned()),
-        ("batch.size", "1000000".to_owned()),
-        ("compression.type", "none".to_owned()),
-        ("retry.backoff.ms", "20".to_owned()),
-        ("retry.backoff.max.ms", "500".to_owned()),
-        // What is in flight is bounded by the budget; librdkafka's own bounds are not to be the first.
-        ("queue.buffering.max.messages", "1000000".to_owned()),
-        ("queue.buffering.max.kbytes", "2147483647".to_owned()),
-        ("statistics.interval.ms", "5000".to_owned()),
-        // A broker's answer that is late leaves a third of the time for another try.
-        (
-            "request.timeout.ms",
-            (delivery * 2 / 3).clamp(1, 30_000).to_string(),
-        ),
-    ];
-    for (name, value) in defaults {
-        if settings.get(name).is_none() {
-            settings.set(name, value);
-        }
-    }
-    settings
-        .set("acks", "all")
-        .set("message.max.bytes", message_max.to_string())
-        .set("delivery.timeout.ms", delivery.to_string());
-    Ok(settings)
-}
-
-/// Says which key is wrong; values stay out, as they may be passwords.
-pub(super) fn explain(error: &KafkaError) -> String {
-    match error {
-        KafkaError::ClientConfig(_, reason, key, _) => {
-            format!("kafka.properties, key {key:?}: librdkafka refuses it: {reason}")
-        }
-        KafkaError::ClientCreation(reason) => {
-            format!("[kafka]: librdkafka refuses the settings: {reason}")
-        }
-        other => format!("[kafka]: librdkafka did not start: {other}"),
-    }
-}
-
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
     std::thread::Builder::new()
         .name(name.into())
@@ -381,9 +305,11 @@ mod tests {
     use std::collections::{BTreeMap, HashSet};
 
     use bytes::BytesMut;
+    use rdkafka::config::ClientConfig;
     use rdkafka::types::RDKafkaRespErr;
 
     use super::*;
+    use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
     use crate::sink::embedded::EmbeddedBroker;
 
     const TOPIC: &str = "mail";
@@ -616,6 +542,74 @@ mod tests {
         ));
         started.sink.shutdown(Duration::ZERO);
         assert_eq!(gather(&started, 3).len(), 3);
+    }
+
+    fn large_record() -> Box<Record> {
+        record(&"x".repeat(LARGE_RECORD_OCTETS))
+    }
+
+    #[test]
+    fn large_records_are_stored_and_reported_as_small_ones_are() {
+        let broker = EmbeddedBroker::start(TOPIC, 8).unwrap();
+        let started = start(&config(broker.bootstrap(), PATIENCE), 25 << 20, 2);
+        for number in 0..20 {
+            let record = if number % 4 == 0 {
+                large_record()
+            } else {
+                record("small")
+            };
+            let submission = started.sink.submit(ticket(number, 2), record);
+            assert!(matches!(submission, Submission::Pending), "{submission:?}");
+        }
+        for (worker, receiver) in started.reports.iter().enumerate() {
+            let mut seen = HashSet::new();
+            while seen.len() < 10 {
+                for report in receiver.recv_timeout(PATIENCE).expect("a batch") {
+                    let number = report.ticket.slot;
+                    assert_eq!(report.ticket, ticket(number, 2));
+                    assert_eq!(report.ticket.worker as usize, worker);
+                    assert_eq!(report.outcome, Outcome::Stored);
+                    let large = report.record.value.len() == LARGE_RECORD_OCTETS;
+                    assert_eq!(large, number % 4 == 0);
+                    assert!(seen.insert(number), "{number} twice");
+                }
+            }
+        }
+        nothing_more(&started);
+        assert_eq!(started.sink.outstanding(), 0);
+    }
+
+    #[test]
+    fn a_full_lane_leaves_the_other_open_and_a_shutdown_empties_both() {
+        let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+        broker.set_down(true);
+        let mut config = config(broker.bootstrap(), PATIENCE);
+        let properties = &mut config.properties;
+        properties.insert("queue.buffering.max.messages".into(), "2".into());
+        let started = start(&config, 25 << 20, 1);
+        let mut number = 0;
+        let mut submit = |record| {
+            number += 1;
+            started.sink.submit(ticket(number, 1), record)
+        };
+        for lane in [large_record, || record("small")] {
+            assert!(matches!(submit(lane()), Submission::Pending));
+            assert!(matches!(submit(lane()), Submission::Pending));
+            assert!(matches!(
+                submit(lane()),
+                Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull), _)
+            ));
+        }
+        assert!(started.sink.outstanding() >= 4);
+        started.sink.shutdown(Duration::ZERO);
+        let outcomes: Vec<_> = started.reports[0]
+            .try_iter()
+            .flatten()
+            .map(|report| report.outcome)
+            .collect();
+        let refused = Outcome::Refused(Refusal::KafkaUnavailable);
+        assert_eq!(outcomes, [refused; 4]);
+        nothing_more(&started);
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! Where messages go, and what is known of those under way.
 //!
-//! `kafka` is the real one; `discard` stands in for measuring; `embedded` starts the in-process broker that `kafka` then
-//! talks to; `topic` is what is asked of a cluster before mail flows. `ledger` is the only place that knows what is in flight.
+//! `kafka` is the real one, on the producers of `lanes`, with the settings of `properties`; `discard` stands in for
+//! measuring; `embedded` starts the in-process broker that `kafka` then talks to; `topic` is what is asked of a cluster
+//! before mail flows. `ledger` is the only place that knows what is in flight.
 
 pub mod discard;
 pub mod embedded;
 pub mod kafka;
+mod lanes;
 pub mod ledger;
 mod librdkafka;
+mod properties;
+mod statistics;
 pub mod topic;
 
 use crate::mail::record::Record;

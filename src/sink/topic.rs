@@ -17,8 +17,9 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::kafka::{Events, POLL, broker_list, client_config, delivery_outcome, explain, lock};
+use super::kafka::{Events, POLL, delivery_outcome, lock};
 use super::librdkafka::Producer;
+use super::properties::{broker_list, client_config, explain};
 use crate::config;
 use crate::limits::RECORD_OVERHEAD_OCTETS;
 

@@ -7,6 +7,8 @@
 //!
 //! It prints one line of `name=value` and ends with 1 if a record was not stored.
 //!
+//! With `--close-early` a batch need not wait for its linger: see [`Closing`].
+//!
 //! BUGS: paced, records leave in steps of a millisecond, the resolution of `rd_kafka_queue_poll`.
 
 #![allow(unsafe_code)]
@@ -14,6 +16,9 @@
 use std::ffi::{CString, c_void};
 use std::process::ExitCode;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -49,6 +54,9 @@ struct Options {
     /// Records a second; 0: as fast as --in-flight allows
     #[arg(long, value_name = "R", default_value_t = 0)]
     rate: u64,
+    /// Experiment: close the batches as soon as every record that is usually under way waits in one, and none is out
+    #[arg(long)]
+    close_early: bool,
     /// A property of librdkafka, over ringpost's defaults
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
@@ -92,7 +100,9 @@ struct Context;
 impl ClientContext for Context {}
 
 struct Loop {
-    client: Client<Context>,
+    /// Before the client, so that its thread ends first.
+    closing: Option<Closing>,
+    client: Arc<Client<Context>>,
     topic: NonNull<ffi::rd_kafka_topic_t>,
     queue: NonNull<ffi::rd_kafka_queue_t>,
     value: Vec<u8>,
@@ -135,6 +145,7 @@ impl Loop {
         unsafe { ffi::rd_kafka_conf_set_events(native.ptr(), ffi::RD_KAFKA_EVENT_DR) };
         let client = Client::new(&config, native, RDKafkaType::RD_KAFKA_PRODUCER, Context)
             .map_err(|error| error.to_string())?;
+        let client = Arc::new(client);
         let name = CString::new(options.topic.as_str()).map_err(|error| error.to_string())?;
         // SAFETY: the client lives; `name` ends with NUL and is copied; null means the default configuration.
         let topic =
@@ -144,6 +155,9 @@ impl Loop {
         Ok(Self {
             topic: NonNull::new(topic).ok_or("the topic's name is refused")?,
             queue: NonNull::new(queue).ok_or("the client has no queue")?,
+            closing: options
+                .close_early
+                .then(|| Closing::start(Arc::clone(&client))),
             client,
             value: message(options.size),
             start: Instant::now(),
@@ -183,6 +197,9 @@ impl Loop {
         self.start = Instant::now();
         (self.produced, self.reported) = (0, 0);
         self.took.clear();
+        if let Some(closing) = &mut self.closing {
+            closing.forget();
+        }
         while self.reported < records {
             let due = match options.rate {
                 0 => self.reported + options.in_flight,
@@ -190,6 +207,9 @@ impl Loop {
             };
             while self.produced < due.min(records) {
                 self.produce();
+            }
+            if let Some(closing) = &mut self.closing {
+                closing.consider(self.produced, self.reported, self.start.elapsed());
             }
             // A closed loop has nothing to do before a report; a paced one has until the next step.
             let mut wait = if options.rate == 0 { 1000 } else { 1 };
@@ -308,6 +328,72 @@ impl Drop for Loop {
         unsafe {
             ffi::rd_kafka_topic_destroy(self.topic.as_ptr());
             ffi::rd_kafka_queue_destroy(self.queue.as_ptr());
+        }
+    }
+}
+
+/// Closes batches early. The rule: as many records are under way as at the most lately, so whoever would send another
+/// waits for a report; and all that were sent have been reported, so no report is about to let one go on.
+///
+/// librdkafka has one way to end a linger: it is taken as over while a flush is going on. A flush blocks, so a thread does
+/// it; it goes on for a millisecond at least, unless everything is reported before.
+struct Closing {
+    signal: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+    /// Records that the last flush, or one before, has sent.
+    sent: u64,
+    /// The most that were under way in this window and in the one before.
+    most: [u64; 2],
+    window: Duration,
+}
+
+/// How long the most that were under way is remembered, at least.
+const WINDOW: Duration = Duration::from_millis(200);
+
+impl Closing {
+    fn start(client: Arc<Client<Context>>) -> Self {
+        let (signal, signals) = sync_channel(1);
+        let thread = std::thread::spawn(move || {
+            while signals.recv().is_ok() {
+                // SAFETY: the client lives. Reports are events, which this leaves to the other thread.
+                unsafe { ffi::rd_kafka_flush(client.native_ptr(), 1) };
+            }
+        });
+        Self {
+            signal: Some(signal),
+            thread: Some(thread),
+            sent: 0,
+            most: [0; 2],
+            window: Duration::ZERO,
+        }
+    }
+
+    fn forget(&mut self) {
+        (self.sent, self.most, self.window) = (0, [0; 2], Duration::ZERO);
+    }
+
+    fn consider(&mut self, produced: u64, reported: u64, now: Duration) {
+        let under_way = produced - reported;
+        if now - self.window > WINDOW {
+            (self.most, self.window) = ([under_way, self.most[0]], now);
+        }
+        self.most[0] = self.most[0].max(under_way);
+        let all_wait = under_way > 0 && under_way >= self.most[1].max(self.most[0]);
+        if all_wait && reported >= self.sent {
+            self.sent = produced;
+            if let Some(signal) = &self.signal {
+                // A full channel means that a flush is about to begin.
+                let _ = signal.try_send(());
+            }
+        }
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.signal = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
     }
 }

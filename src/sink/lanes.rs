@@ -1,0 +1,134 @@
+//! The producers of one sink: a lane for records of usual size, and one for large ones.
+//!
+//! Owns: which producer a record takes, and what concerns all producers at once. Must not know: threads, workers,
+//! sessions.
+//!
+//! librdkafka writes the requests for a broker in turn on one connection, so a record of 50 MiB in front of a small one
+//! would delay it by all its octets. A second producer has a connection of its own. Records of different lanes may be
+//! stored in another order than they came in; Kafka's order holds within a partition, and mail promises none.
+//!
+//! Invariants: the first lane is for usual records and is always there; the second exists if the largest message that
+//! is taken would use it. All have the same settings, so that a limit in them is one of each lane.
+//!
+//! BUGS: large records delay each other. Each lane has connections of its own to each broker.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::error::KafkaError;
+
+use super::kafka::delivery_outcome;
+use super::librdkafka::{Events, Producer};
+use super::statistics::Joined;
+use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
+use crate::mail::record::Record;
+
+/// Names of the lanes' poll threads.
+const NAMES: [&str; 2] = ["kafka-poll", "kafka-poll-big"];
+
+/// See the module.
+pub(super) struct Lanes(Vec<Producer>);
+
+impl Lanes {
+    /// Makes the producers; no broker is contacted yet. `message_size` is the largest message in octets.
+    pub(super) fn start(
+        settings: &ClientConfig,
+        topic: &str,
+        message_size: u64,
+        events: Box<dyn Events>,
+    ) -> Result<Self, KafkaError> {
+        let largest = message_size.saturating_add(RECORD_OVERHEAD_OCTETS as u64);
+        if largest < LARGE_RECORD_OCTETS as u64 {
+            let only = Producer::new(settings, topic, events, delivery_outcome)?;
+            return Ok(Self(vec![only]));
+        }
+        let joined = Arc::new(Joined::new(events));
+        let producers = (0..NAMES.len()).map(|lane| {
+            let events = Box::new(Joined::lane(&joined, lane));
+            Producer::new(settings, topic, events, delivery_outcome)
+        });
+        Ok(Self(producers.collect::<Result<_, _>>()?))
+    }
+
+    /// The names of the lanes' threads, in the order of the lanes.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        NAMES.into_iter().take(self.0.len())
+    }
+
+    /// The producer of a lane.
+    pub(super) fn producer(&self, lane: usize) -> &Producer {
+        &self.0[lane]
+    }
+
+    /// The producer that a record takes.
+    pub(super) fn of(&self, record: &Record) -> &Producer {
+        let large = record.value.len() >= LARGE_RECORD_OCTETS;
+        &self.0[if large { self.0.len() - 1 } else { 0 }]
+    }
+
+    /// Records without a report and events not yet polled, of all lanes.
+    pub(super) fn outstanding(&self) -> usize {
+        self.0.iter().map(Producer::outstanding).sum()
+    }
+
+    /// Waits up to `within` for what is under way in all lanes, then gives up on the rest. Other threads must poll.
+    pub(super) fn flush_or_purge(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        for producer in &self.0 {
+            // The lanes after this one send meanwhile, so they have had as long.
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !producer.flush(left) {
+                producer.purge();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::super::librdkafka::Traced;
+    use super::*;
+
+    fn lanes(message_size: u64) -> Lanes {
+        let mut settings = ClientConfig::new();
+        settings.set("bootstrap.servers", "127.0.0.1:1");
+        Lanes::start(&settings, "mail", message_size, Box::new(Traced)).unwrap()
+    }
+
+    fn record(octets: usize) -> Record {
+        Record {
+            value: BytesMut::zeroed(octets),
+            key: None,
+            headers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_record_takes_the_lane_of_its_size() {
+        let lanes = lanes(25 << 20);
+        assert_eq!(lanes.names().collect::<Vec<_>>(), NAMES);
+        for (octets, lane) in [
+            (0, 0),
+            (LARGE_RECORD_OCTETS - 1, 0),
+            (LARGE_RECORD_OCTETS, 1),
+            (LARGE_RECORD_OCTETS + 1, 1),
+        ] {
+            let taken = lanes.of(&record(octets));
+            assert!(std::ptr::eq(taken, lanes.producer(lane)), "{octets}");
+        }
+    }
+
+    #[test]
+    fn there_is_one_lane_where_no_record_is_large() {
+        let smallest = (LARGE_RECORD_OCTETS - RECORD_OVERHEAD_OCTETS) as u64;
+        assert_eq!(lanes(smallest).names().count(), 2);
+        let lanes = lanes(smallest - 1);
+        assert_eq!(lanes.names().count(), 1);
+        // librdkafka refuses it for its size; it must get as far.
+        let taken = lanes.of(&record(LARGE_RECORD_OCTETS));
+        assert!(std::ptr::eq(taken, lanes.producer(0)));
+    }
+}
