@@ -53,9 +53,13 @@ pub const BODY_MARGIN_OCTETS: usize = 1024;
 /// as far as an eighth of it has arrived.
 pub const BODY_GROWTH_MOST: usize = 8;
 
-/// Octets of bodies' buffers that a worker keeps for the next messages. Beside the in-flight budget, this is the most that
-/// bodies ever hold.
+/// Octets of bodies' buffers that a worker keeps when it has nothing to do. After a burst it has more, within the in-flight
+/// budget, and frees half of the rest at each look at the deadlines.
 pub const BUFFERS_KEPT_OCTETS: usize = 32 * 1024 * 1024;
+
+/// Empty records that a worker keeps for their memory, under a kilobyte each: more than are in flight at once on a busy
+/// worker.
+pub const RECORDS_KEPT: usize = 1024;
 
 /// A body's buffer grows when less than this is left, so that a read of the kernel is never tiny.
 pub const BODY_MINIMUM_READ_OCTETS: usize = 4 * 1024;

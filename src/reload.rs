@@ -88,7 +88,7 @@ impl Reload<'_> {
                 networks_denied = config.access.deny.len(),
                 certificates = count,
                 log_level = config.log.level,
-                milliseconds = began.elapsed().as_secs_f64() * 1e3,
+                milliseconds = began.elapsed().as_millis() as u64,
                 "reloaded"
             );
         };

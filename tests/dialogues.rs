@@ -142,6 +142,7 @@ fn in_turn(script: &Script) -> Result<Log, String> {
             }
             Step::Expire => driver.expire(),
             Step::Drain => driver.drain(),
+            Step::Secured => driver.secure(),
             Step::Send(_) => unreachable!("handled above"),
         }
     }
@@ -215,13 +216,13 @@ fn in_pieces(script: &Script, cut: impl Fn(usize) -> bool) -> Log {
                     at += 1;
                 }
             }
-            Step::Expire | Step::Drain => {
+            Step::Expire | Step::Drain | Step::Secured => {
                 driver.receive(&pending);
                 pending.clear();
-                if *step == Step::Expire {
-                    driver.expire()
-                } else {
-                    driver.drain()
+                match step {
+                    Step::Expire => driver.expire(),
+                    Step::Drain => driver.drain(),
+                    _ => driver.secure(),
                 }
             }
             Step::Reply(_) | Step::Has(_) | Step::HasNot(_) | Step::Message { .. } => {}

@@ -1,5 +1,11 @@
-//! The pages that the program's own tables make are the ones in the repository. `RINGPOST_UPDATE_PAGES=1 cargo test --test
-//! documentation` writes them.
+//! The pages that the program's own tables make are the ones in the repository, and what they name as proof exists.
+//! `RINGPOST_UPDATE_PAGES=1 cargo test --test documentation` writes them.
+
+use std::path::Path;
+
+use ringpost::config::protocol::LIMITS;
+use ringpost::smtp::extension::EXTENSIONS;
+use ringpost::smtp::refusal::Refusal;
 
 #[test]
 fn generated_pages_are_up_to_date() {
@@ -7,6 +13,7 @@ fn generated_pages_are_up_to_date() {
         ("docs/configuration.md", ringpost::config::markdown()),
         ("deploy/ringpost.example.toml", ringpost::config::example()),
         ("docs/metrics.md", ringpost::telemetry::metrics::markdown()),
+        ("docs/protocol.md", ringpost::config::protocol::protocol()),
     ] {
         if std::env::var_os("RINGPOST_UPDATE_PAGES").is_some() {
             std::fs::write(path, &text).unwrap();
@@ -16,5 +23,56 @@ fn generated_pages_are_up_to_date() {
             committed == text,
             "{path} differs from what the table makes of it"
         );
+    }
+}
+
+/// What a row is held by: all of a dialogue, or the text of one test.
+fn proof(held_by: &str) -> String {
+    let (path, test) = held_by.split_once(": ").unwrap_or((held_by, ""));
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+        .unwrap_or_else(|error| panic!("{held_by}: {error}"));
+    if test.is_empty() {
+        assert!(path.ends_with(".smtp"), "{held_by} names its test");
+        return text;
+    }
+    // Inside a module a test is indented, so the end of one is a line of its own, indented no deeper.
+    let marked = format!("#[test]\nfn {test}() {{\n");
+    let unindented = text.replace("\n    ", "\n");
+    let (text, at) = match text.find(&marked) {
+        Some(at) => (&text, at),
+        None => (
+            &unindented,
+            unindented
+                .find(&marked)
+                .unwrap_or_else(|| panic!("no {held_by}")),
+        ),
+    };
+    let body = &text[at..];
+    body[..body.find("\n}\n").expect("a test ends")].to_owned()
+}
+
+#[test]
+fn every_refusal_is_held_by_a_dialogue_or_test_that_has_its_codes() {
+    for refusal in Refusal::ALL {
+        let row = refusal.row();
+        let codes = format!("{} {}", row.code, row.enhanced);
+        let text = proof(row.held_by);
+        // A connection without a header of its proxy is closed without a reply.
+        let silent = *refusal == Refusal::ProxyHeader;
+        assert!(
+            silent || text.contains(&codes),
+            "{refusal:?}: {codes} is not in {}",
+            row.held_by
+        );
+    }
+}
+
+#[test]
+fn extensions_and_limits_are_held_by_what_exists() {
+    for extension in EXTENSIONS {
+        proof(extension.held_by);
+    }
+    for limit in LIMITS {
+        proof(limit.held_by);
     }
 }

@@ -1,7 +1,7 @@
 //! Who may speak to the real binary, whom it takes mail for, and how SIGHUP changes both while mail flows.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -145,7 +145,12 @@ impl Client {
     fn reply(&mut self) -> String {
         loop {
             let mut line = String::new();
-            if self.0.read_line(&mut line).unwrap() == 0 || line.as_bytes().get(3) == Some(&b' ') {
+            let read = match self.0.read_line(&mut line) {
+                // What the server did not want to read was still there when it closed.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
+                read => read.unwrap(),
+            };
+            if read == 0 || line.as_bytes().get(3) == Some(&b' ') {
                 return line.trim_end().to_owned();
             }
         }
@@ -219,6 +224,14 @@ fn a_list_with_a_mistake_keeps_the_server_from_starting() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("com.txt"), "joe\njoe ann\n").unwrap();
     configure(folder.path(), LISTS);
+    let check = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        .args(["check", "--brokers", "discard", "--config"])
+        .arg(folder.path().join("ringpost.toml"))
+        .output()
+        .unwrap();
+    assert_eq!(check.status.code(), Some(1));
+    let text = String::from_utf8(check.stdout).unwrap();
+    assert_eq!(text.matches("failed   lists").count(), 2, "{text}");
     let output = command(folder.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
@@ -250,6 +263,22 @@ fn a_denied_network_gets_554_in_place_of_the_banner() {
 }
 
 #[test]
+fn a_client_that_speaks_before_the_greeting_is_answered_554() {
+    let server = Ringpost::start("[server]\ngreeting_delay = \"1s\"\n", &[]);
+    let mut hasty = Client::connect(&server.smtp);
+    hasty
+        .0
+        .get_mut()
+        .write_all(b"EHLO client.example\r\n")
+        .unwrap();
+    assert_eq!(codes(&hasty.reply()), "554 5.5.1");
+    hasty.ends();
+    let series = "ringpost_connections_refused_total{reason=\"early_talker\"}";
+    assert_eq!(server.metric(series), 1.0);
+    Client::greeted(&server.smtp);
+}
+
+#[test]
 fn limits_of_connections_are_answered_421() {
     for (limit, expected) in [
         ("connections = 2", "421 4.3.2"),
@@ -268,6 +297,82 @@ fn limits_of_connections_are_answered_421() {
             assert!(Instant::now() < deadline, "{limit}: there is room again");
         }
     }
+}
+
+const PROXY: &str = r#"
+[server]
+listen_proxy = ["127.0.0.1:0"]
+[limits]
+connections_per_ip = 1
+messages_per_minute_per_ip = 1
+[access]
+deny = ["192.0.2.0/24"]
+"#;
+
+/// The address of the listener behind the PROXY protocol.
+fn proxied(server: &Ringpost) -> &str {
+    server.smtp.rsplit(',').next().unwrap()
+}
+
+/// A connection of a proxy that says this first.
+fn behind(address: &str, header: &[u8]) -> Client {
+    let mut client = Client::connect(address);
+    client.0.get_mut().write_all(header).unwrap();
+    client
+}
+
+#[test]
+fn limits_and_networks_are_those_of_the_client_behind_a_proxy() {
+    let server = Ringpost::start(PROXY, &[]);
+    let from = |client: &str| {
+        let header = format!("PROXY TCP4 {client} 198.51.100.25 4711 25\r\n");
+        behind(proxied(&server), header.as_bytes())
+    };
+    let mut denied = from("192.0.2.7");
+    assert_eq!(codes(&denied.reply()), "554 5.7.1");
+    denied.ends();
+    let mut first = from("198.51.100.1");
+    assert_eq!(code(&first.reply()), "220");
+    let mut second = from("198.51.100.1");
+    assert_eq!(codes(&second.reply()), "421 4.7.0");
+    second.ends();
+    let mut other = from("198.51.100.2");
+    assert_eq!(code(&other.reply()), "220");
+    for expected in ["250 2.1.0", "451 4.7.1"] {
+        first.say("EHLO client.example");
+        assert_eq!(codes(&first.say("MAIL FROM:<a@client.example>")), expected);
+    }
+    let text = "ringpost_connections_refused_total";
+    for reason in ["access_denied", "too_many_connections_from_client"] {
+        assert_eq!(
+            server.metric(&format!("{text}{{reason=\"{reason}\"}}")),
+            1.0
+        );
+    }
+}
+
+#[test]
+fn a_health_check_of_a_proxy_is_served_and_a_bad_header_is_closed_without_a_word() {
+    let server = Ringpost::start(PROXY, &[]);
+    let local = b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00";
+    let mut check = behind(proxied(&server), local);
+    assert_eq!(code(&check.reply()), "220");
+    assert_eq!(code(&check.say("QUIT")), "221");
+    for header in ["EHLO client.example\r\n", "PROXY TCP4 nobody\r\n"] {
+        behind(proxied(&server), header.as_bytes()).ends();
+    }
+}
+
+#[test]
+fn a_proxy_of_another_network_is_not_believed() {
+    let text = "[server]\nlisten_proxy = [\"127.0.0.1:0\"]\nproxy_networks = [\"192.0.2.0/24\"]\n";
+    let mut server = Ringpost::start(text, &[]);
+    let header = b"PROXY TCP6 2001:db8::1 2001:db8::25 4711 25\r\n";
+    behind(proxied(&server), header).ends();
+    let text = "[server]\nlisten_proxy = [\"127.0.0.1:0\"]\nproxy_networks = [\"127.0.0.1\"]\n";
+    configure(server.folder.path(), text);
+    server.reload();
+    assert_eq!(code(&behind(proxied(&server), header).reply()), "220");
 }
 
 #[test]

@@ -10,7 +10,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::Shutdown;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio_uring::net::TcpStream;
@@ -41,6 +41,11 @@ impl Slot {
         self.deadline.set(Some(deadline));
     }
 
+    /// The stream may take all the time in the world.
+    pub fn disarm(&self) {
+        self.deadline.set(None);
+    }
+
     /// Whether the stream was shut down for its deadline.
     pub fn expired(&self) -> bool {
         self.expired.get()
@@ -52,25 +57,54 @@ impl Slot {
         self.stream.replace(None);
     }
 
+    /// Shuts the stream down, if there is one; its reads and writes end.
+    pub fn shut_down(&self) {
+        if let Some(stream) = self.stream.borrow().as_deref() {
+            // An error means that the connection is gone, and with it what waits for it.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
     fn look(&self, now: Instant) {
         if self.deadline.get().is_none_or(|deadline| now < deadline) {
             return;
         }
         self.deadline.set(None);
-        if let Some(stream) = self.stream.borrow().as_deref() {
-            self.expired.set(true);
-            // An error means that the connection is gone, and with it what waits for it.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.expired.set(true);
+        self.shut_down();
+    }
+}
+
+/// All slots of a thread.
+#[derive(Default)]
+pub struct Slots {
+    slots: RefCell<Vec<Weak<Slot>>>,
+}
+
+impl Slots {
+    /// A slot that the watchdog will look at for as long as it lives.
+    pub fn add(&self) -> Rc<Slot> {
+        let slot = Rc::new(Slot::default());
+        self.slots.borrow_mut().push(Rc::downgrade(&slot));
+        slot
+    }
+
+    fn look(&self, now: Instant) {
+        self.slots.borrow_mut().retain(|slot| match slot.upgrade() {
+            Some(slot) => {
+                slot.look(now);
+                true
+            }
+            None => false,
+        });
     }
 }
 
 /// Looks at all slots for ever.
-pub async fn watchdog(slots: Vec<Rc<Slot>>, timeout: Duration) {
+pub async fn watchdog(slots: Rc<Slots>, timeout: Duration) {
     let period = (timeout / 20).clamp(SHORTEST_LOOK, LONGEST_LOOK);
     loop {
         tokio::time::sleep(period).await;
-        let now = Instant::now();
-        slots.iter().for_each(|slot| slot.look(now));
+        slots.look(Instant::now());
     }
 }

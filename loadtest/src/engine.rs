@@ -1,165 +1,363 @@
-//! The run: threads, connections, who sends which message, and when it ends.
+//! The run: threads, what each of them does, and the main thread that looks on.
 //!
-//! Owns the closed loop. Each thread has one io_uring runtime and a share of the connections; each connection is a task
-//! that claims a message number, sends that message, and claims the next one when the reply is read (with PIPELINING:
-//! one ahead, since the next envelope goes out with the message's end).
-//!
-//! Invariants: a number is sent at most once as data. A message of which no data was sent yet stays with its connection
-//! and goes out on the next one; one whose data was begun and that got no reply counts as unanswered and is not repeated,
-//! because the server may have it. So accepted + refused + unanswered + unsent = `--messages`.
+//! Each thread has one io_uring runtime, a share of the connections and of the idle sessions; each connection is a task
+//! (see [`crate::session`]). The main thread flushes the log, takes the threads' intervals away every second, samples the
+//! server, and shows progress.
 //!
 //! # BUGS
 //! - Giving up waits for the replies that are outstanding, each up to `--timeout`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as Channel, channel};
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::client::{Answer, CLOSING, Connection, Delivered};
-use crate::deadline::{Slot, watchdog};
-use crate::message::{OwnPart, Tail};
-use crate::options::Plan;
-use crate::tally::{ErrorKind, Live, Tally, record};
-use crate::usage::{self, ProcessUsage};
+use crate::client::Connection;
+use crate::deadline::{Slot, Slots, watchdog};
+use crate::dispatch::Dispatcher;
+use crate::plan::Plan;
+use crate::scrape::{self, Change};
+use crate::series::{Point, Series};
+use crate::session::{Context, Sender, idle};
+use crate::tally::{Interval, Live, Tally};
+use crate::timer::Timer;
+use crate::usage::{self, Machine, Usage};
+use crate::verify::{Verdict, Verifier};
+use crate::view::{Snapshot, View};
 
 /// How often the log is flushed.
 const FLUSH: Duration = Duration::from_millis(50);
-/// How often progress is shown.
-const PROGRESS: Duration = Duration::from_secs(1);
-/// The first wait after an error; it doubles with each further one ...
-const FIRST_WAIT: Duration = Duration::from_millis(10);
-/// ... up to this.
-const LONGEST_WAIT: Duration = Duration::from_millis(200);
+/// How long a point of the series is, and how often progress is shown.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Idle sessions of a thread that are being opened at the same time.
+const IDLE_OPENERS: usize = 64;
+/// Sessions are numbered from here on in each thread, so that threads' sessions differ.
+const SESSIONS_OF_A_THREAD: u64 = 1 << 40;
 
 /// What came of a run.
 pub struct Outcome {
     /// All threads' counts.
     pub tally: Tally,
-    /// From the start to the last message's result.
+    /// When it began.
+    pub began: SystemTime,
+    /// From the start to the last message's result, or the end of `--duration`.
     pub elapsed: Duration,
     /// This process's CPU time for the run.
     pub own_cpu: Duration,
-    /// The server's use of the machine after the run, with `--pid`; `None` when it is gone.
-    pub server_after: Option<ProcessUsage>,
+    /// The CPU time of each sending thread, as a share of the time.
+    pub threads_busy: Vec<f64>,
+    /// The share of the time in which this machine's CPUs were busy.
+    pub machine_busy: Option<f64>,
+    /// The server's use of the machine, with `--pid`; `None` when it was not there at the start.
+    pub server: Option<ServerUse>,
+    /// How its metrics changed, with `--metrics`; or why they could not be read.
+    pub metrics: Option<Result<Vec<Change>, String>>,
+    /// What the topic holds, with `--verify`.
+    pub verify: Option<Verdict>,
+    /// The run over time.
+    pub series: Series,
     /// The run ended early because of `--max-errors`.
     pub gave_up: bool,
+    /// The run ended early because of a signal.
+    pub stopped: bool,
     /// The first error of writing the log.
     pub log_error: Option<String>,
 }
 
+/// The server's use of the machine.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerUse {
+    /// Before anything was opened.
+    pub before: Usage,
+    /// At the start of the run, behind the opening of idle sessions.
+    pub start: Usage,
+    /// The last that was seen.
+    pub end: Usage,
+    /// CPU time from start to end. A server that was started anew within the run counts with both processes if `--pid`
+    /// names an ancestor of both.
+    pub cpu: Duration,
+}
+
+/// What a thread gives back.
+struct ThreadResult {
+    tally: Tally,
+    busy: f64,
+}
+
+/// What the threads of a run share.
+struct Shared {
+    plan: Arc<Plan>,
+    live: Arc<Live>,
+    /// Behind the opening of idle sessions, and at the start.
+    barrier: Barrier,
+}
+
 /// Runs the plan to its end. The error is a text for the operator.
-pub fn run(plan: &Arc<Plan>) -> Result<Outcome, String> {
-    let live = Arc::new(Live::default());
-    let cpu_before = usage::own_cpu();
-    let started = Instant::now();
+pub fn run(plan: &Arc<Plan>, view: &mut View) -> Result<Outcome, String> {
+    let verifier = plan
+        .options
+        .verify
+        .then(|| Verifier::start(plan))
+        .transpose()?;
+    let count = plan.options.threads.min(plan.options.connections.max(1));
+    let shared = Arc::new(Shared {
+        plan: Arc::clone(plan),
+        live: Arc::default(),
+        barrier: Barrier::new(count as usize + 1),
+    });
+    let before = usage::of_trees(&plan.options.pid);
     let (sender, results) = channel();
-    let threads = plan.options.threads.min(plan.options.connections);
-    let mut handles = Vec::new();
-    for index in 0..threads {
-        let (plan, live, sender) = (Arc::clone(plan), Arc::clone(&live), sender.clone());
-        let connections = share(plan.options.connections, threads, index);
+    let (mut handles, mut intervals) = (Vec::new(), Vec::new());
+    for index in 0..count {
+        let interval = Arc::new(Mutex::new(Interval::new()));
+        intervals.push(Arc::clone(&interval));
+        let verify = verifier.as_ref().map(Verifier::sender);
+        let shared = Arc::clone(&shared);
+        let sender = sender.clone();
         let body = move || {
             // The receiver outlives all threads.
-            let _ = sender.send(run_thread(&plan, &live, connections));
+            let _ = sender.send(run_thread(&shared, interval, verify, index, count));
         };
         let named = thread::Builder::new().name(format!("load-{index}"));
         handles.push(
             named
                 .spawn(body)
-                .map_err(|error| format!("--threads {threads}: {error}"))?,
+                .map_err(|error| format!("--threads {count}: {error}"))?,
         );
     }
     drop(sender);
-    let tally = collect(plan, &live, &results, started)?;
-    for handle in handles {
+    watch(
+        &shared,
+        view,
+        Watched {
+            before,
+            results,
+            handles,
+            intervals,
+            verifier,
+        },
+    )
+}
+
+/// What the main thread looks on.
+struct Watched {
+    before: Option<Usage>,
+    results: Receiver<Result<ThreadResult, String>>,
+    handles: Vec<JoinHandle<()>>,
+    intervals: Vec<Arc<Mutex<Interval>>>,
+    verifier: Option<Verifier>,
+}
+
+/// The main thread's part: start, look on, sum up.
+fn watch(shared: &Shared, view: &mut View, watched: Watched) -> Result<Outcome, String> {
+    let (plan, live) = (&shared.plan, &shared.live);
+    shared.barrier.wait();
+    let metrics_before = plan.options.metrics.as_deref().map(scrape::read);
+    let start = usage::of_trees(&plan.options.pid);
+    let (cpu_before, machine_before) = (usage::own_cpu(), Machine::read());
+    let began = SystemTime::now();
+    let started = live.start();
+    shared.barrier.wait();
+    let mut collector = Collector::new(plan, started, watched.intervals, start);
+    let (tally, busy) = collector.collect(&watched.results, live, view)?;
+    for handle in watched.handles {
         handle
             .join()
             .map_err(|_| "a thread panicked; its message is above".to_owned())?;
     }
-    let finished = tally.last_result.unwrap_or_else(Instant::now);
+    let own_cpu = usage::own_cpu().saturating_sub(cpu_before);
+    let machine_busy = Machine::read()
+        .zip(machine_before)
+        .and_then(|(after, before)| after.busy_since(&before));
+    let elapsed = match plan.options.duration {
+        // A run that is bound by time took at least that, whenever its last message was.
+        Some(duration) if !live.is_over() => {
+            duration.max(tally.last_result.map_or(duration, |last| last - started))
+        }
+        _ => tally
+            .last_result
+            .map_or_else(|| started.elapsed(), |last| last - started),
+    };
+    view.finish();
+    let metrics = metrics_before.zip(plan.options.metrics.as_deref());
+    let verify = watched
+        .verifier
+        .map(|verifier| verifier.finish(&tally, plan.options.verify_wait, view));
     Ok(Outcome {
-        elapsed: finished.duration_since(started),
-        own_cpu: usage::own_cpu().saturating_sub(cpu_before),
-        server_after: plan.options.pid.and_then(|pid| usage::of_process(pid).ok()),
+        elapsed,
+        began,
+        own_cpu,
+        threads_busy: busy,
+        machine_busy,
+        server: collector.server_use(watched.before),
+        metrics: metrics.map(|(before, url)| Ok(scrape::changes(&before?, &scrape::read(url)?))),
+        verify: verify.transpose()?,
+        series: collector.series,
         gave_up: live.gave_up(),
+        stopped: crate::signals::stopped(),
         log_error: plan.log.as_ref().and_then(|log| log.finish()),
         tally,
     })
 }
 
-/// The connections of thread `index`: an even share, the first threads take one more each of the rest.
-fn share(connections: u32, threads: u32, index: u32) -> u32 {
-    connections / threads + u32::from(index < connections % threads)
+/// Takes the threads' intervals and samples the server, until all threads are done.
+struct Collector<'a> {
+    plan: &'a Plan,
+    started: Instant,
+    intervals: Vec<Arc<Mutex<Interval>>>,
+    series: Series,
+    total: Interval,
+    server_start: Option<Usage>,
+    server_last: Option<Usage>,
+    own_cpu_last: Duration,
+    taken: Instant,
 }
 
-/// Merges the threads' results as they end; meanwhile flushes the log and shows progress.
-fn collect(
-    plan: &Plan,
-    live: &Live,
-    results: &Receiver<Result<Tally, String>>,
-    started: Instant,
-) -> Result<Tally, String> {
-    let mut total = Tally::new();
-    let mut shown = (started, 0);
-    loop {
-        match results.recv_timeout(FLUSH) {
-            Ok(tally) => total.merge(&tally?),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Ok(total),
+impl<'a> Collector<'a> {
+    fn new(
+        plan: &'a Plan,
+        started: Instant,
+        intervals: Vec<Arc<Mutex<Interval>>>,
+        server: Option<Usage>,
+    ) -> Self {
+        Collector {
+            plan,
+            started,
+            intervals,
+            series: Series::default(),
+            total: Interval::new(),
+            server_start: server,
+            server_last: server,
+            own_cpu_last: usage::own_cpu(),
+            taken: started,
         }
-        if let Some(log) = &plan.log {
-            log.flush();
+    }
+
+    fn collect(
+        &mut self,
+        results: &Receiver<Result<ThreadResult, String>>,
+        live: &Live,
+        view: &mut View,
+    ) -> Result<(Tally, Vec<f64>), String> {
+        let (mut tally, mut busy) = (Tally::new(), Vec::new());
+        loop {
+            match results.recv_timeout(FLUSH) {
+                Ok(result) => {
+                    let result = result?;
+                    tally.merge(&result.tally);
+                    busy.push(result.busy);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.take(live, view);
+                    return Ok((tally, busy));
+                }
+            }
+            if let Some(log) = &self.plan.log {
+                log.flush();
+            }
+            if crate::signals::stopped() {
+                live.stop();
+            }
+            if self.taken.elapsed() >= INTERVAL {
+                self.take(live, view);
+            }
         }
+    }
+
+    /// One point of the series.
+    fn take(&mut self, live: &Live, view: &mut View) {
         let now = Instant::now();
-        if !plan.options.quiet && now.duration_since(shown.0) >= PROGRESS {
-            let [accepted, refused, errors] = live.counts();
-            let rate = (accepted - shown.1) as f64 / now.duration_since(shown.0).as_secs_f64();
-            let elapsed = now.duration_since(started).as_secs_f64();
-            eprintln!(
-                "{elapsed:.1} s  accepted {accepted}  refused {refused}  errors {errors}  {rate:.0} messages/s"
-            );
-            shown = (now, accepted);
+        let mut interval = Interval::new();
+        for shared in &self.intervals {
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            interval.merge(&shared);
+            shared.clear();
         }
+        self.total.merge(&interval);
+        let server = usage::of_trees(&self.plan.options.pid);
+        let server_cpu = server
+            .zip(self.server_last)
+            .map(|(now, last)| now.cpu.saturating_sub(last.cpu));
+        let own = usage::own_cpu();
+        self.series.push(Point {
+            end: now - self.started,
+            length: now - self.taken,
+            interval,
+            server,
+            server_cpu,
+            own_cpu: own.saturating_sub(self.own_cpu_last),
+        });
+        self.server_last = server.or(self.server_last);
+        (self.own_cpu_last, self.taken) = (own, now);
+        view.show(&Snapshot {
+            plan: self.plan,
+            elapsed: now - self.started,
+            series: &self.series,
+            total: &self.total,
+            gave_up: live.gave_up(),
+        });
+    }
+
+    fn server_use(&self, before: Option<Usage>) -> Option<ServerUse> {
+        let (start, end) = (self.server_start?, self.server_last?);
+        Some(ServerUse {
+            before: before?,
+            start,
+            end,
+            cpu: end.cpu.saturating_sub(start.cpu),
+        })
     }
 }
 
-/// One thread: its runtime with its share of the connections.
-fn run_thread(plan: &Arc<Plan>, live: &Arc<Live>, connections: u32) -> Result<Tally, String> {
-    let runtime = runtime(connections).map_err(|error| {
+/// The part of `whole` that falls to thread `index`: an even share, the first threads take one more each of the rest.
+fn share(whole: u32, threads: u32, index: u32) -> u32 {
+    whole / threads + u32::from(index < whole % threads)
+}
+
+/// One thread: its runtime with its share of the connections. It comes to the barrier whatever happens.
+fn run_thread(
+    shared: &Shared,
+    interval: Arc<Mutex<Interval>>,
+    verify: Option<Channel<crate::verify::Sent>>,
+    index: u32,
+    threads: u32,
+) -> Result<ThreadResult, String> {
+    let options = &shared.plan.options;
+    let connections = share(options.connections, threads, index);
+    let idle_sessions = share(options.idle, threads, index);
+    let runtime = runtime(connections + idle_sessions).map_err(|error| {
         format!(
             "io_uring: {error}; it needs Linux 6.0, kernel.io_uring_disabled = 0, and a container whose seccomp profile \
              allows io_uring"
         )
-    })?;
+    });
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            shared.barrier.wait();
+            shared.barrier.wait();
+            return Err(error);
+        }
+    };
     let tally = Rc::new(RefCell::new(Tally::new()));
-    let slots: Vec<Rc<Slot>> = (0..connections).map(|_| Rc::default()).collect();
-    runtime
-        .block_on(async {
-            let senders: Vec<_> = slots
-                .iter()
-                .map(|slot| Sender {
-                    plan: Arc::clone(plan),
-                    live: Arc::clone(live),
-                    tally: Rc::clone(&tally),
-                    slot: Rc::clone(slot),
-                    part: plan.template.own_part(),
-                    waits: 0,
-                })
-                .map(|sender| tokio_uring::spawn(sender.run()))
-                .collect();
-            tokio_uring::spawn(watchdog(slots, plan.timeout));
-            for sender in senders {
-                sender
-                    .await
-                    .map_err(|error| format!("a connection's task failed: {error}"))?;
-            }
-            Ok(())
-        })
-        .map(|()| tally.replace(Tally::new()))
+    let thread = Thread {
+        shared,
+        interval,
+        verify,
+        index,
+        threads,
+        connections,
+        idle_sessions,
+        tally: Rc::clone(&tally),
+    };
+    let busy = runtime.block_on(thread.run())?;
+    drop(runtime);
+    let tally = tally.replace(Tally::new());
+    Ok(ThreadResult { tally, busy })
 }
 
 /// A ring with room for a read, a write and a close of every connection.
@@ -175,245 +373,160 @@ fn runtime(connections: u32) -> io::Result<tokio_uring::Runtime> {
     tokio_uring::Runtime::new(tokio_uring::builder().entries(entries).uring_builder(&ring))
 }
 
-/// One connection after the other, always one at a time.
-struct Sender {
-    plan: Arc<Plan>,
-    live: Arc<Live>,
+/// What a thread is made of.
+struct Thread<'a> {
+    shared: &'a Shared,
+    interval: Arc<Mutex<Interval>>,
+    verify: Option<Channel<crate::verify::Sent>>,
+    index: u32,
+    threads: u32,
+    connections: u32,
+    idle_sessions: u32,
     tally: Rc<RefCell<Tally>>,
-    slot: Rc<Slot>,
-    part: OwnPart,
-    /// Errors since the last accepted message, for the back-off.
-    waits: u32,
 }
 
-/// How a connection ended: the message that was claimed and is still to be sent, and the error.
-type Ended = (Option<u64>, Result<(), ErrorKind>);
-
-/// What to do after a message. `held` is a message that was claimed and is still to be sent.
-enum After {
-    /// The next message, on this connection; the time when its envelope was sent, if it was.
-    Next(u64, Option<Instant>),
-    /// The end of the connection; the QUIT may have been sent with the message.
-    Quit { held: Option<u64>, sent: bool },
-    /// The connection is of no more use.
-    Failed { held: Option<u64>, kind: ErrorKind },
-}
-
-impl Sender {
-    async fn run(mut self) {
-        let mut next = self.claim();
-        while let Some(number) = next.take() {
-            let (held, result) = self.connection(number).await;
-            if let Err(kind) = result {
-                self.tally.borrow_mut().errors[kind as usize] += 1;
-                self.live.count_error(self.plan.options.max_errors);
-                if self.live.gave_up() {
-                    return;
-                }
-                let wait = FIRST_WAIT
-                    .saturating_mul(1 << self.waits.min(10))
-                    .min(LONGEST_WAIT);
-                self.waits += 1;
-                tokio::time::sleep(wait).await;
-            }
-            next = if self.live.gave_up() { None } else { held };
+impl Thread<'_> {
+    /// Everything, to the end; gives how busy this thread was.
+    async fn run(self) -> Result<f64, String> {
+        let shared = self.shared;
+        let options = &shared.plan.options;
+        let slots = Rc::new(Slots::default());
+        let guard = tokio_uring::spawn(watchdog(Rc::clone(&slots), options.timeout));
+        // The idle sessions' context never gives anything to do: its run has not begun.
+        let idle_context = self.context(Rc::clone(&slots), Instant::now(), None);
+        let idle_sessions = open_idle(&idle_context, self.idle_sessions).await;
+        shared.barrier.wait();
+        shared.barrier.wait();
+        let started = shared.live.start();
+        let cpu = usage::own_thread_cpu();
+        let context = self.context(slots, started, self.verify.clone());
+        self.send_all(&context).await?;
+        context.dispatcher.count_overdue();
+        while context.misbehaving.get() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-    }
-
-    fn claim(&self) -> Option<u64> {
-        self.live.claim(self.plan.options.messages)
-    }
-
-    /// Opens a connection and sends message `number` and more over it.
-    async fn connection(&mut self, number: u64) -> Ended {
-        let plan = Arc::clone(&self.plan);
-        let opened = Connection::open(
-            plan.address,
-            &plan.options.helo,
-            plan.timeout,
-            Rc::clone(&self.slot),
-            Rc::clone(&self.tally),
-        );
-        let (mut connection, banner_time) = match opened.await {
-            Ok(opened) => opened,
-            Err(kind) => return (Some(number), Err(kind)),
-        };
-        {
-            let mut tally = self.tally.borrow_mut();
-            tally.connections += 1;
-            record(&mut tally.banner_time, banner_time);
-        }
-        let pipelining = plan.pipelining() && connection.offers_pipelining();
-        let mut current = (number, None);
-        for sent in 1.. {
-            let stay = plan.options.per_connection == 0 || sent < plan.options.per_connection;
-            match self
-                .message(&mut connection, current, pipelining, stay)
-                .await
-            {
-                After::Next(number, envelope_sent) => current = (number, envelope_sent),
-                After::Quit { held, sent } => {
-                    connection.quit(sent).await;
-                    return (held, Ok(()));
-                }
-                After::Failed { held, kind } => return (held, Err(kind)),
+        if !idle_sessions.is_empty() {
+            while options.duration.is_some() && !context.dispatcher.is_over() {
+                tokio::time::sleep(FLUSH).await;
             }
         }
-        unreachable!("a connection ends before its messages have no number")
+        let busy = (usage::own_thread_cpu() - cpu).as_secs_f64()
+            / started.elapsed().as_secs_f64().max(1e-9);
+        shared.live.end_idle();
+        for (slot, task) in idle_sessions {
+            slot.shut_down();
+            task.await
+                .map_err(|error| format!("an idle session's task failed: {error}"))?;
+        }
+        guard.abort();
+        Ok(busy)
     }
 
-    /// One message, of which the envelope may have been sent already.
-    async fn message(
-        &mut self,
-        connection: &mut Connection,
-        (number, envelope_sent): (u64, Option<Instant>),
-        pipelining: bool,
-        stay: bool,
-    ) -> After {
-        let plan = Arc::clone(&self.plan);
-        let begun = envelope_sent.unwrap_or_else(Instant::now);
-        let answer = if pipelining {
-            if envelope_sent.is_none() {
-                connection.send_envelope(&plan.envelope).await;
-            }
-            connection.envelope_replies(&plan.envelope).await
+    fn context(
+        &self,
+        slots: Rc<Slots>,
+        started: Instant,
+        verify: Option<Channel<crate::verify::Sent>>,
+    ) -> Rc<Context> {
+        let shared = self.shared;
+        let timetable = shared
+            .plan
+            .timetable(self.index.into(), self.threads.into());
+        Rc::new(Context {
+            plan: Arc::clone(&shared.plan),
+            live: Arc::clone(&shared.live),
+            tally: Rc::clone(&self.tally),
+            interval: Arc::clone(&self.interval),
+            dispatcher: Dispatcher::new(
+                timetable,
+                started,
+                Arc::clone(&shared.live),
+                Rc::clone(&self.tally),
+            ),
+            slots,
+            sessions: Cell::new(u64::from(self.index) * SESSIONS_OF_A_THREAD),
+            misbehaving: Cell::new(0),
+            verify,
+        })
+    }
+
+    /// All senders, to their ends.
+    async fn send_all(&self, context: &Rc<Context>) -> Result<(), String> {
+        let plan = &context.plan;
+        let pacer = if plan.is_open_loop() {
+            let mut timer = Timer::new().map_err(|error| format!("timer: {error}"))?;
+            let context = Rc::clone(context);
+            Some(tokio_uring::spawn(async move {
+                context.dispatcher.pace(&mut timer).await
+            }))
         } else {
-            connection.envelope_step_by_step(&plan.envelope).await
+            None
         };
-        match answer {
-            Err(kind) => After::Failed {
-                held: Some(number),
-                kind,
-            },
-            Ok(Answer::Go { recipients_refused }) => {
-                self.tally.borrow_mut().recipients_refused += recipients_refused;
-                self.data(connection, number, begun, pipelining, stay).await
-            }
-            Ok(Answer::Void(code)) => {
-                self.count_refused(code);
-                match connection.deliver_nothing().await {
-                    Ok(CLOSING) => After::Failed {
-                        held: self.claim(),
-                        kind: ErrorKind::Shutdown,
-                    },
-                    Ok(_) => self.proceed(stay),
-                    Err(kind) => After::Failed {
-                        held: self.claim(),
-                        kind,
-                    },
+        let mut senders = Vec::new();
+        for number in 0..self.connections {
+            // In the closed loop connections come one by one over the ramp.
+            let place = number * self.threads + self.index;
+            let share = f64::from(place) / f64::from(plan.options.connections);
+            let delay = if plan.is_open_loop() {
+                Duration::ZERO
+            } else {
+                plan.options.ramp.mul_f64(share)
+            };
+            senders.push(tokio_uring::spawn(
+                Sender::new(Rc::clone(context), place.into()).run(delay),
+            ));
+        }
+        for sender in senders {
+            sender
+                .await
+                .map_err(|error| format!("a connection's task failed: {error}"))?;
+        }
+        if let Some(pacer) = pacer {
+            let result = pacer
+                .await
+                .map_err(|error| format!("the pacer failed: {error}"))?;
+            result.map_err(|error| format!("timer: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens idle sessions, some at a time, and leaves each to a task of its own.
+async fn open_idle(
+    context: &Rc<Context>,
+    count: u32,
+) -> Vec<(Rc<Slot>, tokio::task::JoinHandle<()>)> {
+    let opened = Rc::new(RefCell::new(Vec::with_capacity(count as usize)));
+    let left = Rc::new(Cell::new(count));
+    let openers: Vec<_> = (0..IDLE_OPENERS.min(count as usize))
+        .map(|_| {
+            let (context, opened, left) =
+                (Rc::clone(context), Rc::clone(&opened), Rc::clone(&left));
+            tokio_uring::spawn(async move {
+                while left.get() > 0 && !crate::signals::stopped() {
+                    left.set(left.get() - 1);
+                    let slot = context.slots.add();
+                    let session = context.next_session();
+                    let profile = context.plan.profile(session);
+                    let dial = context.dial(profile, session);
+                    match Connection::open(&dial, Rc::clone(&slot), Rc::clone(&context.tally)).await
+                    {
+                        Ok(connection) => {
+                            context.tally.borrow_mut().idle_opened += 1;
+                            let task = idle(Rc::clone(&context), Rc::clone(&slot), connection);
+                            opened.borrow_mut().push((slot, tokio_uring::spawn(task)));
+                        }
+                        Err(kind) => context.count_error(kind),
+                    }
                 }
-            }
-            Ok(Answer::Refused(code)) => {
-                self.count_refused(code);
-                let reset = if code == CLOSING {
-                    Err(ErrorKind::Shutdown)
-                } else {
-                    connection.reset().await
-                };
-                match reset {
-                    Ok(()) => self.proceed(stay),
-                    Err(kind) => After::Failed {
-                        held: self.claim(),
-                        kind,
-                    },
-                }
-            }
-        }
+            })
+        })
+        .collect();
+    for opener in openers {
+        // A task that fails shows in what it did not open.
+        let _ = opener.await;
     }
-
-    /// After a message whose reply was awaited with nothing sent behind it.
-    fn proceed(&self, stay: bool) -> After {
-        match self.claim() {
-            Some(number) if stay => After::Next(number, None),
-            held => After::Quit { held, sent: false },
-        }
-    }
-
-    /// The message itself, with what follows it.
-    async fn data(
-        &mut self,
-        connection: &mut Connection,
-        number: u64,
-        begun: Instant,
-        pipelining: bool,
-        stay: bool,
-    ) -> After {
-        let plan = Arc::clone(&self.plan);
-        // Claimed ahead only where the next envelope goes out with this message.
-        let ahead = if pipelining { self.claim() } else { None };
-        let tail = match ahead {
-            _ if !pipelining => Tail::Nothing,
-            Some(_) if stay => Tail::Envelope,
-            _ => Tail::Quit,
-        };
-        let delivered = match connection
-            .deliver(&plan.template, &mut self.part, number, tail)
-            .await
-        {
-            Ok(delivered) => delivered,
-            Err(kind) => {
-                self.count_unanswered();
-                return After::Failed {
-                    held: ahead.or_else(|| self.claim()),
-                    kind,
-                };
-            }
-        };
-        self.count_delivered(connection, begun, &delivered);
-        match (delivered.code, tail, ahead) {
-            (CLOSING, ..) => After::Failed {
-                held: ahead.or_else(|| self.claim()),
-                kind: ErrorKind::Shutdown,
-            },
-            (300..400, ..) => After::Failed {
-                held: ahead.or_else(|| self.claim()),
-                kind: ErrorKind::Protocol,
-            },
-            (_, Tail::Envelope, Some(next)) => After::Next(next, Some(delivered.last_octet)),
-            (_, Tail::Quit, held) => After::Quit { held, sent: true },
-            _ => self.proceed(stay),
-        }
-    }
-
-    /// Counts a final reply by what it says.
-    fn count_delivered(&mut self, connection: &Connection, begun: Instant, delivered: &Delivered) {
-        match delivered.code {
-            200..300 => {
-                if let Some(log) = &self.plan.log {
-                    log.append(
-                        self.plan.template.message_id(&self.part),
-                        connection.reply_text(),
-                    );
-                }
-                self.waits = 0;
-                self.live.count_accepted();
-                self.tally.borrow_mut().accepted += 1;
-            }
-            400..600 => self.count_refused(delivered.code),
-            _ => return self.count_unanswered(),
-        }
-        let mut tally = self.tally.borrow_mut();
-        record(
-            &mut tally.reply_time,
-            delivered.answered - delivered.last_octet,
-        );
-        record(&mut tally.transaction_time, delivered.answered - begun);
-        tally.last_result = Some(delivered.answered);
-    }
-
-    fn count_refused(&self, code: u16) {
-        self.live.count_refused();
-        let mut tally = self.tally.borrow_mut();
-        tally.refused += 1;
-        tally.refused_by[usize::from(code)] += 1;
-        tally.last_result = Some(Instant::now());
-    }
-
-    fn count_unanswered(&self) {
-        let mut tally = self.tally.borrow_mut();
-        tally.unanswered += 1;
-        tally.last_result = Some(Instant::now());
-    }
+    opened.take()
 }
 
 #[cfg(test)]

@@ -1,82 +1,139 @@
 //! `ringpost-loadtest`: a load tester for any SMTP server.
 //!
-//! It keeps a number of SMTP connections busy in a closed loop (a connection sends its next message as soon as the
-//! last one was answered), checks every reply, and reports rates, percentiles and the CPU time of both sides.
+//! It sends messages at a constant rate with intended start times (open loop, no coordinated omission) or as fast as the
+//! server answers (closed loop), checks every reply, can read back what the server put into Kafka, and reports rates,
+//! percentiles of each phase and the CPU time of both sides.
 //!
 //! | file | subject |
 //! |---|---|
-//! | [`options`] | the command line: every option, its range, what an operator gets wrong |
-//! | [`message`] | the message: exact size, transparency, the parts that connections share |
-//! | [`reply`] | the bytes of a server's replies, cut anywhere, become codes and texts |
-//! | [`client`] | one SMTP connection: greeting, envelope, message, end |
-//! | [`deadline`] | time limits that never abandon a read that the kernel holds |
-//! | [`engine`] | threads and connections, who sends which message, when to stop |
-//! | [`tally`] | what is counted and measured, in fixed memory |
-//! | [`accepted_log`] | the file of the accepted messages |
-//! | [`usage`] | CPU time and memory, of this process and of the server's |
-//! | [`report`] | the result, as text and as JSON |
+//! | [`options`], [`shape`], [`units`] | the command line, and how values are written |
+//! | [`plan`] | what comes of it: checked, resolved, ready |
+//! | [`content`] | the messages: generated or from files, their sizes, the fields that name them, their wire form |
+//! | [`schedule`], [`dispatch`], [`timer`] | when messages are meant to start, and who takes the next one |
+//! | [`client`], [`reply`], [`deadline`] | one SMTP connection: the dialogue, the replies' bytes, time limits |
+//! | [`session`] | a task that sends one message after the other, connection after connection |
+//! | [`misbehave`] | clients that misbehave |
+//! | [`engine`] | threads, and the main thread that looks on |
+//! | [`tally`], [`series`], [`usage`], [`scrape`] | what is counted and measured, in fixed memory |
+//! | [`verify`] | reads the topic back |
+//! | [`report`], [`assertion`], [`view`] | the result; bounds on it; what is shown meanwhile |
+//! | [`search`], [`compare`] | many runs: the highest rate, two servers in turn |
+//! | [`sink`] | a server that takes everything |
 //!
-//! Exit status: 0 when every message was accepted, 1 when some were not or the run failed, 2 for wrong usage.
-//!
-//! # BUGS
-//! - Closed loop only: a server that slows down is offered less load, so the percentiles of a saturated server
-//!   understate what independent senders would see (coordinated omission).
-//! - No TLS, no authentication, no BDAT, no SMTPUTF8.
-//! - A signal ends it without a report.
+//! Exit status: 0 when the run is as it should be, 1 when it is not or failed, 2 for wrong usage.
 
 mod accepted_log;
+mod assertion;
 mod client;
+mod compare;
+mod content;
 mod deadline;
+mod dispatch;
 mod engine;
-mod message;
+mod misbehave;
 mod options;
+mod plan;
 mod reply;
 mod report;
+mod schedule;
+mod scrape;
+mod search;
+mod series;
+mod session;
+mod shape;
+mod signals;
+mod sink;
 mod tally;
+mod timer;
+mod units;
 mod usage;
+mod verify;
+mod view;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
 
-use options::{Options, Plan};
+use options::Options;
+use plan::Plan;
+use report::Report;
+use view::View;
 
-/// The run failed, or not every message was accepted.
-const EXIT_NOT_ALL: u8 = 1;
+/// The run failed, or is not as it should be.
+const EXIT_FAILED: u8 = 1;
 /// The command line asks for what cannot be done.
 const EXIT_USAGE: u8 = 2;
 
+/// Why there is no result.
+pub enum Failure {
+    /// The command line asks for what cannot be done.
+    Usage(String),
+    /// Something did not work.
+    Run(String),
+}
+
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let json = options.json;
-    let plan = match Plan::new(options) {
-        Ok(plan) => Arc::new(plan),
-        Err(message) => {
-            eprintln!("ringpost-loadtest: {message}");
-            return ExitCode::from(EXIT_USAGE);
-        }
+    let words: Vec<String> = std::env::args().collect();
+    let result = match words.get(1).map(String::as_str) {
+        Some("sink") => sink::main(&words[1..]),
+        Some("compare") => compare::main(&words[1..]),
+        _ => load(Options::parse()),
     };
-    let outcome = match engine::run(&plan) {
-        Ok(outcome) => outcome,
-        Err(message) => {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_FAILED),
+        Err(Failure::Usage(message)) => {
             eprintln!("ringpost-loadtest: {message}");
-            return ExitCode::from(EXIT_NOT_ALL);
+            ExitCode::from(EXIT_USAGE)
         }
-    };
-    let report = report::Report::new(&plan, &outcome);
-    if json {
+        Err(Failure::Run(message)) => {
+            eprintln!("ringpost-loadtest: {message}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+/// One run, or a search; whether it is as it should be.
+fn load(options: Options) -> Result<bool, Failure> {
+    signals::watch().map_err(Failure::Run)?;
+    let mut view = View::new(options.quiet, options.plain);
+    if options.search.is_some() {
+        return search::main(options, &mut view);
+    }
+    let plan = Arc::new(Plan::new(options).map_err(Failure::Usage)?);
+    let outcome = engine::run(&plan, &mut view).map_err(Failure::Run)?;
+    let report = Report::new(&plan, &outcome);
+    write_out(&plan.options, &report)?;
+    if let Some(error) = &outcome.log_error {
+        return Err(Failure::Run(error.clone()));
+    }
+    Ok(report.passed)
+}
+
+/// Writes the report in the forms that were asked for.
+fn write_out(options: &Options, report: &Report) -> Result<(), Failure> {
+    if options.json {
         println!("{}", report.to_json());
     } else {
-        print!("{}", report.to_text());
+        print!("{}", report::text::text(report));
     }
-    if let Some(error) = &outcome.log_error {
-        eprintln!("ringpost-loadtest: {error}");
-        return ExitCode::from(EXIT_NOT_ALL);
+    if let Some(path) = &options.json_file {
+        write_file("--json-file", path, &(report.to_json() + "\n"))?;
     }
-    if report.all_accepted() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(EXIT_NOT_ALL)
+    if let Some(path) = &options.html {
+        write_file("--html", path, &report::html::page(report))?;
     }
+    Ok(())
+}
+
+/// Writes a whole file.
+pub fn write_file(option: &str, path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(|error| {
+        Failure::Run(format!(
+            "{option} {}: {error}; give a file that can be written",
+            path.display()
+        ))
+    })
 }

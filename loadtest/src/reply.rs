@@ -94,12 +94,16 @@ impl ReplyReader {
         &self.text
     }
 
-    /// Appends bytes as a read would.
-    #[cfg(test)]
-    fn append(&mut self, bytes: &[u8]) {
+    /// Appends bytes that did not come by a read into the buffer, as those of TLS. The buffer may grow by them.
+    pub fn append(&mut self, bytes: &[u8]) {
         let mut buffer = self.lend();
         buffer.extend_from_slice(bytes);
         self.give_back(buffer);
+    }
+
+    /// Whether a reply, or part of one, waits.
+    pub fn is_empty(&self) -> bool {
+        self.parsed == self.bytes.len()
     }
 }
 

@@ -1,19 +1,23 @@
 //! What is counted and measured, in memory that does not grow with the run.
 //!
-//! Each thread has a [`Tally`] of its own, merged at the end; [`Live`] holds the few numbers that threads share while they
-//! run: for the progress line, and for giving up. Must not know sockets or how results are shown.
+//! Each thread has a [`Tally`] of its own, merged at the end, and an [`Interval`] that the main thread takes away every
+//! second; [`Live`] holds the few numbers that threads share while they run. Must not know sockets or how results are shown.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::misbehave::Misdeeds;
+
 /// Longest time that a histogram tells apart, in microseconds: one hour. Longer ones count as this.
 const LONGEST: u64 = 3_600_000_000;
-/// Significant decimal digits of a histogram.
+/// Significant decimal digits of a histogram of the whole run, and of one interval.
 const DIGITS: u8 = 3;
+const INTERVAL_DIGITS: u8 = 2;
 /// Reply codes are below this.
-const CODES: usize = 600;
+pub const CODES: usize = 600;
 
 /// What went wrong, besides refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +26,10 @@ pub enum ErrorKind {
     Connect,
     /// The banner or the answer to EHLO was not positive.
     Greeting,
+    /// No encrypted connection.
+    Tls,
+    /// The server does not offer what the shape asks for.
+    Unsupported,
     /// The server closed or reset the connection in the middle of a dialogue.
     Closed,
     /// The server said 421 and is about to close.
@@ -36,9 +44,11 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All kinds with their names in reports, in the order of their numbers.
-    pub const ALL: [(ErrorKind, &'static str); 7] = [
+    pub const ALL: [(ErrorKind, &'static str); 9] = [
         (ErrorKind::Connect, "connect"),
         (ErrorKind::Greeting, "greeting"),
+        (ErrorKind::Tls, "tls"),
+        (ErrorKind::Unsupported, "unsupported"),
         (ErrorKind::Closed, "closed"),
         (ErrorKind::Shutdown, "shutdown"),
         (ErrorKind::Timeout, "timeout"),
@@ -47,30 +57,77 @@ impl ErrorKind {
     ];
 }
 
+/// A part of a message's way that is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// TCP connects.
+    Connect,
+    /// From the connection (behind TLS, if implicit) to the banner.
+    Banner,
+    /// The TLS handshake, STARTTLS included.
+    Tls,
+    /// From EHLO to its reply.
+    Ehlo,
+    /// From MAIL to 354, or to the last reply to RCPT with BDAT.
+    Envelope,
+    /// From just before the write of a message's last octet to its final reply.
+    Reply,
+    /// From the intended start (closed loop: from the actual one) to the final reply.
+    Whole,
+    /// How late this program began a message for which a connection was free.
+    StartLag,
+}
+
+impl Phase {
+    /// All phases with their names in reports, in the order of their numbers.
+    pub const ALL: [(Phase, &'static str); 8] = [
+        (Phase::Connect, "connect"),
+        (Phase::Banner, "banner"),
+        (Phase::Tls, "tls"),
+        (Phase::Ehlo, "ehlo"),
+        (Phase::Envelope, "envelope"),
+        (Phase::Reply, "reply"),
+        (Phase::Whole, "whole"),
+        (Phase::StartLag, "start_lag"),
+    ];
+}
+
 /// One thread's counts.
 pub struct Tally {
     /// Messages that got a positive reply.
     pub accepted: u64,
+    /// Octets of those, before transparency.
+    pub accepted_octets: u64,
     /// Messages that got 4xx or 5xx to a command or to the data.
     pub refused: u64,
     /// Messages of which data was sent and no final reply read: the server may have them or not.
     pub unanswered: u64,
+    /// Messages that were meant to start by the end of an open-loop run and did not.
+    pub overdue: u64,
+    /// Messages that had to wait for a free connection.
+    pub waited: u64,
     /// Recipients refused within messages that went on without them.
     pub recipients_refused: u64,
-    /// Connections that were greeted.
+    /// Connections that were greeted, idle ones and misbehaving ones not included.
     pub connections: u64,
+    /// TLS handshakes, and those of them that were resumed.
+    pub handshakes: u64,
+    /// Handshakes that resumed an earlier session.
+    pub resumed: u64,
+    /// Idle sessions that were opened.
+    pub idle_opened: u64,
+    /// Idle sessions that the server ended before the run did.
+    pub idle_closed: u64,
     /// Errors by [`ErrorKind`].
     pub errors: [u64; ErrorKind::ALL.len()],
     /// Every reply by code.
     pub replies: [u64; CODES],
     /// Refused messages by the code that refused them.
     pub refused_by: [u64; CODES],
-    /// Microseconds from the last octet of a message to its final reply.
-    pub reply_time: Histogram<u64>,
-    /// Microseconds from MAIL to the final reply.
-    pub transaction_time: Histogram<u64>,
-    /// Microseconds from connecting to the banner.
-    pub banner_time: Histogram<u64>,
+    /// Microseconds by [`Phase`].
+    pub phases: [Histogram<u64>; Phase::ALL.len()],
+    /// What came of messages that misbehaved.
+    pub misdeeds: Misdeeds,
     /// When the last message was answered or lost.
     pub last_result: Option<Instant>,
 }
@@ -78,22 +135,24 @@ pub struct Tally {
 impl Tally {
     /// All zero.
     pub fn new() -> Tally {
-        let histogram = || {
-            Histogram::new_with_bounds(1, LONGEST, DIGITS)
-                .expect("constant bounds that fit each other")
-        };
         Tally {
             accepted: 0,
+            accepted_octets: 0,
             refused: 0,
             unanswered: 0,
+            overdue: 0,
+            waited: 0,
             recipients_refused: 0,
             connections: 0,
+            handshakes: 0,
+            resumed: 0,
+            idle_opened: 0,
+            idle_closed: 0,
             errors: [0; ErrorKind::ALL.len()],
             replies: [0; CODES],
             refused_by: [0; CODES],
-            reply_time: histogram(),
-            transaction_time: histogram(),
-            banner_time: histogram(),
+            phases: std::array::from_fn(|_| histogram(DIGITS)),
+            misdeeds: Misdeeds::default(),
             last_result: None,
         }
     }
@@ -106,20 +165,24 @@ impl Tally {
                 .for_each(|(into, from)| *into += from)
         };
         self.accepted += other.accepted;
+        self.accepted_octets += other.accepted_octets;
         self.refused += other.refused;
         self.unanswered += other.unanswered;
+        self.overdue += other.overdue;
+        self.waited += other.waited;
         self.recipients_refused += other.recipients_refused;
         self.connections += other.connections;
+        self.handshakes += other.handshakes;
+        self.resumed += other.resumed;
+        self.idle_opened += other.idle_opened;
+        self.idle_closed += other.idle_closed;
         add(&mut self.errors, &other.errors);
         add(&mut self.replies, &other.replies);
         add(&mut self.refused_by, &other.refused_by);
-        for (into, from) in [
-            (&mut self.reply_time, &other.reply_time),
-            (&mut self.transaction_time, &other.transaction_time),
-            (&mut self.banner_time, &other.banner_time),
-        ] {
+        for (into, from) in self.phases.iter_mut().zip(&other.phases) {
             into.add(from).expect("histograms of the same bounds");
         }
+        self.misdeeds.merge(&other.misdeeds);
         self.last_result = self.last_result.max(other.last_result);
     }
 
@@ -127,6 +190,60 @@ impl Tally {
     pub fn errors_total(&self) -> u64 {
         self.errors.iter().sum()
     }
+
+    /// Records a time.
+    pub fn record(&mut self, phase: Phase, time: Duration) {
+        record(&mut self.phases[phase as usize], time);
+    }
+
+    /// The times of a phase.
+    pub fn phase(&self, phase: Phase) -> &Histogram<u64> {
+        &self.phases[phase as usize]
+    }
+}
+
+/// What happened in one thread since the main thread last looked.
+pub struct Interval {
+    /// Accepted messages.
+    pub accepted: u64,
+    /// Refused messages.
+    pub refused: u64,
+    /// Errors, and messages without an answer.
+    pub errors: u64,
+    /// Microseconds from the intended start to the final reply.
+    pub whole: Histogram<u64>,
+}
+
+impl Interval {
+    /// All zero.
+    pub fn new() -> Interval {
+        Interval {
+            accepted: 0,
+            refused: 0,
+            errors: 0,
+            whole: histogram(INTERVAL_DIGITS),
+        }
+    }
+
+    /// Adds another interval's counts.
+    pub fn merge(&mut self, other: &Interval) {
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+        self.errors += other.errors;
+        self.whole
+            .add(&other.whole)
+            .expect("histograms of the same bounds");
+    }
+
+    /// Back to zero, in the same memory.
+    pub fn clear(&mut self) {
+        (self.accepted, self.refused, self.errors) = (0, 0, 0);
+        self.whole.reset();
+    }
+}
+
+fn histogram(digits: u8) -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LONGEST, digits).expect("constant bounds that fit each other")
 }
 
 /// Records a time in microseconds.
@@ -138,38 +255,37 @@ pub fn record(histogram: &mut Histogram<u64>, time: Duration) {
 #[derive(Default)]
 pub struct Live {
     next: AtomicU64,
-    accepted: AtomicU64,
-    refused: AtomicU64,
-    errors: AtomicU64,
     errors_in_a_row: AtomicU64,
     gave_up: AtomicBool,
+    stopped: AtomicBool,
+    idle_over: AtomicBool,
+    started: OnceLock<Instant>,
 }
 
 impl Live {
-    /// The number of the next message, from 1; `None` when all are given out or the run was given up.
+    /// The beginning of the run: the moment of the first call.
+    pub fn start(&self) -> Instant {
+        *self.started.get_or_init(Instant::now)
+    }
+
+    /// The number of the next message, from 1; `None` when all are given out.
     pub fn claim(&self, messages: u64) -> Option<u64> {
-        if self.gave_up() {
-            return None;
-        }
         let number = self.next.fetch_add(1, Ordering::Relaxed) + 1;
         (number <= messages).then_some(number)
     }
 
     /// A message was accepted.
     pub fn count_accepted(&self) {
-        self.accepted.fetch_add(1, Ordering::Relaxed);
-        self.errors_in_a_row.store(0, Ordering::Relaxed);
-    }
-
-    /// A message was refused.
-    pub fn count_refused(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        // Mostly a read: a write would send the line from core to core with every message.
+        if self.errors_in_a_row.load(Ordering::Relaxed) != 0 {
+            self.errors_in_a_row.store(0, Ordering::Relaxed);
+        }
     }
 
     /// An error happened; more than `most` in a row end the run.
-    pub fn count_error(&self, most: u64) {
-        self.errors.fetch_add(1, Ordering::Relaxed);
-        if self.errors_in_a_row.fetch_add(1, Ordering::Relaxed) + 1 > most {
+    pub fn count_error(&self, most: Option<u64>) {
+        let in_a_row = self.errors_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        if most.is_some_and(|most| in_a_row > most) {
             self.gave_up.store(true, Ordering::Relaxed);
         }
     }
@@ -179,9 +295,24 @@ impl Live {
         self.gave_up.load(Ordering::Relaxed)
     }
 
-    /// Accepted, refused, errors so far.
-    pub fn counts(&self) -> [u64; 3] {
-        [&self.accepted, &self.refused, &self.errors].map(|count| count.load(Ordering::Relaxed))
+    /// Asks all threads to begin nothing more.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Idle sessions are about to be ended by this side.
+    pub fn end_idle(&self) {
+        self.idle_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether idle sessions end by this side.
+    pub fn is_idle_over(&self) -> bool {
+        self.idle_over.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing more is to begin, for a signal or for too many errors.
+    pub fn is_over(&self) -> bool {
+        self.gave_up() || self.stopped.load(Ordering::Relaxed)
     }
 }
 
@@ -190,9 +321,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn error_kinds_are_listed_in_the_order_of_their_numbers() {
+    fn kinds_and_phases_are_listed_in_the_order_of_their_numbers() {
         for (number, (kind, _)) in ErrorKind::ALL.iter().enumerate() {
             assert_eq!(*kind as usize, number);
+        }
+        for (number, (phase, _)) in Phase::ALL.iter().enumerate() {
+            assert_eq!(*phase as usize, number);
         }
     }
 
@@ -208,14 +342,14 @@ mod tests {
     fn only_errors_without_a_success_between_them_give_up() {
         let live = Live::default();
         for _ in 0..3 {
-            live.count_error(2);
-            live.count_error(2);
+            live.count_error(Some(2));
+            live.count_error(Some(2));
             live.count_accepted();
         }
-        assert!(!live.gave_up());
-        (0..3).for_each(|_| live.count_error(2));
-        assert!(live.gave_up());
-        assert_eq!(live.claim(10), None);
+        (0..9).for_each(|_| live.count_error(None));
+        assert!(!live.gave_up() && !live.is_over());
+        live.count_error(Some(2));
+        assert!(live.gave_up() && live.is_over());
     }
 
     #[test]
@@ -226,14 +360,14 @@ mod tests {
         two.accepted = 3;
         two.errors[ErrorKind::Timeout as usize] = 4;
         two.refused_by[451] = 5;
-        record(&mut one.reply_time, Duration::from_micros(10));
-        record(&mut two.reply_time, Duration::from_secs(2 * 3600));
+        one.record(Phase::Reply, Duration::from_micros(10));
+        two.record(Phase::Reply, Duration::from_secs(2 * 3600));
         one.merge(&two);
         assert_eq!(
             (one.accepted, one.errors_total(), one.refused_by[451]),
             (5, 4, 5)
         );
-        assert_eq!(one.reply_time.len(), 2);
-        assert!(one.reply_time.max() >= LONGEST);
+        assert_eq!(one.phase(Phase::Reply).len(), 2);
+        assert!(one.phase(Phase::Reply).max() >= LONGEST);
     }
 }

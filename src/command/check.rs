@@ -17,7 +17,7 @@ use jiff::{Timestamp, ToSpan};
 
 use super::open_files;
 use super::serve::{Options, failed};
-use crate::config::{Brokers, Config, Kafka, certificate};
+use crate::config::{Brokers, Config, Kafka, certificate, recipients};
 use crate::limits::RECORD_OVERHEAD_OCTETS;
 use crate::net::probe;
 use crate::sink::topic::{self, TopicInfo, TopicSettings, Trouble};
@@ -77,6 +77,9 @@ pub fn run(options: &Options) -> ExitCode {
     print(io_uring());
     print(open_file_limit(&config));
     print(tls(&config, Timestamp::now()));
+    for line in lists(&config) {
+        print(line);
+    }
     for line in kafka(&config) {
         print(line);
     }
@@ -145,6 +148,25 @@ fn tls(config: &Config, now: Timestamp) -> Line {
         NAME,
         format!("{path} fits its key and is valid until {until}"),
     )
+}
+
+fn lists(config: &Config) -> Vec<Line> {
+    const NAME: &str = "lists";
+    let count = config.recipients.lists.len();
+    if count == 0 {
+        let text = "recipients.lists is not set: every recipient at recipients.domains is taken";
+        return vec![(Verdict::Skipped, NAME, text.to_owned())];
+    }
+    match recipients::load(&config.recipients) {
+        Ok(taken) => {
+            let text = format!("{} recipients on {count} lists", taken.listed());
+            vec![(Verdict::Ok, NAME, text)]
+        }
+        Err(problems) => problems
+            .lines()
+            .map(|problem| (Verdict::Failed, NAME, problem.to_owned()))
+            .collect(),
+    }
 }
 
 fn kafka(config: &Config) -> Vec<Line> {

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-mod format;
+pub mod format;
 mod output;
 mod reader;
 

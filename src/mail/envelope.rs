@@ -1,29 +1,127 @@
-//! The envelope of one mail: what the SMTP transaction said, apart from the message itself.
+//! The envelope of one mail: what the SMTP transaction said, apart from the message itself. A view of the session's own
+//! transaction, so that nothing of it is copied before it is in a record.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 
+use crate::smtp::address::Mailbox;
 use crate::smtp::parameter::Body;
+use crate::smtp::state::Transaction;
+
+/// A client's address, with its texts made once per connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    address: SocketAddr,
+    /// `192.0.2.1:4711`, `[2001:db8::1]:4711`.
+    text: String,
+    /// `[192.0.2.1]`, `[IPv6:2001:db8::1]` (RFC 5321 4.1.3).
+    literal: String,
+}
+
+impl Client {
+    /// The texts of this address.
+    pub fn new(address: SocketAddr) -> Self {
+        let (mut text, mut literal) = (String::with_capacity(24), String::with_capacity(24));
+        let written = write!(text, "{address}").and_then(|()| match address.ip() {
+            IpAddr::V4(address) => write!(literal, "[{address}]"),
+            IpAddr::V6(address) => write!(literal, "[IPv6:{address}]"),
+        });
+        written.expect("a String takes all text");
+        Self {
+            address,
+            text,
+            literal,
+        }
+    }
+
+    /// Address and port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// As in the record's header `smtp_client`.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// As in the Received field.
+    pub fn literal(&self) -> &str {
+        &self.literal
+    }
+
+    /// The address without its port.
+    pub fn ip_text(&self) -> &str {
+        let ip = self.text.rsplit_once(':').map_or("", |(ip, _)| ip);
+        ip.trim_start_matches('[').trim_end_matches(']')
+    }
+}
 
 /// What a record says of the transaction that brought its message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Envelope<'a> {
     /// The reverse-path without brackets; empty for the null reverse-path.
-    pub reverse_path: String,
-    /// The accepted forward-paths without brackets, in the order of their RCPT commands; never empty.
-    pub recipients: Vec<String>,
+    pub reverse_path: &'a str,
+    /// The accepted forward-paths, in the order of their RCPT commands; never empty.
+    pub recipients: &'a [Mailbox],
     /// The name of HELO or EHLO.
-    pub helo: String,
-    /// Address and port of the client.
-    pub client: SocketAddr,
+    pub helo: &'a str,
+    /// The client.
+    pub client: &'a Client,
     /// The keyword of RFC 3848 or RFC 6531: `SMTP`, `ESMTP`, `ESMTPS`, `UTF8SMTP`, `UTF8SMTPS`.
     pub protocol: &'static str,
     /// TLS version and cipher suite; `None` in clear.
-    pub tls: Option<Arc<str>>,
-    /// Whether the message holds a bare CR or a bare LF. Looked for in DATA alone.
-    pub bare_newlines: bool,
+    pub tls: Option<&'a str>,
     /// BODY= of MAIL.
     pub body: Body,
     /// Whether SMTPUTF8 was given.
     pub smtputf8: bool,
+}
+
+impl<'a> Envelope<'a> {
+    /// The envelope of a transaction.
+    pub fn of(transaction: &'a Transaction, client: &'a Client, tls: Option<&'a str>) -> Self {
+        let smtputf8 = transaction.parameters.smtputf8;
+        let protocol = match (smtputf8, transaction.hello.extended, tls) {
+            (true, _, None) => "UTF8SMTP",
+            (true, _, Some(_)) => "UTF8SMTPS",
+            (false, true, None) => "ESMTP",
+            (false, true, Some(_)) => "ESMTPS",
+            (false, false, _) => "SMTP",
+        };
+        let reverse_path = transaction.reverse_path.as_ref();
+        Self {
+            reverse_path: reverse_path.map_or("", Mailbox::as_str),
+            recipients: &transaction.recipients,
+            helo: &transaction.hello.name,
+            client,
+            protocol,
+            tls,
+            body: transaction.parameters.body.unwrap_or_default(),
+            smtputf8,
+        }
+    }
+
+    /// The first recipient.
+    pub fn first_recipient(&self) -> &'a str {
+        self.recipients.first().map_or("", Mailbox::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Client;
+
+    #[test]
+    fn a_client_has_its_texts() {
+        let v4 = Client::new("192.0.2.1:4711".parse().unwrap());
+        assert_eq!(
+            (v4.text(), v4.literal(), v4.ip_text()),
+            ("192.0.2.1:4711", "[192.0.2.1]", "192.0.2.1")
+        );
+        let v6 = Client::new("[2001:db8::1]:4711".parse().unwrap());
+        assert_eq!(
+            (v6.text(), v6.literal(), v6.ip_text()),
+            ("[2001:db8::1]:4711", "[IPv6:2001:db8::1]", "2001:db8::1")
+        );
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns: what a record of version 1 holds. Must not know: sockets, clocks, Kafka's client.
 
+pub mod date;
 pub mod envelope;
 pub mod id;
 pub mod record;

@@ -2,7 +2,8 @@
 //!
 //! Owns: the layout. Must not know: how a record is produced or read.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
+use std::ops::Range;
 
 use bytes::BytesMut;
 
@@ -13,15 +14,15 @@ use crate::config::RecordKey;
 /// `ce_type` of every record.
 pub const CE_TYPE: &str = "io.ringpost.mail.received.v1";
 
-/// A record ready to be produced.
-#[derive(Debug)]
+/// A record ready to be produced. Its key and headers share one buffer, and [`Record::clear`] keeps the memory for the
+/// next.
+#[derive(Debug, Default)]
 pub struct Record {
     /// The message, with the trace field in front if there is one. Filled by the kernel; nobody copies it again.
     pub value: BytesMut,
-    /// The key, if the configuration asks for one.
-    pub key: Option<Vec<u8>>,
-    /// Headers in their order; `smtp_to` stands once per recipient.
-    pub headers: Vec<(&'static str, Vec<u8>)>,
+    octets: Vec<u8>,
+    key: Option<Range<usize>>,
+    headers: Vec<(&'static str, Range<usize>)>,
 }
 
 /// What a record needs beside the envelope and the value.
@@ -32,81 +33,110 @@ pub struct Stamp<'a> {
     /// This server's name.
     pub hostname: &'a str,
     /// RFC 3339 time of receipt.
-    pub time: &'a str,
+    pub time: &'a [u8],
     /// Octets of the message as received, the trace field not counted.
     pub size: u64,
+    /// Whether the message holds a bare CR or a bare LF. Looked for in DATA alone.
+    pub bare_newlines: bool,
     /// What the key is made of.
     pub key: RecordKey,
 }
 
 impl Record {
-    /// Builds the record of a message.
-    pub fn new(envelope: &Envelope, stamp: Stamp<'_>, value: BytesMut) -> Self {
+    /// Fills an empty record for a message.
+    ///
+    /// # Panics
+    /// If it is not empty.
+    pub fn fill(&mut self, envelope: &Envelope<'_>, stamp: Stamp<'_>, value: BytesMut) {
+        assert!(self.headers.is_empty(), "a record is filled once");
+        self.value = value;
+        self.set_key(envelope, stamp.key);
         let content_type = if envelope.smtputf8 {
             "message/global"
         } else {
             "message/rfc822"
         };
-        let mut headers: Vec<(&'static str, Vec<u8>)> =
-            Vec::with_capacity(14 + envelope.recipients.len());
-        let mut push = |name, value: &str| headers.push((name, value.as_bytes().to_vec()));
-        push("content-type", content_type);
-        push("ce_specversion", "1.0");
-        push("ce_id", stamp.id.text().as_str());
-        push("ce_source", &format!("//{}", stamp.hostname));
-        push("ce_type", CE_TYPE);
-        push("ce_time", stamp.time);
-        push("smtp_from", &envelope.reverse_path);
-        for recipient in &envelope.recipients {
-            push("smtp_to", recipient);
+        self.push("content-type", content_type.as_bytes());
+        self.push("ce_specversion", b"1.0");
+        self.push("ce_id", stamp.id.text().as_str().as_bytes());
+        self.write("ce_source", |octets| {
+            octets.extend_from_slice(b"//");
+            octets.extend_from_slice(stamp.hostname.as_bytes());
+        });
+        self.push("ce_type", CE_TYPE.as_bytes());
+        self.push("ce_time", stamp.time);
+        self.push("smtp_from", envelope.reverse_path.as_bytes());
+        for recipient in envelope.recipients {
+            self.push("smtp_to", recipient.as_str().as_bytes());
         }
-        push("smtp_helo", &envelope.helo);
-        push("smtp_client", &display(envelope.client));
-        push("smtp_protocol", envelope.protocol);
-        if let Some(tls) = &envelope.tls {
-            push("smtp_tls", tls);
+        self.push("smtp_helo", envelope.helo.as_bytes());
+        self.push("smtp_client", envelope.client.text().as_bytes());
+        self.push("smtp_protocol", envelope.protocol.as_bytes());
+        if let Some(tls) = envelope.tls {
+            self.push("smtp_tls", tls.as_bytes());
         }
-        push("smtp_body", envelope.body.keyword());
-        push("smtp_size", &display(stamp.size));
-        if envelope.bare_newlines {
-            push("smtp_bare_newlines", "true");
-        }
-        Self {
-            value,
-            key: key(envelope, stamp.key),
-            headers,
+        self.push("smtp_body", envelope.body.keyword().as_bytes());
+        self.write("smtp_size", |octets| {
+            write!(octets, "{}", stamp.size).expect("a Vec takes all octets");
+        });
+        if stamp.bare_newlines {
+            self.push("smtp_bare_newlines", b"true");
         }
     }
 
-    /// Octets that the record takes in Kafka, an upper estimate of its framing included.
-    pub fn octets(&self) -> usize {
-        let headers: usize = self
-            .headers
+    /// Empties it and keeps its memory; the value, which is somebody else's, is given out.
+    pub fn clear(&mut self) -> BytesMut {
+        self.octets.clear();
+        self.headers.clear();
+        self.key = None;
+        std::mem::take(&mut self.value)
+    }
+
+    /// The key, if the configuration asks for one.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.key.clone().map(|range| &self.octets[range])
+    }
+
+    /// Headers in their order; `smtp_to` stands once per recipient.
+    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'static str, &[u8])> {
+        self.headers
             .iter()
-            .map(|(name, value)| name.len() + value.len() + 10)
-            .sum();
-        self.value.len() + headers + self.key.as_ref().map_or(0, Vec::len) + 100
+            .map(|(name, range)| (*name, &self.octets[range.clone()]))
     }
-}
 
-fn display(value: impl std::fmt::Display) -> String {
-    let mut text = String::with_capacity(24);
-    write!(text, "{value}").expect("a String takes all text");
-    text
-}
+    /// Adds a header.
+    pub fn push(&mut self, name: &'static str, value: &[u8]) {
+        self.write(name, |octets| octets.extend_from_slice(value));
+    }
 
-fn key(envelope: &Envelope, key: RecordKey) -> Option<Vec<u8>> {
-    let recipient = || envelope.recipients.first().map_or("", String::as_str);
-    match key {
-        RecordKey::None => None,
-        RecordKey::Recipient => Some(recipient().as_bytes().to_vec()),
-        RecordKey::RecipientDomain => {
-            let domain = recipient()
-                .rsplit_once('@')
-                .map_or("", |(_, domain)| domain);
-            Some(domain.to_ascii_lowercase().into_bytes())
+    fn write(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        let from = self.octets.len();
+        write(&mut self.octets);
+        self.headers.push((name, from..self.octets.len()));
+    }
+
+    fn set_key(&mut self, envelope: &Envelope<'_>, key: RecordKey) {
+        let from = self.octets.len();
+        match key {
+            RecordKey::None => return,
+            RecordKey::Recipient => self.octets.extend(envelope.first_recipient().bytes()),
+            RecordKey::RecipientDomain => {
+                let recipient = envelope.first_recipient();
+                let domain = recipient.rsplit_once('@').map_or("", |(_, domain)| domain);
+                self.octets
+                    .extend(domain.bytes().map(|octet| octet.to_ascii_lowercase()));
+            }
+            RecordKey::Sender => self.octets.extend(envelope.reverse_path.bytes()),
+            RecordKey::ClientIp => self.octets.extend(envelope.client.ip_text().bytes()),
         }
-        RecordKey::Sender => Some(envelope.reverse_path.as_bytes().to_vec()),
-        RecordKey::ClientIp => Some(display(envelope.client.ip()).into_bytes()),
+        self.key = Some(from..self.octets.len());
+    }
+
+    /// A key for a record that was not made of an envelope.
+    pub fn keyed(mut self, key: &[u8]) -> Self {
+        let from = self.octets.len();
+        self.octets.extend_from_slice(key);
+        self.key = Some(from..self.octets.len());
+        self
     }
 }

@@ -2,23 +2,37 @@
 //!
 //! Owns: its form. Must not know: the clock; the date comes in as text.
 
-use std::net::IpAddr;
+use bytes::BytesMut;
 
 use super::envelope::Envelope;
 use super::id::QueueId;
 
-/// The field of one mail, CRLF at its end. `date` is in the form of RFC 5322 3.3.
-pub fn received(envelope: &Envelope, hostname: &str, id: QueueId, date: &str) -> String {
-    let address = match envelope.client.ip() {
-        IpAddr::V4(address) => format!("[{address}]"),
-        IpAddr::V6(address) => format!("[IPv6:{address}]"),
-    };
-    let receiver = match envelope.recipients.as_slice() {
-        [one] => format!("\r\n\tfor <{one}>"),
-        _ => String::new(),
-    };
-    let Envelope { helo, protocol, .. } = envelope;
-    format!(
-        "Received: from {helo} ({address})\r\n\tby {hostname} with {protocol} id {id}{receiver};\r\n\t{date}\r\n"
-    )
+/// Writes the field of one mail to the end of `body`, CRLF at its end. `date` is in the form of RFC 5322 3.3.
+pub fn write(
+    body: &mut BytesMut,
+    envelope: &Envelope<'_>,
+    hostname: &str,
+    id: QueueId,
+    date: &str,
+) {
+    let id = id.text();
+    let mut put = |text: &str| body.extend_from_slice(text.as_bytes());
+    put("Received: from ");
+    put(envelope.helo);
+    put(" (");
+    put(envelope.client.literal());
+    put(")\r\n\tby ");
+    put(hostname);
+    put(" with ");
+    put(envelope.protocol);
+    put(" id ");
+    put(id.as_str());
+    if let [one] = envelope.recipients {
+        put("\r\n\tfor <");
+        put(one.as_str());
+        put(">");
+    }
+    put(";\r\n\t");
+    put(date);
+    put("\r\n");
 }

@@ -32,12 +32,22 @@ impl Budget {
         }
     }
 
+    /// Charges a message with a buffer of `octets`, if there is room and nobody waits for it.
+    pub fn admit_now(&mut self, octets: usize) -> bool {
+        let room = self.waiting.is_empty() && self.has_room(octets);
+        if room {
+            self.messages += 1;
+            self.octets += octets;
+        }
+        room
+    }
+
     /// Charges a message with a buffer of `octets`, if there is room and nobody waited before `waiter`; else `waiter`
     /// waits, in its place. Who was admitted out of the queue is to wake [`Budget::next`]: one release may make room for
     /// several.
     pub fn admit(&mut self, waiter: Waiter, octets: usize) -> bool {
         let first = self.waiting.front().is_none_or(|&front| front == waiter);
-        let room = self.messages < self.messages_most && octets <= self.octets_most - self.octets;
+        let room = self.has_room(octets);
         if first && room {
             self.messages += 1;
             self.octets += octets;
@@ -46,6 +56,10 @@ impl Budget {
             self.waiting.push_back(waiter);
         }
         first && room
+    }
+
+    fn has_room(&self, octets: usize) -> bool {
+        self.messages < self.messages_most && octets <= self.octets_most - self.octets
     }
 
     /// Charges `octets` more for a message that was admitted, if there is room.
@@ -77,9 +91,19 @@ impl Budget {
         self.waiting.retain(|&other| other != waiter);
     }
 
+    /// Octets that are not charged.
+    pub fn octets_left(&self) -> usize {
+        self.octets_most - self.octets
+    }
+
     /// Messages charged.
     pub fn messages(&self) -> usize {
         self.messages
+    }
+
+    /// Octets charged.
+    pub fn octets(&self) -> usize {
+        self.octets
     }
 }
 
@@ -96,6 +120,16 @@ mod tests {
         budget.release(60);
         budget.release(40);
         assert_eq!(budget.messages(), 0);
+    }
+
+    #[test]
+    fn who_does_not_queue_does_not_overtake() {
+        let mut budget = Budget::new(2, 100);
+        assert!(budget.admit_now(60) && !budget.admit_now(50) && budget.next().is_none());
+        assert!(!budget.admit(7, 50));
+        assert!(!budget.admit_now(10), "somebody waits");
+        budget.release(60);
+        assert!(budget.admit(7, 50) && budget.admit_now(10));
     }
 
     #[test]

@@ -1,30 +1,42 @@
 //! Buffers of bodies, used again: memory that the kernel has given once need not be asked for, filled with zeros and given
 //! back for each message, which for a large one costs as much as its octets themselves.
 //!
-//! Owns: buffers that no message has now, by size. Must not know: the budget; who takes a buffer has charged it.
+//! Owns: buffers that no message has now, by size. Must not know: who has charged what; the bound comes in.
 //!
-//! Invariants: every capacity is a power of two; what is kept is never more than the bound.
+//! Invariants: every capacity is a power of two; what is kept is never more than the bound that was told last.
 
 use bytes::BytesMut;
 
 use crate::limits::BODY_INITIAL_OCTETS;
 
 /// See the module. One per worker.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Buffers {
     /// `sizes[n]` holds buffers of [`BODY_INITIAL_OCTETS`] times two to the power of n.
     sizes: Vec<Vec<BytesMut>>,
     kept: usize,
-    most: usize,
 }
 
 impl Buffers {
-    /// Keeps up to `most` octets.
-    pub fn new(most: usize) -> Self {
+    /// Keeps none yet.
+    pub fn new() -> Self {
         Self {
             sizes: Vec::new(),
             kept: 0,
-            most,
+        }
+    }
+
+    /// Octets that are kept.
+    pub fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// Frees buffers, the largest first, until no more than `most` octets are kept.
+    pub fn shrink(&mut self, most: usize) {
+        for (place, buffers) in self.sizes.iter_mut().enumerate().rev() {
+            while self.kept > most && buffers.pop().is_some() {
+                self.kept -= BODY_INITIAL_OCTETS << place;
+            }
         }
     }
 
@@ -51,9 +63,9 @@ impl Buffers {
         buffer
     }
 
-    /// Takes a buffer back, or frees it where enough are kept. One without memory stands for a buffer that was lost to a
+    /// Takes a buffer back, or frees it where `most` octets are kept. One without memory stands for a buffer that was lost to a
     /// panic.
-    pub fn give_back(&mut self, mut buffer: BytesMut) {
+    pub fn give_back(&mut self, mut buffer: BytesMut, most: usize) {
         let capacity = buffer.capacity();
         if capacity == 0 {
             return;
@@ -63,7 +75,7 @@ impl Buffers {
             Self::capacity(capacity),
             "a buffer comes back as it was taken"
         );
-        if self.kept + capacity > self.most {
+        if self.kept + capacity > most {
             return;
         }
         buffer.clear();
@@ -88,7 +100,7 @@ mod tests {
 
     #[test]
     fn buffers_are_used_again_and_no_more_are_kept_than_may_be() {
-        let mut buffers = Buffers::new(3 * BODY_INITIAL_OCTETS);
+        let (mut buffers, most) = (Buffers::new(), 3 * BODY_INITIAL_OCTETS);
         let capacity = Buffers::capacity(1);
         let mut first = buffers.take(capacity);
         first.extend_from_slice(b"a message");
@@ -97,12 +109,15 @@ mod tests {
         let third = buffers.take(capacity);
         assert_eq!(large.capacity(), 2 * capacity);
         for buffer in [first, large, third] {
-            buffers.give_back(buffer);
+            buffers.give_back(buffer, most);
         }
         assert_eq!(buffers.kept, 3 * capacity, "the third was freed");
         let again = buffers.take(capacity);
         assert_eq!((again.as_ptr(), again.len()), (memory, 0));
-        buffers.take(2 * capacity);
-        assert_eq!(buffers.kept, 0);
+        buffers.give_back(again, most);
+        buffers.shrink(most - 1);
+        assert_eq!(buffers.kept(), capacity, "the largest goes first");
+        buffers.take(capacity);
+        assert_eq!(buffers.kept(), 0);
     }
 }

@@ -20,8 +20,10 @@ use super::clock::Clock;
 use super::rules::{Published, Rules, View};
 use super::transport::Transport;
 use crate::config::RecordKey;
-use crate::limits::{BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS};
+use crate::limits::{BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS, RECORDS_KEPT};
+use crate::mail::date::Dates;
 use crate::mail::id::Generator;
+use crate::mail::record::Record;
 use crate::sink::ledger::{Ledger, Waiter};
 use crate::sink::{Outcome, Report, Sink, Ticket};
 use crate::smtp::policy::Policy;
@@ -179,12 +181,17 @@ pub struct Hub {
     pub ids: RefCell<Generator>,
     /// Bodies' buffers that no message has now.
     pub buffers: RefCell<Buffers>,
+    /// Dates as texts.
+    pub dates: RefCell<Dates>,
     /// Tells the time.
     pub clock: Box<dyn Clock>,
     /// Where commands are read to; nobody holds it across a wait.
     pub scratch: RefCell<Box<[u8]>>,
     rules: View<Rules>,
     slots: RefCell<Slab<Rc<Slot>>>,
+    /// Empty records, kept for their memory. A record's box goes to librdkafka and comes back with its report.
+    #[allow(clippy::vec_box, reason = "the box is what is kept")]
+    records: RefCell<Vec<Box<Record>>>,
 }
 
 impl Hub {
@@ -202,7 +209,9 @@ impl Hub {
             ledger: RefCell::new(ledger),
             budget: RefCell::new(budget),
             ids: RefCell::new(ids),
-            buffers: RefCell::new(Buffers::new(BUFFERS_KEPT_OCTETS)),
+            dates: RefCell::default(),
+            records: RefCell::default(),
+            buffers: RefCell::default(),
             clock,
             scratch: RefCell::new(vec![0; COMMAND_BUFFER_OCTETS].into_boxed_slice()),
             slots: RefCell::new(Slab::new()),
@@ -232,10 +241,42 @@ impl Hub {
 
     /// Gives a message's buffer and charge back, and wakes who waits for room.
     pub fn release(&self, body: BytesMut, octets: usize) {
-        self.buffers.borrow_mut().give_back(body);
         self.shared.metrics.in_flight(-1, -(octets as i64));
         self.budget.borrow_mut().release(octets);
+        self.keep(body);
         self.wake_next();
+    }
+
+    /// A buffer of this capacity, which has been charged. What is charged and what is kept are together never more than the
+    /// budget.
+    pub fn take_buffer(&self, capacity: usize) -> BytesMut {
+        let mut buffers = self.buffers.borrow_mut();
+        let buffer = buffers.take(capacity);
+        buffers.shrink(self.budget.borrow().octets_left());
+        buffer
+    }
+
+    /// Keeps a buffer that is charged no longer.
+    pub fn keep(&self, buffer: BytesMut) {
+        let left = self.budget.borrow().octets_left();
+        self.buffers.borrow_mut().give_back(buffer, left);
+    }
+
+    /// An empty record.
+    pub fn take_record(&self) -> Box<Record> {
+        self.records.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a record back that is in flight no longer, and its buffer and charge with it.
+    pub fn give_back(&self, mut record: Box<Record>) {
+        let body = record.clear();
+        let octets = body.capacity();
+        let mut kept = self.records.borrow_mut();
+        if kept.len() < RECORDS_KEPT {
+            kept.push(record);
+        }
+        drop(kept);
+        self.release(body, octets);
     }
 
     /// Lets who has waited longest for room look again.
@@ -249,9 +290,7 @@ impl Hub {
     /// A delivery report came.
     pub fn report(&self, report: Report) {
         let waiter = self.ledger.borrow_mut().close(report.ticket);
-        let body = report.record.value;
-        let octets = body.capacity();
-        self.release(body, octets);
+        self.give_back(report.record);
         match waiter.and_then(|waiter| self.slots.borrow().get(waiter).cloned()) {
             Some(slot) => {
                 slot.outcome.set(Some((report.ticket, report.outcome)));
@@ -261,8 +300,15 @@ impl Hub {
         }
     }
 
-    /// Interrupts the connections whose deadline has passed; the earliest deadline of the others.
+    /// Interrupts the connections whose deadline has passed; the earliest deadline of the others. Frees some of the buffers
+    /// that a burst has left behind.
     pub fn sweep(&self, now: Instant) -> Option<Instant> {
+        let mut buffers = self.buffers.borrow_mut();
+        let spare = buffers.kept().saturating_sub(BUFFERS_KEPT_OCTETS);
+        if spare > 0 {
+            buffers.shrink(BUFFERS_KEPT_OCTETS + spare / 2);
+        }
+        drop(buffers);
         let mut earliest: Option<Instant> = None;
         for (_, slot) in &*self.slots.borrow() {
             let deadline = slot.deadline.get();

@@ -344,14 +344,11 @@ mod tests {
     }
 
     fn record(text: &str) -> Box<Record> {
-        Box::new(Record {
-            value: BytesMut::from(text),
-            key: Some(Vec::new()),
-            headers: vec![
-                ("ce_id", text.as_bytes().to_vec()),
-                ("smtp_from", Vec::new()),
-            ],
-        })
+        let mut record = Record::default().keyed(b"");
+        record.value = BytesMut::from(text);
+        record.push("ce_id", text.as_bytes());
+        record.push("smtp_from", b"");
+        Box::new(record)
     }
 
     fn ticket(number: u32, workers: u32) -> Ticket {
@@ -448,12 +445,11 @@ mod tests {
         let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
         let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 1);
         let octets: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
-        let sent = Box::new(Record {
-            value: BytesMut::from(&octets[..]),
-            key: Some(b"key".to_vec()),
-            headers: vec![("smtp_to", b"a".to_vec()), ("smtp_to", Vec::new())],
-        });
-        started.sink.submit(ticket(0, 1), sent);
+        let mut sent = Record::default().keyed(b"key");
+        sent.value = BytesMut::from(&octets[..]);
+        sent.push("smtp_to", b"a");
+        sent.push("smtp_to", b"");
+        started.sink.submit(ticket(0, 1), Box::new(sent));
         let batch = started.reports[0].recv_timeout(PATIENCE).unwrap();
         assert_eq!(batch[0].outcome, Outcome::Stored);
         let consumer: BaseConsumer = ClientConfig::new()

@@ -149,11 +149,9 @@ mod tests {
     }
 
     fn record(octets: usize) -> Record {
-        Record {
-            value: BytesMut::zeroed(octets),
-            key: None,
-            headers: Vec::new(),
-        }
+        let mut record = Record::default();
+        record.value = BytesMut::zeroed(octets);
+        record
     }
 
     #[test]

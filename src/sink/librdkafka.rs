@@ -335,7 +335,7 @@ unsafe fn arguments(
             size: data.len(),
         },
     };
-    let key = match &record.key {
+    let key = match record.key() {
         Some(key) => memory(key),
         None => ffi::rd_kafka_vu_s__bindgen_ty_1 {
             mem: ffi::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 {
@@ -378,9 +378,9 @@ impl Headers {
     /// Copies a record's headers; `None` if librdkafka does not take one.
     fn new(record: &Record) -> Option<Self> {
         // SAFETY: makes an empty list.
-        let list = unsafe { ffi::rd_kafka_headers_new(record.headers.len()) };
+        let list = unsafe { ffi::rd_kafka_headers_new(record.headers().len()) };
         let list = Self(NonNull::new(list)?);
-        for (name, value) in &record.headers {
+        for (name, value) in record.headers() {
             // SAFETY: the list lives and is ours; name and value are memory of the lengths given, copied by the call.
             // No Rust slice is longer than isize::MAX.
             let code = unsafe {

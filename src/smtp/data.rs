@@ -22,13 +22,7 @@
 //! before the dot belongs to the message; every other octet goes through unchanged, bare CR and bare LF and NUL among
 //! them; the result does not depend on how the octets were cut.
 
-use std::sync::LazyLock;
-
-use memchr::memmem;
-
-/// The only place inside a line where something can happen: the next line starts with a dot.
-static LINE_WITH_DOT: LazyLock<memmem::Finder<'static>> =
-    LazyLock::new(|| memmem::Finder::new(b"\r\n."));
+use super::scan::{Scan, scan};
 
 /// What precedes the next octet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,17 +52,25 @@ pub struct Decoded {
 #[derive(Debug)]
 pub struct Decoder {
     place: Place,
+    bare_newlines: bool,
 }
 
 impl Default for Decoder {
     fn default() -> Self {
         Self {
             place: Place::LineStart,
+            bare_newlines: false,
         }
     }
 }
 
 impl Decoder {
+    /// Whether a CR or LF that is not half of a CRLF is in the message so far: what other software may take for the end of a
+    /// line, and so what smuggling is made of (CVE-2023-51764 and its kin). A CR at the end is judged with what follows.
+    pub fn bare_newlines(&self) -> bool {
+        self.bare_newlines
+    }
+
     /// Decodes `piece` in place.
     pub fn decode(&mut self, piece: &mut [u8]) -> Decoded {
         let (mut read, mut write) = (0, 0);
@@ -110,7 +112,9 @@ impl Decoder {
     /// The number of octets from inside a line that can be kept at once, up to and including the next CRLF that a dot
     /// follows, or all of them; leaves `place` behind them.
     fn run(&mut self, rest: &[u8]) -> usize {
-        if let Some(at) = LINE_WITH_DOT.find(rest) {
+        let Scan { dot, bare } = scan(rest);
+        self.bare_newlines |= bare || rest.first() == Some(&b'\n');
+        if let Some(at) = dot {
             self.place = Place::LineStart;
             return at + 2;
         }
@@ -123,19 +127,17 @@ impl Decoder {
     }
 
     fn step(&mut self, octet: u8) -> Step {
+        use Place::{Inside, LineStart, SawCr, SawDot, SawDotCr};
         let (place, step) = match (self.place, octet) {
-            (Place::LineStart, b'.') => (Place::SawDot, Step::Drop),
-            (Place::SawDot, b'\r') => (Place::SawDotCr, Step::Keep),
-            (Place::SawDotCr, b'\n') => (Place::LineStart, Step::End),
-            (Place::SawCr, b'\n') => (Place::LineStart, Step::Keep),
-            (Place::LineStart | Place::Inside | Place::SawCr | Place::SawDotCr, b'\r') => {
-                (Place::SawCr, Step::Keep)
-            }
-            (
-                Place::LineStart | Place::Inside | Place::SawCr | Place::SawDot | Place::SawDotCr,
-                _,
-            ) => (Place::Inside, Step::Keep),
+            (LineStart, b'.') => (SawDot, Step::Drop),
+            (SawDot, b'\r') => (SawDotCr, Step::Keep),
+            (SawDotCr, b'\n') => (LineStart, Step::End),
+            (SawCr, b'\n') => (LineStart, Step::Keep),
+            (LineStart | Inside | SawCr | SawDotCr, b'\r') => (SawCr, Step::Keep),
+            (LineStart | Inside | SawCr | SawDot | SawDotCr, _) => (Inside, Step::Keep),
         };
+        let behind_cr = matches!(self.place, SawCr | SawDotCr);
+        self.bare_newlines |= behind_cr != (octet == b'\n');
         self.place = place;
         step
     }
@@ -145,64 +147,6 @@ enum Step {
     Keep,
     Drop,
     End,
-}
-
-/// Watches the message for a CR or LF that is not half of a CRLF: what other software may take for the end of a line, and
-/// so what smuggling is made of (CVE-2023-51764 and its kin).
-#[derive(Debug)]
-pub struct BareNewlines {
-    /// The last octet of what was looked at; at first the LF of the DATA command.
-    last: u8,
-    seen: bool,
-}
-
-impl Default for BareNewlines {
-    fn default() -> Self {
-        Self {
-            last: b'\n',
-            seen: false,
-        }
-    }
-}
-
-impl BareNewlines {
-    /// Looks at the next decoded octets; whether a bare CR or a bare LF has been seen so far. A CR at the end is judged
-    /// with what follows it; the message's own last CR, which [`Decoded::retracted`] takes back, is never judged.
-    pub fn look(&mut self, piece: &[u8]) -> bool {
-        if let (false, Some(&first), Some(&last)) = (self.seen, piece.first(), piece.last()) {
-            let across = (self.last == b'\r') != (first == b'\n');
-            self.last = last;
-            self.seen = across || holds_bare_newline(piece);
-        }
-        self.seen
-    }
-
-    /// Whether one was seen.
-    pub fn seen(&self) -> bool {
-        self.seen
-    }
-}
-
-/// Octets that one round of [`holds_bare_newline`] looks at before it decides: enough for the compiler to use the widest
-/// registers, and few enough to stop early.
-const BARE_NEWLINE_ROUND: usize = 1024;
-
-fn holds_bare_newline(piece: &[u8]) -> bool {
-    let pairs = piece.len().saturating_sub(1);
-    let (before, after) = (&piece[..pairs], &piece[piece.len() - pairs..]);
-    let rounds = before
-        .chunks(BARE_NEWLINE_ROUND)
-        .zip(after.chunks(BARE_NEWLINE_ROUND));
-    for (before, after) in rounds {
-        // No branch inside: the sum of the comparisons of a round is one SIMD loop.
-        let bare = before.iter().zip(after).fold(0_u8, |found, (&one, &next)| {
-            found | u8::from((one == b'\r') != (next == b'\n'))
-        });
-        if bare != 0 {
-            return true;
-        }
-    }
-    false
 }
 
 /// The specification of [`Decoder`], as naive as can be: the message and the number of octets of `input` that belong to
@@ -344,23 +288,16 @@ mod tests {
             let (message, consumed) = oracle(&input).expect("the data ends");
             let expected = has_bare_newline(&message);
             for cut in 0..=consumed {
-                let (mut decoder, mut watch) = (Decoder::default(), BareNewlines::default());
-                let mut found = false;
+                let mut decoder = Decoder::default();
                 for piece in [&input[..cut], &input[cut..consumed]] {
-                    let mut piece = piece.to_vec();
-                    let decoded = decoder.decode(&mut piece);
-                    found |= watch.look(&piece[..decoded.kept]);
+                    decoder.decode(&mut piece.to_vec());
                 }
-                assert_eq!(found, expected, "{} cut at {cut}", input.escape_ascii());
-            }
-        }
-        let mut long = vec![b'x'; 5000];
-        assert!(!BareNewlines::default().look(&long));
-        for at in [0, 1, 1022, 1023, 1024, 1025, 4998] {
-            for octet in [b'\r', b'\n'] {
-                let before = std::mem::replace(&mut long[at], octet);
-                assert!(BareNewlines::default().look(&long), "{at}");
-                long[at] = before;
+                assert_eq!(
+                    decoder.bare_newlines(),
+                    expected,
+                    "{} cut at {cut}",
+                    input.escape_ascii()
+                );
             }
         }
     }

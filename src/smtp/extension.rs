@@ -54,19 +54,19 @@ pub const EXTENSIONS: [Extension; 9] = [
         keyword: "CHUNKING",
         source: "RFC 3030",
         meaning: "BDAT: a message in chunks of known size, which are not looked through",
-        held_by: "tests/session.rs: chunks_say_the_same_however_they_are_cut",
+        held_by: "tests/dialogues/chunks.smtp",
     },
     Extension {
         keyword: "BINARYMIME",
         source: "RFC 3030",
         meaning: "any octets, by BDAT alone",
-        held_by: "tests/session.rs: chunks_say_the_same_however_they_are_cut",
+        held_by: "tests/dialogues/binarymime-needs-chunks.smtp",
     },
     Extension {
         keyword: "LIMITS",
         source: "RFC 9422",
         meaning: "RCPTMAX is `limits.recipients`, MAILMAX is `limits.session_messages`",
-        held_by: "tests/session.rs: sessions_have_their_limits",
+        held_by: "tests/dialogues/limits-are-told.smtp",
     },
     Extension {
         keyword: "STARTTLS",

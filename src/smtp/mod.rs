@@ -15,6 +15,7 @@
 //! | `address` | paths, mailboxes, domains (RFC 5321 4.1.2, RFC 6531) |
 //! | `parameter` | the parameters of MAIL and RCPT |
 //! | `data` | transparency and the end of the data (RFC 5321 4.5.2, 4.1.1.4) |
+//! | `scan` | the one loop over the octets of the data |
 //! | `extension` | the one table of what EHLO offers |
 //! | `refusal` | the one table of refusals: reply, enhanced status code, metric label |
 //! | `reply` | reply lines |
@@ -39,5 +40,6 @@ pub mod policy;
 pub mod rate;
 pub mod refusal;
 pub mod reply;
+mod scan;
 pub mod session;
 pub mod state;

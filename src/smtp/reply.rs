@@ -42,10 +42,24 @@ impl Replies {
         self.finish(start);
     }
 
+    /// The same for a text that needs no formatting, as most have.
+    pub fn text(&mut self, code: u16, enhanced: &str, text: &str) {
+        let start = self.octets.len();
+        let digit = |divisor: u16| b'0' + (code / divisor % 10) as u8;
+        let code = [digit(100), digit(10), digit(1), b' '];
+        self.octets.extend_from_slice(&code);
+        if !enhanced.is_empty() {
+            self.octets.extend_from_slice(enhanced.as_bytes());
+            self.octets.push(b' ');
+        }
+        self.octets.extend_from_slice(text.as_bytes());
+        self.finish(start);
+    }
+
     /// A refusal's line.
     pub fn refuse(&mut self, refusal: Refusal) {
         let row = refusal.row();
-        self.line(row.code, row.enhanced, format_args!("{}", row.text));
+        self.text(row.code, row.enhanced, row.text);
     }
 
     /// The first line of a reply of several, which have no enhanced codes (RFC 2034 3: EHLO's).
@@ -97,7 +111,7 @@ mod tests {
     fn lines_have_their_form() {
         let mut replies = Replies::default();
         replies.line(250, "2.0.0", format_args!("{}", 7));
-        replies.line(354, "", format_args!("go"));
+        replies.text(354, "", "go");
         replies.first(250, format_args!("mx"));
         replies.further(250, true, format_args!("SIZE"));
         replies.refuse(Refusal::NeedMail);

@@ -184,10 +184,10 @@ impl Session {
         self.events.drain(..)
     }
 
-    /// The transaction while its message is being admitted or received.
+    /// The transaction while its message is being admitted, received or committed.
     pub fn transaction(&self) -> Option<&Transaction> {
         match &self.state {
-            State::Admitting(transaction, _) => Some(transaction),
+            State::Admitting(transaction, _) | State::Committing(transaction) => Some(transaction),
             State::Receiving { incoming, .. } | State::BetweenChunks(incoming) => {
                 Some(&incoming.transaction)
             }
@@ -196,7 +196,6 @@ impl Session {
             | State::Securing
             | State::Addressed(_)
             | State::Skipping { .. }
-            | State::Committing(_)
             | State::Closed => None,
         }
     }
@@ -315,6 +314,11 @@ impl Session {
     fn say(&mut self, code: u16, enhanced: &str, text: impl Display) {
         self.events.push(Event::Reply(code));
         self.replies.line(code, enhanced, format_args!("{text}"));
+    }
+
+    fn say_text(&mut self, code: u16, enhanced: &str, text: &str) {
+        self.events.push(Event::Reply(code));
+        self.replies.text(code, enhanced, text);
     }
 
     fn refuse(&mut self, refusal: Refusal) {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::address::Mailbox;
-use super::data::{BareNewlines, Decoder};
+use super::data::Decoder;
 use super::parameter::MailParameters;
 use super::refusal::Refusal;
 
@@ -57,7 +57,7 @@ pub struct Chunk {
 #[derive(Debug)]
 pub enum Framing {
     /// DATA: by the line that holds a dot alone.
-    Lines(Decoder, BareNewlines),
+    Lines(Decoder),
     /// BDAT: by their number.
     Chunk(Chunk),
 }
@@ -107,7 +107,7 @@ pub enum State {
         then: Box<State>,
     },
     /// The message is complete and its outcome is awaited.
-    Committing(Hello),
+    Committing(Transaction),
     /// Nothing more is read; what waits is written, then the connection ends.
     Closed,
 }

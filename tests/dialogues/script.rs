@@ -49,6 +49,8 @@ pub enum Step {
     Expire,
     /// The server stops.
     Drain,
+    /// The TLS handshake is done.
+    Secured,
 }
 
 /// The dialogues of one file: one, or one for each line of its table.
@@ -140,6 +142,7 @@ fn directive(script: &mut Script, text: &str) -> Result<(), String> {
         "bare_newlines" if value == "reject" => {
             script.policy.bare_newlines = BareNewlinePolicy::Reject;
         }
+        "bare_newlines" if value == "accept" => {}
         "session_messages" => script.policy.session_messages = number()?,
         "session_octets" => script.policy.session_octets = number()?,
         "idle_commands" => script.policy.idle_commands = count()?,
@@ -148,6 +151,7 @@ fn directive(script: &mut Script, text: &str) -> Result<(), String> {
         "room" => script.rooms.push(answer(value)?),
         "expire" => script.steps.push(Step::Expire),
         "drain" => script.steps.push(Step::Drain),
+        "secured" => script.steps.push(Step::Secured),
         "closed" => script.closed = true,
         _ => return Err("an unknown directive".to_owned()),
     }
@@ -183,6 +187,7 @@ fn parse_envelope(text: &str) -> Result<Committed, String> {
         to: paths,
         parameters: rest.to_owned(),
         body: Vec::new(),
+        bare_newlines: false,
     })
 }
 

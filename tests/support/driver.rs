@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ringpost::smtp::data::oracle;
 use ringpost::smtp::policy::Policy;
 use ringpost::smtp::refusal::Refusal;
 use ringpost::smtp::session::{Action, Expects, Session};
@@ -24,15 +25,23 @@ pub struct Committed {
     pub parameters: String,
     /// The message.
     pub body: Vec<u8>,
+    /// Whether the session warned of bare newlines in it.
+    pub bare_newlines: bool,
 }
 
 /// What a dialogue came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Log {
     /// Everything that was said.
     pub said: Vec<u8>,
     /// The messages, in the order of their commits.
     pub committed: Vec<Committed>,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}\n{:?}", self.said.escape_ascii(), self.committed)
+    }
 }
 
 /// See the module.
@@ -48,6 +57,12 @@ pub struct Driver {
     now: Instant,
     input: Vec<u8>,
     open: Option<Committed>,
+    /// The data of the open message as it came in, for the oracle.
+    raw: Vec<u8>,
+    /// Whether the open message comes in chunks.
+    chunked: bool,
+    /// Whether a handshake is awaited: what comes meanwhile belongs to it.
+    securing: bool,
 }
 
 impl Driver {
@@ -61,6 +76,9 @@ impl Driver {
             now,
             input: Vec::new(),
             open: None,
+            raw: Vec::new(),
+            chunked: false,
+            securing: false,
         };
         driver.collect();
         driver
@@ -68,6 +86,9 @@ impl Driver {
 
     /// Gives the session what the client sent.
     pub fn receive(&mut self, octets: &[u8]) {
+        if self.securing {
+            return;
+        }
         self.input.extend_from_slice(octets);
         loop {
             self.act();
@@ -79,7 +100,7 @@ impl Driver {
                 }
                 Expects::Data if before > 0 => self.data(),
                 Expects::Data => {}
-                Expects::Driver => unreachable!("act() answered"),
+                Expects::Driver => assert!(self.securing && before == 0, "act() answered"),
                 Expects::Nothing => self.input.clear(),
             }
             self.collect();
@@ -88,6 +109,14 @@ impl Driver {
             }
         }
         self.act();
+    }
+
+    /// The handshake that STARTTLS asked for is done, if it asked and its deadline has not passed.
+    pub fn secure(&mut self) {
+        let awaited = self.session.expects() == Expects::Driver;
+        if std::mem::take(&mut self.securing) && awaited {
+            self.session.secured(self.now);
+        }
     }
 
     /// The session's deadline passes.
@@ -103,8 +132,12 @@ impl Driver {
     }
 
     fn data(&mut self) {
+        let (before, limit) = (self.raw.len(), self.session.data_limit());
+        self.raw.extend_from_slice(&self.input);
         let progress = self.session.receive_data(&mut self.input, self.now);
         assert!(progress.kept <= progress.consumed && progress.consumed <= self.input.len());
+        assert!(progress.consumed <= limit, "no more than the chunk");
+        self.raw.truncate(before + progress.consumed);
         if let Some(open) = &mut self.open {
             open.body.extend_from_slice(&self.input[..progress.kept]);
             let length = open.body.len() - progress.retracted;
@@ -123,11 +156,14 @@ impl Driver {
         while let Some(action) = self.session.poll_action() {
             match action {
                 Action::Admit { .. } => self.admit(),
-                Action::Commit { size, .. } => self.commit(size),
+                Action::Commit {
+                    size,
+                    bare_newlines,
+                } => self.commit(size, bare_newlines),
                 Action::Discard => self.open = None,
                 Action::StartTls => {
                     self.input.clear();
-                    self.session.secured(self.now);
+                    self.securing = true;
                 }
                 Action::Close => {}
             }
@@ -136,6 +172,7 @@ impl Driver {
     }
 
     fn admit(&mut self) {
+        self.raw.clear();
         let room = self.rooms.pop_front().unwrap_or(Ok(()));
         if room.is_ok() {
             let transaction = self.session.transaction().expect("one is being admitted");
@@ -156,18 +193,32 @@ impl Driver {
                     .collect(),
                 parameters: parameters.join(" "),
                 body: Vec::new(),
+                bare_newlines: false,
             });
         }
         self.session.admit(room, self.now);
+        let is_data = self.session.expects() == Expects::Data;
+        self.chunked = !is_data || self.session.data_limit() != usize::MAX;
     }
 
-    fn commit(&mut self, size: u64) {
-        let message = self.open.take().expect("a message was received");
-        assert_eq!(
-            size,
-            message.body.len() as u64,
-            "the session counts what it keeps"
-        );
+    fn commit(&mut self, size: u64, bare_newlines: bool) {
+        let mut message = self.open.take().expect("a message was received");
+        assert_eq!(size, message.body.len() as u64, "it counts what it keeps");
+        if self.chunked {
+            assert!(
+                message.body == self.raw && !bare_newlines,
+                "chunks are kept as they are"
+            );
+        } else {
+            let decoded = oracle(&self.raw).expect("the data has ended");
+            assert_eq!(
+                decoded,
+                (message.body.clone(), self.raw.len()),
+                "the oracle decodes the same"
+            );
+            assert_eq!(bare_newlines, has_bare_newline(&message.body));
+        }
+        message.bare_newlines = bare_newlines;
         self.log.committed.push(message);
         let outcome = self.outcomes.pop_front().unwrap_or(Ok(()));
         let id = format!("queued as {}", self.log.committed.len());
@@ -180,6 +231,15 @@ impl Driver {
         self.log.said.extend_from_slice(&octets);
         self.session.events().for_each(drop);
     }
+}
+
+/// Whether a CR without LF or an LF without CR is in the message; as naive as can be.
+pub fn has_bare_newline(message: &[u8]) -> bool {
+    message.iter().enumerate().any(|(at, &octet)| match octet {
+        b'\r' => message.get(at + 1) != Some(&b'\n'),
+        b'\n' => at == 0 || message[at - 1] != b'\r',
+        _ => false,
+    })
 }
 
 /// The replies in what was said: each with all of its lines, without CRLF.

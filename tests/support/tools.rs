@@ -7,22 +7,38 @@ use std::process::{Command, Output, Stdio};
 /// Where a program is, or `skipped: <reason>` on standard error, where the test harness cannot swallow it. Postfix's
 /// tools are in /usr/sbin, which is not on everybody's PATH.
 pub fn find_or_skip(program: &str) -> Option<PathBuf> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let found = path
-        .split(':')
-        .chain(["/usr/sbin"])
-        .map(|folder| Path::new(folder).join(program))
-        .find(|path| path.is_file());
+    let found = find(program);
     if found.is_none() {
         skip(&format!("{program} is not installed"));
     }
     found
 }
 
+/// The same for a program that RINGPOST_REQUIRE_TOOLS does not ask for.
+pub fn find_or_say(program: &str) -> Option<PathBuf> {
+    let found = find(program);
+    if found.is_none() {
+        say_skipped(&format!("{program} is not installed"));
+    }
+    found
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':')
+        .chain(["/usr/sbin"])
+        .map(|folder| Path::new(folder).join(program))
+        .find(|path| path.is_file())
+}
+
 /// Says that a test does not run, and why. With RINGPOST_REQUIRE_TOOLS=1 that is a failure.
 pub fn skip(reason: &str) {
     let required = std::env::var("RINGPOST_REQUIRE_TOOLS").is_ok_and(|value| value == "1");
     assert!(!required, "RINGPOST_REQUIRE_TOOLS=1, but {reason}");
+    say_skipped(reason);
+}
+
+fn say_skipped(reason: &str) {
     let test = std::thread::current();
     let name = test.name().unwrap_or("a test");
     writeln!(std::io::stderr(), "skipped: {name}: {reason}").expect("standard error takes a line");

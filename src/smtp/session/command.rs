@@ -45,21 +45,21 @@ impl Session {
             Command::StartTls => self.start_tls(),
             Command::Rset => {
                 self.reset();
-                self.say(250, "2.0.0", "Ok");
+                self.say_text(250, "2.0.0", "Ok");
             }
-            Command::Noop => self.say(250, "2.0.0", "Ok"),
-            Command::Vrfy => self.say(
+            Command::Noop => self.say_text(250, "2.0.0", "Ok"),
+            Command::Vrfy => self.say_text(
                 252,
                 "2.5.0",
                 "Cannot verify; send some mail, it will be tried",
             ),
-            Command::Help => self.say(
+            Command::Help => self.say_text(
                 214,
                 "2.0.0",
                 "HELO EHLO MAIL RCPT DATA BDAT STARTTLS RSET NOOP VRFY HELP QUIT",
             ),
             Command::Quit => {
-                self.say(221, "2.0.0", "Bye");
+                self.say_text(221, "2.0.0", "Bye");
                 self.close();
             }
         }
@@ -94,7 +94,7 @@ impl Session {
         match &self.state {
             _ if !self.policy.starttls => self.refuse(Refusal::NotImplemented),
             State::Connected | State::Greeted(_) if !self.secure => {
-                self.say(220, "2.0.0", "Ready to start TLS");
+                self.say_text(220, "2.0.0", "Ready to start TLS");
                 self.state = State::Securing;
                 self.action = Some(Action::StartTls);
             }
@@ -133,7 +133,7 @@ impl Session {
             parameters,
             recipients: Vec::new(),
         });
-        self.say(250, "2.1.0", "Ok");
+        self.say_text(250, "2.1.0", "Ok");
     }
 
     /// Whether the session has brought as much as it may.
@@ -165,7 +165,7 @@ impl Session {
         }
         transaction.recipients.push(forward_path);
         self.idle_commands = 0;
-        self.say(250, "2.1.5", "Ok");
+        self.say_text(250, "2.1.5", "Ok");
     }
 
     /// Ends the transaction, if one is open.

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use super::{Action, Event, Progress, Session};
-use crate::smtp::data::{BareNewlines, Decoder};
+use crate::smtp::data::Decoder;
 use crate::smtp::parameter::Body;
 use crate::smtp::policy::BareNewlinePolicy;
 use crate::smtp::refusal::Refusal;
@@ -100,8 +100,8 @@ impl Session {
         };
         match (room, chunk) {
             (Ok(()), None) => {
-                self.say(354, "", "Start mail input; end with <CRLF>.<CRLF>");
-                let framing = Framing::Lines(Decoder::default(), BareNewlines::default());
+                self.say_text(354, "", "Start mail input; end with <CRLF>.<CRLF>");
+                let framing = Framing::Lines(Decoder::default());
                 let incoming = self.incoming(transaction, now);
                 self.take_content(incoming, framing, now);
             }
@@ -153,7 +153,7 @@ impl Session {
     pub fn receive_data(&mut self, piece: &mut [u8], now: Instant) -> Progress {
         match &mut self.state {
             State::Receiving {
-                framing: Framing::Lines(..),
+                framing: Framing::Lines(_),
                 ..
             } => self.receive_lines(piece, now),
             State::Receiving { .. } | State::Skipping { .. } => self.receive_chunk(piece, now),
@@ -164,7 +164,7 @@ impl Session {
     fn receive_lines(&mut self, piece: &mut [u8], now: Instant) -> Progress {
         let State::Receiving {
             incoming,
-            framing: Framing::Lines(decoder, bare_newlines),
+            framing: Framing::Lines(decoder),
             spoilt,
         } = &mut self.state
         else {
@@ -180,16 +180,16 @@ impl Session {
         };
         // The CR of the final CRLF may still be counted, so one octet over the limit is not yet over it.
         let most = self.policy.message_size + u64::from(!decoded.ended);
-        if spoilt.is_none() {
-            let refuses_bare = self.policy.bare_newlines == BareNewlinePolicy::Reject;
-            if incoming.size > most {
-                *spoilt = Some(Refusal::TooBig);
-            } else if bare_newlines.look(&piece[..decoded.kept]) && refuses_bare {
-                *spoilt = Some(Refusal::BareNewlineInData);
-            }
-            if spoilt.is_some() {
-                self.action = Some(Action::Discard);
-            }
+        // The size decides over bare newlines, so that the reply does not depend on which was seen first.
+        if incoming.size > most && matches!(spoilt, None | Some(Refusal::BareNewlineInData)) {
+            *spoilt = Some(Refusal::TooBig);
+            self.action = Some(Action::Discard);
+        } else if spoilt.is_none()
+            && decoder.bare_newlines()
+            && self.policy.bare_newlines == BareNewlinePolicy::Reject
+        {
+            *spoilt = Some(Refusal::BareNewlineInData);
+            self.action = Some(Action::Discard);
         }
         if spoilt.is_some() {
             (progress.kept, progress.retracted) = (0, 0);
@@ -279,9 +279,9 @@ impl Session {
                 self.octets += incoming.size;
                 self.action = Some(Action::Commit {
                     size: incoming.size,
-                    bare_newlines: matches!(framing, Framing::Lines(_, bare) if bare.seen()),
+                    bare_newlines: matches!(framing, Framing::Lines(decoder) if decoder.bare_newlines()),
                 });
-                self.state = State::Committing(incoming.transaction.hello);
+                self.state = State::Committing(incoming.transaction);
             }
             _ => unreachable!("content ends where it is received"),
         }
@@ -292,10 +292,11 @@ impl Session {
     /// # Panics
     /// If no commit was asked for.
     pub fn resolve(&mut self, outcome: Result<impl Display, Refusal>, now: Instant) {
-        let State::Committing(hello) = std::mem::replace(&mut self.state, State::Closed) else {
+        let State::Committing(transaction) = std::mem::replace(&mut self.state, State::Closed)
+        else {
             panic!("an outcome outside of Committing")
         };
-        self.state = State::Greeted(hello);
+        self.state = State::Greeted(transaction.hello);
         self.renew(now);
         match outcome {
             Ok(id) => {

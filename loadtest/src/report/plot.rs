@@ -1,0 +1,341 @@
+//! Line charts as SVG, for the HTML page: no script, colours by class, so that the page's style decides for light and dark.
+//!
+//! Must not know what is plotted. Every point carries its values as a title, which browsers show under the pointer.
+
+use std::fmt::Write;
+
+/// The size of a chart, in its own units; the page scales it.
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 260.0;
+/// Room for labels.
+const LEFT: f64 = 66.0;
+const RIGHT: f64 = 58.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 30.0;
+/// Two labels at the ends of lines are at least so far apart.
+const LABEL_GAP: f64 = 14.0;
+
+/// One line.
+pub struct Line {
+    /// Its name in the legend.
+    pub name: String,
+    /// Its class: `s1`, `s2` ...
+    pub class: &'static str,
+    /// Points with what their titles say; gaps where a value is missing.
+    pub points: Vec<Option<(f64, f64)>>,
+}
+
+/// How values become places.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scale {
+    /// From 0.
+    Linear,
+    /// From the power of ten below the smallest value.
+    Logarithmic,
+}
+
+/// A chart.
+pub struct Chart {
+    /// What it shows, for those who cannot see it.
+    pub description: String,
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// Of the values.
+    pub scale: Scale,
+    /// A value as a text.
+    pub show: fn(f64) -> String,
+    /// Marks on the x axis with their texts; evenly chosen where there are none.
+    pub x_marks: Vec<(f64, String)>,
+    /// A place on the x axis as a text.
+    pub show_x: fn(f64) -> String,
+}
+
+struct Frame {
+    x: (f64, f64),
+    y: (f64, f64),
+    scale: Scale,
+}
+
+impl Frame {
+    fn of(chart: &Chart) -> Frame {
+        let points = || {
+            chart
+                .lines
+                .iter()
+                .flat_map(|line| line.points.iter().flatten())
+        };
+        let x_end = points().map(|(x, _)| *x).fold(0.0, f64::max).max(1e-9);
+        let top = points().map(|(_, y)| *y).fold(0.0, f64::max);
+        let y = match chart.scale {
+            Scale::Linear => (0.0, if top > 0.0 { nice_above(top) } else { 1.0 }),
+            Scale::Logarithmic => {
+                let low = points()
+                    .map(|(_, y)| y.max(1.0))
+                    .fold(f64::MAX, f64::min)
+                    .min(top.max(1.0));
+                let low = low.log10().floor();
+                (low, top.max(1.0).log10().ceil().max(low + 1.0))
+            }
+        };
+        Frame {
+            x: (0.0, x_end),
+            y,
+            scale: chart.scale,
+        }
+    }
+
+    fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        let y = match self.scale {
+            Scale::Linear => y,
+            Scale::Logarithmic => y.max(1.0).log10(),
+        };
+        let share = |value: f64, (low, high): (f64, f64)| (value - low) / (high - low);
+        (
+            LEFT + share(x, self.x) * (WIDTH - LEFT - RIGHT),
+            HEIGHT - BOTTOM - share(y, self.y) * (HEIGHT - TOP - BOTTOM),
+        )
+    }
+
+    fn y_marks(&self) -> Vec<f64> {
+        match self.scale {
+            Scale::Linear => (0..=4)
+                .map(|step| self.y.1 * f64::from(step) / 4.0)
+                .collect(),
+            Scale::Logarithmic => (self.y.0 as i32..=self.y.1 as i32)
+                .map(|power| 10f64.powi(power))
+                .collect(),
+        }
+    }
+}
+
+/// The chart as an SVG element, with a legend in front where there is more than one line.
+pub fn svg(chart: &Chart) -> String {
+    let mut out = String::new();
+    write_svg(chart, &mut out).expect("a String takes everything");
+    out
+}
+
+fn write_svg(chart: &Chart, out: &mut String) -> std::fmt::Result {
+    if chart.lines.len() > 1 {
+        out.push_str("<p class=\"legend\">");
+        for line in &chart.lines {
+            write!(
+                out,
+                "<span><i class=\"{}\"></i>{}</span>",
+                line.class,
+                escape(&line.name)
+            )?;
+        }
+        out.push_str("</p>\n");
+    }
+    writeln!(
+        out,
+        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
+        escape(&chart.description)
+    )?;
+    let frame = Frame::of(chart);
+    write_grid(chart, &frame, out)?;
+    for line in &chart.lines {
+        write_line(line, chart, &frame, out)?;
+    }
+    write_end_labels(chart, &frame, out)?;
+    out.push_str("</svg>\n");
+    Ok(())
+}
+
+fn write_grid(chart: &Chart, frame: &Frame, out: &mut String) -> std::fmt::Result {
+    for mark in frame.y_marks() {
+        let (_, y) = frame.place((0.0, mark));
+        let (left, right) = (LEFT, WIDTH - RIGHT);
+        writeln!(
+            out,
+            "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>"
+        )?;
+        writeln!(
+            out,
+            "<text class=\"mark\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            left - 8.0,
+            y + 4.0,
+            escape(&(chart.show)(mark))
+        )?;
+    }
+    let even = || {
+        let end = frame.x.1;
+        (0..=4)
+            .map(|step| end * f64::from(step) / 4.0)
+            .map(|x| (x, (chart.show_x)(x)))
+            .collect()
+    };
+    let marks = if chart.x_marks.is_empty() {
+        even()
+    } else {
+        chart.x_marks.clone()
+    };
+    for (x, text) in marks {
+        let (x, _) = frame.place((x, 1.0));
+        writeln!(
+            out,
+            "<text class=\"mark\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+            HEIGHT - BOTTOM + 18.0,
+            escape(&text)
+        )?;
+    }
+    Ok(())
+}
+
+fn write_line(line: &Line, chart: &Chart, frame: &Frame, out: &mut String) -> std::fmt::Result {
+    write!(out, "<path class=\"{}\" d=\"", line.class)?;
+    let mut command = 'M';
+    for point in &line.points {
+        match point {
+            Some(point) => {
+                let (x, y) = frame.place(*point);
+                write!(out, "{command}{x:.1} {y:.1}")?;
+                command = 'L';
+            }
+            None => command = 'M',
+        }
+    }
+    out.push_str("\"/>\n");
+    for point in line.points.iter().flatten() {
+        let (x, y) = frame.place(*point);
+        // A single point has no line: it is drawn.
+        let class = if line.points.len() == 1 {
+            line.class
+        } else {
+            "hit"
+        };
+        writeln!(
+            out,
+            "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"><title>{}, {}: {}</title></circle>",
+            escape(&(chart.show_x)(point.0)),
+            escape(&line.name),
+            escape(&(chart.show)(point.1))
+        )?;
+    }
+    Ok(())
+}
+
+/// The lines' names at their ends, moved apart where they would lie on each other.
+fn write_end_labels(chart: &Chart, frame: &Frame, out: &mut String) -> std::fmt::Result {
+    if chart.lines.len() < 2 {
+        return Ok(());
+    }
+    let mut labels: Vec<(f64, &str)> = chart
+        .lines
+        .iter()
+        .filter_map(|line| {
+            line.points
+                .iter()
+                .flatten()
+                .last()
+                .map(|point| (frame.place(*point).1, &line.name[..]))
+        })
+        .collect();
+    labels.sort_by(|one, two| one.0.total_cmp(&two.0));
+    let mut lowest = TOP;
+    for (y, name) in labels {
+        let y = y.max(lowest);
+        lowest = y + LABEL_GAP;
+        let x = WIDTH - RIGHT + 8.0;
+        writeln!(
+            out,
+            "<text class=\"end\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>",
+            y + 4.0,
+            escape(name)
+        )?;
+    }
+    Ok(())
+}
+
+/// The next of 1, 2, 2.5, 4, 5, 8 times a power of ten that is not below.
+fn nice_above(value: f64) -> f64 {
+    let power = 10f64.powf(value.log10().floor());
+    let steps = [1.0, 2.0, 2.5, 4.0, 5.0, 8.0, 10.0];
+    let found = steps
+        .iter()
+        .map(|step| step * power)
+        .find(|step| *step >= value);
+    found.unwrap_or(10.0 * power)
+}
+
+/// For HTML's text and attributes.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            _ => out.push(letter),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart(scale: Scale, points: Vec<Option<(f64, f64)>>) -> Chart {
+        let line = |class| Line {
+            name: "a<b".to_owned(),
+            class,
+            points: points.clone(),
+        };
+        Chart {
+            description: "x".to_owned(),
+            lines: vec![line("s1"), line("s2")],
+            scale,
+            show: |value| format!("{value}"),
+            x_marks: Vec::new(),
+            show_x: |x| format!("{x} s"),
+        }
+    }
+
+    #[test]
+    fn charts_stay_in_their_frame_whatever_comes() {
+        for scale in [Scale::Linear, Scale::Logarithmic] {
+            for points in [
+                vec![],
+                vec![None],
+                vec![Some((0.0, 0.0))],
+                vec![
+                    Some((1.0, 5.0)),
+                    None,
+                    Some((2.0, 3_000_000.0)),
+                    Some((3.0, 0.0)),
+                ],
+            ] {
+                let svg = svg(&chart(scale, points));
+                assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+                assert!(!svg.contains("a<b") && svg.contains("a&lt;b"), "{svg}");
+                for (name, most) in [("cx=\"", WIDTH), ("cy=\"", HEIGHT)] {
+                    for value in svg.split(name).skip(1) {
+                        let value: f64 = value
+                            .split('"')
+                            .next()
+                            .expect("an end")
+                            .parse()
+                            .expect("a number");
+                        assert!((0.0..=most).contains(&value), "{name}{value}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn axes_end_at_round_numbers() {
+        for (value, above) in [
+            (1.0, 1.0),
+            (1.1, 2.0),
+            (230.0, 250.0),
+            (8001.0, 10_000.0),
+            (0.03, 0.04),
+        ] {
+            assert!((nice_above(value) - above).abs() < 1e-9 * above, "{value}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! `ringpost-loadtest sink`: a server that takes everything and keeps nothing, on io_uring, so that the tester's own ceiling
+//! is known.
+//!
+//! Owns the sockets; [`session`] owns the dialogue. At the end (SIGINT, SIGTERM) it prints what it counted, so that both
+//! sides' counts can be compared.
+//!
+//! # BUGS
+//! - No TLS, no limits: it is a yardstick, not a server.
+
+mod session;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use clap::Parser;
+use serde::Serialize;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio_uring::buf::BoundedBuf;
+use tokio_uring::net::{TcpListener, TcpStream};
+
+use crate::Failure;
+use crate::plan::allow_open_files;
+use crate::units::parse_duration;
+use crate::usage;
+use session::Session;
+
+/// Octets of a connection's buffer; memory is only used as far as octets come.
+const BUFFER: usize = 64 * 1024;
+/// Waiting connections.
+const BACKLOG: i32 = 4096;
+/// Connections for which a ring has room.
+const RING: u32 = 4096;
+
+/// A server that takes everything and keeps nothing
+#[derive(Debug, Parser)]
+#[command(name = "ringpost-loadtest sink")]
+struct Options {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:2526")]
+    listen: SocketAddr,
+
+    /// Threads; each has its own io_uring and its own listening socket
+    #[arg(long, value_name = "T", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    threads: u32,
+
+    /// Wait so long in front of the replies to each group of commands that ends a message
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "0s")]
+    delay: Duration,
+
+    /// Expect connections of up to this number
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    connections: u64,
+
+    /// Print the counts as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Of all threads.
+#[derive(Default)]
+struct Counts {
+    connections: AtomicU64,
+    messages: AtomicU64,
+    recipients: AtomicU64,
+    octets: AtomicU64,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    connections: u64,
+    messages: u64,
+    recipients: u64,
+    octets: u64,
+    cpu_seconds: f64,
+    cpu_microseconds_per_message: Option<f64>,
+}
+
+/// Serves until a signal comes.
+pub fn main(words: &[String]) -> Result<bool, Failure> {
+    let options = Options::parse_from(words);
+    allow_open_files(options.connections).map_err(Failure::Usage)?;
+    crate::signals::watch().map_err(Failure::Run)?;
+    let counts = Arc::new(Counts::default());
+    let mut address = options.listen;
+    for index in 0..options.threads {
+        let listener = listen(address).map_err(|error| {
+            Failure::Run(format!(
+                "--listen {address}: {error}; give an address of this machine that is free"
+            ))
+        })?;
+        // The threads behind the first take its port.
+        address = listener
+            .local_addr()
+            .map_err(|error| Failure::Run(error.to_string()))?;
+        let counts = Arc::clone(&counts);
+        let delay = options.delay;
+        let named = std::thread::Builder::new().name(format!("sink-{index}"));
+        named
+            .spawn(move || {
+                if let Err(error) = serve(listener, &counts, delay) {
+                    eprintln!("ringpost-loadtest sink: io_uring: {error}");
+                    std::process::exit(1);
+                }
+            })
+            .map_err(|error| Failure::Run(format!("--threads: {error}")))?;
+    }
+    println!("ready smtp={address}");
+    while !crate::signals::stopped() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    print(&counts, options.json);
+    // Threads wait for octets that may never come.
+    std::process::exit(0);
+}
+
+fn print(counts: &Counts, json: bool) {
+    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    let messages = read(&counts.messages);
+    let cpu = usage::own_cpu().as_secs_f64();
+    let summary = Summary {
+        connections: read(&counts.connections),
+        messages,
+        recipients: read(&counts.recipients),
+        octets: read(&counts.octets),
+        cpu_seconds: cpu,
+        cpu_microseconds_per_message: (messages > 0).then(|| cpu * 1e6 / messages as f64),
+    };
+    if json {
+        println!(
+            "{}",
+            serde_json::to_string(&summary).expect("plain numbers")
+        );
+        return;
+    }
+    println!(
+        "connections {}  messages {}  recipients {}  octets {}  CPU {:.2} s, {:.1} microseconds/message",
+        summary.connections,
+        messages,
+        summary.recipients,
+        summary.octets,
+        cpu,
+        summary.cpu_microseconds_per_message.unwrap_or(0.0)
+    );
+}
+
+/// A listening socket that shares its port with those of the other threads.
+fn listen(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn serve(listener: StdListener, counts: &Arc<Counts>, delay: Duration) -> io::Result<()> {
+    // The flags of the engine's ring, for the same reason.
+    let mut ring = tokio_uring::uring_builder();
+    ring.setup_coop_taskrun()
+        .setup_taskrun_flag()
+        .setup_single_issuer()
+        .setup_cqsize(RING * 4);
+    let runtime =
+        tokio_uring::Runtime::new(tokio_uring::builder().entries(RING).uring_builder(&ring))?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            counts.connections.fetch_add(1, Ordering::Relaxed);
+            let counts = Arc::clone(counts);
+            tokio_uring::spawn(async move {
+                // A client may go at any time.
+                let _ = connection(Rc::new(stream), &counts, delay).await;
+            });
+        }
+    })
+}
+
+/// One connection: replies and the next read are submitted together.
+async fn connection(stream: Rc<TcpStream>, counts: &Counts, delay: Duration) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut session = Session::new();
+    let mut replies = b"220 sink.ringpost.example ESMTP\r\n".to_vec();
+    let mut buffer = Vec::with_capacity(BUFFER);
+    let mut before = session.counted;
+    loop {
+        if replies.is_empty() {
+            buffer = read(&stream, buffer).await?;
+        } else if session.ended {
+            let (result, _) = stream.write_all(replies).await;
+            return result;
+        } else {
+            let ((written, mut empty), read) =
+                tokio::join!(stream.write_all(replies), read(&stream, buffer));
+            written?;
+            empty.clear();
+            replies = empty;
+            buffer = read?;
+        }
+        let taken = session.take(&buffer, &mut replies);
+        if taken == buffer.len() {
+            buffer.clear();
+        } else {
+            buffer.drain(..taken);
+        }
+        let now = session.counted;
+        if now != before {
+            counts
+                .octets
+                .fetch_add(now.octets - before.octets, Ordering::Relaxed);
+        }
+        if now.messages != before.messages {
+            counts
+                .messages
+                .fetch_add(now.messages - before.messages, Ordering::Relaxed);
+            counts
+                .recipients
+                .fetch_add(now.recipients - before.recipients, Ordering::Relaxed);
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+        }
+        before = now;
+    }
+}
+
+/// Reads behind what is in the buffer; the end of the stream is an error.
+async fn read(stream: &TcpStream, buffer: Vec<u8>) -> io::Result<Vec<u8>> {
+    let filled = buffer.len();
+    let (result, slice) = stream.read(buffer.slice(filled..)).await;
+    match result? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(slice.into_inner()),
+    }
+}

@@ -1,0 +1,114 @@
+//! What is shown while a run goes on: nothing, plain lines, or a picture in a terminal. Only a consumer of the results.
+
+mod terminal;
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use crate::plan::Plan;
+use crate::series::Series;
+use crate::tally::Interval;
+use crate::units::show_microseconds;
+use terminal::Screen;
+
+/// A run so far.
+pub struct Snapshot<'a> {
+    /// The run.
+    pub plan: &'a Plan,
+    /// From the start.
+    pub elapsed: Duration,
+    /// All points so far, at least one.
+    pub series: &'a Series,
+    /// The sum of all points.
+    pub total: &'a Interval,
+    /// Whether too many errors ended the run.
+    pub gave_up: bool,
+}
+
+/// How to show it.
+pub enum View {
+    /// Not at all.
+    Silent,
+    /// A line a second on standard error.
+    Lines,
+    /// On the terminal that standard error is.
+    Terminal(Box<Option<Screen>>),
+}
+
+impl View {
+    /// The picture where standard error is a terminal, unless something else was asked for.
+    pub fn new(quiet: bool, plain: bool) -> View {
+        if quiet {
+            View::Silent
+        } else if plain || !std::io::stderr().is_terminal() {
+            View::Lines
+        } else {
+            View::Terminal(Box::new(None))
+        }
+    }
+
+    /// Shows a run.
+    pub fn show(&mut self, snapshot: &Snapshot<'_>) {
+        match self {
+            View::Silent => {}
+            View::Lines => eprintln!("{}", line(snapshot)),
+            View::Terminal(screen) => {
+                if screen.is_none() {
+                    **screen = Screen::open();
+                }
+                let drawn = screen
+                    .as_mut()
+                    .as_mut()
+                    .is_some_and(|screen| screen.draw(snapshot));
+                if !drawn {
+                    // A terminal that cannot be drawn on gets lines.
+                    self.finish();
+                    *self = View::Lines;
+                    self.show(snapshot);
+                }
+            }
+        }
+    }
+
+    /// The picture stays as it is, and what is printed next comes below it.
+    pub fn finish(&mut self) {
+        if let View::Terminal(screen) = self
+            && let Some(screen) = screen.take()
+        {
+            screen.close();
+        }
+    }
+
+    /// Something that is worth a line.
+    pub fn note(&self, text: &str) {
+        if !matches!(self, View::Silent) {
+            eprintln!("{text}");
+        }
+    }
+}
+
+/// One line: totals, and the last second's rate and percentiles.
+fn line(snapshot: &Snapshot<'_>) -> String {
+    let total = snapshot.total;
+    let mut line = format!(
+        "{:.1} s  accepted {}  refused {}  errors {}",
+        snapshot.elapsed.as_secs_f64(),
+        total.accepted,
+        total.refused,
+        total.errors
+    );
+    if let Some(point) = snapshot.series.points().last() {
+        let at =
+            |quantile| show_microseconds(point.interval.whole.value_at_quantile(quantile) as f64);
+        line.push_str(&format!(
+            "  {:.0} messages/s  p50 {}  p99 {}",
+            point.rate(),
+            at(0.5),
+            at(0.99)
+        ));
+    }
+    if snapshot.gave_up {
+        line.push_str("  giving up: too many errors");
+    }
+    line
+}

@@ -1,0 +1,244 @@
+//! The picture in a terminal: numbers, the rate over time, percentiles over time, progress. Drawn in place, below what was
+//! there, by ratatui; it takes no keys.
+
+use std::io::{Stderr, stderr};
+
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::symbols::Marker;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph};
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+
+use super::Snapshot;
+use crate::units::show_microseconds;
+
+/// Lines of the picture.
+const HEIGHT: u16 = 18;
+
+/// A part of the terminal.
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<Stderr>>,
+}
+
+impl Screen {
+    /// Takes the lines below the cursor; `None` where the terminal does not answer.
+    pub fn open() -> Option<Screen> {
+        let options = TerminalOptions {
+            viewport: Viewport::Inline(HEIGHT),
+        };
+        let terminal = Terminal::with_options(CrosstermBackend::new(stderr()), options).ok()?;
+        Some(Screen { terminal })
+    }
+
+    /// Draws; whether that was possible.
+    pub fn draw(&mut self, snapshot: &Snapshot<'_>) -> bool {
+        self.terminal.draw(|frame| picture(frame, snapshot)).is_ok()
+    }
+
+    /// Leaves the picture where it is.
+    pub fn close(mut self) {
+        let _ = self.terminal.show_cursor();
+        eprintln!();
+    }
+}
+
+fn picture(frame: &mut Frame<'_>, snapshot: &Snapshot<'_>) {
+    let rows = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(4),
+        Constraint::Min(8),
+        Constraint::Length(1),
+    ])
+    .split(frame.area());
+    frame.render_widget(title(snapshot), rows[0]);
+    frame.render_widget(numbers(snapshot), rows[1]);
+    let columns =
+        Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).split(rows[2]);
+    rate_chart(frame, columns[0], snapshot);
+    latency_chart(frame, columns[1], snapshot);
+    progress(frame, rows[3], snapshot);
+}
+
+fn bold(text: String) -> Span<'static> {
+    Span::styled(text, Style::new().add_modifier(Modifier::BOLD))
+}
+
+fn title(snapshot: &Snapshot<'_>) -> Paragraph<'static> {
+    let options = &snapshot.plan.options;
+    let load = match (options.rate, options.connection_rate) {
+        (Some(rate), _) => format!("open loop, {rate} messages/s"),
+        (_, Some(rate)) => format!("open loop, {rate} connections/s"),
+        _ => "closed loop".to_owned(),
+    };
+    let text = format!(
+        " {}   {load}, {} connections, run {}",
+        snapshot.plan.address, options.connections, snapshot.plan.run
+    );
+    Paragraph::new(Line::from(vec![
+        bold("ringpost-loadtest".to_owned()),
+        Span::raw(text),
+    ]))
+}
+
+fn numbers(snapshot: &Snapshot<'_>) -> Paragraph<'static> {
+    let total = snapshot.total;
+    let point = snapshot.series.points().last();
+    let rate = point.map_or(0.0, |point| point.rate());
+    let bad = |count: u64| {
+        let color = if count > 0 { Color::Red } else { Color::Green };
+        Span::styled(count.to_string(), Style::new().fg(color))
+    };
+    let percentiles = |name: &str, histogram: &hdrhistogram::Histogram<u64>| {
+        let at = |quantile| show_microseconds(histogram.value_at_quantile(quantile) as f64);
+        let text = format!(
+            "p50 {:>9}   p90 {:>9}   p99 {:>9}   p99.9 {:>9}   max {:>9}",
+            at(0.5),
+            at(0.9),
+            at(0.99),
+            at(0.999),
+            at(1.0)
+        );
+        Line::from(vec![Span::raw(format!("{name:<12}")), Span::raw(text)])
+    };
+    let mut lines = vec![Line::from(vec![
+        Span::raw("accepted "),
+        bold(total.accepted.to_string()),
+        Span::raw("   refused "),
+        bad(total.refused),
+        Span::raw("   errors "),
+        bad(total.errors),
+        Span::raw("   now "),
+        bold(format!("{rate:.0} messages/s")),
+    ])];
+    lines.push(percentiles("whole run", &total.whole));
+    if let Some(point) = point {
+        lines.push(percentiles("last second", &point.interval.whole));
+        if let Some((server, cpu)) = point.server.zip(point.server_cpu) {
+            let share = cpu.as_secs_f64() / point.length.as_secs_f64().max(1e-9) * 100.0;
+            lines.push(Line::from(format!(
+                "server      CPU {share:.0} %   memory {:.1} MiB   processes {}",
+                server.rss as f64 / 1_048_576.0,
+                server.processes
+            )));
+        }
+    }
+    Paragraph::new(lines)
+}
+
+/// Points as ratatui wants them.
+type Points = Vec<(f64, f64)>;
+
+fn chart(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: &str,
+    lines: &[(&str, Color, Points)],
+    label: fn(f64) -> String,
+) {
+    let all = || lines.iter().flat_map(|(_, _, points)| points);
+    let end = all().map(|(x, _)| *x).fold(1.0, f64::max);
+    let top = all().map(|(_, y)| *y).fold(0.0, f64::max).max(1.0) * 1.1;
+    let datasets = lines
+        .iter()
+        .map(|(_, color, points)| {
+            Dataset::default()
+                .marker(Marker::Braille)
+                .graph_type(GraphType::Line)
+                .style(Style::new().fg(*color))
+                .data(points)
+        })
+        .collect();
+    let dim = Style::new().add_modifier(Modifier::DIM);
+    let x_axis = Axis::default()
+        .bounds([0.0, end])
+        .style(dim)
+        .labels(vec!["0".to_owned(), format!("{end:.0} s")]);
+    let y_axis = Axis::default().bounds([0.0, top]).style(dim).labels(vec![
+        "0".to_owned(),
+        label(top / 2.0),
+        label(top),
+    ]);
+    // The names stand in the title, where they hide no line.
+    let mut words = vec![Span::raw(format!(" {title} "))];
+    for (name, color, _) in lines.iter().filter(|_| lines.len() > 1) {
+        words.push(Span::styled(format!("{name} "), Style::new().fg(*color)));
+    }
+    let chart = Chart::new(datasets)
+        .block(Block::bordered().border_style(dim).title(Line::from(words)))
+        .x_axis(x_axis)
+        .y_axis(y_axis)
+        .legend_position(None);
+    frame.render_widget(chart, area);
+}
+
+fn rate_chart(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
+    let points = snapshot
+        .series
+        .points()
+        .iter()
+        .map(|point| (point.end.as_secs_f64(), point.rate()))
+        .collect();
+    let lines = [("messages/s", Color::Cyan, points)];
+    chart(frame, area, "accepted messages/s", &lines, |value| {
+        format!("{value:.0}")
+    });
+}
+
+fn latency_chart(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
+    let at = |quantile: f64| -> Points {
+        let points = snapshot.series.points().iter();
+        points
+            .filter(|point| !point.interval.whole.is_empty())
+            .map(|point| {
+                (
+                    point.end.as_secs_f64(),
+                    point.interval.whole.value_at_quantile(quantile) as f64,
+                )
+            })
+            .collect()
+    };
+    let lines = [
+        ("p50", Color::Green, at(0.5)),
+        ("p90", Color::Yellow, at(0.9)),
+        ("p99", Color::Red, at(0.99)),
+    ];
+    chart(frame, area, "latency", &lines, show_microseconds);
+}
+
+fn progress(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
+    let options = &snapshot.plan.options;
+    let total = snapshot.total;
+    let done = (total.accepted + total.refused) as f64;
+    let by_count = options
+        .messages
+        .filter(|most| *most > 0)
+        .map(|most| done / most as f64);
+    let by_time = options
+        .duration
+        .map(|whole| snapshot.elapsed.as_secs_f64() / whole.as_secs_f64().max(1e-9));
+    let by_default = done / options.most_messages().max(1) as f64;
+    let ratio = by_count
+        .into_iter()
+        .chain(by_time)
+        .reduce(f64::max)
+        .unwrap_or(by_default)
+        .clamp(0.0, 1.0);
+    let label = if snapshot.gave_up {
+        "giving up: too many errors".to_owned()
+    } else {
+        format!(
+            "{:.0} s   {:.0} %",
+            snapshot.elapsed.as_secs_f64(),
+            ratio * 100.0
+        )
+    };
+    frame.render_widget(
+        Gauge::default()
+            .gauge_style(Style::new().fg(Color::Blue))
+            .ratio(ratio)
+            .label(label),
+        area,
+    );
+}

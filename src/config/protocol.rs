@@ -1,0 +1,348 @@
+//! The page of the protocol, docs/protocol.md: extensions, limits and refusals, each with the paragraph that has it and the
+//! dialogue or test that holds it.
+//!
+//! Owns the rows of the limits: which paragraph a limit is from, and what is said beyond it. Knows nothing of sessions. The
+//! extensions and refusals are the protocol's own tables, the values of the options those of [`super::options`].
+//!
+//! Invariants, tested: every option of `[limits]` has a row; tests/documentation.rs finds whatever a row is held by.
+
+use std::fmt::Write;
+
+use super::options::SETTINGS;
+use crate::limits::{
+    COMMAND_LINE_OCTETS, DOMAIN_LABEL_OCTETS, DOMAIN_OCTETS, ENVELOPE_OCTETS, LOCAL_PART_OCTETS,
+    PATH_OCTETS, REPLY_LINE_OCTETS,
+};
+use crate::smtp::extension::EXTENSIONS;
+use crate::smtp::refusal::{Refusal, Row};
+
+/// A limit's row.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// The option, or what is limited where it is not one.
+    pub name: &'static str,
+    /// The bound of what is no option.
+    fixed: Option<usize>,
+    /// The paragraph that has it.
+    source: &'static str,
+    /// What is answered beyond it.
+    refusal: Option<Refusal>,
+    /// The dialogue in tests/dialogues, or the test, that holds it.
+    pub held_by: &'static str,
+}
+
+const fn fixed(
+    name: &'static str,
+    octets: usize,
+    source: &'static str,
+    refusal: Option<Refusal>,
+    held_by: &'static str,
+) -> Limit {
+    Limit {
+        name,
+        fixed: Some(octets),
+        source,
+        refusal,
+        held_by,
+    }
+}
+
+/// A limit that is an option; what is answered beyond it is held by the same test as the refusal itself.
+const fn option(name: &'static str, source: &'static str, refusal: Refusal) -> Limit {
+    Limit {
+        name,
+        fixed: None,
+        source,
+        refusal: Some(refusal),
+        held_by: refusal.row().held_by,
+    }
+}
+
+const LENGTHS: &str = "tests/dialogues/lengths-of-paths.smtp";
+
+/// All limits.
+pub const LIMITS: [Limit; 26] = [
+    fixed(
+        "command line, CRLF included",
+        COMMAND_LINE_OCTETS,
+        "RFC 5321 4.5.3.1.4 (512 at least)",
+        Some(Refusal::LineTooLong),
+        "tests/dialogues/a-line-that-is-too-long.smtp",
+    ),
+    fixed(
+        "reply line, CRLF included",
+        REPLY_LINE_OCTETS,
+        "RFC 5321 4.5.3.1.5",
+        None,
+        "src/smtp/reply.rs: a_line_is_never_too_long",
+    ),
+    fixed(
+        "local-part",
+        LOCAL_PART_OCTETS,
+        "RFC 5321 4.5.3.1.1",
+        Some(Refusal::ForwardPathSyntax),
+        LENGTHS,
+    ),
+    fixed(
+        "domain",
+        DOMAIN_OCTETS,
+        "RFC 5321 4.5.3.1.2",
+        Some(Refusal::ForwardPathSyntax),
+        LENGTHS,
+    ),
+    fixed(
+        "label of a domain",
+        DOMAIN_LABEL_OCTETS,
+        "RFC 1035 2.3.4",
+        Some(Refusal::ForwardPathSyntax),
+        "src/smtp/address.rs: paths_that_are_refused",
+    ),
+    fixed(
+        "path with its brackets",
+        PATH_OCTETS,
+        "RFC 5321 4.5.3.1.3",
+        Some(Refusal::ForwardPathSyntax),
+        LENGTHS,
+    ),
+    fixed(
+        "all recipients of a message together",
+        ENVELOPE_OCTETS,
+        "RFC 5321 4.5.3.1.10",
+        Some(Refusal::TooManyRecipients),
+        "tests/dialogues/recipients-that-are-long.smtp",
+    ),
+    Limit {
+        name: "text line",
+        fixed: None,
+        source: "RFC 5321 4.5.3.1.6 (1000 at least)",
+        refusal: None,
+        held_by: "tests/dialogues/any-octet-in-data.smtp",
+    },
+    option("limits.message_size", "RFC 1870 6", Refusal::TooBig),
+    option(
+        "limits.recipients",
+        "RFC 5321 4.5.3.1.8",
+        Refusal::TooManyRecipients,
+    ),
+    option(
+        "limits.connections",
+        "RFC 5321 7.8",
+        Refusal::TooManyConnections,
+    ),
+    option(
+        "limits.connections_per_ip",
+        "RFC 5321 7.8",
+        Refusal::TooManyConnectionsFromClient,
+    ),
+    option(
+        "limits.connections_per_network",
+        "RFC 5321 7.8",
+        Refusal::TooManyConnectionsFromNetwork,
+    ),
+    option(
+        "limits.network_prefix_ipv4",
+        "RFC 5321 7.8",
+        Refusal::TooManyConnectionsFromNetwork,
+    ),
+    option(
+        "limits.network_prefix_ipv6",
+        "RFC 5321 7.8",
+        Refusal::TooManyConnectionsFromNetwork,
+    ),
+    option(
+        "limits.messages_per_minute_per_ip",
+        "RFC 5321 7.8",
+        Refusal::MessageRate,
+    ),
+    option(
+        "limits.in_flight_messages",
+        "RFC 5321 4.5.3.1",
+        Refusal::NoRoom,
+    ),
+    option(
+        "limits.in_flight_bytes",
+        "RFC 5321 4.5.3.1",
+        Refusal::NoRoom,
+    ),
+    option(
+        "limits.command_timeout",
+        "RFC 5321 4.5.3.2.7",
+        Refusal::TimedOut,
+    ),
+    Limit {
+        held_by: "tests/dialogues/deadline-inside-the-data.smtp",
+        ..option(
+            "limits.data_timeout",
+            "RFC 5321 4.5.3.2.5",
+            Refusal::TimedOut,
+        )
+    },
+    Limit {
+        held_by: "tests/session.rs: a_message_that_drips_ends_at_its_total_deadline",
+        ..option(
+            "limits.message_timeout",
+            "RFC 5321 4.5.3.2.5",
+            Refusal::TimedOut,
+        )
+    },
+    option(
+        "limits.session_timeout",
+        "RFC 5321 3.8",
+        Refusal::SessionTooLong,
+    ),
+    option(
+        "limits.session_messages",
+        "RFC 9422 4.1",
+        Refusal::SessionFull,
+    ),
+    Limit {
+        held_by: "tests/dialogues/octets-of-a-session.smtp",
+        ..option(
+            "limits.session_bytes",
+            "RFC 5321 4.5.3.1",
+            Refusal::SessionFull,
+        )
+    },
+    option(
+        "limits.idle_commands",
+        "RFC 5321 7.8",
+        Refusal::TooManyIdleCommands,
+    ),
+    option("limits.errors", "RFC 5321 7.8", Refusal::TooManyErrors),
+];
+
+const PREFACE: &str = "\
+# Protocol
+
+<!-- Made from the tables in src/smtp/extension.rs, src/smtp/refusal.rs and src/config/protocol.rs. Change it there. -->
+
+ringpost speaks SMTP as RFC 5321 has it. A test finds each dialogue and test that is named here, and in it the reply that it is
+named for; tests/dialogues/README.md says how a dialogue is read.
+
+- A line ends with CRLF and with nothing else, and the data with CRLF `.` CRLF alone.
+- Replies carry the codes of RFC 3463, but for the banner, 354 and those to HELO and EHLO (RFC 2034 3).
+- VRFY is answered 252, whoever is asked for; EXPN, AUTH, ETRN and other commands that exist elsewhere 502.
+- A source route is accepted and ignored (RFC 5321 appendix C), a space behind `FROM:` and `TO:` tolerated.
+- An octet of a refused BDAT is read and dropped, so that it is never taken for a command (RFC 3030 2).
+- STARTTLS forgets all that was said, and drops what was sent behind it in clear (RFC 3207 4.2, CVE-2011-0411).
+
+## Extensions
+
+What EHLO offers, in its order.
+
+| keyword | source | meaning | held by |
+|---|---|---|---|
+";
+
+const LIMITS_PREFACE: &str = "
+## Limits
+
+Numbers without an option are octets. All of an option is in [configuration.md](configuration.md).
+
+| limit | value | source | beyond it | held by |
+|---|---|---|---|---|
+";
+
+const REFUSALS_PREFACE: &str = "
+## Refusals
+
+With a 4xx the sender keeps the mail and tries again; with a 5xx it gives it back to its author. 421, 521 and 554 in place of the banner
+end the connection. `reason` is the label in the metrics.
+
+| code | reason | text | source | held by |
+|---|---|---|---|---|
+";
+
+/// The page, in Markdown.
+pub fn protocol() -> String {
+    let mut text = String::from(PREFACE);
+    for extension in EXTENSIONS {
+        let (keyword, source, meaning) = (extension.keyword, extension.source, extension.meaning);
+        let held_by = held(extension.held_by);
+        row(
+            &mut text,
+            &[&format!("`{keyword}`"), source, meaning, &held_by],
+        );
+    }
+    text.push_str(LIMITS_PREFACE);
+    for limit in &LIMITS {
+        let beyond = limit
+            .refusal
+            .map_or("no refusal".to_owned(), |refusal| code(&refusal.row()));
+        let (name, value) = match limit.name.strip_prefix("limits.") {
+            Some(_) => (format!("`{}`", limit.name), value(limit.name)),
+            None => (
+                limit.name.to_owned(),
+                limit
+                    .fixed
+                    .map_or("none".to_owned(), |octets| octets.to_string()),
+            ),
+        };
+        row(
+            &mut text,
+            &[&name, &value, limit.source, &beyond, &held(limit.held_by)],
+        );
+    }
+    text.push_str(REFUSALS_PREFACE);
+    for refusal in Refusal::ALL {
+        let line = refusal.row();
+        let code = match refusal {
+            Refusal::ProxyHeader => "closed without a reply".to_owned(),
+            _ => code(&line),
+        };
+        let reason = format!("`{}`", line.label);
+        row(
+            &mut text,
+            &[&code, &reason, line.text, line.source, &held(line.held_by)],
+        );
+    }
+    text
+}
+
+fn code(row: &Row) -> String {
+    format!("{} {}", row.code, row.enhanced)
+}
+
+/// The default of an option.
+fn value(key: &str) -> String {
+    let setting = SETTINGS
+        .iter()
+        .find(|setting| setting.key == key)
+        .expect("a limit is an option");
+    format!("{} by default", setting.default)
+}
+
+/// A link to what holds a row; the name of a test stands behind it.
+fn held(by: &str) -> String {
+    let (path, test) = by.split_once(": ").unwrap_or((by, ""));
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let separator = if test.is_empty() { "" } else { ": " };
+    let shown = file.trim_end_matches(".smtp");
+    format!("[{shown}](../{path}){separator}{test}")
+}
+
+fn row(text: &mut String, cells: &[&str]) {
+    writeln!(text, "| {} |", cells.join(" | ")).expect("a String takes every write");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_of_limits_has_its_row() {
+        let mut rows = LIMITS.iter().map(|limit| limit.name);
+        for setting in SETTINGS
+            .iter()
+            .filter(|setting| setting.section() == "limits")
+        {
+            assert!(
+                rows.clone().any(|name| name == setting.key),
+                "{}",
+                setting.key
+            );
+        }
+        assert!(rows.all(|name| !name.starts_with("limits.")
+            || SETTINGS.iter().any(|setting| setting.key == name)));
+    }
+}

@@ -1,0 +1,202 @@
+//! A message on its way: room for it, its record, its outcome.
+//!
+//! Owns: the steps from "DATA accepted" to the outcome of the commit, and the log line of a message. Must not know: how the
+//! octets of the body arrive.
+
+use std::io;
+use std::time::Duration;
+
+use super::{Connection, Message};
+use crate::limits::{
+    BODY_GROWTH_MOST, BODY_MARGIN_OCTETS, BODY_TRUSTED_OCTETS, BUDGET_WAIT_MILLISECONDS,
+};
+use crate::mail::envelope::Envelope;
+use crate::mail::id::QueueId;
+use crate::mail::record::Stamp;
+use crate::mail::trace;
+use crate::net::buffers::Buffers;
+use crate::net::transport::Transport;
+use crate::sink::{Outcome, Submission};
+use crate::smtp::refusal::Refusal;
+
+impl<T: Transport> Connection<'_, T> {
+    pub(super) async fn admit(&mut self, announced: Option<u64>) -> io::Result<()> {
+        self.expected = announced
+            .map_or(self.last_size, |size| {
+                usize::try_from(size).unwrap_or(usize::MAX)
+            })
+            .saturating_add(BODY_MARGIN_OCTETS);
+        let room = Buffers::capacity(self.expected.min(BODY_TRUSTED_OCTETS));
+        if !self.find_room(room).await? {
+            let now = self.hub.clock.now();
+            self.session.admit(Err(Refusal::NoRoom), now);
+            return Ok(());
+        }
+        self.hub.shared.metrics.in_flight(1, room as i64);
+        self.message = Some(self.open_message(room));
+        self.session.admit(Ok(()), self.hub.clock.now());
+        Ok(())
+    }
+
+    /// Charges the budget, waiting for its turn; `false` if none came in time.
+    async fn find_room(&mut self, room: usize) -> io::Result<bool> {
+        if self.hub.budget.borrow_mut().admit_now(room) {
+            return Ok(true);
+        }
+        // Before it stands in the queue: a client that does not read its replies would hold up everybody behind it.
+        self.flush().await?;
+        self.slot
+            .arm(self.hub.clock.now() + Duration::from_millis(BUDGET_WAIT_MILLISECONDS));
+        let mut found = self.admitted(room);
+        while !found && !self.slot.expired() {
+            self.slot.woken().await;
+            found = self.admitted(room);
+        }
+        self.hub.budget.borrow_mut().forget(self.waiter);
+        self.hub.wake_next();
+        Ok(found)
+    }
+
+    fn admitted(&self, room: usize) -> bool {
+        self.hub.budget.borrow_mut().admit(self.waiter, room)
+    }
+
+    /// A body with its Received field, in a buffer that has been charged.
+    fn open_message(&self, room: usize) -> Message {
+        let (hub, shared) = (self.hub, &self.hub.shared);
+        let time = hub.clock.wall();
+        let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
+        let id = hub.ids.borrow_mut().next(milliseconds);
+        let mut body = hub.take_buffer(room);
+        if shared.trace {
+            let mut dates = hub.dates.borrow_mut();
+            let (envelope, hostname) = (self.envelope(), &shared.policy.hostname);
+            trace::write(&mut body, &envelope, hostname, id, dates.rfc5322(time));
+        }
+        Message {
+            id,
+            time,
+            body,
+            charged: room,
+        }
+    }
+
+    /// The envelope of the message that is being admitted, received or committed.
+    fn envelope(&self) -> Envelope<'_> {
+        let transaction = self
+            .session
+            .transaction()
+            .expect("a message has a transaction");
+        let tls = self.secured.as_ref().map(|secured| &*secured.text);
+        Envelope::of(transaction, &self.client, tls)
+    }
+
+    pub(super) async fn commit(&mut self, size: u64, bare_newlines: bool) -> io::Result<()> {
+        let received = self.hub.clock.now();
+        let message = self.message.take().expect("a message is being committed");
+        let id = message.id;
+        self.last_size = message.body.len();
+        let outcome = self.store(message, size, bare_newlines).await;
+        let now = self.hub.clock.now();
+        if self.hub.shared.log_messages {
+            log_message(&self.envelope(), id, size, outcome, now - received);
+        }
+        match outcome {
+            Outcome::Stored => {
+                let metrics = &self.hub.shared.metrics;
+                metrics.message_accepted(size, now - received);
+                self.session.resolve(Ok(id.text().as_str()), now);
+            }
+            Outcome::Refused(refusal) => self.session.resolve(Err::<&str, _>(refusal), now),
+        }
+        Ok(())
+    }
+
+    /// Hands the record over and waits for its outcome.
+    async fn store(&mut self, message: Message, size: u64, bare_newlines: bool) -> Outcome {
+        let (hub, shared) = (self.hub, &self.hub.shared);
+        assert_eq!(
+            message.charged,
+            message.body.capacity(),
+            "the budget knows what a body holds"
+        );
+        let time = hub.dates.borrow_mut().rfc3339(message.time);
+        let stamp = Stamp {
+            id: message.id,
+            hostname: &shared.policy.hostname,
+            time: &time,
+            size,
+            bare_newlines,
+            key: shared.key,
+        };
+        let mut record = hub.take_record();
+        record.fill(&self.envelope(), stamp, message.body);
+        let ticket = hub.ledger.borrow_mut().open(self.waiter);
+        if let Submission::Done(outcome, record) = shared.sink.submit(ticket, record) {
+            let _ = hub.ledger.borrow_mut().close(ticket);
+            hub.give_back(record);
+            return outcome;
+        }
+        let produced = hub.clock.now();
+        self.slot.arm(self.session.deadline());
+        match self.slot.outcome(ticket).await {
+            Some(outcome) => {
+                shared.metrics.delivery_reported(hub.clock.now() - produced);
+                outcome
+            }
+            None => {
+                hub.ledger.borrow_mut().abandon(ticket);
+                Outcome::Refused(Refusal::KafkaTimedOut)
+            }
+        }
+    }
+
+    /// Grows the body, if the budget allows; else the message is spoilt and its memory freed. It grows to what is expected of
+    /// it, but to no more than a few times what has arrived, so that a sender's word costs it octets.
+    pub(super) fn make_room_for(&mut self, octets: usize) {
+        let Some(message) = &mut self.message else {
+            return;
+        };
+        if message.body.capacity() - message.body.len() >= octets {
+            return;
+        }
+        let (arrived, before) = (message.body.len(), message.charged);
+        let wanted = self.expected.min(before * BODY_GROWTH_MOST);
+        let target = Buffers::capacity(wanted.max(before + 1).max(arrived + octets));
+        if !self.hub.budget.borrow_mut().grow(target - before) {
+            self.session.spoil(Refusal::NoRoom);
+            let _ = self.session.poll_action();
+            return self.drop_message();
+        }
+        let mut larger = self.hub.take_buffer(target);
+        // A copy of what has arrived: a body that is larger than any before it on this connection pays it, a few times less
+        // often than by doubling.
+        larger.extend_from_slice(&message.body);
+        let smaller = std::mem::replace(&mut message.body, larger);
+        message.charged = target;
+        self.hub.keep(smaller);
+        self.hub
+            .shared
+            .metrics
+            .in_flight(0, (target - before) as i64);
+    }
+}
+
+fn log_message(envelope: &Envelope<'_>, id: QueueId, size: u64, outcome: Outcome, took: Duration) {
+    let outcome = match outcome {
+        Outcome::Stored => "stored",
+        Outcome::Refused(refusal) => refusal.row().label,
+    };
+    tracing::info!(
+        %id,
+        client = envelope.client.text(),
+        helo = envelope.helo,
+        from = envelope.reverse_path,
+        to = envelope.first_recipient(),
+        recipients = envelope.recipients.len(),
+        size,
+        outcome,
+        milliseconds = took.as_secs_f64() * 1e3,
+        "message"
+    );
+}

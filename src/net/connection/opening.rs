@@ -1,0 +1,186 @@
+//! How a connection begins: who the client is, whether it is served, the TLS handshake.
+//!
+//! Owns: what happens in front of the session, and STARTTLS. Must not know: commands and messages.
+
+use std::io;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Buf;
+
+use super::{Connection, Opening};
+use crate::limits::{FAREWELL_MILLISECONDS, PROXY_HEADER_MILLISECONDS};
+use crate::mail::envelope::Client;
+use crate::net::admission::Visit;
+use crate::net::proxy::{self, Header};
+use crate::net::stream::HandshakeError;
+use crate::net::transport::Transport;
+use crate::smtp::refusal::Refusal;
+use crate::smtp::reply::Replies;
+use crate::telemetry::metrics::SessionEnd;
+
+impl<T: Transport> Connection<'_, T> {
+    /// Finds out who the client is, and serves or refuses it.
+    pub(super) async fn welcome(&mut self, visit: &mut Visit<'_>, opening: Opening) {
+        if opening == Opening::Proxied && self.proxy_header().await.is_err() {
+            return;
+        }
+        if let Err(refusal) = self.attribute(visit, opening).await {
+            return match opening {
+                // A client that waits for a handshake reads no reply.
+                Opening::Tls => self.hub.shared.metrics.connection_refused(refusal),
+                Opening::Clear | Opening::Proxied => self.turn_away(refusal).await,
+            };
+        }
+        self.session.limit(visit.rate().cloned());
+        self.hub.shared.metrics.connection_accepted();
+        let result = self.open_and_run(opening).await;
+        if result.is_err() && self.end == SessionEnd::ClosedByClient {
+            self.end = SessionEnd::Error;
+        }
+        self.hub.shared.metrics.connection_closed(self.end);
+    }
+
+    /// Counts the connection in for its client, unless that is denied or would exceed a limit, or the client spoke first.
+    async fn attribute(&mut self, visit: &mut Visit<'_>, opening: Opening) -> Result<(), Refusal> {
+        let client = self.client.address().ip();
+        if !self.hub.rules().access.allows(client) {
+            return Err(Refusal::AccessDenied);
+        }
+        visit.attribute(client, self.hub.clock.now())?;
+        if opening == Opening::Clear {
+            self.keep_waiting().await;
+            if self.transport.has_spoken() {
+                return Err(Refusal::EarlyTalker);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the client wait for its greeting.
+    async fn keep_waiting(&self) {
+        let delay = self.hub.shared.greeting_delay;
+        if !delay.is_zero() {
+            self.slot.arm(self.hub.clock.now() + delay);
+            while !self.slot.expired() {
+                self.slot.woken().await;
+            }
+        }
+    }
+
+    /// Says why, in place of the banner (RFC 5321 3.1); the connection ends with that.
+    pub(super) async fn turn_away(&mut self, refusal: Refusal) {
+        self.hub.shared.metrics.connection_refused(refusal);
+        let (mut replies, mut octets) = (Replies::default(), Vec::new());
+        replies.refuse(refusal);
+        replies.swap(&mut octets);
+        let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
+        self.slot.arm(soon);
+        let write = self.stream.write_all(octets);
+        // It ends here whether the client reads it or not.
+        let _ = self
+            .slot
+            .operation(self.transport, Shutdown::Both, write)
+            .await;
+    }
+
+    async fn open_and_run(&mut self, opening: Opening) -> io::Result<()> {
+        if opening == Opening::Tls {
+            self.handshake().await?;
+            let (policy, now) = (Arc::clone(&self.hub.rules().policy), self.hub.clock.now());
+            self.session.begin_secure(policy, now);
+        }
+        self.run().await?;
+        let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
+        self.slot.arm(soon);
+        let farewell = self.stream.close();
+        self.slot
+            .operation(self.transport, Shutdown::Both, farewell)
+            .await;
+        Ok(())
+    }
+
+    /// Reads the header that says who the client is; what follows it is the client's.
+    async fn proxy_header(&mut self) -> io::Result<()> {
+        let peer = self.client.address().ip();
+        if !self.hub.rules().proxies.contains(peer) {
+            return Err(self.refuse_header("it comes from none of server.proxy_networks"));
+        }
+        let until = Duration::from_millis(PROXY_HEADER_MILLISECONDS);
+        self.slot.arm(self.hub.clock.now() + until);
+        loop {
+            let consumed = match proxy::parse(&self.input) {
+                Header::Incomplete => {
+                    let read = self.stream.read_more(&mut self.input);
+                    let read = self.slot.operation(self.transport, Shutdown::Both, read);
+                    if read.await? == 0 {
+                        return Err(self.refuse_header("it ended inside the header"));
+                    }
+                    continue;
+                }
+                Header::Invalid(why) => return Err(self.refuse_header(why)),
+                Header::Proxied { source, consumed } => {
+                    self.client = Client::new(source);
+                    consumed
+                }
+                Header::Local { consumed } => consumed,
+            };
+            self.input.advance(consumed);
+            return Ok(());
+        }
+    }
+
+    fn refuse_header(&mut self, why: &'static str) -> io::Error {
+        let refusal = Refusal::ProxyHeader;
+        self.hub.shared.metrics.connection_refused(refusal);
+        tracing::debug!(peer = self.client.text(), why, "a PROXY header was refused");
+        io::Error::new(io::ErrorKind::InvalidData, why)
+    }
+
+    /// Shakes hands, within a deadline of its own.
+    async fn handshake(&mut self) -> io::Result<()> {
+        let shared = &self.hub.shared;
+        let tls = shared
+            .tls
+            .as_ref()
+            .expect("TLS is offered where there is a certificate");
+        self.slot
+            .arm(self.hub.clock.now() + shared.handshake_timeout);
+        let handshake = self.stream.handshake(Arc::clone(tls));
+        let result = self
+            .slot
+            .operation(self.transport, Shutdown::Both, handshake)
+            .await;
+        match result {
+            Ok(secured) => {
+                shared.metrics.tls_handshake(secured.version);
+                self.secured = Some(secured);
+                Ok(())
+            }
+            Err(error) => {
+                let reason = match &error {
+                    _ if self.slot.expired() => "timed_out",
+                    HandshakeError::Closed | HandshakeError::Transport(_) => "closed",
+                    HandshakeError::Tls(_) => "protocol",
+                };
+                shared.metrics.tls_handshake_failed(reason);
+                tracing::debug!(client = self.client.text(), reason, %error, "a TLS handshake failed");
+                self.end = SessionEnd::HandshakeFailed;
+                Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    error.to_string(),
+                ))
+            }
+        }
+    }
+
+    /// What was said in clear is forgotten, and what was sent behind STARTTLS in clear with it (CVE-2011-0411).
+    pub(super) async fn start_tls(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        self.input.clear();
+        self.handshake().await?;
+        self.session.secured(self.hub.clock.now());
+        Ok(())
+    }
+}

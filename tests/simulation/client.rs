@@ -1,0 +1,646 @@
+//! A client: what it sends, in which turns, and which replies it may get.
+//!
+//! Owns: the client's side of the dialogue, and its queue: a mail stays in it until its 250 has been read. Must not know:
+//! the server, of which it sees octets alone.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crate::judge::{Expected, Judge};
+use crate::mail;
+use crate::random::Random;
+use crate::wire::Wire;
+
+/// How a client behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One command at a time.
+    Correct,
+    /// Groups of commands (RFC 2920).
+    Pipelining,
+    /// BDAT (RFC 3030).
+    Chunking,
+    /// Everything at once, before any reply.
+    Blast,
+    /// Sequences that could pass for the end of the data.
+    Smuggling,
+    /// Messages above the limit.
+    Oversize,
+    /// A few octets at a time.
+    Drip,
+    /// Gone in the middle of anything.
+    Leaving,
+    /// No SMTP, or nearly.
+    Garbage,
+    /// Connects and says nothing.
+    Silent,
+}
+
+/// Those whose mail has to arrive.
+pub const GOOD: [Kind; 3] = [Kind::Correct, Kind::Pipelining, Kind::Chunking];
+
+/// The others.
+pub const BAD: [Kind; 7] = [
+    Kind::Blast,
+    Kind::Smuggling,
+    Kind::Oversize,
+    Kind::Drip,
+    Kind::Leaving,
+    Kind::Garbage,
+    Kind::Silent,
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Banner,
+    Hello,
+    Mail,
+    Rcpt { ours: bool },
+    Data,
+    Chunk,
+    End,
+    Quit,
+}
+
+#[derive(Debug, Clone)]
+struct Awaited {
+    what: What,
+    from: String,
+    mail: usize,
+}
+
+/// What is sent at once, and the replies to read before the next turn.
+#[derive(Debug, Default)]
+struct Turn {
+    octets: Vec<u8>,
+    awaited: Vec<Awaited>,
+    /// The reverse-paths of messages that are sent whole once so many octets of the turn are sent.
+    whole: Vec<(usize, String)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Mail {
+    due: u64,
+    delivered: bool,
+    under_way: bool,
+}
+
+/// What the server is like, as far as a client's expectation depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Whether bare newlines are taken as data.
+    pub takes_bare_newlines: bool,
+}
+
+/// See the module.
+pub struct Client {
+    /// How it behaves.
+    pub kind: Kind,
+    number: usize,
+    random: Random,
+    rules: Rules,
+    mails: Vec<Mail>,
+    attempts: usize,
+    /// Its connection.
+    pub wire: Option<Rc<Wire>>,
+    turns: VecDeque<Turn>,
+    turn: Turn,
+    sent: usize,
+    awaited: VecDeque<Awaited>,
+    inbox: Vec<u8>,
+    last_code: u16,
+    /// Nothing more is expected but the end; anything goes.
+    loose: bool,
+    leave_after: usize,
+    /// Until when it waits for what it waits for.
+    patience: u64,
+    /// When it connects next.
+    pub connects_at: u64,
+}
+
+/// How long a client waits for a reply: longer than any deadline of the server.
+const PATIENCE: u64 = 150_000_000;
+
+impl Client {
+    /// A client with so many mails, due in `[0, until)`.
+    pub fn new(
+        number: usize,
+        kind: Kind,
+        random: Random,
+        mails: usize,
+        until: u64,
+        rules: Rules,
+    ) -> Self {
+        let mut random = random;
+        let mails = (0..mails).map(|_| Mail {
+            due: random.below(until as usize) as u64,
+            delivered: false,
+            under_way: false,
+        });
+        let mails = mails.collect();
+        Self {
+            kind,
+            number,
+            connects_at: random.below(2_000_000) as u64,
+            random,
+            rules,
+            mails,
+            attempts: 0,
+            wire: None,
+            turns: VecDeque::new(),
+            turn: Turn::default(),
+            sent: 0,
+            awaited: VecDeque::new(),
+            inbox: Vec::new(),
+            last_code: 0,
+            loose: false,
+            leave_after: usize::MAX,
+            patience: 0,
+        }
+    }
+
+    /// Whether its mail has to arrive.
+    pub fn is_good(&self) -> bool {
+        GOOD.contains(&self.kind)
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_done(&self) -> bool {
+        self.wire.is_none() && self.mails.iter().all(|mail| mail.delivered)
+    }
+
+    /// Whether all mail has its 250.
+    pub fn undelivered(&self) -> usize {
+        self.mails.iter().filter(|mail| !mail.delivered).count()
+    }
+
+    /// One more mail, due now.
+    pub fn enqueue(&mut self, now: u64) {
+        self.mails.push(Mail {
+            due: now,
+            delivered: false,
+            under_way: false,
+        });
+    }
+
+    /// Whether it wants to connect.
+    pub fn wants_to_connect(&self, now: u64) -> bool {
+        let due = !self.is_good()
+            || self
+                .mails
+                .iter()
+                .any(|mail| !mail.delivered && mail.due <= now);
+        self.wire.is_none() && self.connects_at <= now && due
+    }
+
+    /// When it may want to connect.
+    pub fn next_connect(&self) -> Option<u64> {
+        let dues = self
+            .mails
+            .iter()
+            .filter(|mail| !mail.delivered)
+            .map(|mail| mail.due);
+        let due = if self.is_good() { dues.min()? } else { 0 };
+        Some(self.connects_at.max(due))
+    }
+
+    /// It is connected, under this name.
+    pub fn connect(
+        &mut self,
+        wire: Rc<Wire>,
+        now: u64,
+        judge: &Judge,
+        address: &str,
+        opening: &[u8],
+    ) {
+        self.sent = 0;
+        self.inbox.clear();
+        self.awaited.clear();
+        self.turns.clear();
+        self.turn = Turn {
+            octets: opening.to_vec(),
+            ..Turn::default()
+        };
+        self.loose = matches!(self.kind, Kind::Garbage | Kind::Silent);
+        self.leave_after = if self.kind == Kind::Leaving {
+            self.random.below(1500)
+        } else {
+            usize::MAX
+        };
+        self.patience = now + PATIENCE;
+        let early =
+            self.kind == Kind::Silent || self.kind == Kind::Garbage && self.random.once_in(4);
+        if !early {
+            self.awaited.push_back(Awaited {
+                what: What::Banner,
+                from: String::new(),
+                mail: usize::MAX,
+            });
+        }
+        self.wire = Some(wire);
+        self.plan(now, judge, address);
+    }
+
+    fn plan(&mut self, now: u64, judge: &Judge, address: &str) {
+        if self.kind == Kind::Silent {
+            return;
+        }
+        if self.kind == Kind::Garbage {
+            let octets = mail::garbage(&mut self.random);
+            self.turns.push_back(Turn {
+                octets,
+                ..Turn::default()
+            });
+            return;
+        }
+        let extended = self.kind == Kind::Chunking || !self.random.once_in(4);
+        let helo = format!("client{}.example", self.number);
+        let mut script = Script::new(self.kind);
+        let verb = if extended { "EHLO" } else { "HELO" };
+        script.command(&format!("{verb} {helo}\r\n"), What::Hello);
+        script.end_turn();
+        let most = self.random.between(1, 4);
+        let due: Vec<usize> = if self.is_good() {
+            let due = (0..self.mails.len())
+                .filter(|&at| !self.mails[at].delivered && self.mails[at].due <= now);
+            due.take(most).collect()
+        } else {
+            vec![usize::MAX; most]
+        };
+        for mail in due {
+            if let Some(mail) = self.mails.get_mut(mail) {
+                mail.under_way = true;
+            }
+            self.attempts += 1;
+            let from = format!("c{}a{}@client.example", self.number, self.attempts);
+            script.begin(from, mail);
+            let expected = self.write(&mut script, extended, helo.clone(), address.to_owned());
+            judge.attempt(&script.from, expected);
+        }
+        if !self.random.once_in(3) {
+            script.command("QUIT\r\n", What::Quit);
+        }
+        self.turns = script.finish();
+    }
+
+    /// Writes one transaction into the script; what has to arrive.
+    fn write(
+        &mut self,
+        script: &mut Script,
+        extended: bool,
+        helo: String,
+        client: String,
+    ) -> Expected {
+        let random = &mut self.random;
+        let binary = self.kind == Kind::Chunking && random.once_in(2);
+        let body = if binary {
+            "BINARYMIME"
+        } else if extended && random.once_in(2) {
+            "8BITMIME"
+        } else {
+            "7BIT"
+        };
+        let kind = self.kind;
+        let message = match kind {
+            Kind::Chunking if random.once_in(2) => mail::binary(random),
+            Kind::Oversize => mail::too_big(random),
+            Kind::Drip => b".x\r\ny\r\n".to_vec(),
+            _ => mail::text(random),
+        };
+        let mut parameters = if body == "7BIT" {
+            String::new()
+        } else {
+            format!(" BODY={body}")
+        };
+        if extended && kind != Kind::Oversize && random.once_in(3) {
+            parameters.push_str(&format!(" SIZE={}", message.len()));
+        }
+        script.command(
+            &format!("MAIL FROM:<{}>{parameters}\r\n", script.from),
+            What::Mail,
+        );
+        let mut to = Vec::new();
+        for place in 0..random.between(1, 3) {
+            if random.once_in(5) {
+                script.command(
+                    &format!("RCPT TO:<r{place}@elsewhere.example>\r\n"),
+                    What::Rcpt { ours: false },
+                );
+            }
+            to.push(format!("r{place}@mx.example"));
+            script.command(
+                &format!("RCPT TO:<r{place}@mx.example>\r\n"),
+                What::Rcpt { ours: true },
+            );
+        }
+        let (mut message, mut storable) = (message, kind != Kind::Oversize);
+        match kind {
+            Kind::Chunking => script.chunks(random, &message),
+            Kind::Smuggling => {
+                let envelope =
+                    "MAIL FROM:<smuggled@client.example>\r\nRCPT TO:<r0@mx.example>\r\nDATA\r\n";
+                let octets;
+                (octets, message) = mail::smuggled(random, envelope);
+                storable =
+                    self.rules.takes_bare_newlines || !crate::driver::has_bare_newline(&message);
+                script.data(&octets);
+            }
+            _ => script.data(&mail::stuffed(&message)),
+        }
+        Expected {
+            helo,
+            to,
+            client,
+            protocol: if extended { "ESMTP" } else { "SMTP" },
+            body,
+            message,
+            complete: false,
+            storable,
+        }
+    }
+
+    /// Reads what came, sends what is due; when it wants to act again.
+    pub fn act(&mut self, now: u64, judge: &Judge) -> Option<u64> {
+        let wire = Rc::clone(self.wire.as_ref()?);
+        let (octets, open) = wire.receive();
+        if !octets.is_empty() {
+            self.patience = now + PATIENCE;
+            self.inbox.extend_from_slice(&octets);
+            self.read_replies(judge);
+        }
+        if !open {
+            self.disconnect(now, false);
+            return None;
+        }
+        if now >= self.patience {
+            wire.reset();
+            self.disconnect(now, true);
+            return None;
+        }
+        if self.turn.octets.is_empty() && self.awaited.is_empty() {
+            match self.turns.pop_front() {
+                Some(turn) => {
+                    self.turn = turn;
+                    self.sent = 0;
+                    self.awaited.extend(self.turn.awaited.drain(..));
+                    if self.turn.octets.is_empty() {
+                        return Some(self.patience);
+                    }
+                }
+                None if self.kind == Kind::Silent => return Some(self.patience),
+                None => {
+                    // Nothing more to say, and nothing to wait for.
+                    wire.finish();
+                    return Some(self.patience);
+                }
+            }
+        }
+        if self.turn.octets.is_empty() {
+            return Some(self.patience);
+        }
+        self.send(&wire, now, judge)
+    }
+
+    fn send(&mut self, wire: &Wire, now: u64, judge: &Judge) -> Option<u64> {
+        let random = &mut self.random;
+        let all = self.turn.octets.len();
+        let length = match self.kind {
+            Kind::Drip => random.between(1, 3).min(all),
+            _ if random.once_in(3) => random.between(1, all),
+            _ => all,
+        };
+        let length = length.min(self.leave_after);
+        wire.send(&self.turn.octets[..length]);
+        self.turn.octets.drain(..length);
+        self.sent += length;
+        let sent = self.sent;
+        self.turn.whole.retain(|(at, from)| {
+            if *at <= sent {
+                judge.complete(from);
+            }
+            *at > sent
+        });
+        if self.leave_after != usize::MAX {
+            self.leave_after -= length;
+            if self.leave_after == 0 {
+                if random.once_in(2) {
+                    wire.reset()
+                } else {
+                    wire.finish()
+                }
+                self.turn = Turn::default();
+                self.turns.clear();
+                self.loose = true;
+                return Some(now + 1_000_000);
+            }
+        }
+        if self.turn.octets.is_empty() && !self.awaited.is_empty() {
+            return Some(self.patience);
+        }
+        let pause = if self.kind == Kind::Drip {
+            random.between(10_000, 9_000_000)
+        } else {
+            random.below(3000)
+        };
+        Some(now + pause as u64)
+    }
+
+    fn read_replies(&mut self, judge: &Judge) {
+        while let Some(end) = self.inbox.windows(2).position(|two| two == b"\r\n") {
+            let line: Vec<u8> = self.inbox.drain(..end + 2).collect();
+            let line = String::from_utf8(line[..end].to_vec()).expect("replies are UTF-8");
+            if line.as_bytes()[3] == b'-' {
+                continue;
+            }
+            let code = line[..3].parse().expect("a reply begins with its code");
+            self.last_code = code;
+            self.reply(code, &line[4..], judge);
+        }
+    }
+
+    fn reply(&mut self, code: u16, text: &str, judge: &Judge) {
+        if code == 421 {
+            self.give_up();
+            return;
+        }
+        if self.loose {
+            self.awaited.clear();
+            return;
+        }
+        let awaited = self.awaited.pop_front();
+        let Awaited { what, from, mail } =
+            awaited.unwrap_or_else(|| panic!("a reply too many: {code} {text}"));
+        let fits = match what {
+            What::Banner => code == 220,
+            What::Hello | What::Mail => code == 250,
+            What::Rcpt { ours } => code == if ours { 250 } else { 550 },
+            What::Data => matches!(code, 354 | 451),
+            What::Chunk => matches!(code, 250 | 451 | 503),
+            What::Quit => code == 221,
+            What::End => matches!(code, 250 | 451 | 503 | 552 | 550),
+        };
+        assert!(
+            fits,
+            "{:?} {from}: {code} {text} in reply to {what:?}",
+            self.kind
+        );
+        match (what, code) {
+            (What::End, 250) => {
+                judge.delivered(&from, text.strip_prefix("2.0.0 ").unwrap_or(text));
+                if let Some(mail) = self.mails.get_mut(mail) {
+                    mail.delivered = true;
+                }
+            }
+            (What::Data | What::Chunk, 451 | 503) | (What::End, _) => {
+                // Not now: what was not sent yet is not sent, and the mails stay in the queue.
+                self.turns.clear();
+                if self.kind == Kind::Blast {
+                    self.loose = true;
+                }
+            }
+            (What::Quit, _) => self.give_up(),
+            _ => {}
+        }
+    }
+
+    /// Nothing more is expected on this connection.
+    fn give_up(&mut self) {
+        self.loose = true;
+        self.turns.clear();
+        self.turn = Turn::default();
+        self.awaited.clear();
+    }
+
+    fn disconnect(&mut self, now: u64, on_purpose: bool) {
+        let reset = self.wire.take().is_some_and(|wire| wire.is_broken());
+        let told = on_purpose || reset || self.loose || self.awaited.is_empty();
+        assert!(
+            told || !self.is_good(),
+            "closed without a word while {:?} was awaited",
+            self.awaited
+        );
+        for mail in &mut self.mails {
+            mail.under_way = false;
+        }
+        let rest = if self.random.once_in(4) {
+            6_000_000
+        } else {
+            500_000
+        };
+        self.connects_at = now + self.random.between(1000, rest) as u64;
+    }
+
+    /// It leaves for good.
+    pub fn leave(&mut self) {
+        if let Some(wire) = self.wire.take() {
+            wire.reset();
+        }
+        self.mails.clear();
+        self.connects_at = u64::MAX;
+    }
+}
+
+/// Turns under construction.
+struct Script {
+    kind: Kind,
+    turns: VecDeque<Turn>,
+    open: Turn,
+    from: String,
+    mail: usize,
+}
+
+impl Script {
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            turns: VecDeque::new(),
+            open: Turn::default(),
+            from: String::new(),
+            mail: usize::MAX,
+        }
+    }
+
+    fn begin(&mut self, from: String, mail: usize) {
+        (self.from, self.mail) = (from, mail);
+    }
+
+    fn awaits(&mut self, what: What) {
+        self.open.awaited.push(Awaited {
+            what,
+            from: self.from.clone(),
+            mail: self.mail,
+        });
+    }
+
+    /// The turn ends where the client has to wait, or wants to.
+    fn end_turn(&mut self) {
+        let hasty = self.kind == Kind::Blast;
+        let all_answered = self.open.octets.is_empty() && self.open.awaited.is_empty();
+        if !hasty && !all_answered {
+            self.turns.push_back(std::mem::take(&mut self.open));
+        }
+    }
+
+    fn finish(mut self) -> VecDeque<Turn> {
+        if !(self.open.octets.is_empty() && self.open.awaited.is_empty()) {
+            self.turns.push_back(std::mem::take(&mut self.open));
+        }
+        self.turns
+    }
+
+    fn command(&mut self, line: &str, what: What) {
+        self.open.octets.extend_from_slice(line.as_bytes());
+        self.awaits(what);
+        let groups = matches!(
+            self.kind,
+            Kind::Pipelining | Kind::Chunking | Kind::Blast | Kind::Smuggling
+        );
+        if !groups {
+            self.end_turn();
+        }
+    }
+
+    /// DATA and the data, in which the message has to be known to be whole.
+    fn data(&mut self, octets: &[u8]) {
+        self.command("DATA\r\n", What::Data);
+        self.end_turn();
+        self.open.octets.extend_from_slice(octets);
+        self.open
+            .whole
+            .push((self.open.octets.len(), self.from.clone()));
+        self.awaits(What::End);
+        if self.kind != Kind::Pipelining {
+            self.end_turn();
+        }
+    }
+
+    fn chunks(&mut self, random: &mut Random, message: &[u8]) {
+        let mut rest = message;
+        loop {
+            let length = if random.once_in(3) {
+                rest.len()
+            } else {
+                random.between(0, rest.len())
+            };
+            let (chunk, behind) = rest.split_at(length);
+            rest = behind;
+            let last = rest.is_empty() && !random.once_in(4);
+            let word = if last { " LAST" } else { "" };
+            self.open
+                .octets
+                .extend_from_slice(format!("BDAT {length}{word}\r\n").as_bytes());
+            self.open.octets.extend_from_slice(chunk);
+            if last {
+                self.open
+                    .whole
+                    .push((self.open.octets.len(), self.from.clone()));
+                self.awaits(What::End);
+                return;
+            }
+            self.awaits(What::Chunk);
+            if random.once_in(4) {
+                self.end_turn();
+            }
+        }
+    }
+}

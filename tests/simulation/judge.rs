@@ -1,0 +1,183 @@
+//! What was promised, asked for, stored and said, and whether it agrees. A disagreement panics.
+//!
+//! Owns: the invariants about messages and replies, and the hash of all that happened. Must not know: how the server works.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::kafka::Kafka;
+
+/// A message that a client sends, as it has to arrive.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// The name of HELO or EHLO.
+    pub helo: String,
+    /// The recipients that have to be accepted.
+    pub to: Vec<String>,
+    /// Address and port that the record names.
+    pub client: String,
+    /// The value of `smtp_protocol`.
+    pub protocol: &'static str,
+    /// The value of `smtp_body`.
+    pub body: &'static str,
+    /// The message.
+    pub message: Vec<u8>,
+    /// Whether the client has sent all of it.
+    pub complete: bool,
+    /// Whether it may be stored at all.
+    pub storable: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Judge {
+    /// The log of Kafka.
+    pub kafka: Arc<Kafka>,
+    attempts: RefCell<HashMap<String, Expected>>,
+    /// Reverse-paths for which there is a record.
+    recorded: RefCell<HashSet<String>>,
+    /// Ids for which 250 was queued.
+    promised: RefCell<HashSet<String>>,
+    effects: Cell<u64>,
+    hash: Cell<u64>,
+}
+
+impl Judge {
+    /// Nothing has happened yet.
+    pub fn new(kafka: Arc<Kafka>) -> Self {
+        Self {
+            kafka,
+            attempts: RefCell::default(),
+            recorded: RefCell::default(),
+            promised: RefCell::default(),
+            effects: Cell::new(0),
+            hash: Cell::new(0xcbf2_9ce4_8422_2325),
+        }
+    }
+
+    /// A client begins to send a message under the reverse-path `from`, which is like no other.
+    pub fn attempt(&self, from: &str, expected: Expected) {
+        let before = self.attempts.borrow_mut().insert(from.to_owned(), expected);
+        assert!(before.is_none(), "a reverse-path names one attempt");
+    }
+
+    /// The client has sent the last octet of it.
+    pub fn complete(&self, from: &str) {
+        let mut attempts = self.attempts.borrow_mut();
+        attempts.get_mut(from).expect("it was attempted").complete = true;
+    }
+
+    /// A record is submitted by a client whose messages are registered.
+    pub fn record(&self, headers: &[(&'static str, Vec<u8>)], message: &[u8]) {
+        self.effect();
+        let all = |name: &str| -> Vec<String> {
+            let values = headers.iter().filter(|(have, _)| *have == name);
+            values
+                .map(|(_, value)| String::from_utf8(value.clone()).expect("UTF-8"))
+                .collect()
+        };
+        let one = |name: &str| -> String {
+            let mut values = all(name);
+            assert_eq!(values.len(), 1, "{name} stands once");
+            values.remove(0)
+        };
+        let from = one("smtp_from");
+        self.note(&[message.len() as u64, crate::hash(from.as_bytes())]);
+        let attempts = self.attempts.borrow();
+        let expected = attempts.get(&from);
+        let expected =
+            expected.unwrap_or_else(|| panic!("a record that nobody asked for, from {from}"));
+        assert!(
+            expected.complete,
+            "{from}: a record of a message that was not sent to its end"
+        );
+        assert!(
+            expected.storable,
+            "{from}: a record of a message that is to be refused"
+        );
+        assert!(
+            self.recorded.borrow_mut().insert(from.clone()),
+            "{from}: a second record of one transaction"
+        );
+        assert!(
+            message == expected.message,
+            "{from}: the message differs from what the oracle decodes"
+        );
+        assert_eq!(all("smtp_to"), expected.to, "{from}");
+        assert_eq!(one("smtp_helo"), expected.helo, "{from}");
+        assert_eq!(one("smtp_client"), expected.client, "{from}");
+        assert_eq!(one("smtp_protocol"), expected.protocol, "{from}");
+        assert_eq!(one("smtp_body"), expected.body, "{from}");
+        assert_eq!(one("smtp_size"), message.len().to_string(), "{from}");
+    }
+
+    /// The server queues replies to be written: what they promise has to be true already.
+    pub fn queued(&self, wire: usize, octets: &[u8]) {
+        self.note(&[1, wire as u64, crate::hash(octets)]);
+        assert!(octets.ends_with(b"\r\n"), "whole lines are written");
+        for line in octets.split_inclusive(|&octet| octet == b'\n') {
+            assert!(
+                line.len() <= 512 && line.ends_with(b"\r\n"),
+                "a reply line: {}",
+                line.escape_ascii()
+            );
+            let text = std::str::from_utf8(line)
+                .expect("replies are UTF-8")
+                .trim_end();
+            if let Some(id) = text.strip_prefix("250 2.0.0 ").filter(|id| is_queue_id(id)) {
+                assert!(
+                    self.kafka.is_acknowledged(id),
+                    "250 for {id}, which Kafka has not acknowledged"
+                );
+                assert!(
+                    self.promised.borrow_mut().insert(id.to_owned()),
+                    "250 twice for {id}"
+                );
+            }
+        }
+    }
+
+    /// A client got a 250 for its message: the record that it names has to be that message.
+    pub fn delivered(&self, from: &str, id: &str) {
+        assert!(is_queue_id(id), "a 250 names the queue id, not {id}");
+        assert_eq!(
+            self.kafka.from(id).as_deref(),
+            Some(from),
+            "250 for {id}, which is another message"
+        );
+    }
+
+    /// Something happened that can be seen from outside.
+    pub fn effect(&self) {
+        self.effects.set(self.effects.get() + 1);
+    }
+
+    /// How much has happened.
+    pub fn effects(&self) -> u64 {
+        self.effects.get()
+    }
+
+    /// Takes numbers into the hash of all that happened.
+    pub fn note(&self, numbers: &[u64]) {
+        let mut hash = self.hash.get();
+        for number in numbers {
+            hash = (hash ^ number)
+                .wrapping_mul(0x0000_0100_0000_01b3)
+                .rotate_left(23);
+        }
+        self.hash.set(hash);
+    }
+
+    /// The hash of all that happened.
+    pub fn hash(&self) -> u64 {
+        self.hash.get()
+    }
+}
+
+fn is_queue_id(text: &str) -> bool {
+    text.len() == 26
+        && text
+            .bytes()
+            .all(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit())
+}

@@ -1,0 +1,258 @@
+//! A Kafka that is slow, refuses, is full, is down, reorders its reports, and forgets one now and then.
+//!
+//! Owns: the log, which outlives every crash of the server, and the reports to come. Must not know: sessions.
+//!
+//! Invariant: a record is acknowledged in the log before its report "stored" leaves.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use ringpost::mail::record::Record;
+use ringpost::sink::{Outcome, Report, Sink, Submission, Ticket};
+use ringpost::smtp::refusal::Refusal;
+
+use crate::random::Random;
+
+/// Microseconds of a batch.
+const BATCH: u64 = 20_000;
+
+/// How Kafka is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Answers within milliseconds.
+    Healthy,
+    /// Answers within seconds, or when nobody waits any more.
+    Slow,
+    /// Refuses at once.
+    Refusing(Refusal),
+    /// Answers nothing before it is up again.
+    Down,
+    /// Loses reports.
+    Losing,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    due: u64,
+    report: Report,
+    id: String,
+    /// Whether the report is lost for ever.
+    lost: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    from: String,
+    acknowledged: bool,
+}
+
+#[derive(Debug)]
+struct State {
+    random: Random,
+    mode: Mode,
+    now: u64,
+    queue_most: usize,
+    batches: bool,
+    waiting: Vec<Waiting>,
+    log: HashMap<String, Entry>,
+    /// Records of the judge's, submitted since it last looked.
+    fresh: Vec<Fresh>,
+}
+
+/// Headers and value of a record that was submitted.
+pub type Fresh = (Vec<(&'static str, Vec<u8>)>, Vec<u8>);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Kafka(Mutex<State>);
+
+impl Kafka {
+    /// Healthy, with an empty log.
+    pub fn new(random: Random, queue_most: usize) -> Self {
+        let mut random = random;
+        Self(Mutex::new(State {
+            batches: random.once_in(2),
+            random,
+            mode: Mode::Healthy,
+            now: 0,
+            queue_most,
+            waiting: Vec::new(),
+            log: HashMap::new(),
+            fresh: Vec::new(),
+        }))
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// It becomes another; what waited for it to be up is answered soon.
+    pub fn become_(&self, mode: Mode) {
+        let mut state = self.state();
+        let state = &mut *state;
+        state.mode = mode;
+        if mode == Mode::Healthy {
+            let together = state
+                .random
+                .once_in(2)
+                .then(|| state.now + state.random.below(300_000) as u64);
+            for waiting in state.waiting.iter_mut().filter(|waiting| !waiting.lost) {
+                let alone = state.now + state.random.between(100, 500_000) as u64;
+                let soon = together.unwrap_or(alone);
+                waiting.due = waiting.due.min(soon);
+            }
+        }
+    }
+
+    /// Time passes.
+    pub fn advance_to(&self, now: u64) {
+        self.state().now = now;
+    }
+
+    /// When the next report is due.
+    pub fn next_due(&self) -> Option<u64> {
+        self.state()
+            .waiting
+            .iter()
+            .map(|waiting| waiting.due)
+            .min()
+            .filter(|&due| due < u64::MAX)
+    }
+
+    /// A report that is due, in any order.
+    pub fn report(&self) -> Option<Report> {
+        let mut state = self.state();
+        let state = &mut *state;
+        let now = state.now;
+        let due: Vec<usize> = (0..state.waiting.len())
+            .filter(|&at| state.waiting[at].due <= now)
+            .collect();
+        if due.is_empty() {
+            return None;
+        }
+        let waiting = state.waiting.swap_remove(*state.random.of(&due));
+        if waiting.report.outcome == Outcome::Stored {
+            state
+                .log
+                .get_mut(&waiting.id)
+                .expect("it was submitted")
+                .acknowledged = true;
+        }
+        Some(waiting.report)
+    }
+
+    /// The process that waited for reports is gone. Its records may have reached the log all the same.
+    pub fn forget_reports(&self) {
+        self.state().waiting.clear();
+    }
+
+    /// Reports that will never come.
+    pub fn lost(&self) -> usize {
+        self.state()
+            .waiting
+            .iter()
+            .filter(|waiting| waiting.lost)
+            .count()
+    }
+
+    /// Records that wait for their report, and the octets that they hold.
+    pub fn in_flight(&self) -> (usize, usize) {
+        let state = self.state();
+        let octets = state
+            .waiting
+            .iter()
+            .map(|waiting| waiting.report.record.value.capacity());
+        (state.waiting.len(), octets.sum())
+    }
+
+    /// Whether the log has it.
+    pub fn is_acknowledged(&self, id: &str) -> bool {
+        self.state()
+            .log
+            .get(id)
+            .is_some_and(|entry| entry.acknowledged)
+    }
+
+    /// The reverse-path of the record with this id.
+    pub fn from(&self, id: &str) -> Option<String> {
+        self.state().log.get(id).map(|entry| entry.from.clone())
+    }
+
+    /// Records submitted since the last call: headers and value.
+    pub fn take_fresh(&self) -> Vec<Fresh> {
+        std::mem::take(&mut self.state().fresh)
+    }
+}
+
+impl Sink for Kafka {
+    fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission {
+        let mut state = self.state();
+        let state = &mut *state;
+        let header = |name: &str| {
+            let value = record.headers().find(|(have, _)| *have == name);
+            let (_, value) = value.expect("a header of every record");
+            String::from_utf8(value.to_vec()).expect("UTF-8")
+        };
+        let (id, from) = (header("ce_id"), header("smtp_from"));
+        let entry = Entry {
+            from,
+            acknowledged: false,
+        };
+        assert!(
+            state.log.insert(id.clone(), entry).is_none(),
+            "an id names one record"
+        );
+        let headers = record
+            .headers()
+            .map(|(name, value)| (name, value.to_vec()))
+            .collect();
+        state.fresh.push((headers, record.value.to_vec()));
+        if let Mode::Refusing(refusal) = state.mode {
+            return Submission::Done(Outcome::Refused(refusal), record);
+        }
+        if state.waiting.len() >= state.queue_most {
+            return Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull), record);
+        }
+        if state.mode == Mode::Healthy && state.random.once_in(20) {
+            state.log.get_mut(&id).expect("just inserted").acknowledged = true;
+            return Submission::Done(Outcome::Stored, record);
+        }
+        let lost = state.mode == Mode::Losing && state.random.once_in(3);
+        let delay = match state.mode {
+            Mode::Healthy => state.random.between(50, 20_000),
+            Mode::Slow => state.random.between(1_000, 25_000_000),
+            Mode::Losing if lost => usize::MAX,
+            Mode::Losing => state.random.between(50, 2_000_000),
+            Mode::Down => usize::MAX,
+            Mode::Refusing(_) => unreachable!("answered above"),
+        };
+        let fails = state.mode != Mode::Healthy && state.random.once_in(5);
+        let outcome = if fails {
+            Outcome::Refused(Refusal::KafkaTimedOut)
+        } else {
+            Outcome::Stored
+        };
+        let due = state
+            .now
+            .saturating_add(u64::try_from(delay).unwrap_or(u64::MAX));
+        // A broker answers for a batch at a time.
+        let due = if state.batches {
+            due.checked_next_multiple_of(BATCH).unwrap_or(due)
+        } else {
+            due
+        };
+        state.waiting.push(Waiting {
+            due,
+            report: Report {
+                ticket,
+                outcome,
+                record,
+            },
+            id,
+            lost,
+        });
+        Submission::Pending
+    }
+}

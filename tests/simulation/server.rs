@@ -1,0 +1,117 @@
+//! What one worker of ringpost is started with.
+//!
+//! Owns: the settings that a seed draws, and the hub made from them.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use ringpost::config::RecordKey;
+use ringpost::mail::id::Generator;
+use ringpost::net::admission::{Admission, Limits};
+use ringpost::net::budget::Budget;
+use ringpost::net::hub::{Hub, Shared};
+use ringpost::net::rules::{Published, Rules};
+use ringpost::sink::ledger::Ledger;
+use ringpost::smtp::access::{Access, Network, Networks};
+use ringpost::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
+use ringpost::telemetry::metrics::Metrics;
+
+use crate::clock::Time;
+use crate::kafka::Kafka;
+use crate::mail::LARGEST;
+use crate::random::Random;
+
+/// Counters cost more to make than a seed to run, and nothing here reads them.
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::new().0);
+
+/// See the module.
+pub struct Settings {
+    policy: Arc<Policy>,
+    /// Whether a Received field is put in front.
+    pub trace: bool,
+    greeting_delay: Duration,
+    /// The budget's messages.
+    pub messages_most: usize,
+    /// The budget's octets.
+    pub octets_most: usize,
+}
+
+impl Settings {
+    /// Draws them.
+    pub fn draw(random: &mut Random) -> Self {
+        let mut policy = Policy::new("mx.example");
+        policy.message_size = LARGEST as u64;
+        policy.errors = 60;
+        policy.command_timeout = Duration::from_secs(30);
+        policy.data_timeout = Duration::from_secs(20);
+        policy.commit_timeout = Duration::from_secs(10);
+        policy.message_timeout = Duration::from_secs(60);
+        policy.session_timeout = Duration::from_secs(600);
+        policy.taken = Arc::new(Recipients::everybody_at(["mx.example"]));
+        if random.once_in(2) {
+            policy.bare_newlines = BareNewlinePolicy::Accept;
+        }
+        Self {
+            policy: Arc::new(policy),
+            trace: random.once_in(2),
+            greeting_delay: Duration::from_millis(*random.of(&[0, 0, 300])),
+            messages_most: random.between(1, 5),
+            octets_most: *random.of(&[usize::MAX / 2, 140_000, 300_000]),
+        }
+    }
+
+    /// The policy of the sessions.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy)
+    }
+
+    /// Whether bare newlines are taken as data.
+    pub fn takes_bare_newlines(&self) -> bool {
+        self.policy.bare_newlines == BareNewlinePolicy::Accept
+    }
+
+    /// What a reload exchanges.
+    pub fn rules(&self) -> Rules {
+        let network = |text| Network::parse(text).expect("a network");
+        Rules {
+            policy: Arc::new(Policy::clone(&self.policy)),
+            access: Access::new(&[network("0.0.0.0/0")], &[]),
+            proxies: Networks::new(&[network("10.0.0.0/8")]),
+        }
+    }
+
+    /// A worker's hub, as it is at its start.
+    pub fn hub(&self, kafka: Arc<Kafka>, time: Time, random: u64) -> Hub {
+        let shared = Shared {
+            policy: self.policy(),
+            rules: Published::new(self.rules()),
+            sink: kafka,
+            metrics: METRICS.clone(),
+            trace: self.trace,
+            key: RecordKey::None,
+            log_messages: false,
+            connections_most: 1000,
+            tls: None,
+            greeting_delay: self.greeting_delay,
+            handshake_timeout: Duration::from_secs(10),
+            admission: Admission::new(Limits {
+                connections: 1000,
+                per_address: 0,
+                per_network: 0,
+                prefix_ipv4: 24,
+                prefix_ipv6: 64,
+                messages_per_minute: 0,
+            }),
+            draining: AtomicBool::new(false),
+        };
+        let budget = Budget::new(self.messages_most, self.octets_most);
+        Hub::new(
+            Arc::new(shared),
+            Ledger::new(0),
+            budget,
+            Generator::new(random),
+            Box::new(time),
+        )
+    }
+}
