@@ -79,6 +79,9 @@ impl<'a, T: Transport> Stream<'a, T> {
     /// for the first it holds no buffer.
     pub(super) async fn read_more(&mut self, input: &mut BytesMut) -> io::Result<usize> {
         if self.tls.as_ref().is_none_or(|engine| engine.is_empty()) {
+            if let Some(engine) = &mut self.tls {
+                engine.rest();
+            }
             self.transport.readable().await?;
         }
         let mut buffer = std::mem::take(input);
