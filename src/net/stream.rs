@@ -105,7 +105,7 @@ impl<'a, T: Transport> Stream<'a, T> {
         let result = loop {
             take_plain(engine, &mut buffer);
             if let Err(error) = decrypt(engine, &mut buffer, from + most) {
-                break Err(broken(self.transport, engine, error).await);
+                break Err(Box::pin(broken(self.transport, engine, error)).await);
             }
             if let Err(error) = transmit(self.transport, engine).await {
                 break Err(error);
@@ -129,7 +129,7 @@ impl<'a, T: Transport> Stream<'a, T> {
         };
         let result = match encrypt(engine, Send::Octets(&octets)) {
             Ok(()) => transmit(self.transport, engine).await,
-            Err(error) => Err(broken(self.transport, engine, error).await),
+            Err(error) => Err(Box::pin(broken(self.transport, engine, error)).await),
         };
         (result, octets)
     }
