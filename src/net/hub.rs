@@ -3,11 +3,11 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::future::Future;
 use std::net::Shutdown;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -114,25 +114,20 @@ impl Slot {
 
     /// Waits for an operation on `transport`; once expired, shuts that direction down so that the operation ends. The
     /// operation is never dropped before its end.
-    pub async fn operation<T: Transport, F: Future>(
-        &self,
-        transport: &T,
+    ///
+    /// No async fn: one would hold the operation twice, as its argument and where it is pinned, in every connection.
+    pub fn operation<'a, T: Transport, F: Future>(
+        &'a self,
+        transport: &'a T,
         how: Shutdown,
         operation: F,
-    ) -> F::Output {
-        let mut operation = pin!(operation);
-        let mut shut = false;
-        std::future::poll_fn(|context| {
-            self.remember(context.waker());
-            if let Poll::Ready(output) = operation.as_mut().poll(context) {
-                return Poll::Ready(output);
-            }
-            if self.expired.get() && !std::mem::replace(&mut shut, true) {
-                transport.shutdown(how);
-            }
-            Poll::Pending
-        })
-        .await
+    ) -> impl Future<Output = F::Output> + use<'a, T, F> {
+        Operation {
+            slot: self,
+            transport,
+            how: Some(how),
+            operation,
+        }
     }
 
     /// Waits for the outcome of the record that `ticket` names; `None` once expired.
@@ -166,6 +161,36 @@ impl Slot {
             }
         })
         .await;
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// See [`Slot::operation`].
+    struct Operation<'a, T, F> {
+        slot: &'a Slot,
+        transport: &'a T,
+        // What to shut down, until that is done.
+        how: Option<Shutdown>,
+        #[pin]
+        operation: F,
+    }
+}
+
+impl<T: Transport, F: Future> Future for Operation<'_, T, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.slot.remember(context.waker());
+        if let Poll::Ready(output) = this.operation.poll(context) {
+            return Poll::Ready(output);
+        }
+        if this.slot.expired.get()
+            && let Some(how) = this.how.take()
+        {
+            this.transport.shutdown(how);
+        }
+        Poll::Pending
     }
 }
 
