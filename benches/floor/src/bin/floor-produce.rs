@@ -65,7 +65,7 @@ struct Options {
 /// What ringpost sets unless its configuration says otherwise.
 const DEFAULTS: [(&str, &str); 11] = [
     ("acks", "all"),
-    ("linger.ms", "2"),
+    ("linger.ms", "5"),
     ("batch.size", "1000000"),
     ("compression.type", "none"),
     ("message.max.bytes", "26279936"),
