@@ -64,6 +64,8 @@ pub struct Shared {
 pub struct Slot {
     deadline: Cell<Instant>,
     expired: Cell<bool>,
+    /// Whether a direction of its transport was shut down.
+    shut: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     outcome: Cell<Option<(Ticket, Outcome)>>,
     /// Whether it waits for a command outside of a transaction.
@@ -75,6 +77,7 @@ impl Slot {
         Self {
             deadline: Cell::new(now),
             expired: Cell::new(false),
+            shut: Cell::new(false),
             waker: RefCell::new(None),
             outcome: Cell::new(None),
             idle: Cell::new(false),
@@ -105,6 +108,11 @@ impl Slot {
         self.expired.get()
     }
 
+    /// Whether a direction of its transport was shut down for that: it will not be open again, whatever still arrived.
+    pub fn has_shut(&self) -> bool {
+        self.shut.get()
+    }
+
     fn remember(&self, waker: &Waker) {
         let mut kept = self.waker.borrow_mut();
         if !kept.as_ref().is_some_and(|old| old.will_wake(waker)) {
@@ -128,6 +136,7 @@ impl Slot {
                 return Poll::Ready(output);
             }
             if self.expired.get() && !std::mem::replace(&mut shut, true) {
+                self.shut.set(true);
                 transport.shutdown(how);
             }
             Poll::Pending
