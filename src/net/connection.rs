@@ -323,7 +323,7 @@ impl<T: Transport> Connection<'_, T> {
         if self.hub.shared.draining.load(Ordering::Relaxed) && self.session.is_idle() {
             self.session.drain();
             self.end = SessionEnd::Shutdown;
-        } else if self.slot.expired() {
+        } else if self.slot.expired() || self.slot.has_shut() {
             self.session.expire(self.hub.clock.now());
             self.end = SessionEnd::TimedOut;
         }

@@ -64,6 +64,8 @@ pub struct Shared {
 pub struct Slot {
     deadline: Cell<Instant>,
     expired: Cell<bool>,
+    /// Whether a direction of its transport was shut down.
+    shut: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     outcome: Cell<Option<(Ticket, Outcome)>>,
     /// Whether it waits for a command outside of a transaction.
@@ -75,6 +77,7 @@ impl Slot {
         Self {
             deadline: Cell::new(now),
             expired: Cell::new(false),
+            shut: Cell::new(false),
             waker: RefCell::new(None),
             outcome: Cell::new(None),
             idle: Cell::new(false),
@@ -103,6 +106,11 @@ impl Slot {
     /// Whether the deadline passed, or it was interrupted.
     pub fn expired(&self) -> bool {
         self.expired.get()
+    }
+
+    /// Whether a direction of its transport was shut down for that: it will not be open again, whatever still arrived.
+    pub fn has_shut(&self) -> bool {
+        self.shut.get()
     }
 
     fn remember(&self, waker: &Waker) {
@@ -188,6 +196,7 @@ impl<T: Transport, F: Future> Future for Operation<'_, T, F> {
         if this.slot.expired.get()
             && let Some(how) = this.how.take()
         {
+            this.slot.shut.set(true);
             this.transport.shutdown(how);
         }
         Poll::Pending
