@@ -238,3 +238,39 @@ fn size_is_never_above_what_the_topic_of_a_real_cluster_takes() {
     largest.extend_from_slice(b"\r\n.\r\n");
     assert!(client.send(&[&largest]).unwrap().starts_with("250 2.0.0 "));
 }
+
+/// Octets of memory that the process has.
+fn resident(ringpost: &Ringpost) -> u64 {
+    let path = format!("/proc/{}/smaps_rollup", ringpost.child.id());
+    let text = std::fs::read_to_string(path).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
+    let kib: u64 = line
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    kib * 1024
+}
+
+#[test]
+fn a_client_whose_octets_are_dropped_holds_no_buffer() {
+    const CLIENTS: u64 = 300;
+    let ringpost = Ringpost::configured("[server]\nworkers = 1\n", &["--brokers", "discard"]);
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| ringpost.client().unwrap()).collect();
+    let before = resident(&ringpost);
+    for client in &mut clients {
+        // Out of order, so refused; its octets are read all the same (RFC 3030 2).
+        assert!(client.say("BDAT 1000000").unwrap().starts_with("503"));
+        client.write(&[b'x'; 20_000]).unwrap();
+    }
+    // One worker serves all in turn: what came before this has been read.
+    for client in [
+        &mut ringpost.client().unwrap(),
+        &mut ringpost.client().unwrap(),
+    ] {
+        client.say("NOOP").unwrap();
+    }
+    let each = resident(&ringpost).saturating_sub(before) / CLIENTS;
+    assert!(each < 4096, "{each} octets a client");
+}

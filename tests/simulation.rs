@@ -18,6 +18,8 @@ mod judge;
 mod kafka;
 #[path = "simulation/mail.rs"]
 mod mail;
+#[path = "simulation/races.rs"]
+mod races;
 #[path = "support/random.rs"]
 mod random;
 #[path = "simulation/server.rs"]

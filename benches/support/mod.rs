@@ -53,7 +53,7 @@ pub fn greeted(replies: &mut Vec<u8>) -> Session {
     assert_eq!(session.receive(hello, now), hello.len());
     session.events().for_each(drop);
     session.replies().swap(replies);
-    assert!(replies.ends_with(b"250 ENHANCEDSTATUSCODES\r\n"));
+    assert!(replies.ends_with(b"250 LIMITS RCPTMAX=100\r\n"));
     replies.clear();
     session
 }

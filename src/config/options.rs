@@ -41,7 +41,7 @@ pub(super) const SECTIONS: [Section; 8] = [
     },
     Section {
         name: "tls",
-        doc: "The certificate that is offered with STARTTLS. Without one, STARTTLS is not offered.",
+        doc: "The certificates of STARTTLS and of `server.listen_tls`. Without one, STARTTLS is not offered.",
     },
     Section {
         name: "kafka",

@@ -97,7 +97,7 @@ pub async fn serve<T: Transport>(transport: &T, peer: SocketAddr, hub: &Hub, ope
     };
     match hub.shared.admission.enter() {
         Ok(mut visit) => connection.welcome(&mut visit, opening).await,
-        Err(refusal) => connection.turn_away(refusal).await,
+        Err(refusal) => Box::pin(connection.turn_away(refusal)).await,
     }
 }
 
@@ -211,6 +211,9 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Reads data into the body; whether there is more to do.
     async fn read_data(&mut self) -> io::Result<bool> {
+        if self.message.is_none() && self.stream.is_clear() {
+            return self.read_to_drop().await;
+        }
         self.make_room();
         let body = match &mut self.message {
             Some(message) => std::mem::take(&mut message.body),
@@ -240,6 +243,33 @@ impl<T: Transport> Connection<'_, T> {
             self.count();
         }
         self.put_back(body);
+        Ok(more)
+    }
+
+    /// Reads data of which nothing is kept into the worker's buffer: a client whose data is dropped holds none.
+    async fn read_to_drop(&mut self) -> io::Result<bool> {
+        self.slot.arm(self.session.deadline());
+        let readable = self.transport.readable();
+        let readable = self
+            .slot
+            .operation(self.transport, Shutdown::Read, readable)
+            .await;
+        let hub = self.hub;
+        let mut scratch = hub.scratch.borrow_mut();
+        let most = scratch.len().min(self.session.data_limit());
+        let result = readable.and_then(|()| self.transport.read_now(&mut scratch[..most]));
+        let received = match result {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+            result => result,
+        };
+        let dropped = *received.as_ref().unwrap_or(&0);
+        let more = self.arrived(received)?;
+        if more {
+            let piece = &mut scratch[..dropped];
+            let progress = self.session.receive_data(piece, hub.clock.now());
+            self.input.extend_from_slice(&piece[progress.consumed..]);
+            self.count();
+        }
         Ok(more)
     }
 
@@ -293,7 +323,7 @@ impl<T: Transport> Connection<'_, T> {
         if self.hub.shared.draining.load(Ordering::Relaxed) && self.session.is_idle() {
             self.session.drain();
             self.end = SessionEnd::Shutdown;
-        } else if self.slot.expired() {
+        } else if self.slot.expired() || self.slot.has_shut() {
             self.session.expire(self.hub.clock.now());
             self.end = SessionEnd::TimedOut;
         }

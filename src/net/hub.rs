@@ -3,11 +3,11 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::future::Future;
 use std::net::Shutdown;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -64,6 +64,8 @@ pub struct Shared {
 pub struct Slot {
     deadline: Cell<Instant>,
     expired: Cell<bool>,
+    /// Whether a direction of its transport was shut down.
+    shut: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     outcome: Cell<Option<(Ticket, Outcome)>>,
     /// Whether it waits for a command outside of a transaction.
@@ -75,6 +77,7 @@ impl Slot {
         Self {
             deadline: Cell::new(now),
             expired: Cell::new(false),
+            shut: Cell::new(false),
             waker: RefCell::new(None),
             outcome: Cell::new(None),
             idle: Cell::new(false),
@@ -105,6 +108,11 @@ impl Slot {
         self.expired.get()
     }
 
+    /// Whether a direction of its transport was shut down for that: it will not be open again, whatever still arrived.
+    pub fn has_shut(&self) -> bool {
+        self.shut.get()
+    }
+
     fn remember(&self, waker: &Waker) {
         let mut kept = self.waker.borrow_mut();
         if !kept.as_ref().is_some_and(|old| old.will_wake(waker)) {
@@ -114,25 +122,20 @@ impl Slot {
 
     /// Waits for an operation on `transport`; once expired, shuts that direction down so that the operation ends. The
     /// operation is never dropped before its end.
-    pub async fn operation<T: Transport, F: Future>(
-        &self,
-        transport: &T,
+    ///
+    /// No async fn: one would hold the operation twice, as its argument and where it is pinned, in every connection.
+    pub fn operation<'a, T: Transport, F: Future>(
+        &'a self,
+        transport: &'a T,
         how: Shutdown,
         operation: F,
-    ) -> F::Output {
-        let mut operation = pin!(operation);
-        let mut shut = false;
-        std::future::poll_fn(|context| {
-            self.remember(context.waker());
-            if let Poll::Ready(output) = operation.as_mut().poll(context) {
-                return Poll::Ready(output);
-            }
-            if self.expired.get() && !std::mem::replace(&mut shut, true) {
-                transport.shutdown(how);
-            }
-            Poll::Pending
-        })
-        .await
+    ) -> impl Future<Output = F::Output> + use<'a, T, F> {
+        Operation {
+            slot: self,
+            transport,
+            how: Some(how),
+            operation,
+        }
     }
 
     /// Waits for the outcome of the record that `ticket` names; `None` once expired.
@@ -166,6 +169,37 @@ impl Slot {
             }
         })
         .await;
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// See [`Slot::operation`].
+    struct Operation<'a, T, F> {
+        slot: &'a Slot,
+        transport: &'a T,
+        // What to shut down, until that is done.
+        how: Option<Shutdown>,
+        #[pin]
+        operation: F,
+    }
+}
+
+impl<T: Transport, F: Future> Future for Operation<'_, T, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.slot.remember(context.waker());
+        if let Poll::Ready(output) = this.operation.poll(context) {
+            return Poll::Ready(output);
+        }
+        if this.slot.expired.get()
+            && let Some(how) = this.how.take()
+        {
+            this.slot.shut.set(true);
+            this.transport.shutdown(how);
+        }
+        Poll::Pending
     }
 }
 

@@ -79,6 +79,9 @@ impl<'a, T: Transport> Stream<'a, T> {
     /// for the first it holds no buffer.
     pub(super) async fn read_more(&mut self, input: &mut BytesMut) -> io::Result<usize> {
         if self.tls.as_ref().is_none_or(|engine| engine.is_empty()) {
+            if let Some(engine) = &mut self.tls {
+                engine.rest();
+            }
             self.transport.readable().await?;
         }
         let mut buffer = std::mem::take(input);
@@ -102,7 +105,7 @@ impl<'a, T: Transport> Stream<'a, T> {
         let result = loop {
             take_plain(engine, &mut buffer);
             if let Err(error) = decrypt(engine, &mut buffer, from + most) {
-                break Err(broken(self.transport, engine, error).await);
+                break Err(Box::pin(broken(self.transport, engine, error)).await);
             }
             if let Err(error) = transmit(self.transport, engine).await {
                 break Err(error);
@@ -126,7 +129,7 @@ impl<'a, T: Transport> Stream<'a, T> {
         };
         let result = match encrypt(engine, Send::Octets(&octets)) {
             Ok(()) => transmit(self.transport, engine).await,
-            Err(error) => Err(broken(self.transport, engine, error).await),
+            Err(error) => Err(Box::pin(broken(self.transport, engine, error)).await),
         };
         (result, octets)
     }

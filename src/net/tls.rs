@@ -66,9 +66,17 @@ impl Engine {
         })
     }
 
-    /// Whether nothing has arrived that was not taken; its buffers are freed then.
+    /// Whether nothing has arrived that was not taken.
     pub(super) fn is_empty(&self) -> bool {
         self.incoming.is_empty() && self.plain.is_empty() && !self.ended
+    }
+
+    /// Frees its buffers before a wait that may be long, if there is nothing in them.
+    pub(super) fn rest(&mut self) {
+        if self.is_empty() && self.outgoing.is_empty() {
+            (self.incoming, self.outgoing, self.plain) =
+                (BytesMut::new(), Vec::new(), BytesMut::new());
+        }
     }
 
     /// Whether the client has said that it sends no more.

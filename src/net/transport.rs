@@ -57,9 +57,10 @@ impl Transport for TcpStream {
     async fn write_all(&self, octets: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
         match super::socket::send_now(self, &octets) {
             Ok(sent) if sent == octets.len() => (Ok(()), octets),
-            // The client does not read: the ring waits for it.
+            // The client does not read: the ring waits for it. Boxed, so that only such a client's connection holds that future.
             Ok(sent) => {
-                let (result, slice) = TcpStream::write_all(self, octets.slice(sent..)).await;
+                let write = TcpStream::write_all(self, octets.slice(sent..));
+                let (result, slice) = Box::pin(write).await;
                 (result, slice.into_inner())
             }
             Err(error) => (Err(error), octets),

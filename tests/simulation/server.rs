@@ -61,6 +61,16 @@ impl Settings {
         }
     }
 
+    /// None of them unusual.
+    pub fn plain() -> Self {
+        Self {
+            greeting_delay: Duration::ZERO,
+            messages_most: 10,
+            octets_most: 1 << 30,
+            ..Self::draw(&mut Random::new(0))
+        }
+    }
+
     /// The policy of the sessions.
     pub fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.policy)

@@ -208,7 +208,7 @@ impl World {
             self.judge.note(&[2, task as u64]);
             self.follow();
             self.check();
-            if self.random.once_in(30) {
+            if self.random.once_in(6) {
                 return;
             }
         }

@@ -30,6 +30,11 @@ pub struct Ringpost {
 impl Ringpost {
     /// Starts it on free ports and waits until it is ready.
     pub fn start(flags: &[&str]) -> Self {
+        Self::launch(Command::new(env!("CARGO_BIN_EXE_ringpost")), flags)
+    }
+
+    /// Starts it by a command of which it becomes the process.
+    pub fn launch(mut command: Command, flags: &[&str]) -> Self {
         let common = [
             "--listen",
             "127.0.0.1:0",
@@ -38,7 +43,7 @@ impl Ringpost {
             "--hostname",
             "mx.example",
         ];
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        let mut child = command
             .args(common)
             .args(flags)
             .env("RINGPOST_LOG_MESSAGES", "false")

@@ -23,14 +23,14 @@ use crate::telemetry::metrics::SessionEnd;
 impl<T: Transport> Connection<'_, T> {
     /// Finds out who the client is, and serves or refuses it.
     pub(super) async fn welcome(&mut self, visit: &mut Visit<'_>, opening: Opening) {
-        if opening == Opening::Proxied && self.proxy_header().await.is_err() {
+        if opening == Opening::Proxied && Box::pin(self.proxy_header()).await.is_err() {
             return;
         }
         if let Err(refusal) = self.attribute(visit, opening).await {
             return match opening {
                 // A client that waits for a handshake reads no reply.
                 Opening::Tls => self.hub.shared.metrics.connection_refused(refusal),
-                Opening::Clear | Opening::Proxied => self.turn_away(refusal).await,
+                Opening::Clear | Opening::Proxied => Box::pin(self.turn_away(refusal)).await,
             };
         }
         self.session.limit(visit.rate().cloned());
@@ -87,17 +87,20 @@ impl<T: Transport> Connection<'_, T> {
 
     async fn open_and_run(&mut self, opening: Opening) -> io::Result<()> {
         if opening == Opening::Tls {
-            self.handshake().await?;
+            Box::pin(self.handshake()).await?;
             let (policy, now) = (Arc::clone(&self.hub.rules().policy), self.hub.clock.now());
             self.session.begin_secure(policy, now);
         }
         self.run().await?;
         let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
         self.slot.arm(soon);
-        let farewell = self.stream.close();
-        self.slot
-            .operation(self.transport, Shutdown::Both, farewell)
-            .await;
+        if !self.stream.is_clear() {
+            let farewell = self.stream.close();
+            let farewell = self
+                .slot
+                .operation(self.transport, Shutdown::Both, farewell);
+            Box::pin(farewell).await;
+        }
         Ok(())
     }
 
@@ -139,6 +142,9 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     /// Shakes hands, within a deadline of its own.
+    ///
+    /// Like whatever happens once and seldom, it is boxed by who awaits it: a connection holds room for the largest future that
+    /// it ever waits in, and would hold it while it is idle.
     async fn handshake(&mut self) -> io::Result<()> {
         let shared = &self.hub.shared;
         let tls = shared
@@ -179,7 +185,7 @@ impl<T: Transport> Connection<'_, T> {
     pub(super) async fn start_tls(&mut self) -> io::Result<()> {
         self.flush().await?;
         self.input.clear();
-        self.handshake().await?;
+        Box::pin(self.handshake()).await?;
         self.session.secured(self.hub.clock.now());
         Ok(())
     }
