@@ -55,6 +55,7 @@ fn run(seed: u64) -> Option<Summary> {
 
 /// Runs seeds and adds up what they came to; the seeds that found something.
 fn run_all(seeds: Range<u64>) -> Vec<u64> {
+    let count = seeds.end.saturating_sub(seeds.start);
     let mut total = (0, 0, 0, 0, 0);
     let mut found = Vec::new();
     for seed in seeds {
@@ -73,7 +74,8 @@ fn run_all(seeds: Range<u64>) -> Vec<u64> {
     println!(
         "{events} events, {connections} connections, {records} records, {crashes} crashes, {drains} drains"
     );
-    if found.is_empty() {
+    // One seed may have a quiet life; many may not.
+    if found.is_empty() && count >= 100 {
         assert!(
             records > 0 && crashes > 0 && drains > 0,
             "the seeds go where it is dangerous"

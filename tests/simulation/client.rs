@@ -512,13 +512,14 @@ impl Client {
     }
 
     fn disconnect(&mut self, now: u64, on_purpose: bool) {
-        let reset = self.wire.take().is_some_and(|wire| wire.is_broken());
+        let wire = self.wire.take();
+        let unable = wire.is_some_and(|wire| wire.is_broken() || wire.is_choked());
         // A connection whose PROXY header is late is closed before anybody has spoken.
         let greeted = self
             .awaited
             .front()
             .is_some_and(|awaited| awaited.what != What::Banner);
-        let told = on_purpose || reset || self.loose || !greeted;
+        let told = on_purpose || unable || self.loose || !greeted;
         assert!(
             told || !self.is_good(),
             "closed without a word while {:?} was awaited",

@@ -39,6 +39,8 @@ struct Inner {
     reset: bool,
     read_shut: bool,
     write_shut: bool,
+    /// Whether a write was given up, for the client's side took no more.
+    choked: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
     arriving: bool,
@@ -128,6 +130,11 @@ impl Wire {
     /// Whether it was reset, by whomever.
     pub fn is_broken(&self) -> bool {
         self.inner.borrow().reset
+    }
+
+    /// Whether nothing more could be said to the client, which for too long took no octets.
+    pub fn is_choked(&self) -> bool {
+        self.inner.borrow().choked
     }
 
     /// Some of what is under way arrives; whether more is under way.
@@ -239,6 +246,7 @@ impl Wire {
         inner.writer = Some(context.waker().clone());
         if inner.reset || inner.write_shut {
             self.judge.effect();
+            inner.choked = true;
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let under_way = inner.down.flight.len() + inner.down.here.len();
