@@ -9,7 +9,7 @@
 //! Owns: the buffers of a connection, and the order of reading, acting and writing. Must not know: the protocol (the
 //! session does), the runtime (the transport does) and ciphers (the stream does).
 //!
-//! Invariants: replies leave before anything is waited for, in one write; a body is read by the kernel into the buffer
+//! Invariants: replies leave before the client is waited for, in one write; a body is read by the kernel into the buffer
 //! that the record will have, and octets are copied only where a client sent data behind a command, or commands behind
 //! data, in one packet; while an outcome is awaited, nothing is read.
 
