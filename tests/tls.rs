@@ -210,6 +210,36 @@ fn all_is_forgotten_and_starttls_is_not_offered_again() {
 }
 
 #[test]
+fn a_record_that_holds_more_than_the_rest_of_a_chunk_is_taken_at_once() {
+    let server = server("");
+    let config = Arc::new(server.client(rustls::DEFAULT_VERSIONS));
+    let mut stream = BufReader::new(server.start_tls(config, ""));
+    assert!(say(&mut stream, "EHLO client.example").starts_with("250"));
+    assert!(say(&mut stream, "MAIL FROM:<a@client.example>").starts_with("250"));
+    assert!(say(&mut stream, "RCPT TO:<b@mx.example>").starts_with("250"));
+    // With its Received field it leaves some hundred octets more than the next chunk needs in a buffer of 16 KiB.
+    let first = "x".repeat(15_000);
+    stream
+        .get_mut()
+        .write_all(format!("BDAT 15000\r\n{first}").as_bytes())
+        .unwrap();
+    assert!(reply(&mut stream).starts_with("250 2.0.0"));
+    stream.get_mut().write_all(b"BDAT 1000 LAST\r\n").unwrap();
+    let chunks = "ringpost_commands_total{verb=\"bdat\"}";
+    until("the second BDAT to be taken", || {
+        server.ringpost.metric(chunks) == 2.0
+    });
+    let mut rest = vec![b'y'; 1000];
+    rest.extend_from_slice(&b"NOOP\r\n".repeat(100));
+    stream.get_mut().write_all(&rest).unwrap();
+    let id = promised(&reply(&mut stream)).expect("a 250");
+    for _ in 0..100 {
+        assert!(reply(&mut stream).starts_with("250"));
+    }
+    assert_eq!(record(&server, &id).message().len(), 16_000);
+}
+
+#[test]
 fn the_name_that_is_asked_for_chooses_the_certificate() {
     let server = server("");
     let config = Arc::new(server.client(rustls::DEFAULT_VERSIONS));

@@ -387,7 +387,7 @@ impl<T: Transport> Connection<'_, T> {
                 Action::Commit {
                     size,
                     bare_newlines,
-                } => self.commit(size, bare_newlines).await?,
+                } => self.commit(size, bare_newlines).await,
                 Action::Discard => self.drop_message(),
                 Action::StartTls => self.start_tls().await?,
                 Action::Close => {}

@@ -102,11 +102,13 @@ impl<'a, T: Transport> Stream<'a, T> {
         };
         let mut buffer = buffer;
         let from = buffer.len();
+        take_plain(engine, &mut buffer);
         let result = loop {
-            take_plain(engine, &mut buffer);
             if let Err(error) = decrypt(engine, &mut buffer, from + most) {
                 break Err(Box::pin(broken(self.transport, engine, error)).await);
             }
+            // A record that is larger than the room has gone to `plain`: its front is what was waited for.
+            take_plain(engine, &mut buffer);
             if let Err(error) = transmit(self.transport, engine).await {
                 break Err(error);
             }

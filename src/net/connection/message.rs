@@ -91,7 +91,7 @@ impl<T: Transport> Connection<'_, T> {
         Envelope::of(transaction, &self.client, tls)
     }
 
-    pub(super) async fn commit(&mut self, size: u64, bare_newlines: bool) -> io::Result<()> {
+    pub(super) async fn commit(&mut self, size: u64, bare_newlines: bool) {
         let received = self.hub.clock.now();
         let message = self.message.take().expect("a message is being committed");
         let id = message.id;
@@ -109,7 +109,6 @@ impl<T: Transport> Connection<'_, T> {
             }
             Outcome::Refused(refusal) => self.session.resolve(Err::<&str, _>(refusal), now),
         }
-        Ok(())
     }
 
     /// Hands the record over and waits for its outcome.
