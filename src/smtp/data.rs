@@ -113,10 +113,10 @@ impl Decoder {
     /// follows, or all of them; leaves `place` behind them.
     fn run(&mut self, rest: &[u8]) -> usize {
         let Scan { dot, bare } = scan(rest);
-        self.bare_newlines |= bare || rest.first() == Some(&b'\n');
+        self.bare_newlines |= bare;
         if let Some(at) = dot {
             self.place = Place::LineStart;
-            return at + 2;
+            return at;
         }
         self.place = match rest {
             [.., b'\r', b'\n'] => Place::LineStart,

@@ -12,6 +12,8 @@ use crate::shape::Body;
 
 /// Octets of a line without its CRLF, RFC 5322 section 2.1.1.
 const LINE: usize = 78;
+/// Octets of a line of base64 without its CRLF, RFC 2045 section 6.8.
+const BASE64_LINE: usize = 76;
 /// Each so many lines of the body, one starts with a dot, one is a dot alone, one starts with two dots.
 const DOT_PERIOD: usize = 12;
 
@@ -39,8 +41,14 @@ pub fn message(header: &Header, body: Body, size: usize) -> Result<Vec<u8>, usiz
     }
     match body {
         Body::Binary => fill_binary(&mut message, size),
-        Body::SevenBit => fill_lines(&mut message, size, |_| {}),
-        Body::EightBit => fill_lines(&mut message, size, raise_octets),
+        Body::SevenBit => fill_lines(&mut message, size, LINE, line_text),
+        Body::EightBit => fill_lines(&mut message, size, LINE, line_of_accents),
+        Body::Base64 => {
+            let mut octets = octets();
+            fill_lines(&mut message, size, BASE64_LINE, |_, length| {
+                line_of_base64(&mut octets, length)
+            });
+        }
     }
     assert!(
         message.len() == size,
@@ -71,6 +79,10 @@ fn header_text(header: &Header, body: Body, padding: usize) -> String {
             "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\
              Content-Transfer-Encoding: 8bit\r\n\r\n"
         }
+        Body::Base64 => {
+            "MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n\
+             Content-Transfer-Encoding: base64\r\n\r\n"
+        }
         Body::Binary => {
             "MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n\
              Content-Transfer-Encoding: binary\r\n\r\n"
@@ -79,20 +91,23 @@ fn header_text(header: &Header, body: Body, padding: usize) -> String {
     text
 }
 
-/// Lines of at most [`LINE`] octets and CRLF up to `size`; some start with a dot.
-fn fill_lines(message: &mut Vec<u8>, size: usize, change: impl Fn(&mut [u8])) {
+/// Lines of at most `longest` octets and CRLF up to `size`; `line` makes the one with this number, of this length at most.
+fn fill_lines(
+    message: &mut Vec<u8>,
+    size: usize,
+    longest: usize,
+    mut line: impl FnMut(usize, usize) -> Vec<u8>,
+) {
     let mut number = 0;
     while message.len() < size {
         let rest = size - message.len();
         assert!(rest >= 2, "room for a CRLF is left");
-        let mut length = (rest - 2).min(LINE);
+        let mut length = (rest - 2).min(longest);
         // Never leave one octet: no line is that short.
         if rest - 2 - length == 1 {
             length -= 1;
         }
-        let mut line = line_text(number, length);
-        change(&mut line);
-        message.extend_from_slice(&line);
+        message.extend_from_slice(&line(number, length));
         message.extend_from_slice(b"\r\n");
         number += 1;
     }
@@ -113,8 +128,9 @@ fn line_text(number: usize, length: usize) -> Vec<u8> {
     line
 }
 
-/// Every third letter becomes one with an accent (ISO 8859-1).
-fn raise_octets(line: &mut [u8]) {
+/// The same; every third letter becomes one with an accent (ISO 8859-1).
+fn line_of_accents(number: usize, length: usize) -> Vec<u8> {
+    let mut line = line_text(number, length);
     for octet in line
         .iter_mut()
         .step_by(3)
@@ -122,6 +138,14 @@ fn raise_octets(line: &mut [u8]) {
     {
         *octet = *octet - b'a' + 0xE0;
     }
+    line
+}
+
+/// What an attachment looks like: no line starts with a dot, and nothing compresses below three quarters.
+fn line_of_base64(octets: &mut impl Iterator<Item = u8>, length: usize) -> Vec<u8> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letters = octets.map(|octet| ALPHABET[usize::from(octet) % ALPHABET.len()]);
+    letters.take(length).collect()
 }
 
 /// Any octets, the same each time; among them what ends a line or the data elsewhere.
@@ -129,15 +153,20 @@ fn fill_binary(message: &mut Vec<u8>, size: usize) {
     const TRAPS: &[u8] = b"\r\n.\r\n\n.\n\r.\r\0\r\n.\n\n.\r\n";
     let room = size - message.len();
     message.extend_from_slice(&TRAPS[..TRAPS.len().min(room)]);
+    let room = size - message.len();
+    message.extend(octets().take(room));
+}
+
+/// xorshift64: any octets that no codec has reason to keep will do, the same each time.
+fn octets() -> impl Iterator<Item = u8> {
     let mut state: u64 = 0x9E37_79B9_7F4A_7C15;
-    while message.len() < size {
-        // xorshift64: any pattern that no codec has reason to keep will do.
+    std::iter::repeat_with(move || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        let room = size - message.len();
-        message.extend_from_slice(&state.to_le_bytes()[..room.min(8)]);
-    }
+        state.to_le_bytes()
+    })
+    .flatten()
 }
 
 /// RFC 5322 section 3.3, in UTC.
@@ -189,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_message_has_exactly_its_size() {
-        for body in [Body::SevenBit, Body::EightBit, Body::Binary] {
+        for body in [Body::SevenBit, Body::EightBit, Body::Base64, Body::Binary] {
             let smallest = message(&HEADER, body, 1).expect_err("too small");
             assert_eq!(message(&HEADER, body, smallest - 1), Err(smallest));
             for size in (smallest..smallest + 1200).chain([4096, 65_536, 1 << 20]) {
@@ -221,6 +250,8 @@ mod tests {
         assert!(text.is_ascii());
         let accents = message(&HEADER, Body::EightBit, 4096).expect("fits");
         assert!(accents.iter().filter(|octet| **octet > 127).count() > 500);
+        let attachment = message(&HEADER, Body::Base64, 4096).expect("fits");
+        assert!(attachment.is_ascii() && !has(&attachment, b"\r\n."));
         let binary = message(&HEADER, Body::Binary, 4096).expect("fits");
         assert!(has(&binary, b"\r\n.\r\n") && has(&binary, b"\n.\n") && has(&binary, b"\0"));
     }
