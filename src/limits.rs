@@ -46,6 +46,10 @@ pub const BODY_INITIAL_OCTETS: usize = 16 * 1024;
 /// sender announces costs it nothing, so it buys no more than this before the octets arrive.
 pub const BODY_TRUSTED_OCTETS: usize = 256 * 1024;
 
+/// Where much of the in-flight budget is free, a sender's word buys this part of what is left instead, if that is more: a
+/// large message then has its whole buffer at once, and is not copied as it grows. Each that does so leaves less to the next.
+pub const BODY_TRUSTED_SHARE: usize = 256;
+
 /// Room beside the expected octets of a message: its Received field, and a terminator that is read with it.
 pub const BODY_MARGIN_OCTETS: usize = 1024;
 
@@ -65,8 +69,8 @@ pub const RECORDS_KEPT: usize = 1024;
 pub const BODY_MINIMUM_READ_OCTETS: usize = 4 * 1024;
 
 /// The most that one read of a body takes: bounds the work per wake-up, so that one fast sender cannot keep a worker
-/// from the others.
-pub const BODY_READ_OCTETS: usize = 1024 * 1024;
+/// from the others, and is little enough to be in the core's cache still when it is looked at.
+pub const BODY_READ_OCTETS: usize = 256 * 1024;
 
 /// The most plain octets of one TLS record (RFC 8446 5.1).
 pub const TLS_RECORD_PLAIN_OCTETS: usize = 16 * 1024;

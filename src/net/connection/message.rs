@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Connection, Message};
 use crate::limits::{
-    BODY_GROWTH_MOST, BODY_MARGIN_OCTETS, BODY_TRUSTED_OCTETS, BUDGET_WAIT_MILLISECONDS,
+    BODY_GROWTH_MOST, BODY_MARGIN_OCTETS, BODY_TRUSTED_OCTETS, BODY_TRUSTED_SHARE, BUDGET_WAIT_MILLISECONDS,
 };
 use crate::mail::envelope::Envelope;
 use crate::mail::id::QueueId;
@@ -26,7 +26,8 @@ impl<T: Transport> Connection<'_, T> {
                 usize::try_from(size).unwrap_or(usize::MAX)
             })
             .saturating_add(BODY_MARGIN_OCTETS);
-        let room = Buffers::capacity(self.expected.min(BODY_TRUSTED_OCTETS));
+        let share = self.hub.budget.borrow().octets_left() / BODY_TRUSTED_SHARE;
+        let room = Buffers::capacity(self.expected.min(BODY_TRUSTED_OCTETS.max(share)));
         if !self.find_room(room).await? {
             let now = self.hub.clock.now();
             self.session.admit(Err(Refusal::NoRoom), now);
