@@ -84,7 +84,8 @@ fn main() {
         .config;
     config.server.workers = 1;
     config.log.messages = false;
-    let server = Server::start(config, Recipients::everybody_at(["*"]), None).expect("a server");
+    let server =
+        Server::start(config, Recipients::everybody_at(["*"]), None, None).expect("a server");
     let stream = TcpStream::connect(server.smtp[0]).expect("it listens");
     stream.set_nodelay(true).expect("an option of TCP");
     let mut client = BufReader::new(stream);

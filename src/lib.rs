@@ -12,7 +12,8 @@
 //! | the delivery report finds its session | [`sink::ledger`], [`net::hub`] |
 //! | the session says 250, or 451 | [`smtp::session::Session::resolve`] |
 //!
-//! From the bottom up: [`limits`], [`smtp`], [`mail`], [`config`], [`sink`], [`telemetry::metrics`], [`net`], the rest of
+//! From the bottom up: [`limits`], [`smtp`], [`mail`], [`config`], [`sink`], [`telemetry::metrics`] and
+//! [`telemetry::message_log`], [`net`], the rest of
 //! [`telemetry`], [`server`], [`reload`], [`command`]. `smtp`, `mail` and the ledger do no I/O: octets, outcomes and the time come in
 //! as arguments.
 

@@ -147,8 +147,15 @@ pub const SWEEP_MAXIMUM_MILLISECONDS: u64 = 1_000;
 /// A sender waits ten minutes for the reply to its data (RFC 5321 4.5.3.2.6).
 pub const SENDER_PATIENCE_MILLISECONDS: u64 = 600_000;
 
-/// Log lines that may wait for a slow terminal before further ones are dropped and counted.
-pub const LOG_LINES_WAITING: usize = 65_536;
+/// Octets of log lines that may wait for a slow terminal before further lines are dropped and counted: some 60,000 lines.
+pub const LOG_OCTETS_WAITING: usize = 16 * 1024 * 1024;
+
+/// Octets of the messages' log lines that a worker gathers before it hands them over: some sixty lines.
+pub const LOG_GATHERED_OCTETS: usize = 16 * 1024;
+
+/// Longest time that a message's log line waits for others before it is handed over, in milliseconds: nobody who reads
+/// along sees it.
+pub const LOG_GATHER_MILLISECONDS: u64 = 50;
 
 const _: () = assert!(COMMAND_BUFFER_OCTETS >= 2 * COMMAND_LINE_OCTETS);
 const _: () = assert!(PROXY_LINE_OCTETS < PROXY_HEADER_OCTETS);
@@ -160,6 +167,7 @@ const _: () = assert!(TLS_INCOMING_OCTETS > TLS_RECORD_PLAIN_OCTETS);
 const _: () = assert!(BODY_READ_OCTETS >= BODY_TRUSTED_OCTETS);
 const _: () = assert!(ENVELOPE_OCTETS + 8 * 1024 <= RECORD_OVERHEAD_OCTETS);
 const _: () = assert!(LARGE_RECORD_OCTETS >= BATCH_OCTETS);
+const _: () = assert!(LOG_GATHERED_OCTETS < LOG_OCTETS_WAITING);
 const _: () = assert!(PATH_OCTETS > LOCAL_PART_OCTETS + 1);
 const _: () = assert!(SWEEP_MINIMUM_MILLISECONDS < SWEEP_MAXIMUM_MILLISECONDS);
 const _: () =

@@ -28,6 +28,7 @@ use crate::sink::{Report, Sink};
 use crate::smtp::access::{Access, Networks};
 use crate::smtp::policy::{Policy, Recipients};
 use crate::telemetry::admin::Health;
+use crate::telemetry::message_log::MessageLog;
 use crate::telemetry::metrics::Metrics;
 
 /// Partitions of the embedded broker: it keeps 5 MiB of each.
@@ -80,7 +81,7 @@ type Channels = Vec<Option<Receiver<Vec<Report>>>>;
 type Started = (Arc<dyn Sink>, Option<Arc<KafkaSink>>, Channels);
 
 impl Server {
-    /// Binds, starts the sink and the workers. With `certificates`, TLS is offered.
+    /// Binds, starts the sink and the workers. With `certificates`, TLS is offered; with `log`, each message has its line.
     ///
     /// # Errors
     /// One line that names what could not be had.
@@ -88,6 +89,7 @@ impl Server {
         mut config: Config,
         taken: Recipients,
         certificates: Option<Arc<Certificates>>,
+        log: Option<MessageLog>,
     ) -> Result<Self, String> {
         let workers = worker_count(config.server.workers);
         let (doors, smtp) = bind_all(&config, workers)?;
@@ -97,6 +99,7 @@ impl Server {
         metrics.workers(workers);
         let (sink, kafka, channels) = start_sink(&config, &wakers, &metrics)?;
         let mut shared = shared(&config, taken, sink, metrics);
+        shared.message_log = log;
         shared.tls = certificates.map(server_config).transpose()?;
         let shared = Arc::new(shared);
         let brokers = config.kafka.brokers.to_string();
@@ -311,7 +314,7 @@ fn shared(config: &Config, taken: Recipients, sink: Arc<dyn Sink>, metrics: Metr
         metrics,
         trace: config.server.trace,
         key: config.kafka.key,
-        log_messages: config.log.messages,
+        message_log: None,
         connections_most: config.limits.connections,
         tls: None,
         greeting_delay: config.server.greeting_delay,

@@ -252,7 +252,8 @@ async fn serve(
         signal(SignalKind::interrupt())?,
         signal(SignalKind::hangup())?,
     );
-    let server = Server::start(config, taken, certificates.clone())?;
+    let messages = config.log.messages.then(|| log.messages());
+    let server = Server::start(config, taken, certificates.clone(), messages)?;
     let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
     if quick_start {
         hints(&smtp[0], &server.brokers, &topic, &address.to_string());

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use slab::Slab;
+use tokio::sync::Notify;
 
 use super::admission::Admission;
 use super::budget::Budget;
@@ -27,6 +28,7 @@ use crate::mail::record::Record;
 use crate::sink::ledger::{Ledger, Waiter};
 use crate::sink::{Outcome, Report, Sink, Ticket};
 use crate::smtp::policy::Policy;
+use crate::telemetry::message_log::{Gathered, Line, MessageLog};
 use crate::telemetry::metrics::Metrics;
 
 /// What all workers share: read only, or atomic.
@@ -43,8 +45,8 @@ pub struct Shared {
     pub trace: bool,
     /// What a record's key is made of.
     pub key: RecordKey,
-    /// One log line per message.
-    pub log_messages: bool,
+    /// Where the log line of each message goes; none without such lines.
+    pub message_log: Option<MessageLog>,
     /// Most open connections.
     pub connections_most: usize,
     /// What a TLS handshake is made with; none: TLS is not offered.
@@ -217,6 +219,9 @@ pub struct Hub {
     pub buffers: RefCell<Buffers>,
     /// Dates as texts.
     pub dates: RefCell<Dates>,
+    /// Woken when log lines wait to be handed over.
+    pub logged: Notify,
+    log_lines: RefCell<Gathered>,
     /// Tells the time.
     pub clock: Box<dyn Clock>,
     /// Where commands are read to; nobody holds it across a wait.
@@ -244,6 +249,8 @@ impl Hub {
             budget: RefCell::new(budget),
             ids: RefCell::new(ids),
             dates: RefCell::default(),
+            logged: Notify::new(),
+            log_lines: RefCell::default(),
             records: RefCell::default(),
             buffers: RefCell::default(),
             clock,
@@ -311,6 +318,22 @@ impl Hub {
         }
         drop(kept);
         self.release(body, octets);
+    }
+
+    /// Adds the log line of a message.
+    pub fn log(&self, line: Line<'_>) {
+        if let Some(log) = &self.shared.message_log
+            && log.add(&mut self.log_lines.borrow_mut(), line)
+        {
+            self.logged.notify_one();
+        }
+    }
+
+    /// Hands over the log lines that wait.
+    pub fn hand_over_log(&self) {
+        if let Some(log) = &self.shared.message_log {
+            log.hand_over(&mut self.log_lines.borrow_mut());
+        }
     }
 
     /// Lets who has waited longest for room look again.

@@ -20,8 +20,8 @@ use super::connection::Opening;
 use super::hub::{Hub, Shared};
 use super::{connection, probe};
 use crate::limits::{
-    ACCEPT_RETREAT_MILLISECONDS, ACCEPTS_IN_FLIGHT, SWEEP_MAXIMUM_MILLISECONDS,
-    SWEEP_MINIMUM_MILLISECONDS,
+    ACCEPT_RETREAT_MILLISECONDS, ACCEPTS_IN_FLIGHT, LOG_GATHER_MILLISECONDS,
+    SWEEP_MAXIMUM_MILLISECONDS, SWEEP_MINIMUM_MILLISECONDS,
 };
 use crate::mail::id::Generator;
 use crate::sink::Report;
@@ -91,12 +91,23 @@ async fn serve(plan: Plan) {
     if let Some(reports) = plan.reports {
         tokio_uring::spawn(take_reports(plan.reported, reports, Rc::clone(&hub)));
     }
+    tokio_uring::spawn(hand_over_log(Rc::clone(&hub)));
     watch(&hub, &plan.stop).await;
     for door in &doors {
         // The accepts that are under way complete with an error, and their loops end.
         let _ = socket2::SockRef::from(door).shutdown(std::net::Shutdown::Both);
     }
     drain(&hub, Instant::now() + plan.drain_timeout).await;
+    hub.hand_over_log();
+}
+
+/// Hands the log lines of messages over, a while after the first of them: one wake-up of the log's thread serves many.
+async fn hand_over_log(hub: Rc<Hub>) {
+    loop {
+        hub.logged.notified().await;
+        tokio::time::sleep(Duration::from_millis(LOG_GATHER_MILLISECONDS)).await;
+        hub.hand_over_log();
+    }
 }
 
 /// Watches the deadlines until the server stops.

@@ -1,34 +1,28 @@
-//! Structured logs to standard error. A worker hands lines to a bounded queue and never waits for the terminal.
+//! Structured logs to standard error, through the `queue`.
 //!
-//! Owns: format, level and queue of the lines. Must not know: what is logged.
+//! Owns: format and level of the lines. Must not know: what is logged.
 //!
-//! Invariant: a full queue costs lines, never time; what it cost is counted ([`LogHandle::lines_dropped`]).
-//!
-//! BUGS: `std::process::exit` skips the drop of the [`LogHandle`] and with it the last lines. Lines that standard error
-//! refuses (a closed pipe) are lost without being counted.
+//! BUGS: `std::process::exit` skips the drop of the [`LogHandle`] and with it the last lines.
 
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+use super::message_log::MessageLog;
+use super::queue::Queue;
 use crate::config::{self, LogFormat};
-use crate::limits::LOG_LINES_WAITING;
-
-/// Octets that a burst of lines is gathered in before it is written.
-const BURST_OCTETS: usize = 64 * 1024;
 
 /// Keeps the log going: lines are written until it is dropped, and the drop waits (a second at most) for the last ones.
 #[derive(Debug)]
 #[must_use = "the log ends when its handle is dropped"]
 pub struct LogHandle {
     filter: reload::Handle<EnvFilter, Registry>,
-    dropped: ErrorCounter,
-    _guard: WorkerGuard,
+    queue: Queue,
+    messages: MessageLog,
 }
 
 impl LogHandle {
@@ -37,15 +31,28 @@ impl LogHandle {
     /// # Errors
     /// If `level` is none of error, warn, info, debug and trace.
     pub fn set_level(&self, level: &str) -> Result<(), String> {
-        let filter = filter(level)?;
+        let level = known(level)?;
         self.filter
-            .reload(filter)
-            .map_err(|error| format!("the log level cannot be changed: {error}"))
+            .reload(filter(level))
+            .map_err(|error| format!("the log level cannot be changed: {error}"))?;
+        self.messages.enable(level >= Level::INFO);
+        Ok(())
+    }
+
+    /// Where the lines of messages go.
+    pub fn messages(&self) -> MessageLog {
+        self.messages.clone()
     }
 
     /// Lines that were dropped since the start because the queue was full.
     pub fn lines_dropped(&self) -> u64 {
-        self.dropped.dropped_lines() as u64
+        self.queue.lines_dropped()
+    }
+}
+
+impl Drop for LogHandle {
+    fn drop(&mut self) {
+        self.queue.finish();
     }
 }
 
@@ -54,9 +61,9 @@ impl LogHandle {
 /// # Errors
 /// If the level is not known, or a log has been started before.
 pub fn install(config: &config::Log) -> Result<LogHandle, String> {
-    let (stderr, lines) = (std::io::stderr(), LOG_LINES_WAITING);
+    let stderr = std::io::stderr();
     let ansi = stderr.is_terminal();
-    let (subscriber, handle) = build(config, stderr, ansi, lines)?;
+    let (subscriber, handle) = build(config, stderr, ansi)?;
     subscriber
         .try_init()
         .map_err(|error| format!("the log cannot be started: {error}"))?;
@@ -67,34 +74,31 @@ fn build<W: Write + Send + 'static>(
     config: &config::Log,
     writer: W,
     ansi: bool,
-    lines: usize,
 ) -> Result<(impl Subscriber + Send + Sync + use<W>, LogHandle), String> {
-    let (filter, reload) = reload::Layer::new(filter(&config.level)?);
-    // The thread behind the queue flushes when it is empty, so a burst of lines is one write.
-    let (queue, guard) = NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(lines)
-        .thread_name("log")
-        .finish(BufWriter::with_capacity(BURST_OCTETS, writer));
-    let dropped = queue.error_counter();
+    let level = known(&config.level)?;
+    let (filter, reload) = reload::Layer::new(filter(level));
+    let queue =
+        Queue::new(writer).map_err(|error| format!("the log's thread cannot be had: {error}"))?;
+    let lines = queue.clone();
     let layer = fmt::layer()
-        .with_writer(queue)
+        .with_writer(move || lines.clone())
         .with_target(false)
         .with_ansi(ansi);
     let layer = match config.format {
         LogFormat::Text => layer.compact().boxed(),
         LogFormat::Json => layer.json().flatten_event(true).with_ansi(false).boxed(),
     };
+    let messages = MessageLog::new(queue.clone(), config.format, ansi, level >= Level::INFO);
     let handle = LogHandle {
         filter: reload,
-        dropped,
-        _guard: guard,
+        queue,
+        messages,
     };
     Ok((Registry::default().with(filter).with(layer), handle))
 }
 
-/// A filter for a level. [`EnvFilter`] would take a misspelt level for the name of a module, and log nothing.
-fn filter(level: &str) -> Result<EnvFilter, String> {
+/// The level of this name.
+fn known(level: &str) -> Result<Level, String> {
     let levels = [
         Level::ERROR,
         Level::WARN,
@@ -105,16 +109,26 @@ fn filter(level: &str) -> Result<EnvFilter, String> {
     levels
         .into_iter()
         .find(|known| known.as_str().eq_ignore_ascii_case(level))
-        .map(|known| EnvFilter::default().add_directive(LevelFilter::from_level(known).into()))
         .ok_or_else(|| format!("log.level: {level:?} is not error, warn, info, debug or trace"))
+}
+
+/// A filter for a level, not parsed from its name: [`EnvFilter`] would take a misspelt one for the name of a module, and log
+/// nothing.
+fn filter(level: Level) -> EnvFilter {
+    EnvFilter::default().add_directive(LevelFilter::from_level(level).into())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, channel};
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use super::*;
+    use crate::mail::envelope::{Client, Envelope};
+    use crate::mail::id::Generator;
+    use crate::smtp::address::mailbox;
+    use crate::smtp::parameter::Body;
+    use crate::telemetry::message_log::{Gathered, Line};
 
     #[derive(Clone, Default)]
     struct Paper(Arc<Mutex<Vec<u8>>>);
@@ -145,9 +159,13 @@ mod tests {
 
     /// What the log says when `act` logs; the drop of the handle flushes it.
     fn logged(format: LogFormat, act: impl FnOnce(&LogHandle)) -> String {
+        logged_with(format, false, act)
+    }
+
+    fn logged_with(format: LogFormat, ansi: bool, act: impl FnOnce(&LogHandle)) -> String {
         let paper = Paper::default();
         let config = config("info", format);
-        let (subscriber, handle) = build(&config, paper.clone(), false, 100).unwrap();
+        let (subscriber, handle) = build(&config, paper.clone(), ansi).unwrap();
         tracing::subscriber::with_default(subscriber, || act(&handle));
         drop(handle);
         paper.text()
@@ -201,38 +219,111 @@ mod tests {
             .collect();
         assert_eq!(lines, ["second", "third"]);
         let wrong = config("loud", LogFormat::Text);
-        assert!(build(&wrong, Paper::default(), false, 1).is_err());
+        assert!(build(&wrong, Paper::default(), false).is_err());
     }
 
-    /// A terminal that takes nothing until the test lets it.
-    struct Stuck(Receiver<()>);
+    /// What both ways of logging make of the same message, without their times.
+    fn both(format: LogFormat, ansi: bool, line: Line<'_>) -> [String; 2] {
+        let mut lines = logged_with(format, ansi, |handle| {
+            let envelope = line.envelope;
+            tracing::info!(
+                id = %line.id,
+                client = envelope.client.text(),
+                helo = envelope.helo,
+                from = envelope.reverse_path,
+                to = envelope.first_recipient(),
+                recipients = envelope.recipients.len(),
+                size = line.size,
+                outcome = line.outcome,
+                milliseconds = line.took.as_secs_f64() * 1e3,
+                "message"
+            );
+            let mut gathered = Gathered::default();
+            let messages = handle.messages();
+            assert!(messages.add(&mut gathered, line), "the first that waits");
+            messages.hand_over(&mut gathered);
+        });
+        assert_eq!(lines.pop(), Some('\n'), "{lines}");
+        let lines: Vec<&str> = lines.split('\n').collect();
+        let [first, second] = *lines else {
+            panic!("two lines: {lines:?}")
+        };
+        [first, second].map(|line| {
+            let at = line.find("20").expect("a year");
+            let end = at + line[at..].find('Z').expect("the end of the time");
+            line[..at].to_owned() + &line[end..]
+        })
+    }
 
-    impl Write for Stuck {
-        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-            // An error says that the test has let go of it for good.
-            let _ = self.0.recv();
-            Ok(octets.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
+    #[test]
+    fn the_line_of_a_message_is_what_tracing_would_make_of_it() {
+        let client = Client::new("192.0.2.1:4711".parse().unwrap());
+        let recipients =
+            ["first@example.net", "b@example.net"].map(|text| mailbox(text.as_bytes()).unwrap());
+        for (helo, reverse_path) in [
+            ("mx.example.com", "sender@example.com"),
+            ("[192.0.2.1]", ""),
+            ("mx.example.com", "\"quoted \\\" local\"@example.com"),
+            ("mx.example.com", "m\u{fc}ller@b\u{fc}cher.example"),
+        ] {
+            let envelope = Envelope {
+                reverse_path,
+                recipients: &recipients,
+                helo,
+                client: &client,
+                protocol: "ESMTP",
+                tls: None,
+                body: Body::default(),
+                smtputf8: false,
+            };
+            let line = Line {
+                time: "2026-01-01T00:00:00.000Z",
+                id: Generator::new(7).next(1_767_225_600_000),
+                envelope: &envelope,
+                size: 4096,
+                outcome: "stored",
+                took: Duration::from_micros(1125),
+            };
+            for (format, ansi) in [
+                (LogFormat::Text, false),
+                (LogFormat::Text, true),
+                (LogFormat::Json, false),
+            ] {
+                let [of_tracing, ours] = both(format, ansi, line);
+                assert_eq!(ours, of_tracing);
+            }
         }
     }
 
     #[test]
-    fn a_stuck_terminal_costs_lines_and_not_time() {
-        let (release, stuck) = channel();
-        let config = config("info", LogFormat::Text);
-        let (subscriber, handle) = build(&config, Stuck(stuck), false, 4).unwrap();
-        // Longer than the buffer of a burst, so that the first line already is stuck in its write.
-        let long = "x".repeat(BURST_OCTETS);
-        tracing::subscriber::with_default(subscriber, || {
-            for _ in 0..20 {
-                tracing::info!("{long}");
-            }
+    fn the_lines_of_messages_follow_the_level() {
+        let (level, client) = ("warn", Client::new("192.0.2.1:4711".parse().unwrap()));
+        let envelope = Envelope {
+            reverse_path: "",
+            recipients: &[],
+            helo: "a",
+            client: &client,
+            protocol: "SMTP",
+            tls: None,
+            body: Body::default(),
+            smtputf8: false,
+        };
+        let line = Line {
+            time: "2026-01-01T00:00:00.000Z",
+            id: Generator::new(7).next(1),
+            envelope: &envelope,
+            size: 1,
+            outcome: "stored",
+            took: Duration::ZERO,
+        };
+        let text = logged(LogFormat::Text, |handle| {
+            let (messages, mut gathered) = (handle.messages(), Gathered::default());
+            handle.set_level(level).unwrap();
+            assert!(!messages.add(&mut gathered, line));
+            handle.set_level("debug").unwrap();
+            assert!(messages.add(&mut gathered, line) && !messages.add(&mut gathered, line));
+            messages.hand_over(&mut gathered);
         });
-        // Four lines wait and one is being written, at most.
-        assert!(handle.lines_dropped() >= 15, "{}", handle.lines_dropped());
-        drop(release);
+        assert_eq!(text.lines().count(), 2, "{text}");
     }
 }

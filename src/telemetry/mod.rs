@@ -1,5 +1,8 @@
-//! What an operator sees: metrics, health, logs. The connection layer counts through `metrics` and names nothing else here.
+//! What an operator sees: metrics, health, logs. The connection layer counts through `metrics`, logs
+//! messages through `message_log`, and names nothing else here.
 
 pub mod admin;
 pub mod log;
+pub mod message_log;
 pub mod metrics;
+mod queue;

@@ -100,7 +100,7 @@ impl Settings {
             metrics: METRICS.clone(),
             trace: self.trace,
             key: RecordKey::None,
-            log_messages: false,
+            message_log: None,
             connections_most: 1000,
             tls: None,
             greeting_delay: self.greeting_delay,

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::{Connection, Message};
 use crate::limits::{
-    BODY_GROWTH_MOST, BODY_MARGIN_OCTETS, BODY_TRUSTED_OCTETS, BODY_TRUSTED_SHARE, BUDGET_WAIT_MILLISECONDS,
+    BODY_GROWTH_MOST, BODY_MARGIN_OCTETS, BODY_TRUSTED_OCTETS, BODY_TRUSTED_SHARE,
+    BUDGET_WAIT_MILLISECONDS,
 };
 use crate::mail::envelope::Envelope;
 use crate::mail::id::QueueId;
@@ -18,6 +19,7 @@ use crate::net::buffers::Buffers;
 use crate::net::transport::Transport;
 use crate::sink::{Outcome, Submission};
 use crate::smtp::refusal::Refusal;
+use crate::telemetry::message_log::Line;
 
 impl<T: Transport> Connection<'_, T> {
     pub(super) async fn admit(&mut self, announced: Option<u64>) -> io::Result<()> {
@@ -99,8 +101,8 @@ impl<T: Transport> Connection<'_, T> {
         self.last_size = message.body.len();
         let outcome = self.store(message, size, bare_newlines).await;
         let now = self.hub.clock.now();
-        if self.hub.shared.log_messages {
-            log_message(&self.envelope(), id, size, outcome, now - received);
+        if self.hub.shared.message_log.is_some() {
+            self.log(id, size, outcome, now - received);
         }
         match outcome {
             Outcome::Stored => {
@@ -110,6 +112,21 @@ impl<T: Transport> Connection<'_, T> {
             }
             Outcome::Refused(refusal) => self.session.resolve(Err::<&str, _>(refusal), now),
         }
+    }
+
+    fn log(&self, id: QueueId, size: u64, outcome: Outcome, took: Duration) {
+        let time = self.hub.dates.borrow_mut().rfc3339(self.hub.clock.wall());
+        self.hub.log(Line {
+            time: std::str::from_utf8(&time).expect("a date is ASCII"),
+            id,
+            envelope: &self.envelope(),
+            size,
+            outcome: match outcome {
+                Outcome::Stored => "stored",
+                Outcome::Refused(refusal) => refusal.row().label,
+            },
+            took,
+        });
     }
 
     /// Hands the record over and waits for its outcome.
@@ -180,23 +197,4 @@ impl<T: Transport> Connection<'_, T> {
             .metrics
             .in_flight(0, (target - before) as i64);
     }
-}
-
-fn log_message(envelope: &Envelope<'_>, id: QueueId, size: u64, outcome: Outcome, took: Duration) {
-    let outcome = match outcome {
-        Outcome::Stored => "stored",
-        Outcome::Refused(refusal) => refusal.row().label,
-    };
-    tracing::info!(
-        %id,
-        client = envelope.client.text(),
-        helo = envelope.helo,
-        from = envelope.reverse_path,
-        to = envelope.first_recipient(),
-        recipients = envelope.recipients.len(),
-        size,
-        outcome,
-        milliseconds = took.as_secs_f64() * 1e3,
-        "message"
-    );
 }
