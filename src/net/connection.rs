@@ -12,6 +12,9 @@
 //! Invariants: replies leave before the client is waited for, in one write; a body is read by the kernel into the buffer
 //! that the record will have, and octets are copied only where a client sent data behind a command, or commands behind
 //! data, in one packet; while an outcome is awaited, nothing is read.
+//!
+//! A connection holds room for the largest future that it ever waits in, also while it waits in the smallest: so what is waited
+//! for seldom, or over TLS, is boxed by who awaits it.
 
 mod message;
 mod opening;
@@ -55,7 +58,6 @@ struct Connection<'a, T> {
     client: Client,
     session: Session,
     input: BytesMut,
-    output: Vec<u8>,
     message: Option<Message>,
     /// Octets of the last message: the next one is probably as large.
     last_size: usize,
@@ -89,7 +91,6 @@ pub async fn serve<T: Transport>(transport: &T, peer: SocketAddr, hub: &Hub, ope
         client: Client::new(peer),
         session: Session::new(policy, hub.clock.now()),
         input: BytesMut::new(),
-        output: Vec::new(),
         message: None,
         last_size: 0,
         expected: 0,
@@ -174,24 +175,36 @@ impl<T: Transport> Connection<'_, T> {
         let result = if self.stream.is_clear() {
             self.read_clear().await
         } else {
-            self.slot.arm(self.session.deadline());
-            let read = self.stream.read_more(&mut self.input);
-            self.slot
-                .operation(self.transport, Shutdown::Read, read)
-                .await
+            self.read_secure().await
         };
         self.slot.idle.set(false);
         self.arrived(result)
     }
 
+    /// Waits until something can be read, until the session's deadline.
+    async fn readable(&self) -> io::Result<()> {
+        self.slot.arm(self.session.deadline());
+        let readable = self.transport.readable();
+        self.slot
+            .operation(self.transport, Shutdown::Read, readable)
+            .await
+    }
+
+    /// Waits without a buffer, then reads what may be the front of a record.
+    async fn read_secure(&mut self) -> io::Result<usize> {
+        if self.stream.rests() {
+            self.readable().await?;
+        }
+        self.slot.arm(self.session.deadline());
+        let read = self.stream.read_more(&mut self.input);
+        let read = self.slot.operation(self.transport, Shutdown::Read, read);
+        Box::pin(read).await
+    }
+
     /// Waits without a buffer, reads into the worker's, and gives the session what is there.
     async fn read_clear(&mut self) -> io::Result<usize> {
         loop {
-            self.slot.arm(self.session.deadline());
-            let readable = self.transport.readable();
-            self.slot
-                .operation(self.transport, Shutdown::Read, readable)
-                .await?;
+            self.readable().await?;
             let mut scratch = self.hub.scratch.borrow_mut();
             let received = match self.transport.read_now(&mut scratch) {
                 Ok(received) => received,
@@ -248,12 +261,7 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Reads data of which nothing is kept into the worker's buffer: a client whose data is dropped holds none.
     async fn read_to_drop(&mut self) -> io::Result<bool> {
-        self.slot.arm(self.session.deadline());
-        let readable = self.transport.readable();
-        let readable = self
-            .slot
-            .operation(self.transport, Shutdown::Read, readable)
-            .await;
+        let readable = self.readable().await;
         let hub = self.hub;
         let mut scratch = hub.scratch.borrow_mut();
         let most = scratch.len().min(self.session.data_limit());
@@ -309,10 +317,16 @@ impl<T: Transport> Connection<'_, T> {
 
     async fn read(&mut self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut) {
         self.slot.arm(self.session.deadline());
+        if self.stream.is_clear() {
+            let read = self.transport.read(buffer, most);
+            return self
+                .slot
+                .operation(self.transport, Shutdown::Read, read)
+                .await;
+        }
         let read = self.stream.read(buffer, most);
-        self.slot
-            .operation(self.transport, Shutdown::Read, read)
-            .await
+        let read = self.slot.operation(self.transport, Shutdown::Read, read);
+        Box::pin(read).await
     }
 
     /// What a read brought; `false` where the connection is over, with the last reply ready if one is due.
@@ -331,22 +345,34 @@ impl<T: Transport> Connection<'_, T> {
         Ok(false)
     }
 
+    /// Sends the replies that wait. Nearly every socket takes them at once; what waits for the others is boxed.
     async fn flush(&mut self) -> io::Result<()> {
-        if self.session.replies().is_empty() {
+        if self.write_now()? {
             return Ok(());
         }
-        let mut octets = std::mem::take(&mut self.output);
-        octets.clear();
+        Box::pin(self.write_all()).await
+    }
+
+    /// Sends what is taken at once; whether no reply waits any more.
+    fn write_now(&mut self) -> io::Result<bool> {
+        let replies = self.session.replies();
+        if self.stream.is_clear() && !replies.is_empty() {
+            let sent = self.transport.write_now(replies.waiting())?;
+            replies.sent(sent);
+        }
+        Ok(replies.is_empty())
+    }
+
+    async fn write_all(&mut self) -> io::Result<()> {
+        let mut octets = Vec::new();
         self.session.replies().swap(&mut octets);
         self.slot
             .arm(self.hub.clock.now() + self.hub.shared.policy.command_timeout);
         let write = self.stream.write_all(octets);
-        let (result, octets) = self
+        let (result, _) = self
             .slot
             .operation(self.transport, Shutdown::Both, write)
             .await;
-        self.output = octets;
-        self.output.clear();
         result
     }
 
@@ -383,13 +409,18 @@ impl<T: Transport> Connection<'_, T> {
     async fn act(&mut self) -> io::Result<()> {
         while let Some(action) = self.session.poll_action() {
             match action {
-                Action::Admit { announced } => self.admit(announced).await?,
+                Action::Admit { announced } => {
+                    let room = self.expect(announced);
+                    let found = self.hub.budget.borrow_mut().admit_now(room)
+                        || Box::pin(self.wait_for_room(room)).await?;
+                    self.admit(found.then_some(room));
+                }
                 Action::Commit {
                     size,
                     bare_newlines,
                 } => self.commit(size, bare_newlines).await,
                 Action::Discard => self.drop_message(),
-                Action::StartTls => self.start_tls().await?,
+                Action::StartTls => Box::pin(self.start_tls()).await?,
                 Action::Close => {}
             }
             self.count();

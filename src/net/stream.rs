@@ -75,15 +75,20 @@ impl<'a, T: Transport> Stream<'a, T> {
         self.tls.is_none()
     }
 
-    /// Waits for octets and appends them to `input`; how many there were, and 0 is the end of the stream. While it waits
-    /// for the first it holds no buffer.
-    pub(super) async fn read_more(&mut self, input: &mut BytesMut) -> io::Result<usize> {
-        if self.tls.as_ref().is_none_or(|engine| engine.is_empty()) {
-            if let Some(engine) = &mut self.tls {
-                engine.rest();
-            }
-            self.transport.readable().await?;
+    /// Whether what was received is used up, so that it is the transport that has to be waited for. No buffer is held then.
+    pub(super) fn rests(&mut self) -> bool {
+        let Some(engine) = &mut self.tls else {
+            return true;
+        };
+        let empty = engine.is_empty();
+        if empty {
+            engine.rest();
         }
+        empty
+    }
+
+    /// Reads commands and appends them to `input`; how many octets there were, and 0 is the end of the stream.
+    pub(super) async fn read_more(&mut self, input: &mut BytesMut) -> io::Result<usize> {
         let mut buffer = std::mem::take(input);
         buffer.reserve(COMMAND_BUFFER_OCTETS);
         let (result, buffer) = self.read(buffer, COMMAND_BUFFER_OCTETS).await;
@@ -231,6 +236,11 @@ fn encrypt(engine: &mut Engine, send: Send<'_>) -> Result<(), rustls::Error> {
 
 /// Sends what the engine has ready.
 async fn transmit<T: Transport>(transport: &T, engine: &mut Engine) -> io::Result<()> {
+    if engine.outgoing.is_empty() {
+        return Ok(());
+    }
+    let sent = transport.write_now(&engine.outgoing)?;
+    engine.outgoing.drain(..sent);
     if engine.outgoing.is_empty() {
         return Ok(());
     }

@@ -27,6 +27,8 @@ pub trait Transport: 'static {
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
     /// Reads into the spare room of `buffer`, at most `most` octets; 0 is the end of the stream.
     async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut);
+    /// Writes as much of `octets` as is taken at once, which may be nothing; how much that was.
+    fn write_now(&self, octets: &[u8]) -> io::Result<usize>;
     /// Writes all of `octets`.
     async fn write_all(&self, octets: Vec<u8>) -> (io::Result<()>, Vec<u8>);
     /// Ends one or both directions; what is under way completes.
@@ -54,17 +56,12 @@ impl Transport for TcpStream {
         (result, slice.into_inner())
     }
 
+    fn write_now(&self, octets: &[u8]) -> io::Result<usize> {
+        super::socket::send_now(self, octets)
+    }
+
     async fn write_all(&self, octets: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
-        match super::socket::send_now(self, &octets) {
-            Ok(sent) if sent == octets.len() => (Ok(()), octets),
-            // The client does not read: the ring waits for it. Boxed, so that only such a client's connection holds that future.
-            Ok(sent) => {
-                let write = TcpStream::write_all(self, octets.slice(sent..));
-                let (result, slice) = Box::pin(write).await;
-                (result, slice.into_inner())
-            }
-            Err(error) => (Err(error), octets),
-        }
+        TcpStream::write_all(self, octets).await
     }
 
     fn shutdown(&self, how: Shutdown) {

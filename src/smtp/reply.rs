@@ -26,6 +26,16 @@ impl Replies {
         self.octets.len()
     }
 
+    /// The octets that wait.
+    pub fn waiting(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// The first `octets` of them wait no longer.
+    pub fn sent(&mut self, octets: usize) {
+        self.octets.drain(..octets);
+    }
+
     /// Gives the waiting octets in exchange for an empty buffer.
     pub fn swap(&mut self, buffer: &mut Vec<u8>) {
         debug_assert!(buffer.is_empty());

@@ -5,6 +5,7 @@
 //! BUGS: `std::process::exit` skips the drop of the [`LogHandle`] and with it the last lines.
 
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
@@ -15,6 +16,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 use super::message_log::MessageLog;
 use super::queue::Queue;
 use crate::config::{self, LogFormat};
+
+/// How long the end waits for the last lines.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Keeps the log going: lines are written until it is dropped, and the drop waits (a second at most) for the last ones.
 #[derive(Debug)]
@@ -52,7 +56,7 @@ impl LogHandle {
 
 impl Drop for LogHandle {
     fn drop(&mut self) {
-        self.queue.finish();
+        self.queue.finish(LAST_WAIT);
     }
 }
 
@@ -121,7 +125,6 @@ fn filter(level: Level) -> EnvFilter {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
-    use std::time::Duration;
 
     use super::*;
     use crate::mail::envelope::{Client, Envelope};

@@ -18,8 +18,6 @@ use crate::limits::LOG_OCTETS_WAITING;
 
 /// Octets that a burst of lines is gathered in before it is written.
 pub(super) const BURST_OCTETS: usize = 64 * 1024;
-/// How long the end waits for the last lines.
-const LAST_WAIT: Duration = Duration::from_secs(1);
 
 enum Entry {
     Lines(Vec<u8>),
@@ -75,11 +73,11 @@ impl Queue {
         self.counts.lines_dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits, a second at most, until what was handed over is written; ends the thread. Later lines are dropped.
-    pub fn finish(&self) {
+    /// Waits until what was handed over is written, but not longer than this; ends the thread. Later lines are dropped.
+    pub fn finish(&self, longest: Duration) {
         let (done, wait) = bounded(1);
         if self.entries.send(Entry::Last(done)).is_ok() {
-            let _ = wait.recv_timeout(LAST_WAIT);
+            let _ = wait.recv_timeout(longest);
         }
     }
 }
@@ -151,7 +149,7 @@ mod tests {
         // The piece that is being written counts as waiting until it is.
         assert_eq!(queue.lines_dropped(), 6 * 3);
         drop(release);
-        queue.finish();
+        queue.finish(Duration::from_secs(60));
         assert_eq!(written.lock().unwrap().len(), 4 * piece);
         queue.hand_over(b"late\n".to_vec(), 1);
         assert_eq!(

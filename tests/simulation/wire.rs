@@ -44,6 +44,8 @@ struct Inner {
     reader: Option<Waker>,
     writer: Option<Waker>,
     arriving: bool,
+    /// Octets that the judge has seen and the server has still to write.
+    judged: usize,
     /// Everything that the client has sent.
     sent: Vec<u8>,
 }
@@ -242,28 +244,51 @@ impl Wire {
         octets: &[u8],
         written: &mut usize,
     ) -> Poll<io::Result<()>> {
-        let mut inner = self.inner.borrow_mut();
-        inner.writer = Some(context.waker().clone());
-        if inner.reset || inner.write_shut {
-            self.judge.effect();
-            inner.choked = true;
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let under_way = inner.down.flight.len() + inner.down.here.len();
-        let room = self
-            .window
-            .saturating_sub(under_way)
-            .min(octets.len() - *written);
-        if room > 0 {
-            self.judge.effect();
-            inner.down.flight.extend(&octets[*written..*written + room]);
-            *written += room;
-            self.kick(&mut inner);
-        }
+        self.inner.borrow_mut().writer = Some(context.waker().clone());
+        *written += self.take(&octets[*written..])?;
         if *written == octets.len() {
             return Poll::Ready(Ok(()));
         }
         Poll::Pending
+    }
+
+    /// Some of the time a socket takes nothing at once, or only a part.
+    fn write_now(&self, octets: &[u8]) -> io::Result<usize> {
+        let most = match self.random.borrow_mut().below(8) {
+            0 => 0,
+            1 => octets.len() / 2,
+            _ => octets.len(),
+        };
+        let taken = self.take(&octets[..most])?;
+        self.inner.borrow_mut().judged -= taken;
+        Ok(taken)
+    }
+
+    /// Has the judge look at what the server is about to write, once.
+    fn queue(&self, octets: &[u8]) {
+        let judged = self.inner.borrow().judged;
+        if octets.len() > judged {
+            self.judge.queued(self.number, &octets[judged..]);
+        }
+        self.inner.borrow_mut().judged = octets.len();
+    }
+
+    /// Takes what there is room for.
+    fn take(&self, octets: &[u8]) -> io::Result<usize> {
+        let mut inner = self.inner.borrow_mut();
+        if inner.reset || inner.write_shut {
+            self.judge.effect();
+            inner.choked = true;
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let under_way = inner.down.flight.len() + inner.down.here.len();
+        let room = self.window.saturating_sub(under_way).min(octets.len());
+        if room > 0 {
+            self.judge.effect();
+            inner.down.flight.extend(&octets[..room]);
+            self.kick(&mut inner);
+        }
+        Ok(room)
     }
 
     /// The server closes. Octets that it has not read turn the end into a reset, some of the time.
@@ -346,8 +371,14 @@ impl Transport for End {
         (result, buffer)
     }
 
+    fn write_now(&self, octets: &[u8]) -> io::Result<usize> {
+        self.0.queue(octets);
+        self.0.write_now(octets)
+    }
+
     async fn write_all(&self, octets: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
-        self.0.judge.queued(self.0.number, &octets);
+        self.0.queue(&octets);
+        self.0.inner.borrow_mut().judged = 0;
         let mut operation = Operation::begin(&self.0);
         let mut written = 0;
         let result = poll_fn(|context| self.0.poll_write(context, &octets, &mut written)).await;

@@ -17,35 +17,41 @@ use crate::mail::record::Stamp;
 use crate::mail::trace;
 use crate::net::buffers::Buffers;
 use crate::net::transport::Transport;
-use crate::sink::{Outcome, Submission};
+use crate::sink::{Outcome, Submission, Ticket};
 use crate::smtp::refusal::Refusal;
 use crate::telemetry::message_log::Line;
 
+/// What became of a record that was handed over.
+enum Submitted {
+    /// Its outcome will come to this ticket.
+    Under(Ticket),
+    Done(Outcome),
+}
+
 impl<T: Transport> Connection<'_, T> {
-    pub(super) async fn admit(&mut self, announced: Option<u64>) -> io::Result<()> {
+    /// What a message will probably need, and the room that it is given for that at first.
+    pub(super) fn expect(&mut self, announced: Option<u64>) -> usize {
         self.expected = announced
             .map_or(self.last_size, |size| {
                 usize::try_from(size).unwrap_or(usize::MAX)
             })
             .saturating_add(BODY_MARGIN_OCTETS);
         let share = self.hub.budget.borrow().octets_left() / BODY_TRUSTED_SHARE;
-        let room = Buffers::capacity(self.expected.min(BODY_TRUSTED_OCTETS.max(share)));
-        if !self.find_room(room).await? {
-            let now = self.hub.clock.now();
-            self.session.admit(Err(Refusal::NoRoom), now);
-            return Ok(());
+        Buffers::capacity(self.expected.min(BODY_TRUSTED_OCTETS.max(share)))
+    }
+
+    /// Begins the message with the room that was charged for it; without any it is refused.
+    pub(super) fn admit(&mut self, room: Option<usize>) {
+        let room = room.ok_or(Refusal::NoRoom);
+        if let Ok(room) = room {
+            self.hub.shared.metrics.in_flight(1, room as i64);
+            self.message = Some(self.open_message(room));
         }
-        self.hub.shared.metrics.in_flight(1, room as i64);
-        self.message = Some(self.open_message(room));
-        self.session.admit(Ok(()), self.hub.clock.now());
-        Ok(())
+        self.session.admit(room.map(drop), self.hub.clock.now());
     }
 
     /// Charges the budget, waiting for its turn; `false` if none came in time.
-    async fn find_room(&mut self, room: usize) -> io::Result<bool> {
-        if self.hub.budget.borrow_mut().admit_now(room) {
-            return Ok(true);
-        }
+    pub(super) async fn wait_for_room(&mut self, room: usize) -> io::Result<bool> {
         // Before it stands in the queue: a client that does not read its replies would hold up everybody behind it.
         self.flush().await?;
         self.slot
@@ -99,7 +105,10 @@ impl<T: Transport> Connection<'_, T> {
         let message = self.message.take().expect("a message is being committed");
         let id = message.id;
         self.last_size = message.body.len();
-        let outcome = self.store(message, size, bare_newlines).await;
+        let outcome = match self.submit(message, size, bare_newlines) {
+            Submitted::Under(ticket) => self.outcome(ticket).await,
+            Submitted::Done(outcome) => outcome,
+        };
         let now = self.hub.clock.now();
         if self.hub.shared.message_log.is_some() {
             self.log(id, size, outcome, now - received);
@@ -129,8 +138,8 @@ impl<T: Transport> Connection<'_, T> {
         });
     }
 
-    /// Hands the record over and waits for its outcome.
-    async fn store(&mut self, message: Message, size: u64, bare_newlines: bool) -> Outcome {
+    /// Hands the record over.
+    fn submit(&mut self, message: Message, size: u64, bare_newlines: bool) -> Submitted {
         let (hub, shared) = (self.hub, &self.hub.shared);
         assert_eq!(
             message.charged,
@@ -152,8 +161,14 @@ impl<T: Transport> Connection<'_, T> {
         if let Submission::Done(outcome, record) = shared.sink.submit(ticket, record) {
             let _ = hub.ledger.borrow_mut().close(ticket);
             hub.give_back(record);
-            return outcome;
+            return Submitted::Done(outcome);
         }
+        Submitted::Under(ticket)
+    }
+
+    /// Waits for the outcome of a record.
+    async fn outcome(&mut self, ticket: Ticket) -> Outcome {
+        let (hub, shared) = (self.hub, &self.hub.shared);
         let produced = hub.clock.now();
         self.slot.arm(self.session.deadline());
         match self.slot.outcome(ticket).await {

@@ -142,9 +142,6 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     /// Shakes hands, within a deadline of its own.
-    ///
-    /// Like whatever happens once and seldom, it is boxed by who awaits it: a connection holds room for the largest future that
-    /// it ever waits in, and would hold it while it is idle.
     async fn handshake(&mut self) -> io::Result<()> {
         let shared = &self.hub.shared;
         let tls = shared
@@ -185,7 +182,7 @@ impl<T: Transport> Connection<'_, T> {
     pub(super) async fn start_tls(&mut self) -> io::Result<()> {
         self.flush().await?;
         self.input.clear();
-        Box::pin(self.handshake()).await?;
+        self.handshake().await?;
         self.session.secured(self.hub.clock.now());
         Ok(())
     }
