@@ -65,6 +65,9 @@ pub const BUFFERS_KEPT_OCTETS: usize = 32 * 1024 * 1024;
 /// worker.
 pub const RECORDS_KEPT: usize = 1024;
 
+/// Buffers of replies that a worker keeps, a few hundred octets each: a session has one while it has something to say.
+pub const OUTPUTS_KEPT: usize = 1024;
+
 /// A body's buffer grows when less than this is left, so that a read of the kernel is never tiny.
 pub const BODY_MINIMUM_READ_OCTETS: usize = 4 * 1024;
 

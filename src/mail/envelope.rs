@@ -1,57 +1,54 @@
 //! The envelope of one mail: what the SMTP transaction said, apart from the message itself. A view of the session's own
 //! transaction, so that nothing of it is copied before it is in a record.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::smtp::address::Mailbox;
 use crate::smtp::parameter::Body;
 use crate::smtp::state::Transaction;
 
-/// A client's address, with its texts made once per connection.
+/// A client's address, with its text made once per connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    address: SocketAddr,
+pub struct Client(Box<Facts>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Facts {
+    ip: IpAddr,
     /// `192.0.2.1:4711`, `[2001:db8::1]:4711`.
-    text: String,
-    /// `[192.0.2.1]`, `[IPv6:2001:db8::1]` (RFC 5321 4.1.3).
-    literal: String,
+    text: Box<str>,
 }
 
 impl Client {
     /// The texts of this address.
     pub fn new(address: SocketAddr) -> Self {
-        let (mut text, mut literal) = (String::with_capacity(24), String::with_capacity(24));
-        let written = write!(text, "{address}").and_then(|()| match address.ip() {
-            IpAddr::V4(address) => write!(literal, "[{address}]"),
-            IpAddr::V6(address) => write!(literal, "[IPv6:{address}]"),
-        });
-        written.expect("a String takes all text");
-        Self {
-            address,
-            text,
-            literal,
-        }
+        Self(Box::new(Facts {
+            ip: address.ip(),
+            text: address.to_string().into(),
+        }))
     }
 
-    /// Address and port.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The address.
+    pub fn ip(&self) -> IpAddr {
+        self.0.ip
     }
 
     /// As in the record's header `smtp_client`.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
-    /// As in the Received field.
-    pub fn literal(&self) -> &str {
-        &self.literal
+    /// The parts of the address literal `[192.0.2.1]`, `[IPv6:2001:db8::1]` (RFC 5321 4.1.3), as in the Received field.
+    pub fn literal(&self) -> [&str; 3] {
+        let tag = match self.0.ip {
+            IpAddr::V4(_) => "[",
+            IpAddr::V6(_) => "[IPv6:",
+        };
+        [tag, self.ip_text(), "]"]
     }
 
     /// The address without its port.
     pub fn ip_text(&self) -> &str {
-        let ip = self.text.rsplit_once(':').map_or("", |(ip, _)| ip);
+        let ip = self.0.text.rsplit_once(':').map_or("", |(ip, _)| ip);
         ip.trim_start_matches('[').trim_end_matches(']')
     }
 }
@@ -115,12 +112,12 @@ mod tests {
     fn a_client_has_its_texts() {
         let v4 = Client::new("192.0.2.1:4711".parse().unwrap());
         assert_eq!(
-            (v4.text(), v4.literal(), v4.ip_text()),
+            (v4.text(), &*v4.literal().concat(), v4.ip_text()),
             ("192.0.2.1:4711", "[192.0.2.1]", "192.0.2.1")
         );
         let v6 = Client::new("[2001:db8::1]:4711".parse().unwrap());
         assert_eq!(
-            (v6.text(), v6.literal(), v6.ip_text()),
+            (v6.text(), &*v6.literal().concat(), v6.ip_text()),
             ("[2001:db8::1]:4711", "[IPv6:2001:db8::1]", "2001:db8::1")
         );
     }

@@ -20,7 +20,7 @@ pub fn write(
     put("Received: from ");
     put(envelope.helo);
     put(" (");
-    put(envelope.client.literal());
+    envelope.client.literal().into_iter().for_each(&mut put);
     put(")\r\n\tby ");
     put(hostname);
     put(" with ");

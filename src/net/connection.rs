@@ -20,7 +20,7 @@ mod message;
 mod opening;
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -51,14 +51,14 @@ struct Connection<'a, T> {
     transport: &'a T,
     stream: Stream<'a, T>,
     /// What was agreed, once the stream is encrypted.
-    secured: Option<Secured>,
+    secured: Option<Box<Secured>>,
     hub: &'a Hub,
     slot: Rc<Slot>,
     waiter: Waiter,
     client: Client,
     session: Session,
     input: BytesMut,
-    message: Option<Message>,
+    message: Option<Box<Message>>,
     /// Octets of the last message: the next one is probably as large.
     last_size: usize,
     /// Octets that the message under way will probably need, its Received field included.
@@ -78,7 +78,7 @@ pub enum Opening {
 }
 
 /// Serves one connection from its opening to close.
-pub async fn serve<T: Transport>(transport: &T, peer: SocketAddr, hub: &Hub, opening: Opening) {
+pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, opening: Opening) {
     let (waiter, slot) = hub.enter();
     let policy = Arc::clone(&hub.rules().policy);
     let mut connection = Connection {
@@ -88,7 +88,7 @@ pub async fn serve<T: Transport>(transport: &T, peer: SocketAddr, hub: &Hub, ope
         hub,
         slot,
         waiter,
-        client: Client::new(peer),
+        client,
         session: Session::new(policy, hub.clock.now()),
         input: BytesMut::new(),
         message: None,
@@ -96,16 +96,24 @@ pub async fn serve<T: Transport>(transport: &T, peer: SocketAddr, hub: &Hub, ope
         expected: 0,
         end: SessionEnd::ClosedByClient,
     };
-    match hub.shared.admission.enter() {
-        Ok(mut visit) => connection.welcome(&mut visit, opening).await,
-        Err(refusal) => Box::pin(connection.turn_away(refusal)).await,
+    // How long it counts as connected.
+    let Some(_visit) = Box::pin(connection.welcome(opening)).await else {
+        return;
+    };
+    let result = connection.run().await;
+    if result.is_ok() && !connection.stream.is_clear() {
+        Box::pin(connection.say_farewell()).await;
     }
+    connection.count_out(&result);
 }
 
 impl<T> Drop for Connection<'_, T> {
     /// Also where its task panics: the worker lives on, and what the connection held is others'.
     fn drop(&mut self) {
         self.drop_message();
+        if let Some(output) = self.session.give_back() {
+            self.hub.keep_output(output);
+        }
         self.hub.leave(self.waiter);
     }
 }
@@ -118,12 +126,54 @@ impl<T> Connection<'_, T> {
     }
 }
 
-impl<T: Transport> Connection<'_, T> {
+impl<'a, T: Transport> Connection<'a, T> {
+    /// Until the end: answers what needs no waiting at once, leaves the rest to a future that lasts until the next wait for a
+    /// command.
     async fn run(&mut self) -> io::Result<()> {
+        loop {
+            if !self.answer()? && !Box::pin(self.work()).await? {
+                return Ok(());
+            }
+            self.rest();
+            let readable = if self.stream.rests() {
+                self.readable().await
+            } else {
+                Ok(())
+            };
+            self.slot.idle.set(false);
+            self.session.lend(|| self.hub.take_output());
+            if !self.read_commands(readable).await? {
+                return self.flush().await;
+            }
+        }
+    }
+
+    /// Sends the replies where a command is expected next and none is here; whether that was all that is to be done.
+    fn answer(&mut self) -> io::Result<bool> {
+        let waits = self.session.expects() == Expects::Commands
+            && self.input.is_empty()
+            && !self.hub.shared.draining.load(Ordering::Relaxed);
+        if !waits {
+            return Ok(false);
+        }
+        match self.session.poll_action() {
+            Some(Action::Discard) => self.drop_message(),
+            None => {}
+            Some(action) => unreachable!("no command is expected before {action:?}"),
+        }
+        self.count();
+        self.write_now()
+    }
+
+    /// All that there is to be done until a command has to be waited for, or, for `false`, until the end.
+    async fn work(&mut self) -> io::Result<bool> {
         loop {
             self.act().await?;
             match self.session.expects() {
-                Expects::Nothing => return self.flush().await,
+                Expects::Nothing => {
+                    self.flush().await?;
+                    return Ok(false);
+                }
                 Expects::Driver => unreachable!("act() does all that the driver is asked for"),
                 Expects::Commands => {
                     if self.hub.shared.draining.load(Ordering::Relaxed) {
@@ -134,20 +184,19 @@ impl<T: Transport> Connection<'_, T> {
                     }
                     if !self.commands() {
                         self.flush().await?;
-                        if !self.read_commands().await? {
-                            return self.flush().await;
-                        }
+                        return Ok(true);
                     }
                 }
                 Expects::Data if self.input.is_empty() => {
                     self.flush().await?;
                     if !self.read_data().await? {
-                        return self.flush().await;
+                        self.flush().await?;
+                        return Ok(false);
                     }
                 }
                 Expects::Data => self.data_behind_commands(),
             }
-            if self.session.replies().len() >= REPLY_BUFFER_OCTETS {
+            if self.session.octets_waiting() >= REPLY_BUFFER_OCTETS {
                 self.flush().await?;
             }
         }
@@ -165,61 +214,60 @@ impl<T: Transport> Connection<'_, T> {
         consumed > 0
     }
 
-    /// Waits for commands; whether there is more to do.
-    async fn read_commands(&mut self) -> io::Result<bool> {
+    /// What comes before a wait for commands: a connection that waits holds nothing.
+    fn rest(&mut self) {
         if self.input.is_empty() {
-            // Commands behind the end of data may have made it large; a connection that waits holds nothing.
+            // Commands behind the end of data may have made it large.
             self.input = BytesMut::new();
         }
+        if let Some(output) = self.session.give_back() {
+            self.hub.keep_output(output);
+        }
         self.slot.idle.set(self.session.is_idle());
-        let result = if self.stream.is_clear() {
-            self.read_clear().await
-        } else {
-            self.read_secure().await
-        };
-        self.slot.idle.set(false);
-        self.arrived(result)
     }
 
     /// Waits until something can be read, until the session's deadline.
-    async fn readable(&self) -> io::Result<()> {
+    fn readable(&self) -> impl Future<Output = io::Result<()>> + use<'a, '_, T> {
         self.slot.arm(self.session.deadline());
         let readable = self.transport.readable();
         self.slot
             .operation(self.transport, Shutdown::Read, readable)
+    }
+
+    /// Reads commands that have come; whether there is more to do. In clear they are read into the worker's buffer, out of which
+    /// the session takes what it can.
+    async fn read_commands(&mut self, readable: io::Result<()>) -> io::Result<bool> {
+        let result = match readable {
+            Ok(()) if self.stream.is_clear() => self.receive_now(),
+            Ok(()) => Box::pin(self.read_secure()).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            // Somebody was wrong about that: the wait begins anew.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            result => self.arrived(result),
+        }
+    }
+
+    async fn read_secure(&mut self) -> io::Result<usize> {
+        self.slot.arm(self.session.deadline());
+        let read = self.stream.read_more(&mut self.input);
+        self.slot
+            .operation(self.transport, Shutdown::Read, read)
             .await
     }
 
-    /// Waits without a buffer, then reads what may be the front of a record.
-    async fn read_secure(&mut self) -> io::Result<usize> {
-        if self.stream.rests() {
-            self.readable().await?;
+    fn receive_now(&mut self) -> io::Result<usize> {
+        let mut scratch = self.hub.scratch.borrow_mut();
+        let received = self.transport.read_now(&mut scratch)?;
+        let mut rest = &scratch[..received];
+        if self.input.is_empty() {
+            self.session.adopt(&self.hub.rules().policy);
+            let consumed = self.session.receive(rest, self.hub.clock.now());
+            rest = &rest[consumed..];
         }
-        self.slot.arm(self.session.deadline());
-        let read = self.stream.read_more(&mut self.input);
-        let read = self.slot.operation(self.transport, Shutdown::Read, read);
-        Box::pin(read).await
-    }
-
-    /// Waits without a buffer, reads into the worker's, and gives the session what is there.
-    async fn read_clear(&mut self) -> io::Result<usize> {
-        loop {
-            self.readable().await?;
-            let mut scratch = self.hub.scratch.borrow_mut();
-            let received = match self.transport.read_now(&mut scratch) {
-                Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(error) => return Err(error),
-            };
-            let mut rest = &scratch[..received];
-            if self.input.is_empty() {
-                self.session.adopt(&self.hub.rules().policy);
-                let consumed = self.session.receive(rest, self.hub.clock.now());
-                rest = &rest[consumed..];
-            }
-            self.input.extend_from_slice(rest);
-            return Ok(received);
-        }
+        self.input.extend_from_slice(rest);
+        Ok(received)
     }
 
     /// Reads data into the body; whether there is more to do.
@@ -355,12 +403,12 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Sends what is taken at once; whether no reply waits any more.
     fn write_now(&mut self) -> io::Result<bool> {
-        let replies = self.session.replies();
-        if self.stream.is_clear() && !replies.is_empty() {
+        if self.session.octets_waiting() > 0 && self.stream.is_clear() {
+            let replies = self.session.replies();
             let sent = self.transport.write_now(replies.waiting())?;
             replies.sent(sent);
         }
-        Ok(replies.is_empty())
+        Ok(self.session.octets_waiting() == 0)
     }
 
     async fn write_all(&mut self) -> io::Result<()> {

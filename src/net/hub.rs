@@ -21,13 +21,14 @@ use super::clock::Clock;
 use super::rules::{Published, Rules, View};
 use super::transport::Transport;
 use crate::config::RecordKey;
-use crate::limits::{BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS, RECORDS_KEPT};
+use crate::limits::{BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS, OUTPUTS_KEPT, RECORDS_KEPT};
 use crate::mail::date::Dates;
 use crate::mail::id::Generator;
 use crate::mail::record::Record;
 use crate::sink::ledger::{Ledger, Waiter};
 use crate::sink::{Outcome, Report, Sink, Ticket};
 use crate::smtp::policy::Policy;
+use crate::smtp::session::Output;
 use crate::telemetry::message_log::{Gathered, Line, MessageLog};
 use crate::telemetry::metrics::Metrics;
 
@@ -62,13 +63,12 @@ pub struct Shared {
 }
 
 /// A connection as its worker sees it.
-#[derive(Debug)]
 pub struct Slot {
     deadline: Cell<Instant>,
     expired: Cell<bool>,
     /// Whether a direction of its transport was shut down.
     shut: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
+    waker: Cell<Option<Waker>>,
     outcome: Cell<Option<(Ticket, Outcome)>>,
     /// Whether it waits for a command outside of a transaction.
     pub idle: Cell<bool>,
@@ -80,7 +80,7 @@ impl Slot {
             deadline: Cell::new(now),
             expired: Cell::new(false),
             shut: Cell::new(false),
-            waker: RefCell::new(None),
+            waker: Cell::new(None),
             outcome: Cell::new(None),
             idle: Cell::new(false),
         }
@@ -94,8 +94,8 @@ impl Slot {
 
     /// Lets it look again.
     pub fn wake(&self) {
-        if let Some(waker) = &*self.waker.borrow() {
-            waker.wake_by_ref();
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
         }
     }
 
@@ -116,10 +116,8 @@ impl Slot {
     }
 
     fn remember(&self, waker: &Waker) {
-        let mut kept = self.waker.borrow_mut();
-        if !kept.as_ref().is_some_and(|old| old.will_wake(waker)) {
-            *kept = Some(waker.clone());
-        }
+        let kept = self.waker.take().filter(|old| old.will_wake(waker));
+        self.waker.set(kept.or_else(|| Some(waker.clone())));
     }
 
     /// Waits for an operation on `transport`; once expired, shuts that direction down so that the operation ends. The
@@ -231,6 +229,9 @@ pub struct Hub {
     /// Empty records, kept for their memory. A record's box goes to librdkafka and comes back with its report.
     #[allow(clippy::vec_box, reason = "the box is what is kept")]
     records: RefCell<Vec<Box<Record>>>,
+    /// Memory for what sessions have to say, lent to those that have something.
+    #[allow(clippy::vec_box, reason = "the box is what is lent")]
+    outputs: RefCell<Vec<Box<Output>>>,
 }
 
 impl Hub {
@@ -252,6 +253,7 @@ impl Hub {
             logged: Notify::new(),
             log_lines: RefCell::default(),
             records: RefCell::default(),
+            outputs: RefCell::default(),
             buffers: RefCell::default(),
             clock,
             scratch: RefCell::new(vec![0; COMMAND_BUFFER_OCTETS].into_boxed_slice()),
@@ -306,6 +308,19 @@ impl Hub {
     /// An empty record.
     pub fn take_record(&self) -> Box<Record> {
         self.records.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Memory for what a session has to say.
+    pub fn take_output(&self) -> Box<Output> {
+        self.outputs.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes such memory back.
+    pub fn keep_output(&self, output: Box<Output>) {
+        let mut kept = self.outputs.borrow_mut();
+        if kept.len() < OUTPUTS_KEPT {
+            kept.push(output);
+        }
     }
 
     /// Takes a record back that is in flight no longer, and its buffer and charge with it.

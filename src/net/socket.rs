@@ -61,12 +61,12 @@ pub(super) fn has_spoken(stream: &TcpStream) -> bool {
 }
 
 /// Waits until something can be read, or the stream has ended or failed, which a read then tells.
-pub(super) async fn readable(stream: &TcpStream) -> io::Result<()> {
+pub(super) fn readable(stream: &TcpStream) -> impl Future<Output = io::Result<()>> + use<> {
     let events = u32::from((PollFlags::IN | PollFlags::RDHUP).bits());
     let poll = opcode::PollAdd::new(types::Fd(stream.as_raw_fd()), events).build();
     // The submission names no memory, so nothing has to outlive it. It keeps the socket open until it completes; who waits
     // here awaits it to its end, and shuts the socket down to end it early.
-    UnsubmittedOneshot::new((), Readiness, poll).submit().await
+    UnsubmittedOneshot::new((), Readiness, poll).submit()
 }
 
 /// The completion of a poll.

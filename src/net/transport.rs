@@ -19,7 +19,9 @@ pub trait Transport: 'static {
     /// Whether something can be read already.
     fn has_spoken(&self) -> bool;
     /// Waits until something can be read, or the stream has ended.
-    async fn readable(&self) -> io::Result<()>;
+    ///
+    /// No async fn: one would hold the wait and what it waits for, in every connection.
+    fn readable(&self) -> impl Future<Output = io::Result<()>>;
     /// Reads what is there into `buffer`, which is not empty; 0 is the end of the stream.
     ///
     /// # Errors
@@ -40,8 +42,8 @@ impl Transport for TcpStream {
         super::socket::has_spoken(self)
     }
 
-    async fn readable(&self) -> io::Result<()> {
-        super::socket::readable(self).await
+    fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        super::socket::readable(self)
     }
 
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -3,7 +3,7 @@
 //! Invariants: nothing on the path of a mail is shared with another worker under a lock; after a drain no session, no
 //! ticket and no charge is left, or the drain deadline has passed.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,6 +23,7 @@ use crate::limits::{
     ACCEPT_RETREAT_MILLISECONDS, ACCEPTS_IN_FLIGHT, LOG_GATHER_MILLISECONDS,
     SWEEP_MAXIMUM_MILLISECONDS, SWEEP_MINIMUM_MILLISECONDS,
 };
+use crate::mail::envelope::Client;
 use crate::mail::id::Generator;
 use crate::sink::Report;
 use crate::sink::ledger::Ledger;
@@ -165,7 +166,7 @@ async fn accept(listener: Rc<tokio_uring::net::TcpListener>, opening: Opening, h
         match listener.accept().await {
             Ok((stream, client)) => {
                 let hub = Rc::clone(&hub);
-                tokio_uring::spawn(serve_one(stream, client, opening, hub));
+                tokio_uring::spawn(serve_one(stream, Client::new(client), opening, hub));
             }
             Err(_) if hub.shared.draining.load(Ordering::Relaxed) => return,
             Err(error) => {
@@ -176,6 +177,6 @@ async fn accept(listener: Rc<tokio_uring::net::TcpListener>, opening: Opening, h
     }
 }
 
-async fn serve_one(stream: TcpStream, client: SocketAddr, opening: Opening, hub: Rc<Hub>) {
+async fn serve_one(stream: TcpStream, client: Client, opening: Opening, hub: Rc<Hub>) {
     connection::serve(&stream, client, &hub, opening).await;
 }

@@ -92,22 +92,29 @@ pub struct Progress {
     pub ended: bool,
 }
 
+/// What a session has to say: memory that it needs only while it has.
+#[derive(Debug, Default)]
+pub struct Output {
+    replies: Replies,
+    events: Vec<Event>,
+}
+
 /// A session. See the module.
 #[derive(Debug)]
 pub struct Session {
     policy: Arc<Policy>,
     state: State,
     splitter: Splitter,
-    replies: Replies,
+    /// What was said and has happened; none while nothing waits there, once the driver has taken it.
+    output: Option<Box<Output>>,
     action: Option<Action>,
-    events: Vec<Event>,
     deadline: Instant,
     started: Instant,
     /// Whether it is encrypted.
     secure: bool,
-    errors: usize,
+    errors: u32,
     /// Commands since one brought a message forward.
-    idle_commands: usize,
+    idle_commands: u32,
     messages: u64,
     octets: u64,
     /// Messages that the client may begin; none without a limit.
@@ -122,9 +129,8 @@ impl Session {
             policy,
             state: State::Connected,
             splitter: Splitter::default(),
-            replies: Replies::default(),
+            output: None,
             action: None,
-            events: Vec::new(),
             deadline,
             started: now,
             secure: false,
@@ -176,12 +182,36 @@ impl Session {
 
     /// Replies that wait.
     pub fn replies(&mut self) -> &mut Replies {
-        &mut self.replies
+        &mut self.output().replies
+    }
+
+    /// Octets of the replies that wait.
+    pub fn octets_waiting(&self) -> usize {
+        self.output
+            .as_ref()
+            .map_or(0, |output| output.replies.len())
     }
 
     /// Events since the last call.
-    pub fn events(&mut self) -> std::vec::Drain<'_, Event> {
-        self.events.drain(..)
+    pub fn events(&mut self) -> impl Iterator<Item = Event> {
+        let events = self.output.as_mut().map(|output| output.events.drain(..));
+        events.into_iter().flatten()
+    }
+
+    /// Memory for what will be said, if the session has none. A driver of many sessions lends it to those that have something
+    /// to say; who does not need not.
+    pub fn lend(&mut self, output: impl FnOnce() -> Box<Output>) {
+        self.output.get_or_insert_with(output);
+    }
+
+    /// Gives that memory back where nothing waits in it.
+    pub fn give_back(&mut self) -> Option<Box<Output>> {
+        self.output
+            .take_if(|output| output.replies.is_empty() && output.events.is_empty())
+    }
+
+    fn output(&mut self) -> &mut Output {
+        self.output.get_or_insert_default()
     }
 
     /// The transaction while its message is being admitted, received or committed.
@@ -219,7 +249,7 @@ impl Session {
         let mut consumed = 0;
         while self.expects() == Expects::Commands
             && self.action.is_none()
-            && self.replies.len() < REPLY_BUFFER_OCTETS
+            && self.octets_waiting() < REPLY_BUFFER_OCTETS
         {
             let rest = &input[consumed..];
             if is_client_hello(rest) && matches!(self.state, State::Connected) {
@@ -244,7 +274,7 @@ impl Session {
                     if !ended {
                         break;
                     }
-                    self.events.push(Event::Command(Verb::Unknown));
+                    self.output().events.push(Event::Command(Verb::Unknown));
                     self.refuse(Refusal::LineTooLong);
                 }
             }
@@ -312,25 +342,27 @@ impl Session {
     }
 
     fn say(&mut self, code: u16, enhanced: &str, text: impl Display) {
-        self.events.push(Event::Reply(code));
-        self.replies.line(code, enhanced, format_args!("{text}"));
+        self.output().events.push(Event::Reply(code));
+        self.output()
+            .replies
+            .line(code, enhanced, format_args!("{text}"));
     }
 
     fn say_text(&mut self, code: u16, enhanced: &str, text: &str) {
-        self.events.push(Event::Reply(code));
-        self.replies.text(code, enhanced, text);
+        self.output().events.push(Event::Reply(code));
+        self.output().replies.text(code, enhanced, text);
     }
 
     fn refuse(&mut self, refusal: Refusal) {
-        self.events.push(Event::Reply(refusal.row().code));
-        self.events.push(Event::Refused(refusal));
-        self.replies.refuse(refusal);
+        self.output().events.push(Event::Reply(refusal.row().code));
+        self.output().events.push(Event::Refused(refusal));
+        self.output().replies.refuse(refusal);
         if refusal.closes() {
             return self.close();
         }
         if refusal.is_error() {
             self.errors += 1;
-            if self.errors >= self.policy.errors {
+            if self.errors as usize >= self.policy.errors {
                 self.refuse(Refusal::TooManyErrors);
             }
         }

@@ -1,4 +1,5 @@
-//! The states of a session. The data of a state lives only in that state.
+//! The states of a session. The data of a state lives only in that state; what belongs to a transaction is boxed, so that a
+//! session without one is small.
 //!
 //! ```text
 //!             HELO/EHLO          MAIL            RCPT          DATA, BDAT          admit
@@ -66,7 +67,7 @@ pub enum Framing {
 #[derive(Debug)]
 pub struct Incoming {
     /// Whose message.
-    pub transaction: Transaction,
+    pub transaction: Box<Transaction>,
     /// Octets of the message so far.
     pub size: u64,
     /// When it has to be here whole, however its octets drip.
@@ -83,20 +84,20 @@ pub enum State {
     /// STARTTLS was accepted; the driver shakes hands.
     Securing,
     /// MAIL was accepted; RCPT may have been.
-    Addressed(Transaction),
+    Addressed(Box<Transaction>),
     /// DATA (`None`) or a first BDAT was accepted; the driver looks for room.
-    Admitting(Transaction, Option<Chunk>),
+    Admitting(Box<Transaction>, Option<Chunk>),
     /// The data, or a chunk, arrives.
     Receiving {
         /// The message.
-        incoming: Incoming,
+        incoming: Box<Incoming>,
         /// Where it ends.
         framing: Framing,
         /// Set once nothing more is kept: the reply that is due at the end.
         spoilt: Option<Refusal>,
     },
     /// A chunk has arrived and the next BDAT is awaited.
-    BetweenChunks(Incoming),
+    BetweenChunks(Box<Incoming>),
     /// The octets of a refused BDAT arrive; they are dropped.
     Skipping {
         /// Octets still to come.
@@ -107,7 +108,7 @@ pub enum State {
         then: Box<State>,
     },
     /// The message is complete and its outcome is awaited.
-    Committing(Transaction),
+    Committing(Box<Transaction>),
     /// Nothing more is read; what waits is written, then the connection ends.
     Closed,
 }

@@ -42,7 +42,15 @@ fn a_command_that_meets_the_drain_is_answered_and_then_421() {
         let (wire, served) = (Rc::new(wire), Rc::clone(&hub));
         let end = End(Rc::clone(&wire));
         let peer = SocketAddr::from(([10, 0, 0, 1], 4711));
-        executor.spawn(async move { connection::serve(&end, peer, &served, Opening::Clear).await });
+        executor.spawn(async move {
+            connection::serve(
+                &end,
+                ringpost::mail::envelope::Client::new(peer),
+                &served,
+                Opening::Clear,
+            )
+            .await
+        });
         assert!(hear(&mut executor, &wire, &mut random).starts_with("220 "));
         wire.send(b"EHLO c\r\n");
         assert!(hear(&mut executor, &wire, &mut random).starts_with("250-"));

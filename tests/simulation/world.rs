@@ -352,7 +352,13 @@ impl World {
         };
         let (end, hub) = (End(Rc::clone(&wire)), Rc::clone(hub));
         self.executor.spawn(async move {
-            connection::serve(&end, peer, &hub, opening).await;
+            connection::serve(
+                &end,
+                ringpost::mail::envelope::Client::new(peer),
+                &hub,
+                opening,
+            )
+            .await;
         });
         self.wires.push(Rc::clone(&wire));
         self.stalled.push(0);

@@ -45,7 +45,7 @@ impl<T: Transport> Connection<'_, T> {
         let room = room.ok_or(Refusal::NoRoom);
         if let Ok(room) = room {
             self.hub.shared.metrics.in_flight(1, room as i64);
-            self.message = Some(self.open_message(room));
+            self.message = Some(Box::new(self.open_message(room)));
         }
         self.session.admit(room.map(drop), self.hub.clock.now());
     }
@@ -102,7 +102,7 @@ impl<T: Transport> Connection<'_, T> {
 
     pub(super) async fn commit(&mut self, size: u64, bare_newlines: bool) {
         let received = self.hub.clock.now();
-        let message = self.message.take().expect("a message is being committed");
+        let message = *self.message.take().expect("a message is being committed");
         let id = message.id;
         self.last_size = message.body.len();
         let outcome = match self.submit(message, size, bare_newlines) {

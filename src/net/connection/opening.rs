@@ -20,22 +20,43 @@ use crate::smtp::refusal::Refusal;
 use crate::smtp::reply::Replies;
 use crate::telemetry::metrics::SessionEnd;
 
-impl<T: Transport> Connection<'_, T> {
-    /// Finds out who the client is, and serves or refuses it.
-    pub(super) async fn welcome(&mut self, visit: &mut Visit<'_>, opening: Opening) {
-        if opening == Opening::Proxied && Box::pin(self.proxy_header()).await.is_err() {
-            return;
+impl<'a, T: Transport> Connection<'a, T> {
+    /// Finds out who the client is; its visit, unless it is refused or leaves.
+    pub(super) async fn welcome(&mut self, opening: Opening) -> Option<Visit<'a>> {
+        let mut visit = match self.hub.shared.admission.enter() {
+            Ok(visit) => visit,
+            Err(refusal) => {
+                self.turn_away(refusal).await;
+                return None;
+            }
+        };
+        if opening == Opening::Proxied && self.proxy_header().await.is_err() {
+            return None;
         }
-        if let Err(refusal) = self.attribute(visit, opening).await {
-            return match opening {
+        if let Err(refusal) = self.attribute(&mut visit, opening).await {
+            match opening {
                 // A client that waits for a handshake reads no reply.
                 Opening::Tls => self.hub.shared.metrics.connection_refused(refusal),
-                Opening::Clear | Opening::Proxied => Box::pin(self.turn_away(refusal)).await,
-            };
+                Opening::Clear | Opening::Proxied => self.turn_away(refusal).await,
+            }
+            return None;
         }
         self.session.limit(visit.rate().cloned());
         self.hub.shared.metrics.connection_accepted();
-        let result = self.open_and_run(opening).await;
+        if opening == Opening::Tls {
+            let secured = self.handshake().await;
+            if secured.is_err() {
+                self.count_out(&secured);
+                return None;
+            }
+            let (policy, now) = (Arc::clone(&self.hub.rules().policy), self.hub.clock.now());
+            self.session.begin_secure(policy, now);
+        }
+        Some(visit)
+    }
+
+    /// Counts how a connection that was accepted ended.
+    pub(super) fn count_out(&mut self, result: &io::Result<()>) {
         if result.is_err() && self.end == SessionEnd::ClosedByClient {
             self.end = SessionEnd::Error;
         }
@@ -44,7 +65,7 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Counts the connection in for its client, unless that is denied or would exceed a limit, or the client spoke first.
     async fn attribute(&mut self, visit: &mut Visit<'_>, opening: Opening) -> Result<(), Refusal> {
-        let client = self.client.address().ip();
+        let client = self.client.ip();
         if !self.hub.rules().access.allows(client) {
             return Err(Refusal::AccessDenied);
         }
@@ -85,28 +106,19 @@ impl<T: Transport> Connection<'_, T> {
             .await;
     }
 
-    async fn open_and_run(&mut self, opening: Opening) -> io::Result<()> {
-        if opening == Opening::Tls {
-            Box::pin(self.handshake()).await?;
-            let (policy, now) = (Arc::clone(&self.hub.rules().policy), self.hub.clock.now());
-            self.session.begin_secure(policy, now);
-        }
-        self.run().await?;
+    /// Ends the TLS session (RFC 8446 6.1); nothing depends on whether the client reads it.
+    pub(super) async fn say_farewell(&mut self) {
         let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
         self.slot.arm(soon);
-        if !self.stream.is_clear() {
-            let farewell = self.stream.close();
-            let farewell = self
-                .slot
-                .operation(self.transport, Shutdown::Both, farewell);
-            Box::pin(farewell).await;
-        }
-        Ok(())
+        let farewell = self.stream.close();
+        self.slot
+            .operation(self.transport, Shutdown::Both, farewell)
+            .await;
     }
 
     /// Reads the header that says who the client is; what follows it is the client's.
     async fn proxy_header(&mut self) -> io::Result<()> {
-        let peer = self.client.address().ip();
+        let peer = self.client.ip();
         if !self.hub.rules().proxies.contains(peer) {
             return Err(self.refuse_header("it comes from none of server.proxy_networks"));
         }
@@ -158,7 +170,7 @@ impl<T: Transport> Connection<'_, T> {
         match result {
             Ok(secured) => {
                 shared.metrics.tls_handshake(secured.version);
-                self.secured = Some(secured);
+                self.secured = Some(Box::new(secured));
                 Ok(())
             }
             Err(error) => {

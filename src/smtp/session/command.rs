@@ -20,12 +20,12 @@ use crate::smtp::state::{Hello, State, Transaction};
 impl Session {
     pub(super) fn line(&mut self, line: &[u8], now: Instant) {
         let (verb, command) = command::parse(line);
-        self.events.push(Event::Command(verb));
+        self.output().events.push(Event::Command(verb));
         if self.is_idle() && now.duration_since(self.started) >= self.policy.session_timeout {
             return self.refuse(Refusal::SessionTooLong);
         }
         self.idle_commands += 1;
-        if self.idle_commands > self.policy.idle_commands {
+        if self.idle_commands as usize > self.policy.idle_commands {
             return self.refuse(Refusal::TooManyIdleCommands);
         }
         match command {
@@ -77,15 +77,18 @@ impl Session {
         }
         let offered =
             &EXTENSIONS[..EXTENSIONS.len() - usize::from(!policy.starttls || self.secure)];
-        self.events.push(Event::Reply(250));
-        self.replies.first(250, format_args!("{}", policy.hostname));
+        self.output().events.push(Event::Reply(250));
+        self.output()
+            .replies
+            .first(250, format_args!("{}", policy.hostname));
         for (place, extension) in offered.iter().enumerate() {
             let value = Value {
                 keyword: extension.keyword,
                 policy: &policy,
             };
             let last = place + 1 == offered.len();
-            self.replies
+            self.output()
+                .replies
                 .further(250, last, format_args!("{}{value}", extension.keyword));
         }
     }
@@ -127,12 +130,12 @@ impl Session {
         if self.rate.as_ref().is_some_and(|rate| !rate.take(now)) {
             return self.refuse(Refusal::MessageRate);
         }
-        self.state = State::Addressed(Transaction {
+        self.state = State::Addressed(Box::new(Transaction {
             hello,
             reverse_path,
             parameters,
             recipients: Vec::new(),
-        });
+        }));
         self.say_text(250, "2.1.0", "Ok");
     }
 

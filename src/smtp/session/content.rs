@@ -57,7 +57,7 @@ impl Session {
     fn refuse_chunk(&mut self, refusal: Refusal, chunk: Chunk, now: Instant) {
         if refusal == Refusal::TooBig {
             self.reset();
-            self.events.push(Event::MessageRefused(refusal));
+            self.output().events.push(Event::MessageRefused(refusal));
         }
         self.refuse(refusal);
         self.skip(chunk.left, now);
@@ -118,15 +118,15 @@ impl Session {
         }
     }
 
-    fn incoming(&self, transaction: Transaction, now: Instant) -> Incoming {
-        Incoming {
+    fn incoming(&self, transaction: Box<Transaction>, now: Instant) -> Box<Incoming> {
+        Box::new(Incoming {
             transaction,
             size: 0,
             until: now + self.policy.message_timeout,
-        }
+        })
     }
 
-    fn take_content(&mut self, incoming: Incoming, framing: Framing, now: Instant) {
+    fn take_content(&mut self, incoming: Box<Incoming>, framing: Framing, now: Instant) {
         self.deadline = incoming.until.min(now + self.policy.data_timeout);
         self.state = State::Receiving {
             incoming,
@@ -308,7 +308,7 @@ impl Session {
     }
 
     fn refuse_message(&mut self, refusal: Refusal) {
-        self.events.push(Event::MessageRefused(refusal));
+        self.output().events.push(Event::MessageRefused(refusal));
         self.refuse(refusal);
     }
 }
