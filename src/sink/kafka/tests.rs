@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::BytesMut;
 use rdkafka::config::ClientConfig;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::*;
 use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
@@ -320,4 +320,51 @@ fn a_wrong_property_is_named_without_its_value() {
     let error = KafkaSink::start(&config, 1_000_000, Vec::new()).unwrap_err();
     assert!(error.to_string().contains("sasl.pasword"), "{error}");
     assert!(!error.to_string().contains(&secret), "{error}");
+}
+
+/// Keeps the codes of librdkafka's errors.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<RDKafkaErrorCode>>>);
+
+impl Events for Heard {
+    fn error(&self, code: RDKafkaErrorCode, _text: &str) {
+        lock(&self.0).push(code);
+    }
+}
+
+fn wait_until(holds: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "it does not come");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn brokers_that_go_down_are_told_of_while_the_sink_runs_and_not_behind_its_end() {
+    let heard = Heard::default();
+    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    let config = config(broker.bootstrap(), PATIENCE);
+    let start = || {
+        let (waker, events) = (Arc::new(Notify::new()), Box::new(heard.clone()));
+        KafkaSink::start_with(&config, 1_000_000, vec![waker], events).unwrap()
+    };
+    let down = || lock(&heard.0).contains(&RDKafkaErrorCode::AllBrokersDown);
+
+    let (running, _reports) = start();
+    wait_until(|| running.ready());
+    broker.set_down(true);
+    wait_until(down);
+    broker.set_down(false);
+    drop(running);
+
+    let (stopped, _reports) = start();
+    wait_until(|| stopped.ready());
+    stopped.shutdown(PATIENCE);
+    lock(&heard.0).clear();
+    drop(broker);
+    // librdkafka has seen that the broker is gone, and would say so.
+    wait_until(|| stopped.outstanding() > 0);
+    drop(stopped);
+    assert_eq!(*lock(&heard.0), []);
 }
