@@ -25,6 +25,18 @@ fn plan(brokers: String) -> Plan {
     }
 }
 
+fn plan_of_a_group(brokers: String) -> Plan {
+    Plan {
+        group: Some("readers".into()),
+        // With the default session of 45 s the mock broker lets the next member in late: a test then takes 94 s.
+        properties: vec![
+            ("session.timeout.ms".into(), "6000".into()),
+            ("heartbeat.interval.ms".into(), "500".into()),
+        ],
+        ..plan(brokers)
+    }
+}
+
 fn produce(brokers: &str, values: &[&str]) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
@@ -117,13 +129,7 @@ fn reads_every_partition_to_its_end() {
 fn a_group_goes_on_where_it_committed() {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("mail", 2, 1).unwrap();
-    let mut plan = plan(cluster.bootstrap_servers());
-    plan.group = Some("readers".into());
-    // With the default session of 45 s the mock broker lets the next member in late: this test then takes 94 s.
-    plan.properties = vec![
-        ("session.timeout.ms".into(), "6000".into()),
-        ("heartbeat.interval.ms".into(), "500".into()),
-    ];
+    let mut plan = plan_of_a_group(cluster.bootstrap_servers());
     produce(&plan.brokers, &["one", "two", "three"]);
     plan.count = Some(2);
     let first = read_json(&plan);
@@ -151,12 +157,7 @@ impl io::Write for Full {
 fn nothing_is_committed_when_the_output_fails() {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("mail", 2, 1).unwrap();
-    let mut plan = plan(cluster.bootstrap_servers());
-    plan.group = Some("readers".into());
-    plan.properties = vec![
-        ("session.timeout.ms".into(), "6000".into()),
-        ("heartbeat.interval.ms".into(), "500".into()),
-    ];
+    let plan = plan_of_a_group(cluster.bootstrap_servers());
     produce(&plan.brokers, &["one", "two"]);
     let failed = read(&plan, &mut Output::stream(format::json, Full));
     assert!(matches!(failed, Err(Failure::Output(_))), "{failed:?}");
