@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -161,6 +162,25 @@ fn sigterm_drains_and_exits_with_0() {
     idle.0.read_to_string(&mut said).unwrap();
     assert!(said.starts_with("421 4.3.2"), "{said}");
     assert_eq!(ringpost.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn stopping_the_quick_start_warns_of_nothing() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+    command.stderr(Stdio::piped());
+    let mut ringpost = Ringpost::launch_heard(command, &[]);
+    ringpost.client().unwrap().deliver(b"small\r\n").unwrap();
+    ringpost.signal("TERM");
+    let mut said = String::new();
+    let mut stderr = ringpost.child.stderr.take().unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(ringpost.child.wait().unwrap().code(), Some(0));
+    let (_, behind) = said.split_once("draining").expect("the drain is logged");
+    // The broker ends with the process; that is no news to who stopped it.
+    assert!(
+        !behind.contains("WARN") && !behind.contains("Disconnected"),
+        "{behind}"
+    );
 }
 
 #[test]

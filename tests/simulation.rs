@@ -16,12 +16,16 @@ mod executor;
 mod judge;
 #[path = "simulation/kafka.rs"]
 mod kafka;
+#[path = "simulation/kind.rs"]
+mod kind;
 #[path = "simulation/mail.rs"]
 mod mail;
 #[path = "simulation/races.rs"]
 mod races;
 #[path = "support/random.rs"]
 mod random;
+#[path = "simulation/script.rs"]
+mod script;
 #[path = "simulation/server.rs"]
 mod server;
 #[path = "simulation/wire.rs"]

@@ -298,6 +298,15 @@ mod tests {
         threads: 1,
     };
 
+    const TEN_A_SECOND: Timetable = Timetable {
+        pace: Some(Pace {
+            rate: 10.0,
+            ramp: Duration::ZERO,
+        }),
+        most: 100,
+        ..TIMETABLE
+    };
+
     #[test]
     fn the_closed_loop_gives_numbers_at_once() {
         let dispatcher = dispatcher(TIMETABLE, Instant::now());
@@ -309,16 +318,10 @@ mod tests {
 
     #[test]
     fn the_open_loop_gives_what_is_due_with_its_intended_time() {
-        let pace = Pace {
-            rate: 10.0,
-            ramp: Duration::ZERO,
-        };
         let timetable = Timetable {
-            pace: Some(pace),
-            most: 100,
             thread: 1,
             threads: 2,
-            ..TIMETABLE
+            ..TEN_A_SECOND
         };
         let started = Instant::now() - Duration::from_millis(1050);
         let dispatcher = dispatcher(timetable, started);
@@ -334,15 +337,9 @@ mod tests {
 
     #[test]
     fn what_was_due_at_the_end_counts_with_the_time_it_had_waited() {
-        let pace = Pace {
-            rate: 10.0,
-            ramp: Duration::ZERO,
-        };
         let timetable = Timetable {
-            pace: Some(pace),
-            most: 100,
             duration: Some(Duration::from_secs(1)),
-            ..TIMETABLE
+            ..TEN_A_SECOND
         };
         let dispatcher = dispatcher(timetable, Instant::now() - Duration::from_secs(2));
         assert_eq!(dispatcher.take(), None);

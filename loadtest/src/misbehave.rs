@@ -233,11 +233,11 @@ pub async fn act(
         return "no connection";
     };
     let result = match misdeed {
-        Misdeed::Drip => drip(&mut connection, dial, props).await,
         Misdeed::Abort(step) => abort(&mut connection, dial, step, props).await,
-        Misdeed::Garbage => garbage(&mut connection, dial, props.number).await,
-        Misdeed::Smuggle => smuggle::smuggle(&mut connection, dial, props).await,
-        Misdeed::Oversize => oversize(&mut connection, dial, props).await,
+        Misdeed::Garbage => garbage(&mut connection, props.number).await,
+        Misdeed::Drip => in_data(&mut connection, dial, props, drip).await,
+        Misdeed::Smuggle => in_data(&mut connection, dial, props, smuggle::smuggle).await,
+        Misdeed::Oversize => in_data(&mut connection, dial, props, oversize).await,
     };
     result.unwrap_or_else(|kind| match kind {
         ErrorKind::Timeout => "no answer in time",
@@ -247,20 +247,21 @@ pub async fn act(
     })
 }
 
-/// Banner, EHLO, and the envelope up to the reply to DATA; an outcome where the server does not go along.
-async fn open_data(
+/// What misbehaves in the data: behind banner, EHLO and the envelope, if the server goes along.
+async fn in_data(
     connection: &mut Connection,
     dial: &Dial<'_>,
-    commands: &[Bytes],
-) -> Result<Option<&'static str>, ErrorKind> {
+    props: &Props<'_>,
+    misbehave: impl AsyncFnOnce(&mut Connection, &Props<'_>) -> Result<&'static str, ErrorKind>,
+) -> Result<&'static str, ErrorKind> {
     connection.banner().await?;
     connection.greet(dial).await?;
-    for command in commands {
+    for command in props.commands {
         if connection.command(command.clone()).await? >= 400 {
-            return Ok(Some("envelope refused"));
+            return Ok("envelope refused");
         }
     }
-    Ok(None)
+    misbehave(connection, props).await
 }
 
 fn outcome_of(code: u16) -> &'static str {
@@ -273,14 +274,7 @@ fn outcome_of(code: u16) -> &'static str {
     }
 }
 
-async fn drip(
-    connection: &mut Connection,
-    dial: &Dial<'_>,
-    props: &Props<'_>,
-) -> Result<&'static str, ErrorKind> {
-    if let Some(outcome) = open_data(connection, dial, props.commands).await? {
-        return Ok(outcome);
-    }
+async fn drip(connection: &mut Connection, props: &Props<'_>) -> Result<&'static str, ErrorKind> {
     let end = Instant::now() + props.settings.drip_for;
     for octet in &props.wire {
         if Instant::now() >= end {
@@ -334,11 +328,7 @@ async fn abort(
     Ok(DONE)
 }
 
-async fn garbage(
-    connection: &mut Connection,
-    dial: &Dial<'_>,
-    number: u64,
-) -> Result<&'static str, ErrorKind> {
+async fn garbage(connection: &mut Connection, number: u64) -> Result<&'static str, ErrorKind> {
     connection.banner().await?;
     let mut state = number | 1;
     let mut octets: Vec<u8> = (0..GARBAGE)
@@ -365,18 +355,13 @@ async fn garbage(
             break;
         }
     }
-    let _ = dial;
     Ok(outcome)
 }
 
 async fn oversize(
     connection: &mut Connection,
-    dial: &Dial<'_>,
     props: &Props<'_>,
 ) -> Result<&'static str, ErrorKind> {
-    if let Some(outcome) = open_data(connection, dial, props.commands).await? {
-        return Ok(outcome);
-    }
     let size = connection
         .offers()
         .size

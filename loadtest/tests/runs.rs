@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 
+use support::crc32::crc32;
 use support::{Behaviour, Server, number, report, run, tls_settings};
 
 const ALL: [&str; 4] = ["PIPELINING", "8BITMIME", "CHUNKING", "BINARYMIME"];
@@ -48,22 +49,6 @@ fn assert_bodies(server: &Server, size: usize) {
         bodies.len(),
         "every message has a number of its own"
     );
-}
-
-/// Bit by bit, as the standard has it.
-fn crc32(octets: &[u8]) -> u32 {
-    let mut crc = !0u32;
-    for octet in octets {
-        crc ^= u32::from(*octet);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 {
-                (crc >> 1) ^ 0xEDB8_8320
-            } else {
-                crc >> 1
-            };
-        }
-    }
-    !crc
 }
 
 #[test]
@@ -436,38 +421,31 @@ fn the_sink_takes_everything_and_idle_sessions_stay() {
     assert!(number(&report, "/server/rss_bytes") > 0);
 }
 
+/// Compares two servers with so many messages a turn, which has to succeed; its JSON.
+fn compared(options: &[&str], messages: &str) -> serde_json::Value {
+    let load = ["--json", "--", "--messages", messages];
+    let words: Vec<&str> = ["compare"]
+        .iter()
+        .chain(options)
+        .chain(&load)
+        .copied()
+        .collect();
+    let output = run(&words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
 #[test]
 fn two_servers_are_compared_in_turn() {
     let (one, two) = (Sink::start(), Sink::start());
     let (a, b) = (one.address.to_string(), two.address.to_string());
     let (a_pid, b_pid) = (one.child.id().to_string(), two.child.id().to_string());
     let words = [
-        "compare",
-        "--a",
-        &a,
-        "--b",
-        &b,
-        "--a-pid",
-        &a_pid,
-        "--b-pid",
-        &b_pid,
-        "--rounds",
-        "2",
-        "--warmup",
+        "--a", &a, "--b", &b, "--a-pid", &a_pid, "--b-pid", &b_pid, "--rounds", "2", "--warmup",
         "1",
-        "--json",
-        "--",
-        "--messages",
-        "300",
     ];
-    let output = run(&words);
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let compared: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let compared = compared(&words, "300");
     for side in ["a", "b"] {
         assert_eq!(compared[side]["turns"].as_array().map(Vec::len), Some(2));
         assert_eq!(number(&compared, &format!("/{side}/turns/1/accepted")), 300);
@@ -491,7 +469,6 @@ fn compare_starts_and_stops_a_server() {
         env!("CARGO_BIN_EXE_ringpost-loadtest")
     );
     let words = [
-        "compare",
         "--a",
         &a,
         "--b",
@@ -502,18 +479,8 @@ fn compare_starts_and_stops_a_server() {
         "1",
         "--warmup",
         "0",
-        "--json",
-        "--",
-        "--messages",
-        "50",
     ];
-    let output = run(&words);
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    compared(&words, "50");
     assert!(
         std::net::TcpStream::connect(free).is_err(),
         "it was stopped"

@@ -1,7 +1,7 @@
 //! `ringpost consume`: reads the records back, for a person, a script or a mail program.
 //!
 //! Owns: the flags, what of them goes together, the exit code and the one line of an error. Must not know: Kafka's
-//! client (`reader`), the forms (`format`) or files (`output`).
+//! client (`cluster`, `reader`), the forms (`format`) or files (`output`).
 //! Invariants: exit code 0 done (also where the reader of a pipe has gone), 1 failed at run time, 2 wrong usage.
 //! BUGS: SIGINT and SIGTERM end the process at once; in a group, what was flushed but not committed comes again.
 
@@ -11,12 +11,13 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+mod cluster;
 pub mod format;
 mod output;
 mod reader;
 
+use cluster::{BROKER_WAIT, Failure, Plan};
 use output::{Folder, Maildir, Output, Writer};
-use reader::{BROKER_WAIT, Failure, Plan};
 
 /// Reads mails back from Kafka.
 #[derive(Debug, Clone, Args)]

@@ -1,10 +1,12 @@
 //! `ringpost serve`: configuration, start, "ready", signals, drain.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 
 use super::open_files;
@@ -235,13 +237,7 @@ async fn serve(
         config.kafka.topic.clone(),
         config.kafka.brokers == Brokers::Embedded,
     );
-    let wanted = config.admin.listen;
-    let listener = tokio::net::TcpListener::bind(wanted)
-        .await
-        .map_err(|error| {
-            format!("admin.listen: {wanted}: cannot listen there: {error}; choose another address")
-        })?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let (listener, address) = listen_for_admin(config.admin.listen).await?;
     if config.kafka.brokers == Brokers::Discard {
         eprintln!(
             "ringpost: warning: kafka.brokers is \"discard\": every message gets its 250 and is LOST; for measuring only"
@@ -254,15 +250,7 @@ async fn serve(
     );
     let messages = config.log.messages.then(|| log.messages());
     let server = Server::start(config, taken, certificates.clone(), messages)?;
-    let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
-    if quick_start {
-        hints(&smtp[0], &server.brokers, &topic, &address.to_string());
-    }
-    println!(
-        "ready smtp={} admin={address} kafka={} topic={topic}",
-        smtp.join(","),
-        server.brokers
-    );
+    say_ready(&server, quick_start, address, &topic);
     let counters = server.counters();
     let reload = Reload {
         read,
@@ -296,6 +284,28 @@ async fn serve(
         _ = terminate.recv() => std::process::exit(1),
         _ = interrupt.recv() => std::process::exit(1),
     }
+}
+
+/// Where metrics and health are asked for, the port resolved.
+async fn listen_for_admin(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
+    let listener = TcpListener::bind(wanted).await.map_err(|error| {
+        format!("admin.listen: {wanted}: cannot listen there: {error}; choose another address")
+    })?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    Ok((listener, address))
+}
+
+/// The one line on standard output, in front of it the hints of the quick start.
+fn say_ready(server: &Server, quick_start: bool, admin: SocketAddr, topic: &str) {
+    let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
+    if quick_start {
+        hints(&smtp[0], &server.brokers, topic, &admin.to_string());
+    }
+    println!(
+        "ready smtp={} admin={admin} kafka={} topic={topic}",
+        smtp.join(","),
+        server.brokers
+    );
 }
 
 fn signal(kind: SignalKind) -> Result<tokio::signal::unix::Signal, String> {

@@ -13,6 +13,7 @@
 //! librdkafka properties are not checked here; librdkafka does so when the producer is made.
 
 pub mod certificate;
+mod defaults;
 mod error;
 mod generate;
 mod load;

@@ -251,7 +251,7 @@ impl Setting {
             }
             Kind::Text(_, set) => set(config, text)?,
             Kind::Table(_, check, at) => {
-                for (name, value) in value::property_list(text)? {
+                for (name, value) in value::pairs(text)? {
                     let name = check(&name).map_err(|why| format!("its entry {name:?} {why}"))?;
                     at(config).insert(name, value);
                 }

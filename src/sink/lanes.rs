@@ -22,9 +22,9 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::Ticket;
 use super::closing::Closing;
-use super::kafka::delivery_outcome;
 use super::librdkafka::{Events, Producer};
 use super::statistics::Joined;
+use super::verdict::delivery_outcome;
 use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
 use crate::mail::record::Record;
 

@@ -17,7 +17,8 @@
 //! Invariants: an accepted record comes out of `poll` once, or is freed in `drop`; `Stored` needs both no error and the
 //! status "persisted".
 //!
-//! BUGS: no refresh of OAUTHBEARER tokens; events other than reports, errors, logs and statistics are dropped.
+//! BUGS: no refresh of OAUTHBEARER tokens; events other than reports, errors, logs and statistics are dropped, as are all
+//! that come after the last `poll`.
 
 #![allow(unsafe_code)]
 
@@ -66,6 +67,15 @@ pub trait Events: Send + Sync {
 pub struct Traced;
 
 impl Events for Traced {}
+
+/// Writes nothing.
+struct Unheard;
+
+impl Events for Unheard {
+    fn error(&self, _code: RDKafkaErrorCode, _text: &str) {}
+    fn log(&self, _level: i32, _facility: &str, _text: &str) {}
+    fn stats(&self, _json: &str) {}
+}
 
 /// What the client keeps for its callbacks. None is called: events are taken from the queue by [`Producer::poll`].
 struct Context;
@@ -301,6 +311,8 @@ impl Producer {
 
 impl Drop for Producer {
     fn drop(&mut self) {
+        // Nothing is produced any more, so brokers that are gone are no news: those of the quick start end before this.
+        self.events = Box::new(Unheard);
         // `&mut self`: nobody produces or polls any more, so the count can only fall.
         let mut reports = Vec::new();
         while self.outstanding() > 0 {

@@ -1,9 +1,9 @@
 //! Where messages go, and what is known of those under way.
 //!
-//! `kafka` is the real one, on the producers of `lanes`, with the settings of
-//! `properties`, its batches closed early by `closing`; `discard` stands in for
-//! measuring; `embedded` starts the in-process broker that `kafka` then talks to; `topic` is what is asked of a cluster
-//! before mail flows. `ledger` is the only place that knows what is in flight.
+//! `kafka` is the real one, on the producers of `lanes`, with the settings of `properties`, its batches closed early by
+//! `closing`; `verdict` says what an error means for the sender; `discard` stands in for measuring; `embedded` starts the
+//! in-process broker that `kafka` then talks to; `topic` is what is asked of a cluster before mail flows. `ledger` is the
+//! only place that knows what is in flight.
 
 mod closing;
 pub mod discard;
@@ -15,6 +15,9 @@ mod librdkafka;
 mod properties;
 mod statistics;
 pub mod topic;
+mod verdict;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::mail::record::Record;
 use crate::smtp::refusal::Refusal;
@@ -63,4 +66,9 @@ pub enum Submission {
 pub trait Sink: Send + Sync {
     /// Hands a record over. Never blocks.
     fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission;
+}
+
+/// The state behind the locks of sinks is whole between any two statements, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

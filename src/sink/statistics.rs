@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use rdkafka::types::RDKafkaErrorCode;
 use serde_json::Value;
 
-use super::kafka::lock;
 use super::librdkafka::Events;
+use super::lock;
 
 /// Totals that are added up (STATISTICS.md of librdkafka, "Top-level").
 const TOTALS: [&str; 10] = [

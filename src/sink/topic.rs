@@ -17,11 +17,15 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::kafka::{Events, POLL, delivery_outcome, lock};
-use super::librdkafka::Producer;
+use super::librdkafka::{Events, Producer};
+use super::lock;
 use super::properties::{broker_list, client_config, explain};
+use super::verdict::delivery_outcome;
 use crate::config;
 use crate::limits::RECORD_OVERHEAD_OCTETS;
+
+/// Longest wait for an event before the topic is looked at again.
+const POLL: Duration = Duration::from_millis(100);
 
 /// What the cluster says of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,95 +1,23 @@
-//! A client: what it sends, in which turns, and which replies it may get.
+//! A client: its mails, its connection, and which replies it may get to what it says.
 //!
 //! Owns: the client's side of the dialogue, and its queue: a mail stays in it until its 250 has been read. Must not know:
-//! the server, of which it sees octets alone.
+//! the server, of which it sees octets alone; what it says is `script`'s.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::judge::{Expected, Judge};
+use crate::kind::{GOOD, Kind};
 use crate::mail;
 use crate::random::Random;
+use crate::script::{Awaited, Rules, Script, Turn, What};
 use crate::wire::Wire;
-
-/// How a client behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// One command at a time.
-    Correct,
-    /// Groups of commands (RFC 2920).
-    Pipelining,
-    /// BDAT (RFC 3030).
-    Chunking,
-    /// Everything at once, before any reply.
-    Blast,
-    /// Sequences that could pass for the end of the data.
-    Smuggling,
-    /// Messages above the limit.
-    Oversize,
-    /// A few octets at a time.
-    Drip,
-    /// Gone in the middle of anything.
-    Leaving,
-    /// No SMTP, or nearly.
-    Garbage,
-    /// Connects and says nothing.
-    Silent,
-}
-
-/// Those whose mail has to arrive.
-pub const GOOD: [Kind; 3] = [Kind::Correct, Kind::Pipelining, Kind::Chunking];
-
-/// The others.
-pub const BAD: [Kind; 7] = [
-    Kind::Blast,
-    Kind::Smuggling,
-    Kind::Oversize,
-    Kind::Drip,
-    Kind::Leaving,
-    Kind::Garbage,
-    Kind::Silent,
-];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
-    Banner,
-    Hello,
-    Mail,
-    Rcpt { ours: bool },
-    Data,
-    Chunk,
-    End,
-    Quit,
-}
-
-#[derive(Debug, Clone)]
-struct Awaited {
-    what: What,
-    from: String,
-    mail: usize,
-}
-
-/// What is sent at once, and the replies to read before the next turn.
-#[derive(Debug, Default)]
-struct Turn {
-    octets: Vec<u8>,
-    awaited: Vec<Awaited>,
-    /// The reverse-paths of messages that are sent whole once so many octets of the turn are sent.
-    whole: Vec<(usize, String)>,
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Mail {
     due: u64,
     delivered: bool,
     under_way: bool,
-}
-
-/// What the server is like, as far as a client's expectation depends on it.
-#[derive(Debug, Clone, Copy)]
-pub struct Rules {
-    /// Whether bare newlines are taken as data.
-    pub takes_bare_newlines: bool,
 }
 
 /// See the module.
@@ -255,10 +183,8 @@ impl Client {
         }
         let extended = self.kind == Kind::Chunking || !self.random.once_in(4);
         let helo = format!("client{}.example", self.number);
-        let mut script = Script::new(self.kind);
-        let verb = if extended { "EHLO" } else { "HELO" };
-        script.command(&format!("{verb} {helo}\r\n"), What::Hello);
-        script.end_turn();
+        let mut script = Script::new(self.kind, self.rules, extended);
+        script.hello(&helo);
         let most = self.random.between(1, 4);
         let due: Vec<usize> = if self.is_good() {
             let due = (0..self.mails.len())
@@ -273,90 +199,23 @@ impl Client {
             }
             self.attempts += 1;
             let from = format!("c{}a{}@client.example", self.number, self.attempts);
-            script.begin(from, mail);
-            let expected = self.write(&mut script, extended, helo.clone(), address.to_owned());
-            judge.attempt(&script.from, expected);
+            let sent = script.transaction(&mut self.random, from.clone(), mail);
+            let expected = Expected {
+                helo: helo.clone(),
+                to: sent.to,
+                client: address.to_owned(),
+                protocol: if extended { "ESMTP" } else { "SMTP" },
+                body: sent.body,
+                message: sent.message,
+                complete: false,
+                storable: sent.storable,
+            };
+            judge.attempt(&from, expected);
         }
         if !self.random.once_in(3) {
-            script.command("QUIT\r\n", What::Quit);
+            script.quit();
         }
         self.turns = script.finish();
-    }
-
-    /// Writes one transaction into the script; what has to arrive.
-    fn write(
-        &mut self,
-        script: &mut Script,
-        extended: bool,
-        helo: String,
-        client: String,
-    ) -> Expected {
-        let random = &mut self.random;
-        let binary = self.kind == Kind::Chunking && random.once_in(2);
-        let body = if binary {
-            "BINARYMIME"
-        } else if extended && random.once_in(2) {
-            "8BITMIME"
-        } else {
-            "7BIT"
-        };
-        let kind = self.kind;
-        let message = match kind {
-            Kind::Chunking if random.once_in(2) => mail::binary(random),
-            Kind::Oversize => mail::too_big(random),
-            Kind::Drip => b".x\r\ny\r\n".to_vec(),
-            _ => mail::text(random),
-        };
-        let mut parameters = if body == "7BIT" {
-            String::new()
-        } else {
-            format!(" BODY={body}")
-        };
-        if extended && kind != Kind::Oversize && random.once_in(3) {
-            parameters.push_str(&format!(" SIZE={}", message.len()));
-        }
-        script.command(
-            &format!("MAIL FROM:<{}>{parameters}\r\n", script.from),
-            What::Mail,
-        );
-        let mut to = Vec::new();
-        for place in 0..random.between(1, 3) {
-            if random.once_in(5) {
-                script.command(
-                    &format!("RCPT TO:<r{place}@elsewhere.example>\r\n"),
-                    What::Rcpt { ours: false },
-                );
-            }
-            to.push(format!("r{place}@mx.example"));
-            script.command(
-                &format!("RCPT TO:<r{place}@mx.example>\r\n"),
-                What::Rcpt { ours: true },
-            );
-        }
-        let (mut message, mut storable) = (message, kind != Kind::Oversize);
-        match kind {
-            Kind::Chunking => script.chunks(random, &message),
-            Kind::Smuggling => {
-                let envelope =
-                    "MAIL FROM:<smuggled@client.example>\r\nRCPT TO:<r0@mx.example>\r\nDATA\r\n";
-                let octets;
-                (octets, message) = mail::smuggled(random, envelope);
-                storable =
-                    self.rules.takes_bare_newlines || !crate::driver::has_bare_newline(&message);
-                script.data(&octets);
-            }
-            _ => script.data(&mail::stuffed(&message)),
-        }
-        Expected {
-            helo,
-            to,
-            client,
-            protocol: if extended { "ESMTP" } else { "SMTP" },
-            body,
-            message,
-            complete: false,
-            storable,
-        }
     }
 
     /// Reads what came, sends what is due; when it wants to act again.
@@ -543,110 +402,5 @@ impl Client {
         }
         self.mails.clear();
         self.connects_at = u64::MAX;
-    }
-}
-
-/// Turns under construction.
-struct Script {
-    kind: Kind,
-    turns: VecDeque<Turn>,
-    open: Turn,
-    from: String,
-    mail: usize,
-}
-
-impl Script {
-    fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            turns: VecDeque::new(),
-            open: Turn::default(),
-            from: String::new(),
-            mail: usize::MAX,
-        }
-    }
-
-    fn begin(&mut self, from: String, mail: usize) {
-        (self.from, self.mail) = (from, mail);
-    }
-
-    fn awaits(&mut self, what: What) {
-        self.open.awaited.push(Awaited {
-            what,
-            from: self.from.clone(),
-            mail: self.mail,
-        });
-    }
-
-    /// The turn ends where the client has to wait, or wants to.
-    fn end_turn(&mut self) {
-        let hasty = self.kind == Kind::Blast;
-        let all_answered = self.open.octets.is_empty() && self.open.awaited.is_empty();
-        if !hasty && !all_answered {
-            self.turns.push_back(std::mem::take(&mut self.open));
-        }
-    }
-
-    fn finish(mut self) -> VecDeque<Turn> {
-        if !(self.open.octets.is_empty() && self.open.awaited.is_empty()) {
-            self.turns.push_back(std::mem::take(&mut self.open));
-        }
-        self.turns
-    }
-
-    fn command(&mut self, line: &str, what: What) {
-        self.open.octets.extend_from_slice(line.as_bytes());
-        self.awaits(what);
-        let groups = matches!(
-            self.kind,
-            Kind::Pipelining | Kind::Chunking | Kind::Blast | Kind::Smuggling
-        );
-        if !groups {
-            self.end_turn();
-        }
-    }
-
-    /// DATA and the data, in which the message has to be known to be whole.
-    fn data(&mut self, octets: &[u8]) {
-        self.command("DATA\r\n", What::Data);
-        self.end_turn();
-        self.open.octets.extend_from_slice(octets);
-        self.open
-            .whole
-            .push((self.open.octets.len(), self.from.clone()));
-        self.awaits(What::End);
-        if self.kind != Kind::Pipelining {
-            self.end_turn();
-        }
-    }
-
-    fn chunks(&mut self, random: &mut Random, message: &[u8]) {
-        let mut rest = message;
-        loop {
-            let length = if random.once_in(3) {
-                rest.len()
-            } else {
-                random.between(0, rest.len())
-            };
-            let (chunk, behind) = rest.split_at(length);
-            rest = behind;
-            let last = rest.is_empty() && !random.once_in(4);
-            let word = if last { " LAST" } else { "" };
-            self.open
-                .octets
-                .extend_from_slice(format!("BDAT {length}{word}\r\n").as_bytes());
-            self.open.octets.extend_from_slice(chunk);
-            if last {
-                self.open
-                    .whole
-                    .push((self.open.octets.len(), self.from.clone()));
-                self.awaits(What::End);
-                return;
-            }
-            self.awaits(What::Chunk);
-            if random.once_in(4) {
-                self.end_turn();
-            }
-        }
     }
 }

@@ -1,9 +1,15 @@
 //! The world of one seed: clients, wires, Kafka, and one worker of ringpost that is started, drained and killed.
 //!
-//! Owns: the order of events, faults, phases. Must not know: SMTP.
+//! Owns: the order of events and the phases. Must not know: SMTP; faults and lives of the server are `lives`', invariants
+//! `checks`'.
 //!
 //! First a phase with faults, in which nothing false may be said or stored; then one without, in which every mail of the
 //! good clients has to get its 250; then a drain, after which nothing is left.
+
+#[path = "world/checks.rs"]
+mod checks;
+#[path = "world/lives.rs"]
+mod lives;
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -11,21 +17,18 @@ use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use ringpost::limits::{SWEEP_MAXIMUM_MILLISECONDS, SWEEP_MINIMUM_MILLISECONDS};
-use ringpost::net::clock::Clock;
 use ringpost::net::connection::{self, Opening};
 use ringpost::net::hub::Hub;
-use ringpost::smtp::refusal::Refusal;
 
-use crate::client::{BAD, Client, GOOD, Kind, Rules};
+use crate::client::Client;
 use crate::clock::Time;
-use crate::driver::Driver;
 use crate::executor::Executor;
 use crate::judge::Judge;
-use crate::kafka::{Kafka, Mode};
+use crate::kafka::Kafka;
+use crate::kind::{BAD, GOOD, Kind};
 use crate::random::Random;
+use crate::script::Rules;
 use crate::server::Settings;
 use crate::wire::{End, Wire};
 
@@ -73,9 +76,6 @@ pub struct Summary {
 
 /// Longest time without faults until all is delivered, in microseconds.
 const PATIENCE: u64 = 240_000_000;
-
-/// Longest drain: a client inside a transaction has until `message_timeout`, and its commands theirs.
-const DRAIN: u64 = 400_000_000;
 
 /// See the module.
 pub struct World {
@@ -238,31 +238,6 @@ impl World {
         self.at(when, Event::Arrive(wire));
     }
 
-    /// Nothing is ready: who waits first for room has a reason, and a task that gets on although nobody woke it has missed a
-    /// wake-up.
-    fn nobody_waits_in_vain(&mut self) {
-        if let Some(hub) = &self.hub {
-            let budget = hub.budget.borrow();
-            let only_messages = self.settings.octets_most == usize::MAX / 2;
-            if only_messages && budget.next().is_some() {
-                assert_eq!(
-                    budget.messages(),
-                    self.settings.messages_most,
-                    "somebody waits although there is room"
-                );
-            }
-        }
-        if self.random.once_in(20) {
-            let before = self.judge.effects();
-            self.executor.poll_unwoken();
-            assert_eq!(
-                self.judge.effects(),
-                before,
-                "a task got on that nobody had woken"
-            );
-        }
-    }
-
     fn happen(&mut self, event: Event) {
         match event {
             Event::Act(client) => self.act(client),
@@ -289,21 +264,6 @@ impl World {
             Event::Calm => self.become_calm(),
         }
         self.follow();
-    }
-
-    fn start(&mut self) {
-        if self.hub.is_some() {
-            return;
-        }
-        self.life += 1;
-        let hub = self.settings.hub(
-            Arc::clone(&self.kafka),
-            self.time.clone(),
-            self.random.next(),
-        );
-        self.hub = Some(Rc::new(hub));
-        self.draining_since = None;
-        self.at(self.time.micros(), Event::Sweep(self.life));
     }
 
     fn act(&mut self, client: usize) {
@@ -393,139 +353,6 @@ impl World {
         }
     }
 
-    fn sweep(&mut self) {
-        let Some(hub) = self.hub.clone() else { return };
-        let now = self.time.micros();
-        if let Some(since) = self.draining_since {
-            hub.interrupt_idle();
-            hub.sweep(self.time.now());
-            if hub.connections() == 0 && hub.ledger.borrow().is_empty() {
-                return self.drained(&hub);
-            }
-            assert!(now < since + DRAIN, "the drain comes to no end");
-            self.at(
-                now + 1000 * SWEEP_MINIMUM_MILLISECONDS,
-                Event::Sweep(self.life),
-            );
-            return;
-        }
-        let next = hub
-            .sweep(self.time.now())
-            .map_or(u64::MAX, |next| self.time.micros_of(next));
-        let shortest = now + 1000 * SWEEP_MINIMUM_MILLISECONDS;
-        let longest = now + 1000 * SWEEP_MAXIMUM_MILLISECONDS;
-        self.at(next.clamp(shortest, longest), Event::Sweep(self.life));
-    }
-
-    fn drained(&mut self, hub: &Hub) {
-        let budget = hub.budget.borrow();
-        assert_eq!(
-            (budget.messages(), budget.octets()),
-            (0, 0),
-            "after a drain nothing is charged"
-        );
-        assert_eq!(
-            self.kafka.in_flight().0,
-            0,
-            "after a drain no record is in flight"
-        );
-        self.summary.drains += 1;
-        self.hub = None;
-        self.life += 1;
-        self.after(1000, 3_000_000, Event::Start);
-    }
-
-    fn fault(&mut self) {
-        match self.random.below(13) {
-            0 | 1 => self.crash(),
-            2 | 3 => self.drain(),
-            4 if !self.wires.is_empty() => {
-                let wire = self.random.below(self.wires.len());
-                self.wires[wire].reset();
-            }
-            5 if !self.wires.is_empty() => {
-                let wire = self.random.below(self.wires.len());
-                self.stalled[wire] =
-                    self.time.micros() + self.random.between(1_000_000, 50_000_000) as u64;
-            }
-            6 => {
-                if let Some(hub) = &self.hub {
-                    hub.shared.rules.publish(self.settings.rules());
-                }
-            }
-            _ => {
-                let refusals = [
-                    Refusal::KafkaUnavailable,
-                    Refusal::KafkaTooBig,
-                    Refusal::KafkaRefused,
-                    Refusal::KafkaQueueFull,
-                ];
-                let refusing = Mode::Refusing(*self.random.of(&refusals));
-                let modes = [
-                    Mode::Healthy,
-                    Mode::Healthy,
-                    Mode::Slow,
-                    Mode::Down,
-                    Mode::Losing,
-                    refusing,
-                ];
-                self.kafka.become_(*self.random.of(&modes));
-            }
-        }
-    }
-
-    fn drain(&mut self) {
-        if self.kafka.lost() > 0 {
-            // A ledger that waits for a report which never comes is not drained; the drain deadline kills the process.
-            return self.crash();
-        }
-        if let Some(hub) = self.hub.as_ref().filter(|_| self.draining_since.is_none()) {
-            hub.shared.draining.store(true, Ordering::Relaxed);
-            self.draining_since = Some(self.time.micros());
-            self.judge.note(&[6]);
-            self.life += 1;
-            self.at(self.time.micros(), Event::Sweep(self.life));
-        }
-    }
-
-    /// kill -9.
-    fn crash(&mut self) {
-        if self.hub.take().is_none() {
-            return;
-        }
-        for wire in &self.wires {
-            wire.kill();
-        }
-        self.executor.kill();
-        self.kafka.forget_reports();
-        self.life += 1;
-        self.summary.crashes += 1;
-        self.draining_since = None;
-        self.judge.note(&[7]);
-        self.after(1000, 3_000_000, Event::Start);
-    }
-
-    fn become_calm(&mut self) {
-        (self.calm, self.calm_since) = (true, self.time.micros());
-        self.kafka.become_(Mode::Healthy);
-        if self.kafka.lost() > 0 {
-            self.crash();
-        }
-        self.stalled.fill(0);
-        let now = self.time.micros();
-        for number in 0..self.clients.len() {
-            if self.clients[number].is_good() {
-                self.clients[number].enqueue(now);
-                self.at(now, Event::Act(number));
-            } else {
-                self.clients[number].leave();
-            }
-        }
-        for wire in 0..self.wires.len() {
-            self.schedule_arrival(wire);
-        }
-    }
-
     /// Whether all is delivered and, in the end, drained.
     fn is_over(&mut self) -> bool {
         if !self.calm {
@@ -546,84 +373,4 @@ impl World {
         );
         false
     }
-
-    fn check(&self) {
-        let Some(hub) = &self.hub else { return };
-        let (messages, octets) = self.kafka.in_flight();
-        let budget = hub.budget.borrow();
-        assert!(
-            messages <= budget.messages() && octets <= budget.octets(),
-            "what is in flight is charged"
-        );
-        assert!(
-            budget.messages() <= self.settings.messages_most,
-            "more messages than the budget has"
-        );
-        assert!(
-            budget.octets() <= self.settings.octets_most,
-            "more octets than the budget has"
-        );
-        assert!(
-            messages <= hub.ledger.borrow().len(),
-            "who is in flight has a ticket"
-        );
-    }
-
-    fn record(&self, headers: &[(&'static str, Vec<u8>)], value: &[u8]) {
-        let message = if self.settings.trace {
-            without_trace(value)
-        } else {
-            value
-        };
-        let client = headers
-            .iter()
-            .find(|(name, _)| *name == "smtp_client")
-            .expect("it has one");
-        let client = std::str::from_utf8(&client.1).expect("UTF-8");
-        let origin = self.origins.get(client);
-        let origin = origin.unwrap_or_else(|| panic!("a record from {client}, where nobody is"));
-        match origin.kind {
-            Kind::Garbage | Kind::Silent => {
-                self.accidental(&self.wires[origin.wire].sent(), headers, message)
-            }
-            _ => self.judge.record(headers, message),
-        }
-    }
-
-    /// A record that a client brought about by accident: the session by itself, given all at once, makes the same of it.
-    fn accidental(&self, sent: &[u8], headers: &[(&'static str, Vec<u8>)], message: &[u8]) {
-        let behind_header = sent.strip_prefix(b"PROXY ").and_then(|rest| {
-            let end = rest.windows(2).position(|two| two == b"\r\n")?;
-            Some(&rest[end + 2..])
-        });
-        let mut driver = Driver::new(self.settings.policy(), self.time.now());
-        driver.receive(behind_header.unwrap_or(sent));
-        let from = headers
-            .iter()
-            .find(|(name, _)| *name == "smtp_from")
-            .expect("it has one");
-        let found = driver
-            .log
-            .committed
-            .iter()
-            .any(|committed| committed.body == message && committed.from.as_bytes() == from.1);
-        assert!(
-            found,
-            "a record that nobody asked for: {}",
-            sent.escape_ascii()
-        );
-    }
-}
-
-/// The value behind its Received field.
-fn without_trace(value: &[u8]) -> &[u8] {
-    assert!(
-        value.starts_with(b"Received: from "),
-        "the trace field stands in front"
-    );
-    let end = value
-        .windows(3)
-        .position(|three| three[..2] == *b"\r\n" && three[2] != b'\t')
-        .map_or(value.len(), |at| at + 2);
-    &value[end..]
 }

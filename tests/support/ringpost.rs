@@ -35,6 +35,12 @@ impl Ringpost {
 
     /// Starts it by a command of which it becomes the process.
     pub fn launch(mut command: Command, flags: &[&str]) -> Self {
+        command.stderr(Stdio::null());
+        Self::launch_heard(command, flags)
+    }
+
+    /// The same, with the command's own standard error.
+    pub fn launch_heard(mut command: Command, flags: &[&str]) -> Self {
         let common = [
             "--listen",
             "127.0.0.1:0",
@@ -48,7 +54,6 @@ impl Ringpost {
             .args(flags)
             .env("RINGPOST_LOG_MESSAGES", "false")
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .expect("the binary starts");
         let mut line = String::new();

@@ -82,7 +82,8 @@ pub fn each_record(brokers: &str, topic: &str, mut take: impl FnMut(Received)) {
     let partitions = assign(&consumer, topic);
     let end = |&partition: &i32| {
         let patience = Duration::from_secs(20);
-        let (_, end) = asking.fetch_watermarks(topic, partition, patience).unwrap();
+        let (begin, end) = asking.fetch_watermarks(topic, partition, patience).unwrap();
+        assert_eq!(begin, 0, "the broker has dropped records of {partition}");
         end
     };
     let (mut taken, deadline) = (0, Instant::now() + Duration::from_secs(300));

@@ -3,7 +3,7 @@
 //!
 //! The second message carries no number of the run: a record of it is foreign to `--verify`, and the replies tell.
 
-use super::{Dial, ErrorKind, Props, open_data, outcome_of};
+use super::{ErrorKind, Props, outcome_of};
 use crate::client::Connection;
 
 /// What a server might take for the end of the data; each message tries the next one.
@@ -16,14 +16,11 @@ const ENDS: [&[u8]; 6] = [
     b"\r\r\n.\r\r\n",
 ];
 
+/// Behind the reply to DATA.
 pub async fn smuggle(
     connection: &mut Connection,
-    dial: &Dial<'_>,
     props: &Props<'_>,
 ) -> Result<&'static str, ErrorKind> {
-    if let Some(outcome) = open_data(connection, dial, props.commands).await? {
-        return Ok(outcome);
-    }
     let end = ENDS[(props.number % ENDS.len() as u64) as usize];
     let mut octets = props.wire[..props.wire.len() - b"\r\n.\r\n".len()].to_vec();
     octets.extend_from_slice(end);

@@ -106,75 +106,99 @@ fn write_tiles(report: &Report, out: &mut String) -> std::fmt::Result {
 }
 
 fn write_plots(report: &Report, out: &mut String) -> std::fmt::Result {
-    let series = &report.series;
-    let line = |name: &str, class, of: &dyn Fn(&SeriesPoint) -> Option<f64>| Line {
+    write_rates(&report.series, out)?;
+    write_latencies(&report.series, out)?;
+    figure(out, "Latency by percentile", &curve(report))?;
+    write_usage(report, out)
+}
+
+/// A line over the time of the run.
+fn line(
+    series: &[SeriesPoint],
+    name: &str,
+    class: &'static str,
+    of: impl Fn(&SeriesPoint) -> Option<f64>,
+) -> Line {
+    Line {
         name: name.to_owned(),
         class,
         points: series
             .iter()
             .map(|point| of(point).map(|value| (point.end_seconds, value)))
             .collect(),
-    };
+    }
+}
+
+fn write_rates(series: &[SeriesPoint], out: &mut String) -> std::fmt::Result {
     let rate = |count: u64, point: &SeriesPoint| Some(count as f64 / point.seconds.max(1e-9));
-    let mut rates = vec![line("accepted", "s1", &|point| rate(point.accepted, point))];
+    let mut rates = vec![line(series, "accepted", "s1", |point| {
+        rate(point.accepted, point)
+    })];
     if series.iter().any(|point| point.refused + point.errors > 0) {
-        rates.push(line("not", "bad", &|point| {
+        rates.push(line(series, "not", "bad", |point| {
             rate(point.refused + point.errors, point)
         }));
     }
-    let latencies = vec![
-        line("p50", "o1", &|point| {
-            point.p50_microseconds.map(|value| value as f64)
-        }),
-        line("p90", "o2", &|point| {
-            point.p90_microseconds.map(|value| value as f64)
-        }),
-        line("p99", "o3", &|point| {
-            point.p99_microseconds.map(|value| value as f64)
-        }),
-    ];
     figure(
         out,
         "Messages a second",
         &over_time(rates, Scale::Linear, show_number),
-    )?;
+    )
+}
+
+fn write_latencies(series: &[SeriesPoint], out: &mut String) -> std::fmt::Result {
+    let microseconds = |value: Option<u64>| value.map(|value| value as f64);
+    let latencies = vec![
+        line(series, "p50", "o1", |point| {
+            microseconds(point.p50_microseconds)
+        }),
+        line(series, "p90", "o2", |point| {
+            microseconds(point.p90_microseconds)
+        }),
+        line(series, "p99", "o3", |point| {
+            microseconds(point.p99_microseconds)
+        }),
+    ];
     figure(
         out,
         "Latency, from the intended start to the final reply",
         &over_time(latencies, Scale::Logarithmic, show_microseconds),
-    )?;
-    figure(out, "Latency by percentile", &curve(report))?;
-    let mut busy = vec![line("tester", "s1", &|point| {
-        Some(point.own_cpu_seconds / point.seconds.max(1e-9))
+    )
+}
+
+/// The CPUs of both sides and the server's memory.
+fn write_usage(report: &Report, out: &mut String) -> std::fmt::Result {
+    let series = &report.series;
+    let busy = |cpu: f64, point: &SeriesPoint| cpu / point.seconds.max(1e-9);
+    let mut cpus = vec![line(series, "tester", "s1", |point| {
+        Some(busy(point.own_cpu_seconds, point))
     })];
     if report.server.is_some() {
-        busy.push(line("server", "s2", &|point| {
-            point
-                .server_cpu_seconds
-                .map(|cpu| cpu / point.seconds.max(1e-9))
+        cpus.push(line(series, "server", "s2", |point| {
+            point.server_cpu_seconds.map(|cpu| busy(cpu, point))
         }));
     }
+    let three_digits = |value: f64| {
+        let text = format!("{value:.3}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
     figure(
         out,
         "CPUs in use",
-        &over_time(busy, Scale::Linear, |value| {
-            let text = format!("{value:.3}");
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        }),
+        &over_time(cpus, Scale::Linear, three_digits),
     )?;
-    if report.server.is_some() {
-        let memory = vec![line("server", "s2", &|point| {
-            point
-                .server_rss_bytes
-                .map(|bytes| bytes as f64 / 1_048_576.0)
-        })];
-        figure(
-            out,
-            "Server memory",
-            &over_time(memory, Scale::Linear, |value| format!("{value:.0} MiB")),
-        )?;
+    if report.server.is_none() {
+        return Ok(());
     }
-    Ok(())
+    let memory = vec![line(series, "server", "s2", |point| {
+        let bytes = point.server_rss_bytes?;
+        Some(bytes as f64 / 1_048_576.0)
+    })];
+    figure(
+        out,
+        "Server memory",
+        &over_time(memory, Scale::Linear, |value| format!("{value:.0} MiB")),
+    )
 }
 
 fn figure(out: &mut String, title: &str, chart: &Chart) -> std::fmt::Result {

@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub mod crc32;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};

@@ -8,117 +8,30 @@
 //! are those that the topic had at the start. In a group, what was read of a partition that is then taken away is
 //! read again by its next owner.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+#[cfg(test)]
+mod tests;
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::cluster::{Failure, Plan, Reports, create, find_topic, unavailable, watermarks};
 use super::format::Received;
 use super::output::Output;
 
-/// How long brokers have to answer before it is an error.
-pub const BROKER_WAIT: Duration = Duration::from_secs(10);
-/// One try of a request, short enough that librdkafka's reasons are collected in between.
-const TRY_WAIT: Duration = Duration::from_secs(1);
 /// How long a poll waits for the first record of a batch.
 const POLL_WAIT: Duration = Duration::from_millis(100);
+
 /// Records of a batch: what is repeated at most, in a group, when the process is killed.
 const BATCH_RECORDS: u64 = 1_000;
+
 /// Rounds without a record (2 s at `POLL_WAIT`) after which the broker's word that a partition ends counts although
 /// its watermark is higher: the last offsets can be transaction markers, which no consumer sees.
 const QUIET_ROUNDS: u32 = 20;
-
-/// What to read.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// `host:port`, separated by commas.
-    pub brokers: String,
-    /// The topic.
-    pub topic: String,
-    /// The consumer group; none: every partition, nothing committed.
-    pub group: Option<String>,
-    /// Start at the oldest record, or at the end. In a group: only where it has no offset yet.
-    pub from_beginning: bool,
-    /// Stop where every partition is at its end.
-    pub until_end: bool,
-    /// Stop after so many records.
-    pub count: Option<u64>,
-    /// More librdkafka properties.
-    pub properties: Vec<(String, String)>,
-    /// How long brokers have to answer: `BROKER_WAIT`, less in tests.
-    pub broker_wait: Duration,
-}
-
-/// Why reading stopped before its end.
-#[derive(Debug)]
-pub enum Failure {
-    /// A property that librdkafka refuses: wrong usage.
-    Property(String),
-    /// Kafka: the whole text for the operator.
-    Kafka(String),
-    /// The output.
-    Output(io::Error),
-}
-
-/// What librdkafka reports beside the records: its last reason, and that partitions were given or taken.
-#[derive(Default)]
-pub struct Reports {
-    reason: Mutex<Option<String>>,
-    connected: AtomicBool,
-    rebalances: AtomicU64,
-    assigned_once: AtomicBool,
-}
-
-impl Reports {
-    fn keep(&self, reason: &str) {
-        let mut kept = self
-            .reason
-            .lock()
-            .unwrap_or_else(|broken| broken.into_inner());
-        *kept = Some(reason.to_owned());
-    }
-
-    fn reason(&self) -> Option<String> {
-        let kept = self
-            .reason
-            .lock()
-            .unwrap_or_else(|broken| broken.into_inner());
-        kept.clone()
-    }
-}
-
-impl ClientContext for Reports {
-    fn log(&self, level: RDKafkaLogLevel, _facility: &str, message: &str) {
-        // Until the brokers have answered once, an error is the reason of a failure and told there, once.
-        if level as i32 <= RDKafkaLogLevel::Error as i32 && self.connected.load(Ordering::Relaxed) {
-            eprintln!("ringpost consume: librdkafka: {message}");
-        }
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        // "1/1 brokers are down" says less than the reason before it.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.keep(reason);
-        }
-    }
-}
-
-impl ConsumerContext for Reports {
-    fn post_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if matches!(rebalance, Rebalance::Assign(_)) {
-            self.assigned_once.store(true, Ordering::Relaxed);
-        }
-        self.rebalances.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// Where reading of a partition stands.
 #[derive(Debug, Clone, Copy)]
@@ -138,7 +51,7 @@ struct Position {
 pub fn read(plan: &Plan, output: &mut Output<'_>) -> Result<u64, Failure> {
     let consumer = create(plan)?;
     let partitions = find_topic(&consumer, plan)?;
-    consumer.context().connected.store(true, Ordering::Relaxed);
+    consumer.context().connected();
     let mut reader = Reader {
         consumer,
         asking: create(plan)?,
@@ -151,111 +64,6 @@ pub fn read(plan: &Plan, output: &mut Output<'_>) -> Result<u64, Failure> {
     };
     reader.start(&partitions)?;
     reader.run(output)
-}
-
-fn create(plan: &Plan) -> Result<BaseConsumer<Reports>, Failure> {
-    let mut config = ClientConfig::new();
-    for (name, value) in &plan.properties {
-        config.set(name, value);
-    }
-    config
-        .set("bootstrap.servers", &plan.brokers)
-        // The client needs a name to assign partitions by hand; no group of that name is joined or written to.
-        .set(
-            "group.id",
-            plan.group.as_deref().unwrap_or("ringpost-consume"),
-        )
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("enable.partition.eof", "true")
-        .set(
-            "auto.offset.reset",
-            if plan.from_beginning {
-                "earliest"
-            } else {
-                "latest"
-            },
-        )
-        .set_log_level(RDKafkaLogLevel::Error);
-    config
-        .create_with_context(Reports::default())
-        .map_err(|error| match error {
-            KafkaError::ClientConfig(_, reason, name, value) => {
-                Failure::Property(format!("--property {name}={value}: {reason}"))
-            }
-            other => Failure::Kafka(format!("cannot create the Kafka consumer: {other}")),
-        })
-}
-
-/// The partitions of the topic, once the brokers answer.
-fn find_topic(consumer: &BaseConsumer<Reports>, plan: &Plan) -> Result<Vec<i32>, Failure> {
-    let deadline = Instant::now() + plan.broker_wait;
-    let topic = &plan.topic;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let error = match consumer.fetch_metadata(Some(topic), TRY_WAIT.min(left)) {
-            Ok(metadata) => match metadata.topics().iter().find(|found| found.name() == topic) {
-                Some(found) => match found.error().map(RDKafkaErrorCode::from) {
-                    None if !found.partitions().is_empty() => {
-                        return Ok(found.partitions().iter().map(|one| one.id()).collect());
-                    }
-                    Some(
-                        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
-                    ) => {
-                        return Err(Failure::Kafka(format!(
-                            "topic {topic:?} does not exist on brokers {}: create it, or name another with --topic",
-                            plan.brokers
-                        )));
-                    }
-                    Some(code @ RDKafkaErrorCode::TopicAuthorizationFailed)
-                    | Some(code @ RDKafkaErrorCode::InvalidTopic) => {
-                        return Err(unavailable(plan, &code.to_string()));
-                    }
-                    // A topic that was made this moment has no leaders yet.
-                    Some(code) => code.to_string(),
-                    None => "the topic has no partitions yet".to_owned(),
-                },
-                None => "the brokers' answer does not name the topic".to_owned(),
-            },
-            Err(error) => error.to_string(),
-        };
-        // Only a poll hands over what librdkafka knows about the connection.
-        let _ = consumer.poll(Duration::ZERO);
-        if Instant::now() >= deadline {
-            let reason = awaited_reason(consumer).unwrap_or(error);
-            return Err(unreachable_brokers(plan, &reason));
-        }
-    }
-}
-
-/// What librdkafka knows of the connection. It may stand behind other events in the queue, and each poll hands over one:
-/// so a bounded number of them, none longer than a moment.
-fn awaited_reason(consumer: &BaseConsumer<Reports>) -> Option<String> {
-    for _ in 0..REASON_POLLS {
-        if let Some(reason) = consumer.context().reason() {
-            return Some(reason);
-        }
-        let _ = consumer.poll(Duration::from_millis(50));
-    }
-    consumer.context().reason()
-}
-
-/// Polls for the reason of a failure before it is told without one.
-const REASON_POLLS: usize = 20;
-
-fn unavailable(plan: &Plan, reason: &str) -> Failure {
-    Failure::Kafka(format!(
-        "cannot read topic {:?} on brokers {}: {reason}",
-        plan.topic, plan.brokers
-    ))
-}
-
-fn unreachable_brokers(plan: &Plan, reason: &str) -> Failure {
-    Failure::Kafka(format!(
-        "brokers {} gave no usable answer within {} s: {reason}",
-        plan.brokers,
-        plan.broker_wait.as_secs()
-    ))
 }
 
 struct Reader<'a> {
@@ -393,7 +201,7 @@ impl Reader<'_> {
 
     /// In a group: forgets partitions that were taken, learns where those that were given start.
     fn follow_assignment(&mut self) -> Result<(), Failure> {
-        let rebalances = self.consumer.context().rebalances.load(Ordering::Relaxed);
+        let rebalances = self.consumer.context().rebalances();
         if self.plan.group.is_none() || rebalances == self.rebalances_seen {
             return Ok(());
         }
@@ -422,18 +230,15 @@ impl Reader<'_> {
     /// Whether every partition was read up to its high watermark, and two reads of the watermarks agree: the first
     /// after a failover can be too low.
     fn ended(&mut self) -> Result<bool, Failure> {
-        if self.plan.group.is_some()
-            && !self
-                .consumer
-                .context()
-                .assigned_once
-                .load(Ordering::Relaxed)
-        {
+        if self.plan.group.is_some() && !self.consumer.context().assigned_once() {
             return Ok(false);
         }
         let mut ends = BTreeMap::new();
         for partition in self.positions.keys() {
-            ends.insert(*partition, self.watermarks(*partition)?.1);
+            ends.insert(
+                *partition,
+                watermarks(&self.asking, self.plan, *partition)?.1,
+            );
         }
         let agreed = self.ends.as_ref() == Some(&ends);
         let quiet = self.quiet_rounds >= QUIET_ROUNDS;
@@ -445,27 +250,8 @@ impl Reader<'_> {
     }
 
     fn first_offset(&self, partition: i32) -> Result<i64, Failure> {
-        let (low, high) = self.watermarks(partition)?;
+        let (low, high) = watermarks(&self.asking, self.plan, partition)?;
         Ok(if self.plan.from_beginning { low } else { high })
-    }
-
-    /// The low and the high watermark, asked for until the brokers have had their time.
-    fn watermarks(&self, partition: i32) -> Result<(i64, i64), Failure> {
-        let deadline = Instant::now() + self.plan.broker_wait;
-        loop {
-            let tried = Instant::now();
-            match self
-                .asking
-                .fetch_watermarks(&self.plan.topic, partition, TRY_WAIT)
-            {
-                Ok(watermarks) => return Ok(watermarks),
-                Err(error) if tried + TRY_WAIT >= deadline => {
-                    return Err(unreachable_brokers(self.plan, &error.to_string()));
-                }
-                // Some errors come back at once; asking again without a pause would only load the broker.
-                Err(_) => std::thread::sleep(POLL_WAIT),
-            }
-        }
     }
 }
 
@@ -524,205 +310,5 @@ fn received(message: &BorrowedMessage<'_>) -> Received {
         timestamp: message.timestamp().to_millis(),
         headers,
         value: message.payload().unwrap_or_default().to_vec(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::format;
-    use super::*;
-    use rdkafka::message::{Header, OwnedHeaders};
-    use rdkafka::mocking::MockCluster;
-    use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-    use serde_json::Value;
-
-    fn plan(brokers: String) -> Plan {
-        Plan {
-            brokers,
-            topic: "mail".into(),
-            group: None,
-            from_beginning: true,
-            until_end: true,
-            count: None,
-            properties: Vec::new(),
-            broker_wait: BROKER_WAIT,
-        }
-    }
-
-    fn produce(brokers: &str, values: &[&str]) {
-        let producer: BaseProducer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
-            .create()
-            .unwrap();
-        for (at, value) in values.iter().enumerate() {
-            let headers = OwnedHeaders::new()
-                .insert(Header {
-                    key: "smtp_from",
-                    value: Some("a@example.net"),
-                })
-                .insert(Header {
-                    key: "smtp_to",
-                    value: Some("b@example.com"),
-                })
-                .insert(Header {
-                    key: "smtp_to",
-                    value: Some("c@example.com"),
-                })
-                .insert(Header::<&str> {
-                    key: "empty",
-                    value: None,
-                });
-            let record = BaseRecord::<str, str>::to("mail")
-                .partition(i32::try_from(at % 2).unwrap())
-                .payload(value)
-                .headers(headers);
-            producer.send(record).map_err(|(error, _)| error).unwrap();
-        }
-        producer.flush(BROKER_WAIT).unwrap();
-    }
-
-    fn read_json(plan: &Plan) -> Vec<Value> {
-        let mut out = Vec::new();
-        let records = {
-            let mut output = Output::stream(format::json, &mut out);
-            read(plan, &mut output).unwrap()
-        };
-        let text = String::from_utf8(out).unwrap();
-        let lines: Vec<Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        assert_eq!(lines.len() as u64, records);
-        lines
-    }
-
-    fn bodies(lines: &[Value]) -> Vec<&str> {
-        let mut bodies: Vec<&str> = lines
-            .iter()
-            .map(|line| line["message_base64"].as_str().unwrap())
-            .collect();
-        bodies.sort_unstable();
-        bodies
-    }
-
-    #[test]
-    fn reads_every_partition_to_its_end() {
-        let cluster = MockCluster::new(1).unwrap();
-        cluster.create_topic("mail", 3, 1).unwrap();
-        let plan = plan(cluster.bootstrap_servers());
-        assert!(read_json(&plan).is_empty());
-        produce(&plan.brokers, &["one", "two", "three"]);
-        let lines = read_json(&plan);
-        assert_eq!(bodies(&lines), ["b25l", "dGhyZWU=", "dHdv"]);
-        for line in &lines {
-            assert_eq!(line["topic"], "mail");
-            assert_eq!(line["mail_from"], "a@example.net");
-            assert_eq!(
-                line["rcpt_to"],
-                serde_json::json!(["b@example.com", "c@example.com"])
-            );
-            assert_eq!(line["headers"]["empty"], "");
-            assert!(line["timestamp"].as_i64().unwrap() > 1_600_000_000_000);
-        }
-        let counted = Plan {
-            count: Some(2),
-            until_end: false,
-            ..plan.clone()
-        };
-        assert_eq!(read_json(&counted).len(), 2);
-        let from_end = Plan {
-            from_beginning: false,
-            ..plan
-        };
-        assert!(read_json(&from_end).is_empty());
-    }
-
-    #[test]
-    fn a_group_goes_on_where_it_committed() {
-        let cluster = MockCluster::new(1).unwrap();
-        cluster.create_topic("mail", 2, 1).unwrap();
-        let mut plan = plan(cluster.bootstrap_servers());
-        plan.group = Some("readers".into());
-        // With the default session of 45 s the mock broker lets the next member in late: this test then takes 94 s.
-        plan.properties = vec![
-            ("session.timeout.ms".into(), "6000".into()),
-            ("heartbeat.interval.ms".into(), "500".into()),
-        ];
-        produce(&plan.brokers, &["one", "two", "three"]);
-        plan.count = Some(2);
-        let first = read_json(&plan);
-        plan.count = None;
-        let second = read_json(&plan);
-        assert_eq!((first.len(), second.len()), (2, 1));
-        let all: Vec<Value> = first.into_iter().chain(second).collect();
-        assert_eq!(bodies(&all), ["b25l", "dGhyZWU=", "dHdv"]);
-        assert!(read_json(&plan).is_empty());
-    }
-
-    /// An output that takes nothing.
-    struct Full;
-
-    impl io::Write for Full {
-        fn write(&mut self, _octets: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::StorageFull.into())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn nothing_is_committed_when_the_output_fails() {
-        let cluster = MockCluster::new(1).unwrap();
-        cluster.create_topic("mail", 2, 1).unwrap();
-        let mut plan = plan(cluster.bootstrap_servers());
-        plan.group = Some("readers".into());
-        plan.properties = vec![
-            ("session.timeout.ms".into(), "6000".into()),
-            ("heartbeat.interval.ms".into(), "500".into()),
-        ];
-        produce(&plan.brokers, &["one", "two"]);
-        let failed = read(&plan, &mut Output::stream(format::json, Full));
-        assert!(matches!(failed, Err(Failure::Output(_))), "{failed:?}");
-        assert_eq!(read_json(&plan).len(), 2);
-    }
-
-    #[test]
-    fn a_missing_topic_and_a_missing_broker_are_told_apart() {
-        let cluster = MockCluster::new(1).unwrap();
-        let mut plan = plan(cluster.bootstrap_servers());
-        let failure = read(&plan, &mut Output::stream(format::json, io::sink()));
-        let Err(Failure::Kafka(text)) = failure else {
-            panic!("{failure:?}")
-        };
-        assert!(text.contains("\"mail\" does not exist"), "{text}");
-
-        // Bound and not listening: nobody else can take the port, and it refuses connections.
-        let held =
-            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
-        held.bind(&any.into()).unwrap();
-        let port = held.local_addr().unwrap().as_socket().unwrap().port();
-        plan.brokers = format!("127.0.0.1:{port}");
-        plan.broker_wait = Duration::from_secs(2);
-        let failure = read(&plan, &mut Output::stream(format::json, io::sink()));
-        let Err(Failure::Kafka(text)) = failure else {
-            panic!("{failure:?}")
-        };
-        assert!(
-            text.contains(&plan.brokers) && text.contains("refused"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_property_that_librdkafka_refuses_is_wrong_usage() {
-        let mut plan = plan("127.0.0.1:1".into());
-        plan.properties = vec![("no.such.property".into(), "1".into())];
-        let failure = read(&plan, &mut Output::stream(format::json, io::sink()));
-        let Err(Failure::Property(text)) = failure else {
-            panic!("{failure:?}")
-        };
-        assert!(text.contains("no.such.property"), "{text}");
     }
 }

@@ -1,0 +1,97 @@
+//! Whom mail is taken for: patterns of domains, and the characters of plus-addressing.
+//!
+//! Knows nothing of lists; what a pattern matches is decided in `smtp`.
+
+use super::host::domain_name;
+
+/// A pattern of recipient domains, in lower case and without a trailing dot.
+pub(in crate::config) fn domain_pattern(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let pattern = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    if pattern == "*" {
+        return Ok(pattern);
+    }
+    if let Some(rest) = pattern.strip_prefix('.') {
+        return Err(format!(
+            "begins with a dot: write *.{rest} for the names below {rest}"
+        ));
+    }
+    if let Some((_, domain)) = pattern.rsplit_once('@') {
+        return Err(format!(
+            "is a mailbox: a domain is expected, such as {domain}"
+        ));
+    }
+    let name = pattern.strip_prefix("*.").unwrap_or(&pattern);
+    if name.contains('*') {
+        return Err(
+            "has a * in the midst: write * for every domain, *.example.com for the names below one"
+                .to_owned(),
+        );
+    }
+    domain_name(name).map(|()| pattern)
+}
+
+/// The characters of plus-addressing, of which each divides a local-part.
+pub(in crate::config) fn delimiters(text: &str) -> Result<String, String> {
+    const CHARACTERS: usize = 4;
+    let legal = |octet: u8| b"!#$%&'*+-/=?^_`{|}~.".contains(&octet);
+    if text.len() <= CHARACTERS && text.bytes().all(legal) {
+        return Ok(text.to_owned());
+    }
+    Err("is not a set of delimiters: write up to 4 of !#$%&'*+-/=?^_`{|}~. such as +, or nothing for none".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domain_patterns_are_normalised() {
+        let good = [
+            ("*", "*"),
+            ("Example.COM", "example.com"),
+            ("example.com.", "example.com"),
+            ("*.Sub.example", "*.sub.example"),
+        ];
+        for (text, pattern) in good {
+            assert_eq!(domain_pattern(text), Ok(pattern.to_owned()));
+        }
+        let cases = [
+            (
+                ".example.com",
+                "begins with a dot: write *.example.com for the names below example.com",
+            ),
+            (
+                "user@example.com",
+                "is a mailbox: a domain is expected, such as example.com",
+            ),
+            (
+                "mx*.example.com",
+                "has a * in the midst: write * for every domain, *.example.com for the names below one",
+            ),
+            (
+                "*.*",
+                "has a * in the midst: write * for every domain, *.example.com for the names below one",
+            ),
+            ("", "is not a domain name: it is empty"),
+            (
+                "exa mple.com",
+                "is not a domain name: only letters, digits, hyphens and dots are allowed",
+            ),
+        ];
+        for (text, why) in cases {
+            assert_eq!(domain_pattern(text), Err(why.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn delimiters_are_characters_of_a_local_part() {
+        for text in ["", "+", "+-=_"] {
+            assert_eq!(delimiters(text), Ok(text.to_owned()));
+        }
+        for text in ["@", "a", " ", "\"", "+-=_.", "\u{e4}"] {
+            let why = delimiters(text).expect_err(text);
+            assert!(why.starts_with("is not a set of delimiters"), "{why}");
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! The sink against the in-process broker: every record is reported once, to its worker, with the verdict on it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use bytes::BytesMut;
+use rdkafka::config::ClientConfig;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+
+use super::*;
+use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
+use crate::sink::embedded::EmbeddedBroker;
+
+const TOPIC: &str = "mail";
+/// Ends a test that would hang; nothing is measured against it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn config(brokers: String, delivery_timeout: Duration) -> config::Kafka {
+    config::Kafka {
+        brokers: config::Brokers::List(brokers),
+        topic: TOPIC.into(),
+        key: config::RecordKey::None,
+        delivery_timeout,
+        properties: BTreeMap::new(),
+    }
+}
+
+fn record(text: &str) -> Box<Record> {
+    let mut record = Record::default().keyed(b"");
+    record.value = BytesMut::from(text);
+    record.push("ce_id", text.as_bytes());
+    record.push("smtp_from", b"");
+    Box::new(record)
+}
+
+fn ticket(number: u32, workers: u32) -> Ticket {
+    Ticket {
+        worker: number % workers,
+        slot: number,
+        turn: u64::from(number) * 7,
+    }
+}
+
+struct Started {
+    sink: Arc<KafkaSink>,
+    wakers: Vec<Arc<Notify>>,
+    reports: Vec<Receiver<Vec<Report>>>,
+}
+
+fn start(config: &config::Kafka, message_size: u64, workers: usize) -> Started {
+    let wakers: Vec<_> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
+    let (sink, reports) = KafkaSink::start(config, message_size, wakers.clone()).unwrap();
+    Started {
+        sink,
+        wakers,
+        reports,
+    }
+}
+
+/// Submits records 0..count, whose value is their number, all pending.
+fn submit(started: &Started, count: u32) {
+    let workers = started.reports.len() as u32;
+    for number in 0..count {
+        let submission = started
+            .sink
+            .submit(ticket(number, workers), record(&number.to_string()));
+        assert!(matches!(submission, Submission::Pending), "{submission:?}");
+    }
+}
+
+/// Gathers `count` reports, checking that each is at its own worker, for its own record, and came once.
+fn gather(started: &Started, count: usize) -> Vec<Outcome> {
+    let mut seen = HashSet::new();
+    let mut outcomes = Vec::new();
+    let workers = started.reports.len() as u32;
+    for (worker, receiver) in started.reports.iter().enumerate() {
+        let share = (count + started.reports.len() - 1 - worker) / started.reports.len();
+        let mut left = share;
+        while left > 0 {
+            let batch = receiver.recv_timeout(PATIENCE).expect("a batch");
+            assert!(!batch.is_empty());
+            for report in batch {
+                assert_eq!(report.ticket.worker as usize, worker);
+                assert_eq!(report.ticket, ticket(report.ticket.slot, workers));
+                assert_eq!(report.record.value, report.ticket.slot.to_string());
+                assert!(seen.insert(report.ticket), "{:?} twice", report.ticket);
+                outcomes.push(report.outcome);
+                left -= 1;
+            }
+        }
+    }
+    outcomes
+}
+
+/// Ends the sink and sees that its poll thread left nothing in the channels.
+fn nothing_more(started: &Started) {
+    started.sink.shutdown(PATIENCE);
+    for receiver in &started.reports {
+        let end = receiver.try_recv().map(|batch| batch.len());
+        assert_eq!(end, Err(crossbeam_channel::TryRecvError::Disconnected));
+    }
+}
+
+#[tokio::test]
+async fn each_record_is_reported_once_to_its_worker() {
+    let broker = EmbeddedBroker::start(TOPIC, 8).unwrap();
+    let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 2);
+    submit(&started, 1000);
+    let outcomes = gather(&started, 1000);
+    assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Stored));
+    for waker in &started.wakers {
+        tokio::time::timeout(PATIENCE, waker.notified())
+            .await
+            .unwrap();
+    }
+    nothing_more(&started);
+    assert!(matches!(
+        started.sink.submit(ticket(0, 2), record("late")),
+        Submission::Done(Outcome::Refused(Refusal::KafkaUnavailable), _)
+    ));
+}
+
+#[test]
+fn values_keys_and_headers_arrive_as_they_were() {
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::message::{Headers, Message};
+    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 1);
+    let octets: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
+    let mut sent = Record::default().keyed(b"key");
+    sent.value = BytesMut::from(&octets[..]);
+    sent.push("smtp_to", b"a");
+    sent.push("smtp_to", b"");
+    started.sink.submit(ticket(0, 1), Box::new(sent));
+    let batch = started.reports[0].recv_timeout(PATIENCE).unwrap();
+    assert_eq!(batch[0].outcome, Outcome::Stored);
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap())
+        .set("group.id", "reader")
+        .create()
+        .unwrap();
+    let mut place = rdkafka::TopicPartitionList::new();
+    place
+        .add_partition_offset(TOPIC, 0, rdkafka::Offset::Beginning)
+        .unwrap();
+    consumer.assign(&place).unwrap();
+    let message = consumer.poll(PATIENCE).expect("a message").unwrap();
+    assert_eq!(message.payload(), Some(&octets[..]));
+    assert_eq!(message.key(), Some(&b"key"[..]));
+    let headers: Vec<_> = message.headers().unwrap().iter().collect();
+    assert_eq!(
+        (headers[0].key, headers[0].value),
+        ("smtp_to", Some(&b"a"[..]))
+    );
+    assert_eq!(
+        (headers[1].key, headers[1].value),
+        ("smtp_to", Some(&b""[..]))
+    );
+}
+
+#[test]
+fn records_for_a_broker_that_is_gone_come_back_refused() {
+    let broker = EmbeddedBroker::start(TOPIC, 2).unwrap();
+    broker.set_down(true);
+    let config = config(broker.bootstrap(), Duration::from_secs(1));
+    let started = start(&config, 1_000_000, 2);
+    submit(&started, 100);
+    for outcome in gather(&started, 100) {
+        assert!(
+            matches!(
+                outcome,
+                Outcome::Refused(Refusal::KafkaTimedOut | Refusal::KafkaUnavailable)
+            ),
+            "{outcome:?}"
+        );
+    }
+    nothing_more(&started);
+}
+
+#[test]
+fn a_brokers_verdict_decides_the_refusal() {
+    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 1);
+    for (error, refusal) in [
+        (
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD,
+            Refusal::KafkaRefused,
+        ),
+        (
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+            Refusal::KafkaTooBig,
+        ),
+    ] {
+        broker.run(move |cluster| {
+            cluster.request_errors(rdkafka::types::RDKafkaApiKey::Produce, &[error]);
+        });
+        submit(&started, 1);
+        assert_eq!(gather(&started, 1), [Outcome::Refused(refusal)]);
+    }
+    submit(&started, 1);
+    assert_eq!(gather(&started, 1), [Outcome::Stored]);
+}
+
+#[test]
+fn a_record_that_is_too_big_is_refused_at_once() {
+    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    let started = start(&config(broker.bootstrap(), PATIENCE), 1_000, 1);
+    let big = "x".repeat(1_000 + RECORD_OVERHEAD_OCTETS + 1);
+    assert!(matches!(
+        started.sink.submit(ticket(0, 1), record(&big)),
+        Submission::Done(Outcome::Refused(Refusal::KafkaTooBig), _)
+    ));
+    nothing_more(&started);
+}
+
+#[test]
+fn shutdown_returns_what_is_pending() {
+    let broker = EmbeddedBroker::start(TOPIC, 2).unwrap();
+    broker.set_down(true);
+    let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 2);
+    submit(&started, 500);
+    started.sink.shutdown(Duration::ZERO);
+    let outcomes = gather(&started, 500);
+    let refused = Outcome::Refused(Refusal::KafkaUnavailable);
+    assert!(outcomes.iter().all(|outcome| *outcome == refused));
+    nothing_more(&started);
+}
+
+#[test]
+fn a_full_queue_refuses_at_once() {
+    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    broker.set_down(true);
+    let mut config = config(broker.bootstrap(), PATIENCE);
+    let properties = &mut config.properties;
+    properties.insert("queue.buffering.max.messages".into(), "3".into());
+    let started = start(&config, 1_000_000, 1);
+    submit(&started, 3);
+    assert!(matches!(
+        started.sink.submit(ticket(3, 1), record("3")),
+        Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull), _)
+    ));
+    started.sink.shutdown(Duration::ZERO);
+    assert_eq!(gather(&started, 3).len(), 3);
+}
+
+fn large_record() -> Box<Record> {
+    record(&"x".repeat(LARGE_RECORD_OCTETS))
+}
+
+#[test]
+fn large_records_are_stored_and_reported_as_small_ones_are() {
+    let broker = EmbeddedBroker::start(TOPIC, 8).unwrap();
+    let started = start(&config(broker.bootstrap(), PATIENCE), 25 << 20, 2);
+    for number in 0..20 {
+        let record = if number % 4 == 0 {
+            large_record()
+        } else {
+            record("small")
+        };
+        let submission = started.sink.submit(ticket(number, 2), record);
+        assert!(matches!(submission, Submission::Pending), "{submission:?}");
+    }
+    for (worker, receiver) in started.reports.iter().enumerate() {
+        let mut seen = HashSet::new();
+        while seen.len() < 10 {
+            for report in receiver.recv_timeout(PATIENCE).expect("a batch") {
+                let number = report.ticket.slot;
+                assert_eq!(report.ticket, ticket(number, 2));
+                assert_eq!(report.ticket.worker as usize, worker);
+                assert_eq!(report.outcome, Outcome::Stored);
+                let large = report.record.value.len() == LARGE_RECORD_OCTETS;
+                assert_eq!(large, number % 4 == 0);
+                assert!(seen.insert(number), "{number} twice");
+            }
+        }
+    }
+    nothing_more(&started);
+    assert_eq!(started.sink.outstanding(), 0);
+}
+
+#[test]
+fn a_full_lane_leaves_the_other_open_and_a_shutdown_empties_both() {
+    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    broker.set_down(true);
+    let mut config = config(broker.bootstrap(), PATIENCE);
+    let properties = &mut config.properties;
+    properties.insert("queue.buffering.max.messages".into(), "2".into());
+    let started = start(&config, 25 << 20, 1);
+    let mut number = 0;
+    let mut submit = |record| {
+        number += 1;
+        started.sink.submit(ticket(number, 1), record)
+    };
+    for lane in [large_record, || record("small")] {
+        assert!(matches!(submit(lane()), Submission::Pending));
+        assert!(matches!(submit(lane()), Submission::Pending));
+        assert!(matches!(
+            submit(lane()),
+            Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull), _)
+        ));
+    }
+    assert!(started.sink.outstanding() >= 4);
+    started.sink.shutdown(Duration::ZERO);
+    let outcomes: Vec<_> = started.reports[0]
+        .try_iter()
+        .flatten()
+        .map(|report| report.outcome)
+        .collect();
+    let refused = Outcome::Refused(Refusal::KafkaUnavailable);
+    assert_eq!(outcomes, [refused; 4]);
+    nothing_more(&started);
+}
+
+#[test]
+fn a_wrong_property_is_named_without_its_value() {
+    let mut config = config("127.0.0.1:1".into(), PATIENCE);
+    let secret = "hunter2".to_owned();
+    config
+        .properties
+        .insert("sasl.pasword".into(), secret.clone());
+    let error = KafkaSink::start(&config, 1_000_000, Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("sasl.pasword"), "{error}");
+    assert!(!error.to_string().contains(&secret), "{error}");
+}
+
+/// Keeps the codes of librdkafka's errors.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<RDKafkaErrorCode>>>);
+
+impl Events for Heard {
+    fn error(&self, code: RDKafkaErrorCode, _text: &str) {
+        lock(&self.0).push(code);
+    }
+}
+
+fn wait_until(holds: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "it does not come");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn brokers_that_go_down_are_told_of_while_the_sink_runs_and_not_behind_its_end() {
+    let heard = Heard::default();
+    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    let config = config(broker.bootstrap(), PATIENCE);
+    let start = || {
+        let (waker, events) = (Arc::new(Notify::new()), Box::new(heard.clone()));
+        KafkaSink::start_with(&config, 1_000_000, vec![waker], events).unwrap()
+    };
+    let down = || lock(&heard.0).contains(&RDKafkaErrorCode::AllBrokersDown);
+
+    let (running, _reports) = start();
+    wait_until(|| running.ready());
+    broker.set_down(true);
+    wait_until(down);
+    broker.set_down(false);
+    drop(running);
+
+    let (stopped, _reports) = start();
+    wait_until(|| stopped.ready());
+    stopped.shutdown(PATIENCE);
+    lock(&heard.0).clear();
+    drop(broker);
+    // librdkafka has seen that the broker is gone, and would say so.
+    wait_until(|| stopped.outstanding() > 0);
+    drop(stopped);
+    assert_eq!(*lock(&heard.0), []);
+}

@@ -1,0 +1,167 @@
+//! What is counted is rendered, under the names and labels of the table.
+
+use std::collections::BTreeSet;
+
+use super::table::ENDS;
+use super::*;
+
+/// The value of a series, and that there is exactly one of it.
+pub(super) fn value(text: &str, series: &str) -> f64 {
+    let mut found = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let value = found.next().unwrap_or_else(|| panic!("{series}\n{text}"));
+    assert!(found.next().is_none(), "{series} stands twice");
+    value.parse().unwrap()
+}
+
+fn row(name: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.name == name)
+}
+
+#[test]
+fn what_is_rendered_is_what_the_table_says() {
+    let (_metrics, handle) = Metrics::new();
+    let text = handle.render();
+    let expected: BTreeSet<String> = TABLE
+        .iter()
+        .map(|row| format!("{} {}", row.name, format!("{:?}", row.kind).to_lowercase()))
+        .collect();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    assert_eq!(types.map(str::to_owned).collect::<BTreeSet<_>>(), expected);
+    for row in TABLE {
+        assert!(
+            text.contains(&format!("# HELP {} {}\n", row.name, row.help)),
+            "{}",
+            row.name
+        );
+    }
+}
+
+#[test]
+fn series_have_the_label_of_the_table_and_no_other() {
+    let (_metrics, handle) = Metrics::new();
+    let text = handle.render();
+    for line in text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let (series, _) = line.rsplit_once(' ').unwrap();
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let of_histogram = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|suffix| row(name.strip_suffix(suffix)?));
+        let row = row(name).or(of_histogram).expect(line);
+        let label = labels.split('=').next().unwrap();
+        let expected = if name.ends_with("_bucket") {
+            "le"
+        } else {
+            row.label
+        };
+        assert_eq!(label, expected, "{line}");
+        assert_eq!(
+            labels.matches('=').count(),
+            usize::from(!label.is_empty()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn labels_select_the_series_of_their_value() {
+    let (metrics, handle) = Metrics::new();
+    for (at, (end, _)) in ENDS.iter().enumerate() {
+        (0..=at).for_each(|_| metrics.connection_closed(*end));
+    }
+    for (at, verb) in Verb::ALL.iter().enumerate() {
+        (0..=at).for_each(|_| metrics.command(*verb));
+    }
+    for (at, refusal) in Refusal::ALL.iter().enumerate() {
+        (0..=at).for_each(|_| metrics.refused(*refusal));
+        (0..2 * at).for_each(|_| metrics.connection_refused(*refusal));
+    }
+    for (at, code) in CODES.iter().chain(&[299]).enumerate() {
+        (0..=at).for_each(|_| metrics.reply(*code));
+    }
+    metrics.reply(600);
+    let text = handle.render();
+    let count = |name: &str, label: &str, of: &str| {
+        value(&text, &format!("ringpost_{name}_total{{{label}=\"{of}\"}}")) as usize
+    };
+    for (at, (_, label)) in ENDS.iter().enumerate() {
+        assert_eq!(count("sessions", "end", label), at + 1);
+    }
+    for (at, verb) in Verb::ALL.iter().enumerate() {
+        assert_eq!(count("commands", "verb", verb.label()), at + 1);
+    }
+    for (at, refusal) in Refusal::ALL.iter().enumerate() {
+        let label = refusal.row().label;
+        assert_eq!(count("refusals", "reason", label), at + 1);
+        assert_eq!(count("connections_refused", "reason", label), 2 * at);
+    }
+    for (at, code) in CODES.iter().enumerate() {
+        assert_eq!(count("replies", "code", &code.to_string()), at + 1);
+    }
+    assert_eq!(count("replies", "code", "other"), CODES.len() + 2);
+}
+
+#[test]
+fn messages_connections_and_the_budget() {
+    let (metrics, handle) = Metrics::new();
+    metrics.message_accepted(5000, Duration::from_millis(3));
+    metrics.delivery_reported(Duration::from_micros(200));
+    (0..2).for_each(|_| metrics.message_tempfailed());
+    (0..3).for_each(|_| metrics.message_refused());
+    metrics.in_flight(3, 900);
+    metrics.in_flight(-1, -300);
+    (0..4).for_each(|_| metrics.connection_accepted());
+    metrics.connection_closed(SessionEnd::Quit);
+    metrics.late_report();
+    metrics.workers(2);
+    metrics.log_lines_dropped(7);
+    metrics.log_lines_dropped(9);
+    metrics.reloaded(true);
+    (0..2).for_each(|_| metrics.reloaded(false));
+    let text = handle.render();
+    let version = env!("CARGO_PKG_VERSION");
+    for (series, expected) in [
+        ("messages_total{outcome=\"accepted\"}", 1.0),
+        ("messages_total{outcome=\"tempfailed\"}", 2.0),
+        ("messages_total{outcome=\"refused\"}", 3.0),
+        ("message_bytes_total", 5000.0),
+        ("message_size_bytes_bucket{le=\"4096\"}", 0.0),
+        ("message_size_bytes_bucket{le=\"16384\"}", 1.0),
+        ("receive_to_reply_seconds_bucket{le=\"0.0025\"}", 0.0),
+        ("receive_to_reply_seconds_bucket{le=\"0.005\"}", 1.0),
+        ("produce_to_report_seconds_bucket{le=\"0.0001\"}", 0.0),
+        ("produce_to_report_seconds_bucket{le=\"0.00025\"}", 1.0),
+        ("in_flight_messages", 2.0),
+        ("in_flight_bytes", 600.0),
+        ("connections_accepted_total", 4.0),
+        ("connections_open", 3.0),
+        ("late_reports_total", 1.0),
+        ("workers", 2.0),
+        ("log_lines_dropped_total", 9.0),
+        ("reloads_total{result=\"applied\"}", 1.0),
+        ("reloads_total{result=\"failed\"}", 2.0),
+        (&format!("build_info{{version=\"{version}\"}}"), 1.0),
+    ] {
+        assert_eq!(
+            value(&text, &format!("ringpost_{series}")),
+            expected,
+            "{series}"
+        );
+    }
+}
+
+#[test]
+fn servers_in_one_process_count_for_themselves() {
+    let (one, of_one) = Metrics::new();
+    let (_two, of_two) = Metrics::new();
+    let clone = one.clone();
+    std::thread::spawn(move || clone.late_report())
+        .join()
+        .unwrap();
+    assert_eq!(value(&of_one.render(), "ringpost_late_reports_total"), 1.0);
+    assert_eq!(value(&of_two.render(), "ringpost_late_reports_total"), 0.0);
+}

@@ -1,0 +1,116 @@
+//! What holds at any moment of a run, and that every record is one that somebody asked for.
+//!
+//! Owns: the invariants of the world as a whole; those of single mails are the judge's. Must not know: what comes next.
+
+use ringpost::net::clock::Clock;
+
+use super::World;
+use crate::driver::Driver;
+use crate::kind::Kind;
+
+impl World {
+    /// Nothing is ready: who waits first for room has a reason, and a task that gets on although nobody woke it has missed a
+    /// wake-up.
+    pub(super) fn nobody_waits_in_vain(&mut self) {
+        if let Some(hub) = &self.hub {
+            let budget = hub.budget.borrow();
+            let only_messages = self.settings.octets_most == usize::MAX / 2;
+            if only_messages && budget.next().is_some() {
+                assert_eq!(
+                    budget.messages(),
+                    self.settings.messages_most,
+                    "somebody waits although there is room"
+                );
+            }
+        }
+        if self.random.once_in(20) {
+            let before = self.judge.effects();
+            self.executor.poll_unwoken();
+            assert_eq!(
+                self.judge.effects(),
+                before,
+                "a task got on that nobody had woken"
+            );
+        }
+    }
+
+    pub(super) fn check(&self) {
+        let Some(hub) = &self.hub else { return };
+        let (messages, octets) = self.kafka.in_flight();
+        let budget = hub.budget.borrow();
+        assert!(
+            messages <= budget.messages() && octets <= budget.octets(),
+            "what is in flight is charged"
+        );
+        assert!(
+            budget.messages() <= self.settings.messages_most,
+            "more messages than the budget has"
+        );
+        assert!(
+            budget.octets() <= self.settings.octets_most,
+            "more octets than the budget has"
+        );
+        assert!(
+            messages <= hub.ledger.borrow().len(),
+            "who is in flight has a ticket"
+        );
+    }
+
+    pub(super) fn record(&self, headers: &[(&'static str, Vec<u8>)], value: &[u8]) {
+        let message = if self.settings.trace {
+            without_trace(value)
+        } else {
+            value
+        };
+        let client = headers
+            .iter()
+            .find(|(name, _)| *name == "smtp_client")
+            .expect("it has one");
+        let client = std::str::from_utf8(&client.1).expect("UTF-8");
+        let origin = self.origins.get(client);
+        let origin = origin.unwrap_or_else(|| panic!("a record from {client}, where nobody is"));
+        match origin.kind {
+            Kind::Garbage | Kind::Silent => {
+                self.accidental(&self.wires[origin.wire].sent(), headers, message)
+            }
+            _ => self.judge.record(headers, message),
+        }
+    }
+
+    /// A record that a client brought about by accident: the session by itself, given all at once, makes the same of it.
+    fn accidental(&self, sent: &[u8], headers: &[(&'static str, Vec<u8>)], message: &[u8]) {
+        let behind_header = sent.strip_prefix(b"PROXY ").and_then(|rest| {
+            let end = rest.windows(2).position(|two| two == b"\r\n")?;
+            Some(&rest[end + 2..])
+        });
+        let mut driver = Driver::new(self.settings.policy(), self.time.now());
+        driver.receive(behind_header.unwrap_or(sent));
+        let from = headers
+            .iter()
+            .find(|(name, _)| *name == "smtp_from")
+            .expect("it has one");
+        let found = driver
+            .log
+            .committed
+            .iter()
+            .any(|committed| committed.body == message && committed.from.as_bytes() == from.1);
+        assert!(
+            found,
+            "a record that nobody asked for: {}",
+            sent.escape_ascii()
+        );
+    }
+}
+
+/// The value behind its Received field.
+fn without_trace(value: &[u8]) -> &[u8] {
+    assert!(
+        value.starts_with(b"Received: from "),
+        "the trace field stands in front"
+    );
+    let end = value
+        .windows(3)
+        .position(|three| three[..2] == *b"\r\n" && three[2] != b'\t')
+        .map_or(value.len(), |at| at + 2);
+    &value[end..]
+}

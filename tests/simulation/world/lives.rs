@@ -1,0 +1,168 @@
+//! The lives of the server: it is started, drained and killed, and what it depends on fails, until nothing goes wrong any more.
+//!
+//! Owns: which faults there are, and what is left behind the end of a life. Must not know: what clients say.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ringpost::limits::{SWEEP_MAXIMUM_MILLISECONDS, SWEEP_MINIMUM_MILLISECONDS};
+use ringpost::net::clock::Clock;
+use ringpost::net::hub::Hub;
+use ringpost::smtp::refusal::Refusal;
+
+use super::{Event, World};
+use crate::kafka::Mode;
+
+/// Longest drain: a client inside a transaction has until `message_timeout`, and its commands theirs.
+const DRAIN: u64 = 400_000_000;
+
+impl World {
+    pub(super) fn start(&mut self) {
+        if self.hub.is_some() {
+            return;
+        }
+        self.life += 1;
+        let hub = self.settings.hub(
+            Arc::clone(&self.kafka),
+            self.time.clone(),
+            self.random.next(),
+        );
+        self.hub = Some(Rc::new(hub));
+        self.draining_since = None;
+        self.at(self.time.micros(), Event::Sweep(self.life));
+    }
+
+    pub(super) fn sweep(&mut self) {
+        let Some(hub) = self.hub.clone() else { return };
+        let now = self.time.micros();
+        if let Some(since) = self.draining_since {
+            hub.interrupt_idle();
+            hub.sweep(self.time.now());
+            if hub.connections() == 0 && hub.ledger.borrow().is_empty() {
+                return self.drained(&hub);
+            }
+            assert!(now < since + DRAIN, "the drain comes to no end");
+            self.at(
+                now + 1000 * SWEEP_MINIMUM_MILLISECONDS,
+                Event::Sweep(self.life),
+            );
+            return;
+        }
+        let next = hub
+            .sweep(self.time.now())
+            .map_or(u64::MAX, |next| self.time.micros_of(next));
+        let shortest = now + 1000 * SWEEP_MINIMUM_MILLISECONDS;
+        let longest = now + 1000 * SWEEP_MAXIMUM_MILLISECONDS;
+        self.at(next.clamp(shortest, longest), Event::Sweep(self.life));
+    }
+
+    fn drained(&mut self, hub: &Hub) {
+        let budget = hub.budget.borrow();
+        assert_eq!(
+            (budget.messages(), budget.octets()),
+            (0, 0),
+            "after a drain nothing is charged"
+        );
+        assert_eq!(
+            self.kafka.in_flight().0,
+            0,
+            "after a drain no record is in flight"
+        );
+        self.summary.drains += 1;
+        self.hub = None;
+        self.life += 1;
+        self.after(1000, 3_000_000, Event::Start);
+    }
+
+    pub(super) fn fault(&mut self) {
+        match self.random.below(13) {
+            0 | 1 => self.crash(),
+            2 | 3 => self.drain(),
+            4 if !self.wires.is_empty() => {
+                let wire = self.random.below(self.wires.len());
+                self.wires[wire].reset();
+            }
+            5 if !self.wires.is_empty() => {
+                let wire = self.random.below(self.wires.len());
+                self.stalled[wire] =
+                    self.time.micros() + self.random.between(1_000_000, 50_000_000) as u64;
+            }
+            6 => {
+                if let Some(hub) = &self.hub {
+                    hub.shared.rules.publish(self.settings.rules());
+                }
+            }
+            _ => {
+                let refusals = [
+                    Refusal::KafkaUnavailable,
+                    Refusal::KafkaTooBig,
+                    Refusal::KafkaRefused,
+                    Refusal::KafkaQueueFull,
+                ];
+                let refusing = Mode::Refusing(*self.random.of(&refusals));
+                let modes = [
+                    Mode::Healthy,
+                    Mode::Healthy,
+                    Mode::Slow,
+                    Mode::Down,
+                    Mode::Losing,
+                    refusing,
+                ];
+                self.kafka.become_(*self.random.of(&modes));
+            }
+        }
+    }
+
+    pub(super) fn drain(&mut self) {
+        if self.kafka.lost() > 0 {
+            // A ledger that waits for a report which never comes is not drained; the drain deadline kills the process.
+            return self.crash();
+        }
+        if let Some(hub) = self.hub.as_ref().filter(|_| self.draining_since.is_none()) {
+            hub.shared.draining.store(true, Ordering::Relaxed);
+            self.draining_since = Some(self.time.micros());
+            self.judge.note(&[6]);
+            self.life += 1;
+            self.at(self.time.micros(), Event::Sweep(self.life));
+        }
+    }
+
+    /// kill -9.
+    fn crash(&mut self) {
+        if self.hub.take().is_none() {
+            return;
+        }
+        for wire in &self.wires {
+            wire.kill();
+        }
+        self.executor.kill();
+        self.kafka.forget_reports();
+        self.life += 1;
+        self.summary.crashes += 1;
+        self.draining_since = None;
+        self.judge.note(&[7]);
+        self.after(1000, 3_000_000, Event::Start);
+    }
+
+    pub(super) fn become_calm(&mut self) {
+        (self.calm, self.calm_since) = (true, self.time.micros());
+        self.kafka.become_(Mode::Healthy);
+        if self.kafka.lost() > 0 {
+            self.crash();
+        }
+        self.stalled.fill(0);
+        let now = self.time.micros();
+        for number in 0..self.clients.len() {
+            if self.clients[number].is_good() {
+                self.clients[number].enqueue(now);
+                self.at(now, Event::Act(number));
+            } else {
+                self.clients[number].leave();
+            }
+        }
+        for wire in 0..self.wires.len() {
+            self.schedule_arrival(wire);
+        }
+    }
+}
