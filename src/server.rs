@@ -10,7 +10,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Notify;
 
 use crate::config::{self, Brokers, Config};
@@ -29,7 +28,7 @@ use crate::smtp::access::{Access, Networks};
 use crate::smtp::policy::{Policy, Recipients};
 use crate::telemetry::admin::Health;
 use crate::telemetry::message_log::MessageLog;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, Scrape};
 
 /// Partitions of the embedded broker: it keeps 5 MiB of each.
 const EMBEDDED_PARTITIONS: i32 = 64;
@@ -41,7 +40,7 @@ pub struct Server {
     /// Brokers, as the line "ready" names them.
     pub brokers: String,
     /// Renders the metrics.
-    pub metrics: PrometheusHandle,
+    pub metrics: Scrape,
     shared: Arc<Shared>,
     kafka: Option<Arc<KafkaSink>>,
     stops: Vec<Arc<Notify>>,

@@ -428,9 +428,9 @@ impl<'a, T: Transport> Connection<'a, T> {
         let metrics = &self.hub.shared.metrics;
         for event in self.session.events() {
             match event {
-                Event::Command(verb) => metrics.command(verb),
+                Event::Command(verb) => self.hub.tally.command(verb),
                 Event::Reply(code) => {
-                    metrics.reply(code);
+                    self.hub.tally.reply(code);
                     if code == 221 {
                         self.end = SessionEnd::Quit;
                     }

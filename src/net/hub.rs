@@ -30,7 +30,7 @@ use crate::sink::{Outcome, Report, Sink, Ticket};
 use crate::smtp::policy::Policy;
 use crate::smtp::session::Output;
 use crate::telemetry::message_log::{Gathered, Line, MessageLog};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, Tally};
 
 /// What all workers share: read only, or atomic.
 pub struct Shared {
@@ -220,6 +220,8 @@ pub struct Hub {
     /// Woken when log lines wait to be handed over.
     pub logged: Notify,
     log_lines: RefCell<Gathered>,
+    /// What this worker counts by itself.
+    pub tally: Tally,
     /// Tells the time.
     pub clock: Box<dyn Clock>,
     /// Where commands are read to; nobody holds it across a wait.
@@ -245,6 +247,7 @@ impl Hub {
     ) -> Self {
         Self {
             rules: View::new(&shared.rules),
+            tally: shared.metrics.tally(),
             shared,
             ledger: RefCell::new(ledger),
             budget: RefCell::new(budget),
@@ -284,7 +287,7 @@ impl Hub {
 
     /// Gives a message's buffer and charge back, and wakes who waits for room.
     pub fn release(&self, body: BytesMut, octets: usize) {
-        self.shared.metrics.in_flight(-1, -(octets as i64));
+        self.tally.in_flight(-1, -(octets as i64));
         self.budget.borrow_mut().release(octets);
         self.keep(body);
         self.wake_next();

@@ -14,9 +14,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+
+use super::metrics::Scrape;
 
 /// How long requests under way may take once the server stops: a scrape is a few milliseconds of work.
 pub const DRAIN: Duration = Duration::from_secs(1);
@@ -46,7 +47,7 @@ pub trait Health: Send + Sync {
 /// Does the [`upkeep`] meanwhile.
 pub async fn serve(
     listener: TcpListener,
-    handle: PrometheusHandle,
+    handle: Scrape,
     health: Arc<dyn Health>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
@@ -75,14 +76,14 @@ pub async fn serve(
 
 /// Moves the samples of histograms into their buckets, for ever. Without it they pile up until somebody scrapes, so a
 /// server without an admin listener has to run this itself.
-pub async fn upkeep(handle: PrometheusHandle) {
+pub async fn upkeep(handle: Scrape) {
     loop {
         tokio::time::sleep(UPKEEP).await;
         handle.run_upkeep();
     }
 }
 
-fn router(handle: PrometheusHandle, health: Arc<dyn Health>) -> Router {
+fn router(handle: Scrape, health: Arc<dyn Health>) -> Router {
     let ready = Arc::clone(&health);
     let prometheus = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     Router::new()

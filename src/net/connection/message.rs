@@ -44,7 +44,7 @@ impl<T: Transport> Connection<'_, T> {
     pub(super) fn admit(&mut self, room: Option<usize>) {
         let room = room.ok_or(Refusal::NoRoom);
         if let Ok(room) = room {
-            self.hub.shared.metrics.in_flight(1, room as i64);
+            self.hub.tally.in_flight(1, room as i64);
             self.message = Some(Box::new(self.open_message(room)));
         }
         self.session.admit(room.map(drop), self.hub.clock.now());
@@ -115,8 +115,7 @@ impl<T: Transport> Connection<'_, T> {
         }
         match outcome {
             Outcome::Stored => {
-                let metrics = &self.hub.shared.metrics;
-                metrics.message_accepted(size, now - received);
+                self.hub.tally.message_accepted(size, now - received);
                 self.session.resolve(Ok(id.text().as_str()), now);
             }
             Outcome::Refused(refusal) => self.session.resolve(Err::<&str, _>(refusal), now),
@@ -207,9 +206,6 @@ impl<T: Transport> Connection<'_, T> {
         let smaller = std::mem::replace(&mut message.body, larger);
         message.charged = target;
         self.hub.keep(smaller);
-        self.hub
-            .shared
-            .metrics
-            .in_flight(0, (target - before) as i64);
+        self.hub.tally.in_flight(0, (target - before) as i64);
     }
 }

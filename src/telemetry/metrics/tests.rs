@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::table::ENDS;
+use super::table::{CODES, ENDS};
 use super::*;
+use crate::smtp::command::Verb;
 
 /// The value of a series, and that there is exactly one of it.
 pub(super) fn value(text: &str, series: &str) -> f64 {
@@ -70,20 +71,21 @@ fn series_have_the_label_of_the_table_and_no_other() {
 #[test]
 fn labels_select_the_series_of_their_value() {
     let (metrics, handle) = Metrics::new();
+    let tally = metrics.tally();
     for (at, (end, _)) in ENDS.iter().enumerate() {
         (0..=at).for_each(|_| metrics.connection_closed(*end));
     }
     for (at, verb) in Verb::ALL.iter().enumerate() {
-        (0..=at).for_each(|_| metrics.command(*verb));
+        (0..=at).for_each(|_| tally.command(*verb));
     }
     for (at, refusal) in Refusal::ALL.iter().enumerate() {
         (0..=at).for_each(|_| metrics.refused(*refusal));
         (0..2 * at).for_each(|_| metrics.connection_refused(*refusal));
     }
     for (at, code) in CODES.iter().chain(&[299]).enumerate() {
-        (0..=at).for_each(|_| metrics.reply(*code));
+        (0..=at).for_each(|_| tally.reply(*code));
     }
-    metrics.reply(600);
+    tally.reply(600);
     let text = handle.render();
     let count = |name: &str, label: &str, of: &str| {
         value(&text, &format!("ringpost_{name}_total{{{label}=\"{of}\"}}")) as usize
@@ -108,12 +110,13 @@ fn labels_select_the_series_of_their_value() {
 #[test]
 fn messages_connections_and_the_budget() {
     let (metrics, handle) = Metrics::new();
-    metrics.message_accepted(5000, Duration::from_millis(3));
+    let tally = metrics.tally();
+    tally.message_accepted(5000, Duration::from_millis(3));
     metrics.delivery_reported(Duration::from_micros(200));
     (0..2).for_each(|_| metrics.message_tempfailed());
     (0..3).for_each(|_| metrics.message_refused());
-    metrics.in_flight(3, 900);
-    metrics.in_flight(-1, -300);
+    tally.in_flight(3, 900);
+    tally.in_flight(-1, -300);
     (0..4).for_each(|_| metrics.connection_accepted());
     metrics.connection_closed(SessionEnd::Quit);
     metrics.late_report();
