@@ -1,11 +1,17 @@
 // Node's smtp-server as a server that takes everything and keeps nothing, for benches/compare.
-// Usage: node node-smtp-server.js PORT, with smtp-server to be found by require (NODE_PATH).
+// Usage: node node-smtp-server.js PORT [CERTIFICATE KEY], with smtp-server to be found by require (NODE_PATH).
 const { SMTPServer } = require('smtp-server');
 const { Writable } = require('stream');
+const { readFileSync } = require('fs');
+
+const [port, certificate, key] = process.argv.slice(2);
+// STARTTLS where there is a certificate.
+const tls = certificate ? { cert: readFileSync(certificate), key: readFileSync(key) } : {};
 
 const server = new SMTPServer({
   authOptional: true,
-  disabledCommands: ['AUTH', 'STARTTLS'],
+  ...tls,
+  disabledCommands: certificate ? ['AUTH'] : ['AUTH', 'STARTTLS'],
   disableReverseLookup: true,
   maxClients: 1000,
   onData(stream, _session, done) {
@@ -13,4 +19,4 @@ const server = new SMTPServer({
     stream.pipe(new Writable({ write: (_chunk, _encoding, taken) => taken() }));
   },
 });
-server.listen(Number(process.argv[2]), '127.0.0.1');
+server.listen(Number(port), '127.0.0.1');
