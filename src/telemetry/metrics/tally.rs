@@ -161,10 +161,10 @@ mod tests {
         second.reply(250);
         second.reply(299);
         let shown = |name: &str| value(&scrape.render(), name);
-        assert_eq!(shown("ringpost_commands_total{verb=\"NOOP\"}"), 2.0);
+        assert_eq!(shown("ringpost_commands_total{verb=\"noop\"}"), 2.0);
         assert_eq!(shown("ringpost_replies_total{code=\"other\"}"), 1.0);
         drop(second);
-        assert_eq!(shown("ringpost_commands_total{verb=\"NOOP\"}"), 2.0);
+        assert_eq!(shown("ringpost_commands_total{verb=\"noop\"}"), 2.0);
         assert_eq!(shown("ringpost_in_flight_messages"), 2.0);
         // What one worker took another may give back only in a sum; alone it is below zero.
         metrics.tally().in_flight(-2, -500);
