@@ -68,6 +68,9 @@ pub const RECORDS_KEPT: usize = 1024;
 /// Buffers of replies that a worker keeps, a few hundred octets each: a session has one while it has something to say.
 pub const OUTPUTS_KEPT: usize = 1024;
 
+/// Recipients that a transaction has room for whose memory is kept with such a buffer: more are freed with it.
+pub const SPARE_RECIPIENTS: usize = 16;
+
 /// A body's buffer grows when less than this is left, so that a read of the kernel is never tiny.
 pub const BODY_MINIMUM_READ_OCTETS: usize = 4 * 1024;
 

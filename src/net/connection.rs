@@ -45,6 +45,8 @@ struct Message {
     body: BytesMut,
     /// Octets charged to the budget for `body`.
     charged: usize,
+    /// Octets that `body` will probably need, its Received field included.
+    expected: usize,
 }
 
 struct Connection<'a, T> {
@@ -59,10 +61,8 @@ struct Connection<'a, T> {
     session: Session,
     input: BytesMut,
     message: Option<Box<Message>>,
-    /// Octets of the last message: the next one is probably as large.
-    last_size: usize,
-    /// Octets that the message under way will probably need, its Received field included.
-    expected: usize,
+    /// Octets of the last message, as far as a small number goes: the next one is probably as large.
+    last_size: u32,
     end: SessionEnd,
 }
 
@@ -93,7 +93,6 @@ pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, openi
         input: BytesMut::new(),
         message: None,
         last_size: 0,
-        expected: 0,
         end: SessionEnd::ClosedByClient,
     };
     // How long it counts as connected.
@@ -458,10 +457,10 @@ impl<'a, T: Transport> Connection<'a, T> {
         while let Some(action) = self.session.poll_action() {
             match action {
                 Action::Admit { announced } => {
-                    let room = self.expect(announced);
+                    let (expected, room) = self.expect(announced);
                     let found = self.hub.budget.borrow_mut().admit_now(room)
                         || Box::pin(self.wait_for_room(room)).await?;
-                    self.admit(found.then_some(room));
+                    self.admit(expected, found.then_some(room));
                 }
                 Action::Commit {
                     size,

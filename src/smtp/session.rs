@@ -28,7 +28,7 @@ use super::rate::Rate;
 use super::refusal::Refusal;
 use super::reply::Replies;
 use super::state::{Framing, State, Transaction};
-use crate::limits::REPLY_BUFFER_OCTETS;
+use crate::limits::{REPLY_BUFFER_OCTETS, SPARE_RECIPIENTS};
 
 /// What the driver is to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,6 +97,19 @@ pub struct Progress {
 pub struct Output {
     replies: Replies,
     events: Vec<Event>,
+    /// An empty transaction, for its memory.
+    spare: Option<Box<Transaction>>,
+}
+
+impl Output {
+    /// Keeps the memory of a transaction that is over, unless it had many recipients.
+    fn keep(&mut self, mut transaction: Box<Transaction>) {
+        if transaction.recipients.capacity() <= SPARE_RECIPIENTS {
+            transaction.reverse_path = None;
+            transaction.recipients.clear();
+            self.spare = Some(transaction);
+        }
+    }
 }
 
 /// A session. See the module.

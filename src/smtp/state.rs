@@ -24,7 +24,7 @@ use super::parameter::MailParameters;
 use super::refusal::Refusal;
 
 /// How the client greeted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Hello {
     /// Its name.
     pub name: Arc<str>,
@@ -33,7 +33,7 @@ pub struct Hello {
 }
 
 /// An open transaction (RFC 5321 3.3).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Transaction {
     /// The greeting that it stands under.
     pub hello: Hello,
@@ -90,14 +90,14 @@ pub enum State {
     /// The data, or a chunk, arrives.
     Receiving {
         /// The message.
-        incoming: Box<Incoming>,
+        incoming: Incoming,
         /// Where it ends.
         framing: Framing,
         /// Set once nothing more is kept: the reply that is due at the end.
         spoilt: Option<Refusal>,
     },
     /// A chunk has arrived and the next BDAT is awaited.
-    BetweenChunks(Box<Incoming>),
+    BetweenChunks(Incoming),
     /// The octets of a refused BDAT arrive; they are dropped.
     Skipping {
         /// Octets still to come.

@@ -30,22 +30,23 @@ enum Submitted {
 
 impl<T: Transport> Connection<'_, T> {
     /// What a message will probably need, and the room that it is given for that at first.
-    pub(super) fn expect(&mut self, announced: Option<u64>) -> usize {
-        self.expected = announced
-            .map_or(self.last_size, |size| {
+    pub(super) fn expect(&self, announced: Option<u64>) -> (usize, usize) {
+        let expected = announced
+            .map_or(self.last_size as usize, |size| {
                 usize::try_from(size).unwrap_or(usize::MAX)
             })
             .saturating_add(BODY_MARGIN_OCTETS);
         let share = self.hub.budget.borrow().octets_left() / BODY_TRUSTED_SHARE;
-        Buffers::capacity(self.expected.min(BODY_TRUSTED_OCTETS.max(share)))
+        let room = Buffers::capacity(expected.min(BODY_TRUSTED_OCTETS.max(share)));
+        (expected, room)
     }
 
     /// Begins the message with the room that was charged for it; without any it is refused.
-    pub(super) fn admit(&mut self, room: Option<usize>) {
+    pub(super) fn admit(&mut self, expected: usize, room: Option<usize>) {
         let room = room.ok_or(Refusal::NoRoom);
         if let Ok(room) = room {
             self.hub.tally.in_flight(1, room as i64);
-            self.message = Some(Box::new(self.open_message(room)));
+            self.message = Some(Box::new(self.open_message(expected, room)));
         }
         self.session.admit(room.map(drop), self.hub.clock.now());
     }
@@ -71,7 +72,7 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     /// A body with its Received field, in a buffer that has been charged.
-    fn open_message(&self, room: usize) -> Message {
+    fn open_message(&self, expected: usize, room: usize) -> Message {
         let (hub, shared) = (self.hub, &self.hub.shared);
         let time = hub.clock.wall();
         let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
@@ -87,6 +88,7 @@ impl<T: Transport> Connection<'_, T> {
             time,
             body,
             charged: room,
+            expected,
         }
     }
 
@@ -104,7 +106,7 @@ impl<T: Transport> Connection<'_, T> {
         let received = self.hub.clock.now();
         let message = *self.message.take().expect("a message is being committed");
         let id = message.id;
-        self.last_size = message.body.len();
+        self.last_size = u32::try_from(message.body.len()).unwrap_or(u32::MAX);
         let outcome = match self.submit(message, size, bare_newlines) {
             Submitted::Under(ticket) => self.outcome(ticket).await,
             Submitted::Done(outcome) => outcome,
@@ -192,7 +194,7 @@ impl<T: Transport> Connection<'_, T> {
             return;
         }
         let (arrived, before) = (message.body.len(), message.charged);
-        let wanted = self.expected.min(before * BODY_GROWTH_MOST);
+        let wanted = message.expected.min(before * BODY_GROWTH_MOST);
         let target = Buffers::capacity(wanted.max(before + 1).max(arrived + octets));
         if !self.hub.budget.borrow_mut().grow(target - before) {
             self.session.spoil(Refusal::NoRoom);

@@ -130,12 +130,14 @@ impl Session {
         if self.rate.as_ref().is_some_and(|rate| !rate.take(now)) {
             return self.refuse(Refusal::MessageRate);
         }
-        self.state = State::Addressed(Box::new(Transaction {
+        let mut transaction = self.output().spare.take().unwrap_or_default();
+        *transaction = Transaction {
             hello,
             reverse_path,
             parameters,
-            recipients: Vec::new(),
-        }));
+            recipients: std::mem::take(&mut transaction.recipients),
+        };
+        self.state = State::Addressed(transaction);
         self.say_text(250, "2.1.0", "Ok");
     }
 

@@ -118,15 +118,15 @@ impl Session {
         }
     }
 
-    fn incoming(&self, transaction: Box<Transaction>, now: Instant) -> Box<Incoming> {
-        Box::new(Incoming {
+    fn incoming(&self, transaction: Box<Transaction>, now: Instant) -> Incoming {
+        Incoming {
             transaction,
             size: 0,
             until: now + self.policy.message_timeout,
-        })
+        }
     }
 
-    fn take_content(&mut self, incoming: Box<Incoming>, framing: Framing, now: Instant) {
+    fn take_content(&mut self, incoming: Incoming, framing: Framing, now: Instant) {
         self.deadline = incoming.until.min(now + self.policy.data_timeout);
         self.state = State::Receiving {
             incoming,
@@ -292,11 +292,12 @@ impl Session {
     /// # Panics
     /// If no commit was asked for.
     pub fn resolve(&mut self, outcome: Result<impl Display, Refusal>, now: Instant) {
-        let State::Committing(transaction) = std::mem::replace(&mut self.state, State::Closed)
+        let State::Committing(mut transaction) = std::mem::replace(&mut self.state, State::Closed)
         else {
             panic!("an outcome outside of Committing")
         };
-        self.state = State::Greeted(transaction.hello);
+        self.state = State::Greeted(std::mem::take(&mut transaction.hello));
+        self.output().keep(transaction);
         self.renew(now);
         match outcome {
             Ok(id) => {
