@@ -30,7 +30,9 @@ use bytes::{Buf, BytesMut};
 use super::hub::{Hub, Slot};
 use super::stream::{Secured, Stream};
 use super::transport::Transport;
-use crate::limits::{BODY_INITIAL_OCTETS, BODY_READ_OCTETS, REPLY_BUFFER_OCTETS};
+use crate::limits::{
+    BODY_INITIAL_OCTETS, BODY_READ_OCTETS, COMMAND_BUFFER_OCTETS, REPLY_BUFFER_OCTETS,
+};
 use crate::mail::envelope::Client;
 use crate::mail::id::QueueId;
 use crate::sink::ledger::Waiter;
@@ -248,25 +250,32 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
     }
 
+    /// The same over TLS, into a buffer of the worker's.
     async fn read_secure(&mut self) -> io::Result<usize> {
-        self.slot.arm(self.session.deadline());
-        let read = self.stream.read_more(&mut self.input);
-        self.slot
-            .operation(self.transport, Shutdown::Read, read)
-            .await
+        let buffer = self.hub.take_buffer(BODY_INITIAL_OCTETS);
+        let (result, buffer) = self.read(buffer, COMMAND_BUFFER_OCTETS).await;
+        self.take_commands(&buffer);
+        self.hub.keep(buffer);
+        result
     }
 
     fn receive_now(&mut self) -> io::Result<usize> {
-        let mut scratch = self.hub.scratch.borrow_mut();
+        let hub = self.hub;
+        let mut scratch = hub.scratch.borrow_mut();
         let received = self.transport.read_now(&mut scratch)?;
-        let mut rest = &scratch[..received];
+        self.take_commands(&scratch[..received]);
+        Ok(received)
+    }
+
+    /// Gives the session what has been read, unless something stands before it; what it does not take is kept.
+    fn take_commands(&mut self, octets: &[u8]) {
+        let mut rest = octets;
         if self.input.is_empty() {
             self.session.adopt(&self.hub.rules().policy);
             let consumed = self.session.receive(rest, self.hub.clock.now());
             rest = &rest[consumed..];
         }
         self.input.extend_from_slice(rest);
-        Ok(received)
     }
 
     /// Reads data into the body; whether there is more to do.

@@ -156,6 +156,11 @@ impl<'a, T: Transport> Stream<'a, T> {
                     transmit(self.transport, &mut engine)
                         .await
                         .map_err(HandshakeError::Transport)?;
+                    // Many clients may be at this point at once, and some never go on: no buffer before there is something.
+                    self.transport
+                        .readable()
+                        .await
+                        .map_err(HandshakeError::Transport)?;
                     match receive(self.transport, &mut engine, 0).await {
                         Ok(0) => return Err(HandshakeError::Closed),
                         Ok(_) => {}
