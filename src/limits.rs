@@ -39,7 +39,7 @@ pub const PROXY_HEADER_OCTETS: usize = 4 * 1024;
 /// cannot make them grow.
 pub const REPLY_BUFFER_OCTETS: usize = 16 * 1024;
 
-/// Room of a new body when nothing is known of the message to come: many mails are smaller, and growth doubles.
+/// Room of a new body when nothing is known of the message to come: many mails are smaller.
 pub const BODY_INITIAL_OCTETS: usize = 16 * 1024;
 
 /// The most that is set aside at once for a body on the sender's word (SIZE=, or the size of its last message). What a
@@ -67,6 +67,9 @@ pub const RECORDS_KEPT: usize = 1024;
 
 /// Buffers of replies that a worker keeps, a few hundred octets each: a session has one while it has something to say.
 pub const OUTPUTS_KEPT: usize = 1024;
+
+/// The largest of those buffers that is kept: the replies to a common group of commands, or to EHLO, many times over.
+pub const OUTPUT_KEPT_OCTETS: usize = 4 * 1024;
 
 /// Recipients that a transaction has room for whose memory is kept with such a buffer: more are freed with it.
 pub const SPARE_RECIPIENTS: usize = 16;

@@ -138,6 +138,43 @@ fn deliver(stream: &mut BufReader<Secure>, message: &[u8]) -> String {
     promised(&reply(stream)).expect("a 250")
 }
 
+/// One group that is answered with more than replies are gathered to: 400 recipients, of whom 100 are taken, and NOOP at its
+/// end.
+fn send_a_group_with_many_replies(stream: &mut BufReader<impl std::io::Read + Write>) {
+    let group = format!(
+        "MAIL FROM:<a@client.example>\r\n{}NOOP\r\n",
+        "RCPT TO:<b@mx.example>\r\n".repeat(400)
+    );
+    stream.get_mut().write_all(group.as_bytes()).unwrap();
+    let replies: Vec<String> = (0..402).map(|_| reply(stream)).collect();
+    let taken = replies
+        .iter()
+        .filter(|reply| reply.starts_with("250 2.1.5"));
+    assert_eq!(taken.count(), 100);
+    let refused = replies
+        .iter()
+        .filter(|reply| reply.starts_with("452 4.5.3"));
+    assert_eq!(refused.count(), 300);
+    assert_eq!(replies.last().unwrap(), "250 2.0.0 Ok");
+}
+
+#[test]
+fn a_group_with_more_replies_than_are_gathered_is_answered_whole() {
+    let server = server("[limits]\nerrors = 10000\nidle_commands = 10000\n");
+    let mut clear = BufReader::new(server.connect());
+    assert!(reply(&mut clear).starts_with("220"));
+    clear
+        .get_mut()
+        .write_all(b"EHLO client.example\r\n")
+        .unwrap();
+    assert!(reply(&mut clear).starts_with("250"));
+    send_a_group_with_many_replies(&mut clear);
+    let config = Arc::new(server.client(rustls::DEFAULT_VERSIONS));
+    let mut secure = BufReader::new(server.start_tls(config, ""));
+    assert!(say(&mut secure, "EHLO client.example").starts_with("250"));
+    send_a_group_with_many_replies(&mut secure);
+}
+
 fn record(server: &Server, id: &str) -> Received {
     let all = read_topic(&server.ringpost.kafka, "mail");
     all.into_iter()

@@ -21,7 +21,9 @@ use super::clock::Clock;
 use super::rules::{Published, Rules, View};
 use super::transport::Transport;
 use crate::config::RecordKey;
-use crate::limits::{BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS, OUTPUTS_KEPT, RECORDS_KEPT};
+use crate::limits::{
+    BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS, OUTPUT_KEPT_OCTETS, OUTPUTS_KEPT, RECORDS_KEPT,
+};
 use crate::mail::date::Dates;
 use crate::mail::id::Generator;
 use crate::mail::record::Record;
@@ -293,8 +295,8 @@ impl Hub {
         self.wake_next();
     }
 
-    /// A buffer of this capacity, which has been charged. What is charged and what is kept are together never more than the
-    /// budget.
+    /// A buffer of this capacity, which has been charged, or is given back before the next wait for a client that is to send
+    /// something. What is charged and what is kept are together never more than the budget.
     pub fn take_buffer(&self, capacity: usize) -> BytesMut {
         let mut buffers = self.buffers.borrow_mut();
         let buffer = buffers.take(capacity);
@@ -318,10 +320,10 @@ impl Hub {
         self.outputs.borrow_mut().pop().unwrap_or_default()
     }
 
-    /// Takes such memory back.
+    /// Takes such memory back, unless a client has made it large.
     pub fn keep_output(&self, output: Box<Output>) {
         let mut kept = self.outputs.borrow_mut();
-        if kept.len() < OUTPUTS_KEPT {
+        if kept.len() < OUTPUTS_KEPT && output.octets() <= OUTPUT_KEPT_OCTETS {
             kept.push(output);
         }
     }

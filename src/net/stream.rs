@@ -87,7 +87,7 @@ impl<'a, T: Transport> Stream<'a, T> {
         empty
     }
 
-    /// Reads commands and appends them to `input`; how many octets there were, and 0 is the end of the stream.
+    /// Reads in clear or over TLS and appends to `input`; how many octets there were, and 0 is the end of the stream.
     pub(super) async fn read_more(&mut self, input: &mut BytesMut) -> io::Result<usize> {
         let mut buffer = std::mem::take(input);
         buffer.reserve(COMMAND_BUFFER_OCTETS);

@@ -26,6 +26,11 @@ impl Replies {
         self.octets.len()
     }
 
+    /// Octets that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.octets.capacity()
+    }
+
     /// The octets that wait.
     pub fn waiting(&self) -> &[u8] {
         &self.octets

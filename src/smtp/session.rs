@@ -102,6 +102,11 @@ pub struct Output {
 }
 
 impl Output {
+    /// Octets of memory that it holds.
+    pub fn octets(&self) -> usize {
+        self.replies.capacity() + self.events.capacity() * size_of::<Event>()
+    }
+
     /// Keeps the memory of a transaction that is over, unless it had many recipients.
     fn keep(&mut self, mut transaction: Box<Transaction>) {
         if transaction.recipients.capacity() <= SPARE_RECIPIENTS {

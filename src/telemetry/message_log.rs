@@ -4,6 +4,8 @@
 //! Owns: its form, which is that of the other lines (`log`), and the gathering. Must not know: terminals and threads; the
 //! queue does.
 //!
+//! BUGS: a second signal ends the process at once, and with it the lines of the last 50 ms.
+//!
 //! Invariant: a test holds the text and the JSON against what `tracing` makes of the same fields.
 
 use std::fmt::Write as _;

@@ -9,7 +9,7 @@
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -29,6 +29,8 @@ enum Entry {
 struct Counts {
     octets_waiting: AtomicUsize,
     lines_dropped: AtomicU64,
+    /// Set once nobody writes any more.
+    finished: AtomicBool,
 }
 
 /// The near end of the queue.
@@ -60,7 +62,8 @@ impl Queue {
         let waiting = &self.counts.octets_waiting;
         let before = waiting.fetch_add(octets, Ordering::Relaxed);
         let fits = before + octets <= LOG_OCTETS_WAITING;
-        if !fits || self.entries.send(Entry::Lines(lines)).is_err() {
+        let finished = self.counts.finished.load(Ordering::Relaxed);
+        if !fits || finished || self.entries.send(Entry::Lines(lines)).is_err() {
             waiting.fetch_sub(octets, Ordering::Relaxed);
             self.counts
                 .lines_dropped
@@ -75,6 +78,7 @@ impl Queue {
 
     /// Waits until what was handed over is written, but not longer than this; ends the thread. Later lines are dropped.
     pub fn finish(&self, longest: Duration) {
+        self.counts.finished.store(true, Ordering::Relaxed);
         let (done, wait) = bounded(1);
         if self.entries.send(Entry::Last(done)).is_ok() {
             let _ = wait.recv_timeout(longest);

@@ -23,7 +23,7 @@ pub(super) struct Counts {
     replies: [AtomicU64; CODES.len() + 1],
     messages_accepted: AtomicU64,
     message_bytes: AtomicU64,
-    /// These two wrap below zero: a worker's own may be negative only in the sum of a moment.
+    /// These two are signed sums in unsigned words: a change may be negative.
     in_flight_messages: AtomicU64,
     in_flight_bytes: AtomicU64,
 }
@@ -166,7 +166,6 @@ mod tests {
         drop(second);
         assert_eq!(shown("ringpost_commands_total{verb=\"noop\"}"), 2.0);
         assert_eq!(shown("ringpost_in_flight_messages"), 2.0);
-        // What one worker took another may give back only in a sum; alone it is below zero.
         metrics.tally().in_flight(-2, -500);
         assert_eq!(shown("ringpost_in_flight_bytes"), 0.0);
         assert!(metrics.0.lock_tallies().len() == 1);
