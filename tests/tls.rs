@@ -175,6 +175,24 @@ fn a_group_with_more_replies_than_are_gathered_is_answered_whole() {
     send_a_group_with_many_replies(&mut secure);
 }
 
+#[test]
+fn a_client_that_stops_inside_a_record_is_told_of_the_drain() {
+    let server = server("");
+    let config = Arc::new(server.client(rustls::DEFAULT_VERSIONS));
+    let mut stream = BufReader::new(server.start_tls(config, ""));
+    assert!(say(&mut stream, "EHLO client.example").starts_with("250"));
+    let Secure { conn, sock } = stream.get_mut();
+    conn.writer().write_all(b"NOOP\r\n").unwrap();
+    let mut octets = Vec::new();
+    conn.write_tls(&mut octets).unwrap();
+    // The front of another record in the same packet: the reply to NOOP says that it is there.
+    octets.extend_from_slice(&[0x17, 3, 3]);
+    sock.write_all(&octets).unwrap();
+    assert_eq!(reply(&mut stream), "250 2.0.0 Ok");
+    server.ringpost.signal("TERM");
+    assert!(reply(&mut stream).starts_with("421 "));
+}
+
 fn record(server: &Server, id: &str) -> Received {
     let all = read_topic(&server.ringpost.kafka, "mail");
     all.into_iter()
