@@ -13,9 +13,8 @@
 //! | the session says 250, or 451 | [`smtp::session::Session::resolve`] |
 //!
 //! From the bottom up: [`limits`], [`smtp`], [`mail`], [`config`], [`sink`], [`telemetry::metrics`] and
-//! [`telemetry::message_log`], [`net`], the rest of
-//! [`telemetry`], [`server`], [`reload`], [`command`]. `smtp`, `mail` and the ledger do no I/O: octets, outcomes and the time come in
-//! as arguments.
+//! [`telemetry::message_log`] with its queue, [`net`], the rest of [`telemetry`], [`server`], [`reload`], [`command`]. `smtp`,
+//! `mail` and the ledger do no I/O: octets, outcomes and the time come in as arguments.
 
 pub mod command;
 pub mod config;

@@ -43,7 +43,7 @@ pub const REPLY_BUFFER_OCTETS: usize = 16 * 1024;
 pub const BODY_INITIAL_OCTETS: usize = 16 * 1024;
 
 /// The most that is set aside at once for a body on the sender's word (SIZE=, or the size of its last message). What a
-/// sender announces costs it nothing, so it buys no more than this before the octets arrive.
+/// sender announces costs it nothing, so it buys no more than this before the octets arrive, where memory is short.
 pub const BODY_TRUSTED_OCTETS: usize = 256 * 1024;
 
 /// Where much of the in-flight budget is free, a sender's word buys this part of what is left instead, if that is more: a

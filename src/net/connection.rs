@@ -427,10 +427,13 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.slot
             .arm(self.hub.clock.now() + self.hub.shared.policy.command_timeout);
         let write = self.stream.write_all(octets);
-        let (result, _) = self
+        let (result, mut octets) = self
             .slot
             .operation(self.transport, Shutdown::Both, write)
             .await;
+        // Nothing was said meanwhile; the next replies need no memory of their own.
+        octets.clear();
+        self.session.replies().swap(&mut octets);
         result
     }
 
