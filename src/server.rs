@@ -22,7 +22,7 @@ use crate::net::rules::{Published, Rules};
 use crate::net::worker::{self, Door, Plan};
 use crate::sink::discard::DiscardSink;
 use crate::sink::embedded::EmbeddedBroker;
-use crate::sink::kafka::{Events, KafkaSink};
+use crate::sink::kafka::{Events, First, KafkaSink};
 use crate::sink::{Report, Sink};
 use crate::smtp::access::{Access, Networks};
 use crate::smtp::policy::{Policy, Recipients};
@@ -68,10 +68,8 @@ impl Health for KafkaHealth {
             return Err("draining".to_owned());
         }
         match &self.0 {
-            Some(kafka) if !kafka.ready() => {
-                Err("the topic has no leader for every partition, or no broker answers".to_owned())
-            }
-            Some(_) | None => Ok(()),
+            Some(kafka) => kafka.ready(),
+            None => Ok(()),
         }
     }
 }
@@ -81,6 +79,7 @@ type Started = (Arc<dyn Sink>, Option<Arc<KafkaSink>>, Channels);
 
 impl Server {
     /// Binds, starts the sink and the workers. With `certificates`, TLS is offered; with `log`, each message has its line.
+    /// `first` is what the cluster said of the topic.
     ///
     /// # Errors
     /// One line that names what could not be had.
@@ -89,6 +88,7 @@ impl Server {
         taken: Recipients,
         certificates: Option<Arc<Certificates>>,
         log: Option<MessageLog>,
+        first: First,
     ) -> Result<Self, String> {
         let workers = worker_count(config.server.workers);
         let (doors, smtp) = bind_all(&config, workers)?;
@@ -96,7 +96,7 @@ impl Server {
         let wakers: Vec<Arc<Notify>> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
         let (metrics, handle) = Metrics::new();
         metrics.workers(workers);
-        let (sink, kafka, channels) = start_sink(&config, &wakers, &metrics)?;
+        let (sink, kafka, channels) = start_sink(&config, &wakers, &metrics, first)?;
         let mut shared = shared(&config, taken, sink, metrics);
         shared.message_log = log;
         shared.tls = certificates.map(server_config).transpose()?;
@@ -240,6 +240,7 @@ fn start_sink(
     config: &Config,
     wakers: &[Arc<Notify>],
     metrics: &Metrics,
+    first: First,
 ) -> Result<Started, String> {
     if config.kafka.brokers == Brokers::Discard {
         return Ok((
@@ -254,6 +255,7 @@ fn start_sink(
         config.limits.message_size,
         wakers.to_vec(),
         events,
+        first,
     )
     .map_err(|error| error.to_string())?;
     Ok((

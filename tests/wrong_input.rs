@@ -55,6 +55,18 @@ fn every_mistake_gets_one_line_that_names_it_and_its_exit_code() {
         "property.toml",
         "[kafka.properties]\n\"linger.mss\" = \"1\"\n",
     );
+    let value = folder.write(
+        "value.toml",
+        "[kafka.properties]\nsecurity.protocol = \"ssl\"\nlinger.ms = \"hunter2\"\n",
+    );
+    let together = folder.write(
+        "together.toml",
+        "[kafka.properties]\nsecurity.protocol = \"ssl\"\nssl.ca.location = \"/no/hunter2\"\n",
+    );
+    let ours = folder.write(
+        "ours.toml",
+        "[kafka.properties]\n\"allow.auto.create.topics\" = true\n",
+    );
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = &taken.local_addr().unwrap().to_string()[..];
     let cases: &[(&[&str], i32, &[&str])] = &[
@@ -88,9 +100,30 @@ fn every_mistake_gets_one_line_that_names_it_and_its_exit_code() {
         ),
         (&["--config", &syntax], 2, &["syntax.toml:1"]),
         (
-            &["--config", &property, "--brokers", "127.0.0.1:1"],
-            1,
-            &["linger.mss"],
+            &["--config", &property],
+            2,
+            &["property.toml:2:1", "linger.mss", "linger.ms?"],
+        ),
+        (
+            &["check", "--config", &property],
+            2,
+            &["property.toml:2:1", "linger.mss"],
+        ),
+        (
+            &["--config", &value],
+            2,
+            &["value.toml:3:", "linger.ms", "a number"],
+        ),
+        (
+            &["--config", &together, "--brokers", "127.0.0.1:1"],
+            2,
+            &["ssl.ca.location"],
+        ),
+        (&["check", "--config", &together], 2, &["ssl.ca.location"]),
+        (
+            &["--config", &ours],
+            2,
+            &["ours.toml:2:1", "allow.auto.create.topics"],
         ),
         (&["--tls-cert", &pem], 2, &["tls.key"]),
         (
@@ -147,7 +180,7 @@ fn every_mistake_gets_one_line_that_names_it_and_its_exit_code() {
                 "{arguments:?} does not name {word}: {error}"
             );
         }
-        for word in ["panicked", "backtrace", "unwrap"] {
+        for word in ["panicked", "backtrace", "unwrap", "hunter2"] {
             assert!(!error.contains(word), "{arguments:?}: {error}");
         }
         // clap explains usage in lines of its own; everything else is one.
@@ -264,4 +297,42 @@ fn a_check_of_a_real_cluster_judges_the_topic_and_its_sizes() {
     assert_eq!(line(&output, "brokers").0, "ok", "{output}");
     let (verdict, text) = line(&output, "topic");
     assert!(verdict == "failed" && text.contains("--create"), "{output}");
+    for part in [
+        "--replication-factor 1 ".to_owned(),
+        "min.insync.replicas=1 ".to_owned(),
+        format!("max.message.bytes={enough} "),
+    ] {
+        assert!(text.contains(&part), "{output}");
+    }
+
+    cluster.create_topic("newest", 1, 1, &[("cleanup.policy", "compact,delete")]);
+    let (code, output) = ask("newest");
+    assert_eq!(code, Some(1), "{output}");
+    let (verdict, text) = line(&output, "cleanup");
+    assert!(
+        verdict == "failed" && text.contains("cleanup.policy=delete"),
+        "{output}"
+    );
+    assert_eq!(line(&output, "write").0, "ok", "{output}");
+}
+
+#[test]
+fn properties_in_the_environment_are_checked_as_those_of_the_file_are() {
+    for command in ["serve", "check"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+            .arg(command)
+            .env_clear()
+            .env(
+                "RINGPOST_KAFKA_PROPERTIES",
+                "linger.ms=5;sasl.pasword=hunter2",
+            )
+            .output()
+            .expect("the binary starts");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{command}: {error}");
+        assert!(error.contains("RINGPOST_KAFKA_PROPERTIES"), "{error}");
+        assert!(error.contains("sasl.pasword"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
 }

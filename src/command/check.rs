@@ -1,7 +1,7 @@
 //! `ringpost check`: would `serve` work with this configuration on this machine? One line a question.
 //!
 //! Owns: which questions are asked, their order, the verdicts, the exit code. Must not know: how each answer is found
-//! (`net::probe`, `config::certificate`, `sink::topic`).
+//! (`net::probe`, `config::certificate`, `sink::topic`), nor what is said of it (`sink::finding`).
 //!
 //! Invariants: nothing is changed, neither here nor in the cluster, but this process's own limit of open files; every
 //! question gets its line, also behind one that failed; exit code 0 where mail would be taken and stored, 1 where not,
@@ -16,15 +16,15 @@ use std::time::Duration;
 use jiff::{Timestamp, ToSpan};
 
 use super::open_files;
-use super::serve::{Options, failed};
-use crate::config::{Brokers, Config, Kafka, certificate, recipients};
-use crate::limits::RECORD_OVERHEAD_OCTETS;
+use super::serve::{Options, check_properties, failed};
+use crate::config::{Brokers, Config, certificate, recipients};
 use crate::net::probe;
-use crate::sink::topic::{self, TopicInfo, TopicSettings, Trouble};
+use crate::sink::finding::{Effect, Question, Subject};
+use crate::sink::reach;
+use crate::sink::topic::{self, Seen};
 
-/// Longest wait for a cluster's answer about the topic, and about its configuration.
-const TOPIC_WAIT: Duration = Duration::from_secs(10);
-const SETTINGS_WAIT: Duration = Duration::from_secs(5);
+/// Longest wait for a cluster that is silent; one that cannot be reached is known at once.
+const TOPIC_WAIT: Duration = Duration::from_secs(8);
 /// A certificate that ends sooner is warned of: renewal is commonly tried from 30 days before the end.
 const RENEWAL_DAYS: i64 = 14;
 
@@ -60,6 +60,10 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return failed(2, &error.to_string()),
     };
+    let kafka_warnings = match check_properties(&loaded.config) {
+        Ok(warnings) => warnings,
+        Err(error) => return failed(2, &error),
+    };
     let source = match &options.config {
         Some(path) => format!("{} is valid", path.display()),
         None => "no file; defaults, environment and flags are valid".to_owned(),
@@ -70,7 +74,7 @@ pub fn run(options: &Options) -> ExitCode {
         failures += usize::from(verdict == Verdict::Failed);
     };
     print((Verdict::Ok, "config", source));
-    for warning in loaded.warnings {
+    for warning in loaded.warnings.into_iter().chain(kafka_warnings) {
         print((Verdict::Warning, "config", warning));
     }
     let config = loaded.config;
@@ -193,118 +197,138 @@ fn kafka(config: &Config) -> Vec<Line> {
 }
 
 fn cluster(config: &Config, list: &str) -> Vec<Line> {
-    let (unresolved, all) = topic::unresolved(list);
+    let (unresolved, all) = reach::unresolved(list);
     let names = unresolved.join(", ");
     if unresolved.len() == all {
         let text = format!(
             "kafka.brokers: {names}: no name resolves; correct the list, or the resolver of this machine"
         );
-        return vec![
-            (Verdict::Failed, "brokers", text),
-            unasked("topic"),
-            unasked("size"),
-        ];
+        return with_unasked(vec![(Verdict::Failed, "brokers", text)]);
     }
-    match topic::check(&config.kafka, TOPIC_WAIT) {
-        Err(Trouble::Cluster(text)) => vec![
-            (Verdict::Failed, "brokers", text),
-            unasked("topic"),
-            unasked("size"),
-        ],
-        Err(Trouble::Topic(text)) => vec![
+    let subject = Subject::new(&config.kafka, config.limits.message_size);
+    let waiting = |what: &str| eprintln!("ringpost check: still waiting for kafka.brokers {what}");
+    match topic::ask(&config.kafka, &subject, TOPIC_WAIT, waiting) {
+        Err(finding) if finding.question() == Question::Brokers => {
+            with_unasked(vec![(Verdict::Failed, "brokers", finding.text(&subject))])
+        }
+        Err(finding) => with_unasked(vec![
             (Verdict::Ok, "brokers", format!("{list} answers")),
-            (Verdict::Failed, "topic", text),
-            unasked("size"),
-        ],
-        Ok(info) => {
+            (Verdict::Failed, "topic", finding.text(&subject)),
+        ]),
+        Ok(seen) => {
             let brokers = match unresolved.is_empty() {
                 true => (
                     Verdict::Ok,
-                    format!("{list} answers, a cluster of {}", info.brokers),
+                    format!("{list} answers, a cluster of {}", seen.info.brokers),
                 ),
                 false => (
                     Verdict::Warning,
                     format!("{list} answers, but {names} does not resolve: correct the list"),
                 ),
             };
-            let settings = topic::settings(&config.kafka, SETTINGS_WAIT);
-            let known = settings.as_ref().ok().copied().flatten();
-            vec![
-                (brokers.0, "brokers", brokers.1),
-                topic_line(&config.kafka, &info, known),
-                size_line(config, settings),
-            ]
+            let mut lines = vec![(brokers.0, "brokers", brokers.1)];
+            lines.extend(topic_lines(config, &seen, &subject));
+            lines
         }
     }
 }
 
-/// The line of a question that could not be asked because of the failure before it.
-fn unasked(name: &'static str) -> Line {
-    (Verdict::Skipped, name, "could not be asked".to_owned())
+/// The questions that are put to a cluster, with the name of each line.
+const QUESTIONS: [(Question, &str); 5] = [
+    (Question::Brokers, "brokers"),
+    (Question::Topic, "topic"),
+    (Question::Cleanup, "cleanup"),
+    (Question::Write, "write"),
+    (Question::Size, "size"),
+];
+
+/// The lines, and one for each question that could not be asked because of a failure in them.
+fn with_unasked(mut lines: Vec<Line>) -> Vec<Line> {
+    for (_, name) in &QUESTIONS[lines.len()..] {
+        lines.push((Verdict::Skipped, name, "could not be asked".to_owned()));
+    }
+    lines
 }
 
-fn topic_line(kafka: &Kafka, info: &TopicInfo, settings: Option<TopicSettings>) -> Line {
-    let TopicInfo {
-        partitions,
-        replicas,
-        in_sync,
-        ..
-    } = info;
-    let what = format!(
-        "{:?}: {partitions} partitions, each with a leader; at least {replicas} replicas, {in_sync} in sync",
-        kafka.topic
-    );
-    match settings.and_then(|settings| settings.min_insync_replicas) {
-        Some(least) if *in_sync < least => (
-            Verdict::Failed,
-            "topic",
-            format!(
-                "{what}, fewer than min.insync.replicas = {least}: mail of such a partition gets 451; bring the brokers \
-                 back, or lower it to what the replicas allow"
+/// A line for each question about a topic that is there: the finding, or what was found good.
+fn topic_lines(config: &Config, seen: &Seen, subject: &Subject) -> Vec<Line> {
+    let findings = seen.findings(subject);
+    let mut lines = Vec::new();
+    for (question, name) in &QUESTIONS[1..] {
+        let line = match topic::of(*question, &findings) {
+            Some(finding) => {
+                let verdict = match finding.effect(subject) {
+                    Effect::Warns => Verdict::Warning,
+                    Effect::Refuses | Effect::Fails => Verdict::Failed,
+                };
+                (verdict, *name, finding.text(subject))
+            }
+            None => {
+                let (verdict, text) = good(*question, config, seen);
+                (verdict, *name, text)
+            }
+        };
+        lines.push(line);
+    }
+    lines
+}
+
+/// What is said where nothing is wrong, or where the cluster does not tell.
+fn good(question: Question, config: &Config, seen: &Seen) -> (Verdict, String) {
+    let info = seen.info;
+    let settings = seen.settings.as_ref();
+    match question {
+        Question::Brokers => unreachable!("it has its own line"),
+        Question::Topic => {
+            let what = format!(
+                "{:?}: {} partitions, each with a leader; at least {} replicas, {} in sync",
+                config.kafka.topic, info.partitions, info.replicas, info.in_sync
+            );
+            match settings
+                .ok()
+                .and_then(|settings| settings.min_insync_replicas)
+            {
+                Some(least) => (
+                    Verdict::Ok,
+                    format!("{what}, min.insync.replicas = {least}"),
+                ),
+                None => (Verdict::Ok, what),
+            }
+        }
+        Question::Cleanup => match settings.map(|settings| &settings.cleanup_policy) {
+            Ok(Some(policy)) => (
+                Verdict::Ok,
+                format!("cleanup.policy = {policy}: records are kept whatever their key"),
             ),
-        ),
-        Some(least) => (
-            Verdict::Ok,
-            "topic",
-            format!("{what}, min.insync.replicas = {least}"),
-        ),
-        None => (Verdict::Ok, "topic", what),
+            Ok(None) => (Verdict::Warning, UNTOLD_POLICY.to_owned()),
+            Err(why) => (Verdict::Warning, why.clone()),
+        },
+        Question::Write => match &seen.writable {
+            Ok(_) => (Verdict::Ok, "ringpost may write to the topic".to_owned()),
+            Err(why) => (Verdict::Skipped, why.clone()),
+        },
+        Question::Size => match settings.map(|settings| settings.max_message_bytes) {
+            Ok(Some(most)) => (
+                Verdict::Ok,
+                format!(
+                    "max.message.bytes = {most} holds a message of limits.message_size = {}",
+                    config.limits.message_size
+                ),
+            ),
+            Ok(None) => (Verdict::Warning, UNTOLD_SIZE.to_owned()),
+            Err(why) => (Verdict::Warning, why.clone()),
+        },
     }
 }
 
-fn size_line(config: &Config, settings: Result<Option<TopicSettings>, String>) -> Line {
-    let most = match settings {
-        Ok(settings) => settings.and_then(|settings| settings.max_message_bytes),
-        Err(error) => return (Verdict::Warning, "size", error),
-    };
-    let wanted = config.limits.message_size;
-    match most {
-        None => (
-            Verdict::Warning,
-            "size",
-            "the cluster does not tell the topic's max.message.bytes: grant DescribeConfigs on the topic".to_owned(),
-        ),
-        Some(most) if most < wanted + RECORD_OVERHEAD_OCTETS as u64 => (
-            Verdict::Warning,
-            "size",
-            format!(
-                "max.message.bytes = {most} is too little for limits.message_size = {wanted}: SIZE will be {}; raise it \
-                 with: {}",
-                most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64),
-                topic::raise_command(&config.kafka, wanted)
-            ),
-        ),
-        Some(most) => (
-            Verdict::Ok,
-            "size",
-            format!("max.message.bytes = {most} holds a message of limits.message_size = {wanted}"),
-        ),
-    }
-}
+const UNTOLD_POLICY: &str = "the cluster does not tell the topic's cleanup.policy";
+const UNTOLD_SIZE: &str = "the cluster does not tell the topic's max.message.bytes";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::RECORD_OVERHEAD_OCTETS;
+    use crate::sink::topic::{TopicInfo, TopicSettings};
     use rcgen::{CertificateParams, KeyPair};
 
     fn at(text: &str) -> Timestamp {
@@ -339,30 +363,66 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_is_judged_by_its_replicas_and_its_size() {
+    fn a_topic_is_judged_by_its_replicas_its_policy_its_rights_and_its_size() {
         let config = Config::default();
-        let info = TopicInfo {
-            partitions: 12,
-            replicas: 3,
-            in_sync: 2,
-            brokers: 3,
-        };
-        let settings = |bytes, replicas| TopicSettings {
-            max_message_bytes: Some(bytes),
-            min_insync_replicas: Some(replicas),
-        };
+        let subject = Subject::new(&config.kafka, config.limits.message_size);
         let needed = config.limits.message_size + RECORD_OVERHEAD_OCTETS as u64;
-        let line = topic_line(&config.kafka, &info, Some(settings(needed, 2)));
-        assert_eq!(line.0, Verdict::Ok, "{line:?}");
-        let line = topic_line(&config.kafka, &info, Some(settings(needed, 3)));
-        assert_eq!(line.0, Verdict::Failed, "{line:?}");
-        let line = size_line(&config, Ok(Some(settings(needed, 2))));
-        assert_eq!(line.0, Verdict::Ok, "{line:?}");
-        let line = size_line(&config, Ok(Some(settings(needed - 1, 2))));
-        assert_eq!(line.0, Verdict::Warning, "{line:?}");
-        let command = format!("--add-config max.message.bytes={needed}");
-        assert!(line.2.contains(&command), "{line:?}");
-        assert_eq!(size_line(&config, Ok(None)).0, Verdict::Warning);
-        assert_eq!(size_line(&config, Err(String::new())).0, Verdict::Warning);
+        let good = Seen {
+            info: TopicInfo {
+                partitions: 12,
+                leaderless: 0,
+                replicas: 3,
+                in_sync: 2,
+                brokers: 3,
+            },
+            settings: Ok(TopicSettings {
+                max_message_bytes: Some(needed),
+                min_insync_replicas: Some(2),
+                cleanup_policy: Some("delete".into()),
+            }),
+            writable: Ok(true),
+        };
+        let verdicts = |change: fn(&mut Seen)| {
+            let mut seen = good.clone();
+            change(&mut seen);
+            let lines = topic_lines(&config, &seen, &subject);
+            lines
+                .iter()
+                .map(|line| (line.1, line.0))
+                .collect::<Vec<_>>()
+        };
+        fn settings(seen: &mut Seen) -> &mut TopicSettings {
+            seen.settings.as_mut().unwrap()
+        }
+        use Verdict::{Failed, Ok as Fine, Skipped, Warning};
+        let names = ["topic", "cleanup", "write", "size"];
+        for (change, expected) in [
+            ((|_| {}) as fn(&mut Seen), [Fine, Fine, Fine, Fine]),
+            (|seen| seen.info.in_sync = 1, [Failed, Fine, Fine, Fine]),
+            (|seen| seen.info.leaderless = 1, [Failed, Fine, Fine, Fine]),
+            (
+                |seen| settings(seen).cleanup_policy = Some("delete,compact".into()),
+                [Fine, Failed, Fine, Fine],
+            ),
+            (|seen| seen.writable = Ok(false), [Fine, Fine, Failed, Fine]),
+            (
+                |seen| *settings(seen).max_message_bytes.as_mut().unwrap() -= 1,
+                [Fine, Fine, Fine, Warning],
+            ),
+            (
+                |seen| *settings(seen) = TopicSettings::default(),
+                [Fine, Warning, Fine, Warning],
+            ),
+            (
+                |seen| {
+                    seen.settings = Err("not told".into());
+                    seen.writable = Err("not told".into());
+                },
+                [Fine, Warning, Skipped, Warning],
+            ),
+        ] {
+            let expected: Vec<_> = names.into_iter().zip(expected).collect();
+            assert_eq!(verdicts(change), expected);
+        }
     }
 }

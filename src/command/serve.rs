@@ -16,7 +16,10 @@ use crate::net::certificates::{self, Certificates};
 use crate::net::probe;
 use crate::reload::{Read, Reload};
 use crate::server::Server;
-use crate::sink::topic::{self, TopicSettings};
+use crate::sink::finding::{Finding, Subject};
+use crate::sink::kafka::First;
+use crate::sink::topic::{self, Seen};
+use crate::sink::{properties, reach};
 use crate::smtp::policy::Recipients;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{admin, log};
@@ -87,7 +90,11 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(certificates) => certificates,
         Err(error) => return failed(2, &error),
     };
-    for warning in &loaded.warnings {
+    let kafka_warnings = match check_properties(&loaded.config) {
+        Ok(warnings) => warnings,
+        Err(error) => return failed(2, &error),
+    };
+    for warning in loaded.warnings.iter().chain(&kafka_warnings) {
         eprintln!("ringpost: warning: {warning}");
     }
     if let Err(error) = probe::io_uring() {
@@ -110,9 +117,10 @@ pub fn run(options: &Options) -> ExitCode {
     ) {
         tracing::warn!("open files: {text}");
     }
-    if let Err(error) = agree_with_cluster(&mut config) {
-        return failed(1, &error);
-    }
+    let first = match agree_with_cluster(&mut config) {
+        Ok(first) => first,
+        Err(error) => return failed(1, &error),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -121,52 +129,65 @@ pub fn run(options: &Options) -> ExitCode {
         .and_then(|runtime| {
             let again = options.clone();
             let read: Read = Arc::new(move || again.load());
-            runtime.block_on(serve(config, taken, certificates, read, started, &log))
+            runtime.block_on(serve(
+                config,
+                taken,
+                certificates,
+                read,
+                started,
+                &log,
+                first,
+            ))
         }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(1, &error),
     }
 }
 
+/// Whether librdkafka takes `[kafka.properties]` as a whole, before anything listens; its warnings.
+pub(super) fn check_properties(config: &Config) -> Result<Vec<String>, String> {
+    if config.kafka.brokers == Brokers::Discard {
+        return Ok(Vec::new());
+    }
+    properties::check(&config.kafka, config.limits.message_size)
+}
+
 /// Asks the cluster what it takes, before anything listens: a list of which no name resolves is a mistake, and SIZE is
-/// never advertised above the topic's `max.message.bytes`. A cluster that does not answer is no reason not to start: mail
-/// gets 451 until it does.
-fn agree_with_cluster(config: &mut Config) -> Result<(), String> {
+/// never advertised above the topic's `max.message.bytes`. A cluster that does not answer, or a topic that takes no mail, is
+/// no reason not to start: mail gets 451 until that is mended.
+fn agree_with_cluster(config: &mut Config) -> Result<First, String> {
     let Brokers::List(list) = &config.kafka.brokers else {
-        return Ok(());
+        return Ok(First::Trusted);
     };
-    let (unresolved, all) = topic::unresolved(list);
+    let (unresolved, all) = reach::unresolved(list);
     if unresolved.len() == all {
         return Err(format!(
             "kafka.brokers: {list}: no name in it resolves; correct the list, or the resolver of this machine"
         ));
     }
-    match topic::settings(&config.kafka, CLUSTER_WAIT) {
-        Ok(Some(TopicSettings {
-            max_message_bytes: Some(most),
-            ..
-        })) => lower_size(config, most),
-        Ok(_) => tracing::warn!(
-            "the cluster does not tell the topic's max.message.bytes; SIZE is not held against it"
-        ),
-        Err(error) => tracing::warn!("{error}; SIZE is not held against it"),
+    let subject = Subject::new(&config.kafka, config.limits.message_size);
+    let waiting = |what: &str| tracing::warn!("still waiting for kafka.brokers {what}");
+    let seen = topic::ask(&config.kafka, &subject, CLUSTER_WAIT, waiting);
+    if let Ok(seen) = &seen {
+        lower_size(config, seen, &subject);
     }
-    Ok(())
+    Ok(First::Asked(seen))
 }
 
 /// Longest wait for the cluster's answer at start.
 const CLUSTER_WAIT: Duration = Duration::from_secs(5);
 
-fn lower_size(config: &mut Config, topic_most: u64) {
-    let (topic, wanted) = (&config.kafka.topic, config.limits.message_size);
-    let takes = topic_most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64);
-    if takes < wanted {
-        let fix = topic::raise_command(&config.kafka, wanted);
-        tracing::warn!(
-            "topic {topic:?} takes records of {topic_most} octets, so SIZE is {takes} instead of {wanted}; raise it with: \
-             {fix}"
-        );
-        config.limits.message_size = takes;
+fn lower_size(config: &mut Config, seen: &Seen, subject: &Subject) {
+    match &seen.settings {
+        Err(why) => tracing::warn!("{why}; SIZE is not held against the topic's max.message.bytes"),
+        Ok(_) => {
+            for finding in seen.findings(subject) {
+                if let Finding::TooSmall(most) = finding {
+                    tracing::warn!("{}", finding.text(subject));
+                    config.limits.message_size = most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64);
+                }
+            }
+        }
     }
 }
 
@@ -232,6 +253,7 @@ async fn serve(
     read: Read,
     started: Config,
     log: &log::LogHandle,
+    first: First,
 ) -> Result<(), String> {
     let (topic, quick_start) = (
         config.kafka.topic.clone(),
@@ -249,7 +271,7 @@ async fn serve(
         signal(SignalKind::hangup())?,
     );
     let messages = config.log.messages.then(|| log.messages());
-    let server = Server::start(config, taken, certificates.clone(), messages)?;
+    let server = Server::start(config, taken, certificates.clone(), messages, first)?;
     say_ready(&server, quick_start, address, &topic);
     let counters = server.counters();
     let reload = Reload {

@@ -85,6 +85,7 @@ fn blank() -> Config {
             brokers: Brokers::Embedded,
             topic: String::new(),
             key: RecordKey::None,
+            allow_compacted: false,
             delivery_timeout: Duration::ZERO,
             properties: BTreeMap::new(),
         },

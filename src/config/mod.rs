@@ -9,8 +9,7 @@
 //! values, so that nobody after it has to check again. Reading the configuration file, and the machine's host name where
 //! none is set, is the only I/O of a load.
 //!
-//! BUGS: paths are taken as written, so relative ones start at the folder that ringpost was started in. Names of
-//! librdkafka properties are not checked here; librdkafka does so when the producer is made.
+//! BUGS: paths are taken as written, so relative ones start at the folder that ringpost was started in.
 
 pub mod certificate;
 mod defaults;
@@ -207,6 +206,8 @@ pub struct Kafka {
     pub topic: String,
     /// What a record's key is made of.
     pub key: RecordKey,
+    /// Whether mail is given to a topic that is compacted.
+    pub allow_compacted: bool,
     /// How long librdkafka tries to deliver a record; less than `server.drain_timeout`.
     pub delivery_timeout: Duration,
     /// librdkafka properties that are passed on, by name. None of them is one that ringpost sets itself.
@@ -283,6 +284,7 @@ impl fmt::Debug for Kafka {
             .field("brokers", &self.brokers)
             .field("topic", &self.topic)
             .field("key", &self.key)
+            .field("allow_compacted", &self.allow_compacted)
             .field("delivery_timeout", &self.delivery_timeout)
             .field("properties", &self.properties.keys())
             .finish()

@@ -58,7 +58,7 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
 /// The options, section by section.
-pub static SETTINGS: [Setting; 48] = [
+pub static SETTINGS: [Setting; 49] = [
     Setting {
         key: "server.hostname",
         kind: Kind::Text(
@@ -396,9 +396,12 @@ pub static SETTINGS: [Setting; 48] = [
     },
     Setting {
         key: "recipients.lists",
-        kind: Kind::Table("paths", value::domain_pattern, |config| {
-            &mut config.recipients.lists
-        }),
+        kind: Kind::Table(
+            "paths",
+            value::domain_pattern,
+            |_, _| Ok(()),
+            |config| &mut config.recipients.lists,
+        ),
         default: "",
         doc: "Files that list the recipients of a domain, such as `\"example.com\" = \"/etc/ringpost/example.com.txt\"`: one \
               local-part or address a line, `#` begins a comment; who is not listed is answered 550 5.1.1. Each name also \
@@ -553,6 +556,17 @@ pub static SETTINGS: [Setting; 48] = [
         reload: false,
     },
     Setting {
+        key: "kafka.allow_compacted",
+        kind: Kind::Switch(|config| &mut config.kafka.allow_compacted),
+        default: "false",
+        doc: "Whether mail is given to a topic whose `cleanup.policy` has `compact` in it, alone or with `delete`. Kafka \
+              deletes all but the newest record of each key there, so that mail is lost after its 250. With `false`, \
+              `ringpost check` fails, `/readyz` is 503, and mail gets 451 as long as the topic is compacted. Without a key \
+              such a topic refuses every record, so that `true` needs a `kafka.key`.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
         key: "kafka.delivery_timeout",
         // Nine minutes leave one for what comes before and after Kafka, of the ten that a sender waits for the reply to
         // its data (RFC 5321 4.5.3.2.6): a reply that comes later makes the sender send the message again.
@@ -566,13 +580,17 @@ pub static SETTINGS: [Setting; 48] = [
     },
     Setting {
         key: "kafka.properties",
-        kind: Kind::Table("properties", value::property_name, |config| {
-            &mut config.kafka.properties
-        }),
+        kind: Kind::Table(
+            "properties",
+            value::property_name,
+            value::property_value,
+            |config| &mut config.kafka.properties,
+        ),
         default: "",
         doc: "Any property of librdkafka's producer, such as `compression.type = \"zstd\"`, `security.protocol = \"ssl\"` or \
               `linger.ms = 5`; values are strings, numbers or booleans. Properties that ringpost sets itself are refused: \
-              `acks`, `message.max.bytes`, `delivery.timeout.ms`, `bootstrap.servers` and their like. In the environment: \
+              `acks`, `message.max.bytes`, `delivery.timeout.ms`, `bootstrap.servers` and their like. A name that librdkafka does \
+              not know, or a value that it does not take, ends the start with exit code 2. In the environment: \
               `name=value;name=value`, with `\\;` for a semicolon and `\\\\` for a backslash in a value; these are added to \
               those of the file and beat them.",
         flag: None,

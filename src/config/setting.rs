@@ -39,9 +39,10 @@ pub(super) type Word = (&'static str, fn(&mut Config));
 /// Gives the place in a configuration that a value goes to.
 type At<T> = fn(&mut Config) -> &mut T;
 
-/// What checks a name and gives it its one form, and where the table is.
+/// What checks a name and gives it its one form, what checks the value of a name, and where the table is.
 pub(super) type Table = (
     fn(&str) -> Result<String, String>,
+    fn(&str, &str) -> Result<(), String>,
     At<BTreeMap<String, String>>,
 );
 
@@ -66,10 +67,12 @@ pub(super) enum Kind {
         fn(&mut Config),
         fn(&mut Config, &str) -> Result<(), String>,
     ),
-    /// A table of texts of this description, what checks a name and gives it its one form, and where the texts go.
+    /// A table of texts of this description, what checks a name and gives it its one form, what checks the value of a name,
+    /// and where the texts go.
     Table(
         &'static str,
         fn(&str) -> Result<String, String>,
+        fn(&str, &str) -> Result<(), String>,
         At<BTreeMap<String, String>>,
     ),
 }
@@ -180,10 +183,10 @@ impl Setting {
         }
     }
 
-    /// What checks the names of its table and gives each its one form, and where the table is.
+    /// What checks the names and values of its table, and where the table is.
     pub(super) fn table(&self) -> Option<Table> {
         match self.kind {
-            Kind::Table(_, check, at) => Some((check, at)),
+            Kind::Table(_, check, check_value, at) => Some((check, check_value, at)),
             _ => None,
         }
     }
@@ -250,9 +253,11 @@ impl Setting {
                 choose(config);
             }
             Kind::Text(_, set) => set(config, text)?,
-            Kind::Table(_, check, at) => {
+            Kind::Table(_, check, check_value, at) => {
                 for (name, value) in value::pairs(text)? {
-                    let name = check(&name).map_err(|why| format!("its entry {name:?} {why}"))?;
+                    let entry = |why| format!("its entry {name:?} {why}");
+                    let name = check(&name).map_err(entry)?;
+                    check_value(&name, &value).map_err(entry)?;
                     at(config).insert(name, value);
                 }
             }

@@ -264,7 +264,7 @@ fn pairs<'a>(
     table: &DeTable<'a>,
     contents: &mut Contents<'a>,
 ) -> Vec<(String, String)> {
-    let (check, _) = setting.table().expect("the shape is that of a table");
+    let (check, check_value, _) = setting.table().expect("the shape is that of a table");
     let mut items = Vec::new();
     flatten(table, "", &mut items);
     let mut pairs: Vec<(String, String)> = Vec::new();
@@ -278,10 +278,13 @@ fn pairs<'a>(
             (Ok(checked), Some(_)) if pairs.iter().any(|(known, _)| *known == checked) => {
                 "is set twice, written in two ways: remove one".to_owned()
             }
-            (Ok(checked), Some(said)) => {
-                pairs.push((checked, said));
-                continue;
-            }
+            (Ok(checked), Some(said)) => match check_value(&checked, &said) {
+                Err(reason) => reason,
+                Ok(()) => {
+                    pairs.push((checked, said));
+                    continue;
+                }
+            },
         };
         let key = Some(format!("{}.{name}", setting.key));
         contents.mistakes.push(Mistake {

@@ -11,7 +11,7 @@ mod recipient;
 mod scalar;
 
 pub(super) use host::{address, host_name};
-pub(super) use kafka::{broker_list, property_name, topic};
+pub(super) use kafka::{broker_list, property_name, property_value, topic};
 pub(super) use pairs::pairs;
 pub(super) use recipient::{delimiters, domain_pattern};
 pub(super) use scalar::{count, size, size_text, switch, time, time_text};

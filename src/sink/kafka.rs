@@ -1,8 +1,8 @@
 //! The sink that stores: the producers for all workers and their poll threads.
 //!
-//! Owns: the threads that carry reports to their workers, the thread that watches the topic. Must not know: sessions, replies;
-//! which producer a record takes is `lanes`', when a batch is closed early is `closing`'s, what is asked of the topic is
-//! `topic`'s, what an error means for the sender is `verdict`'s, raw pointers are `librdkafka`'s.
+//! Owns: the threads that carry reports to their workers, and the start of the one that watches the topic. Must not know:
+//! sessions, replies; which producer a record takes is `lanes`', when a batch is closed early is `closing`'s, what the
+//! topic's state means is `watch`'s, what an error means for the sender is `verdict`'s, raw pointers are `librdkafka`'s.
 //!
 //! ```text
 //!   workers ── submit ──▶ a lane's Producer ──▶ brokers
@@ -29,11 +29,13 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::Notify;
 
 pub use super::librdkafka::{Events, Traced};
+pub use super::watch::First;
 
+use super::finding::Subject;
 use super::lanes::Lanes;
 use super::properties::{explain, producer_config};
-use super::topic::look;
 use super::verdict::refusal;
+use super::watch::{Noted, Watch, Watcher};
 use super::{Outcome, Report, Sink, Submission, Ticket, lock};
 use crate::config;
 use crate::limits::REPORT_BATCHES;
@@ -47,9 +49,6 @@ const REPORTS_A_ROUND: usize = 4096;
 /// How long the most records that were under way at once are remembered, at least (see `closing`): longer than any linger
 /// and round trip together, so that it covers what one batch takes.
 const WINDOW: Duration = Duration::from_millis(200);
-/// Pause between two looks at the topic, and the longest that one takes.
-const WATCH_PAUSE: Duration = Duration::from_secs(2);
-const WATCH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why the sink did not start: an operator's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,14 +68,14 @@ pub struct KafkaSink {
     workers: usize,
     /// The poll thread of each lane, and the thread that closes batches.
     carriers: Mutex<Vec<JoinHandle<()>>>,
-    /// The watching thread, and the channel whose end stops it.
-    watcher: Mutex<Option<(JoinHandle<()>, Sender<()>)>>,
+    /// The watching thread.
+    watcher: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Shared {
     lanes: Lanes,
     topic: String,
-    ready: AtomicBool,
+    watch: Arc<Watch>,
     closed: AtomicBool,
     stopping: AtomicBool,
 }
@@ -90,24 +89,37 @@ impl KafkaSink {
         message_size: u64,
         wakers: Vec<Arc<Notify>>,
     ) -> Result<(Arc<Self>, Vec<Receiver<Vec<Report>>>), StartError> {
-        Self::start_with(config, message_size, wakers, Box::new(Traced))
+        Self::start_with(
+            config,
+            message_size,
+            wakers,
+            Box::new(Traced),
+            First::Trusted,
+        )
     }
 
-    /// As [`Self::start`], with a taker of librdkafka's errors, log lines and statistics.
+    /// As [`Self::start`], with a taker of librdkafka's errors, log lines and statistics, and with what the cluster said at
+    /// first: what is wrong of it is in the log when this returns.
     #[allow(clippy::type_complexity)]
     pub fn start_with(
         config: &config::Kafka,
         message_size: u64,
         wakers: Vec<Arc<Notify>>,
         events: Box<dyn Events>,
+        first: First,
     ) -> Result<(Arc<Self>, Vec<Receiver<Vec<Report>>>), StartError> {
         let settings = producer_config(config, message_size).map_err(StartError)?;
-        let lanes = Lanes::start(&settings, &config.topic, message_size, events)
-            .map_err(|error| StartError(explain(&error)))?;
+        let watch = Arc::new(Watch::new());
+        let noted = Box::new(Noted {
+            watch: Arc::clone(&watch),
+            events,
+        });
+        let lanes = Lanes::start(&settings, &config.topic, message_size, noted)
+            .map_err(|error| StartError(explain(config, &error)))?;
         let shared = Arc::new(Shared {
             lanes,
             topic: config.topic.clone(),
-            ready: AtomicBool::new(false),
+            watch,
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
@@ -139,15 +151,22 @@ impl KafkaSink {
             move || shared.lanes.close_batches(&shared.stopping)
         })?;
         lock(&sink.carriers).push(closer);
-        let (alive, stop) = bounded(0);
-        let watcher = spawn("kafka-watch", move || watch(&shared, &stop))?;
-        *lock(&sink.watcher) = Some((watcher, alive));
+        let subject = Subject::new(config, message_size);
+        let mut watcher = Watcher::new(subject, &config.topic, &first);
+        watcher.begin(&shared.watch, first);
+        let watcher = spawn("kafka-watch", move || {
+            watcher.run(&shared.watch, &shared.lanes);
+        })?;
+        *lock(&sink.watcher) = Some(watcher);
         Ok((Arc::new(sink), receivers))
     }
 
-    /// Whether the topic and a leader of each partition were seen at the last look, some seconds ago at most.
-    pub fn ready(&self) -> bool {
-        self.shared.ready.load(Ordering::Relaxed)
+    /// Whether mail would be stored, as far as was seen some seconds ago at most.
+    ///
+    /// # Errors
+    /// Why not, for an operator.
+    pub fn ready(&self) -> Result<(), String> {
+        self.shared.watch.ready()
     }
 
     /// Records without a report, and events not yet served; after a shutdown, events that nobody will serve.
@@ -159,7 +178,7 @@ impl KafkaSink {
     /// report has been delivered. Blocks. Call it when the workers have stopped submitting.
     pub fn shutdown(&self, within: Duration) {
         self.shared.closed.store(true, Ordering::SeqCst);
-        self.shared.ready.store(false, Ordering::Relaxed);
+        self.shared.watch.end();
         let carriers = std::mem::take(&mut *lock(&self.carriers));
         if !carriers.is_empty() {
             self.shared.lanes.flush_or_purge(within);
@@ -171,12 +190,11 @@ impl KafkaSink {
             let _ = thread.join();
         }
         let watcher = lock(&self.watcher).take();
-        if let Some((thread, alive)) = watcher {
-            drop(alive);
+        if let Some(thread) = watcher {
             let _ = thread.join();
         }
         // It may have finished a look in between.
-        self.shared.ready.store(false, Ordering::Relaxed);
+        self.shared.watch.end();
     }
 }
 
@@ -187,9 +205,15 @@ impl Sink for KafkaSink {
             let refusal = Refusal::KafkaUnavailable;
             return Submission::Done(Outcome::Refused(refusal), record);
         }
+        if let Some(refusal) = self.shared.watch.closed() {
+            return Submission::Done(Outcome::Refused(refusal), record);
+        }
         match self.shared.lanes.produce(ticket, record) {
             Ok(()) => Submission::Pending,
-            Err((code, record)) => Submission::Done(Outcome::Refused(refusal(code)), record),
+            Err((code, record)) => {
+                self.shared.watch.failed(code, None);
+                Submission::Done(Outcome::Refused(refusal(code)), record)
+            }
         }
     }
 }
@@ -231,6 +255,10 @@ fn poll(shared: &Shared, lane: usize, routes: &[Route]) {
         }
         shared.lanes.reported(lane, reports.len(), window_over);
         if some {
+            let stored = |report: &Report| report.outcome == Outcome::Stored;
+            if reports.iter().any(stored) {
+                shared.watch.stored();
+            }
             deliver(&mut reports, routes);
         }
         if stopping {
@@ -255,18 +283,6 @@ fn deliver(reports: &mut Vec<Report>, routes: &[Route]) {
         // An error means that the worker is gone, and with it everyone who waits for these.
         if !batch.is_empty() && route.sender.send(batch).is_ok() {
             route.waker.notify_one();
-        }
-    }
-}
-
-fn watch(shared: &Shared, stop: &Receiver<()>) {
-    loop {
-        let seen = look(shared.lanes.producer(0), &shared.topic, WATCH_TIMEOUT);
-        let ready = matches!(seen, Ok(Some(_))) && !shared.closed.load(Ordering::SeqCst);
-        shared.ready.store(ready, Ordering::Relaxed);
-        // Nothing is ever sent: the channel's end is the sign.
-        if stop.recv_timeout(WATCH_PAUSE) != Err(crossbeam_channel::RecvTimeoutError::Timeout) {
-            return;
         }
     }
 }

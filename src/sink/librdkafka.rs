@@ -17,10 +17,14 @@
 //! Invariants: an accepted record comes out of `poll` once, or is freed in `drop`; `Stored` needs both no error and the
 //! status "persisted".
 //!
+//! What a cluster says of a topic is asked for in [`describe`], over the same client.
+//!
 //! BUGS: no refresh of OAUTHBEARER tokens; events other than reports, errors, logs and statistics are dropped, as are all
 //! that come after the last `poll`.
 
 #![allow(unsafe_code)]
+
+pub(super) mod describe;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
@@ -40,21 +44,22 @@ use crate::mail::record::Record;
 const REPORTS_A_CALL: usize = 256;
 
 /// Takes what librdkafka has to say beside delivery reports. Called on the thread that polls.
+///
+/// librdkafka's own lines are debug, whatever level it gives them: it says the same failure many times, and nothing of it
+/// says what a sender gets. That is said by `storage`, once.
 pub trait Events: Send + Sync {
     /// A global error: a broker that cannot be reached, a fatal state.
     fn error(&self, code: RDKafkaErrorCode, text: &str) {
-        tracing::warn!(target: "librdkafka", ?code, "{text}");
+        tracing::debug!(target: "librdkafka", ?code, "{text}");
     }
 
     /// A log line; `level` is syslog's (3 error, 4 warning, 5 notice, 6 info, 7 debug).
-    fn log(&self, level: i32, facility: &str, text: &str) {
-        match level {
-            ..=3 => tracing::error!(target: "librdkafka", facility, "{text}"),
-            4 => tracing::warn!(target: "librdkafka", facility, "{text}"),
-            5 | 6 => tracing::info!(target: "librdkafka", facility, "{text}"),
-            _ => tracing::debug!(target: "librdkafka", facility, "{text}"),
-        }
+    fn log(&self, _level: i32, facility: &str, text: &str) {
+        tracing::debug!(target: "librdkafka", facility, "{text}");
     }
+
+    /// A record that was not stored, and the broker's own words on it where it has some.
+    fn undelivered(&self, _code: RDKafkaErrorCode, _text: Option<&str>) {}
 
     /// The statistics, as the JSON text that librdkafka documents, each `statistics.interval.ms`.
     fn stats(&self, json: &str) {
@@ -267,7 +272,14 @@ impl Producer {
         let outcome = match (code, status) {
             (0, ffi::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_PERSISTED) => Outcome::Stored,
             (0, _) => (self.outcome)(RDKafkaErrorCode::Unknown),
-            (code, _) => (self.outcome)(error_code(code)),
+            (code, _) => {
+                let code = error_code(code);
+                // SAFETY: as above; the text is null or lives as long as the message.
+                let words = unsafe { text(ffi::rd_kafka_message_produce_errstr(message)) };
+                let words = Some(words.as_str()).filter(|words| !words.is_empty());
+                self.events.undelivered(code, words);
+                (self.outcome)(code)
+            }
         };
         let InFlight { ticket, record } = *in_flight;
         Report {
@@ -434,6 +446,15 @@ impl Drop for Event {
         // SAFETY: the event is ours and destroyed once.
         unsafe { ffi::rd_kafka_event_destroy(self.0.as_ptr()) };
     }
+}
+
+/// Kafka's own name of an error, such as `TOPIC_AUTHORIZATION_FAILED`; those of librdkafka itself begin with `_`.
+pub(super) fn error_name(code: RDKafkaErrorCode) -> String {
+    RDKafkaRespErr::try_from(code as i32).map_or_else(
+        |_| format!("{code:?}"),
+        // SAFETY: takes a number; the text is static.
+        |code| unsafe { text(ffi::rd_kafka_err2name(code)) },
+    )
 }
 
 /// The name of an error's number; `Unknown` for one that is newer than the bindings.

@@ -2,11 +2,17 @@
 //!
 //! Owns: every property that ringpost sets, and the text for one that librdkafka refuses. Must not know: records, threads.
 //!
-//! Invariant: values of properties get into no text, as they may be passwords.
+//! Invariants: values of properties get into no text, as they may be passwords; no client of ours has a topic created.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
+use super::librdkafka::{Events, Producer};
+use super::lock;
+use super::verdict::delivery_outcome;
 use crate::config;
 use crate::limits::{BATCH_OCTETS, RECORD_OVERHEAD_OCTETS};
 
@@ -39,6 +45,8 @@ pub(super) fn client_config(config: &config::Kafka) -> Result<ClientConfig, Stri
     for (name, value) in &config.properties {
         settings.set(name, value);
     }
+    // A producer's requests for metadata would create a topic that is misspelt, or that was deleted a moment ago.
+    settings.set("allow.auto.create.topics", "false");
     Ok(settings)
 }
 
@@ -52,26 +60,28 @@ pub(super) fn producer_config(
         .saturating_add(RECORD_OVERHEAD_OCTETS as u64)
         .min(MESSAGE_MAX_OCTETS);
     let mut settings = client_config(config)?;
+    // Under the second name, an operator may have set the same.
     let defaults = [
         // How long a steady trickle waits for company: at 2 ms the broker pays half as much again for a mail, below it
         // several times as much. Whoever waits for a report does not wait this long: see `closing`.
-        ("linger.ms", "5".to_owned()),
-        ("batch.size", BATCH_OCTETS.to_string()),
-        ("compression.type", "none".to_owned()),
-        ("retry.backoff.ms", "20".to_owned()),
-        ("retry.backoff.max.ms", "500".to_owned()),
+        ("linger.ms", "queue.buffering.max.ms", "5".to_owned()),
+        ("batch.size", "", BATCH_OCTETS.to_string()),
+        ("compression.type", "compression.codec", "none".to_owned()),
+        ("retry.backoff.ms", "", "20".to_owned()),
+        ("retry.backoff.max.ms", "", "500".to_owned()),
         // What is in flight is bounded by the budget; librdkafka's own bounds are not to be the first.
-        ("queue.buffering.max.messages", "1000000".to_owned()),
-        ("queue.buffering.max.kbytes", "2147483647".to_owned()),
-        ("statistics.interval.ms", "5000".to_owned()),
+        ("queue.buffering.max.messages", "", "1000000".to_owned()),
+        ("queue.buffering.max.kbytes", "", "2147483647".to_owned()),
+        ("statistics.interval.ms", "", "5000".to_owned()),
         // A broker's answer that is late leaves a third of the time for another try.
         (
             "request.timeout.ms",
+            "",
             (delivery * 2 / 3).clamp(1, 30_000).to_string(),
         ),
     ];
-    for (name, value) in defaults {
-        if settings.get(name).is_none() {
+    for (name, alias, value) in defaults {
+        if settings.get(name).is_none() && settings.get(alias).is_none() {
             settings.set(name, value);
         }
     }
@@ -82,15 +92,154 @@ pub(super) fn producer_config(
     Ok(settings)
 }
 
+/// Whether librdkafka makes a producer of the properties; one that knows no broker is made and thrown away. What it warns of
+/// comes back.
+///
+/// # Errors
+/// Which key is wrong, and why.
+pub fn check(config: &config::Kafka, message_size: u64) -> Result<Vec<String>, String> {
+    let mut nowhere = config.clone();
+    nowhere.brokers = config::Brokers::List(String::new());
+    let mut settings = producer_config(&nowhere, message_size)?;
+    settings.remove("bootstrap.servers");
+    let warned = Arc::new(Warned::default());
+    let producer = Producer::new(
+        &settings,
+        &config.topic,
+        Box::new(Arc::clone(&warned)),
+        delivery_outcome,
+    )
+    .map_err(|error| explain(config, &error))?;
+    while producer.poll(Duration::ZERO, &mut Vec::new()) {}
+    drop(producer);
+    let warnings = std::mem::take(&mut *lock(&warned.0));
+    Ok(warnings
+        .iter()
+        .map(|text| format!("{}: {}", place(config, text), masked(config, text)))
+        .collect())
+}
+
+/// What librdkafka warns of in its configuration.
+#[derive(Default)]
+struct Warned(Mutex<Vec<String>>);
+
+impl Events for Arc<Warned> {
+    fn log(&self, level: i32, facility: &str, text: &str) {
+        const WARNING: i32 = 4;
+        if facility == "CONFWARN" && level <= WARNING {
+            let text = text.rsplit("]: ").next().unwrap_or(text);
+            lock(&self.0).push(text.to_owned());
+        }
+    }
+}
+
 /// Says which key is wrong; values stay out, as they may be passwords.
-pub(super) fn explain(error: &KafkaError) -> String {
+pub(super) fn explain(config: &config::Kafka, error: &KafkaError) -> String {
     match error {
         KafkaError::ClientConfig(_, reason, key, _) => {
+            let reason = masked(config, reason);
             format!("kafka.properties, key {key:?}: librdkafka refuses it: {reason}")
         }
-        KafkaError::ClientCreation(reason) => {
-            format!("[kafka]: librdkafka refuses the settings: {reason}")
-        }
+        KafkaError::ClientCreation(reason) => format!(
+            "{}: librdkafka refuses the settings: {}",
+            place(config, reason),
+            masked(config, reason)
+        ),
         other => format!("[kafka]: librdkafka did not start: {other}"),
+    }
+}
+
+/// The properties that a text of librdkafka speaks of.
+fn place(config: &config::Kafka, text: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let words: Vec<&str> = text
+        .split(|c| !is_part(c))
+        .map(|word| word.trim_end_matches('.'))
+        .collect();
+    let named: Vec<String> = config
+        .properties
+        .keys()
+        .filter(|name| words.contains(&name.as_str()))
+        .map(|name| format!("key {name:?}"))
+        .collect();
+    match named.is_empty() {
+        true => "[kafka.properties]".to_owned(),
+        false => format!("kafka.properties, {}", named.join(" and ")),
+    }
+}
+
+/// A text of librdkafka without the values that the operator has set.
+fn masked(config: &config::Kafka, text: &str) -> String {
+    let mut values: Vec<&str> = config
+        .properties
+        .values()
+        .map(|value| value.trim())
+        .collect();
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    // A short number or word would be found inside of others; no password is as short.
+    values.retain(|value| value.len() > 3 && !matches!(*value, "true" | "false"));
+    values
+        .iter()
+        .fold(text.to_owned(), |text, value| text.replace(value, "…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(properties: &[(&str, &str)]) -> config::Kafka {
+        let mut config = config::Config::default().kafka;
+        config.brokers = config::Brokers::List("127.0.0.1:1".into());
+        config.properties = properties
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        config
+    }
+
+    #[test]
+    fn what_properties_mean_together_is_checked_without_a_broker() {
+        assert_eq!(check(&config(&[]), 1 << 20), Ok(Vec::new()));
+        for (properties, words) in [
+            (
+                &[
+                    ("security.protocol", "ssl"),
+                    ("ssl.ca.location", "/no/hunter2.pem"),
+                ][..],
+                "key \"ssl.ca.location\"",
+            ),
+            (
+                &[("enable.idempotence", "true"), ("max.in.flight", "100000")],
+                "key \"enable.idempotence\"",
+            ),
+            (
+                &[
+                    ("security.protocol", "sasl_ssl"),
+                    ("sasl.mechanism", "hunter2"),
+                ],
+                "kafka.properties",
+            ),
+        ] {
+            let error = check(&config(properties), 1 << 20).unwrap_err();
+            assert!(error.contains(words), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_property_without_effect_is_warned_of() {
+        let warnings = check(&config(&[("group.id", "hunter2")]), 1 << 20).unwrap();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("key \"group.id\""), "{warnings:?}");
+        assert!(!warnings[0].contains("hunter2"), "{warnings:?}");
+    }
+
+    #[test]
+    fn an_operators_other_name_of_a_default_is_not_set_twice() {
+        let settings = producer_config(&config(&[("queue.buffering.max.ms", "0")]), 1000).unwrap();
+        assert_eq!(settings.get("linger.ms"), None);
+        let settings = producer_config(&config(&[]), 1000).unwrap();
+        assert_eq!(settings.get("linger.ms"), Some("5"));
+        assert_eq!(settings.get("allow.auto.create.topics"), Some("false"));
     }
 }

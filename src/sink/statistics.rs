@@ -77,6 +77,10 @@ impl Events for OfLane {
         self.joined.events.log(level, facility, text);
     }
 
+    fn undelivered(&self, code: RDKafkaErrorCode, text: Option<&str>) {
+        self.joined.events.undelivered(code, text);
+    }
+
     fn stats(&self, json: &str) {
         let sum = self.joined.take(self.lane, json);
         self.joined.events.stats(&sum);

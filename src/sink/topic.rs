@@ -1,37 +1,43 @@
-//! What is asked of a cluster about the topic: at start, by the sink while it runs, and by `ringpost check`.
+//! What is asked of a cluster about the topic: at the start, by the sink while it runs, and by `ringpost check`.
 //!
-//! Owns: the questions, and an operator's text for every answer that keeps mail from being stored. Must not know: records
-//! under way.
+//! Owns: the questions, and which answer is a [`Finding`]. Must not know: records under way; why no broker answers is
+//! `reach`'s, the texts are `finding`'s.
 //!
-//! Invariant: a question ends within the time that it is given.
+//! Invariants: a question ends within the time that it is given; none creates a topic, whatever the brokers'
+//! `auto.create.topics.enable` says.
 //!
-//! BUGS: asking for a topic may create it where the brokers do that (`auto.create.topics.enable`). The properties are the
-//! same as for producing.
+//! BUGS: brokers older than Kafka 0.11 may create a topic that is asked for. The properties are the same as for producing.
 
-use std::net::ToSocketAddrs;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::librdkafka::{Events, Producer};
-use super::lock;
+use super::finding::{Finding, Question, Subject};
+use super::librdkafka::describe::{Description, Unanswered};
+use super::librdkafka::{Producer, error_name};
 use super::properties::{broker_list, client_config, explain};
+use super::reach::Said;
 use super::verdict::delivery_outcome;
 use crate::config;
-use crate::limits::RECORD_OVERHEAD_OCTETS;
 
+/// The first try for an answer; later ones take longer. Between two, it shows whether all brokers are out of reach.
+const FIRST_TRY: Duration = Duration::from_millis(250);
+const LONGEST_TRY: Duration = Duration::from_secs(2);
+/// An answer that takes longer is worth a word to the operator who waits.
+const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Longest wait for an event before the topic is looked at again.
 const POLL: Duration = Duration::from_millis(100);
+/// Longest wait for the topic's configuration and for what may be done with it.
+const DESCRIBE_WAIT: Duration = Duration::from_secs(3);
 
 /// What the cluster says of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopicInfo {
     /// Its partitions.
     pub partitions: usize,
+    /// Those of them that have no leader.
+    pub leaderless: usize,
     /// The smallest number of replicas that a partition has.
     pub replicas: usize,
     /// The smallest number of replicas in sync that a partition has.
@@ -40,230 +46,252 @@ pub struct TopicInfo {
     pub brokers: usize,
 }
 
-/// Asks once; `None` while a leader is being chosen.
-pub(super) fn look(
-    producer: &Producer,
-    topic: &str,
-    timeout: Duration,
-) -> Result<Option<TopicInfo>, Code> {
-    let metadata = producer
-        .metadata(topic, timeout)
-        .map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Fail))?;
-    let found = metadata.topics().iter().find(|found| found.name() == topic);
-    let found = found.ok_or(Code::UnknownTopicOrPartition)?;
-    match found.error().map(Code::from) {
-        None => {}
-        Some(Code::LeaderNotAvailable) => return Ok(None),
-        Some(code) => return Err(code),
-    }
-    let partitions = found.partitions();
-    if partitions.iter().any(|partition| partition.leader() < 0) {
-        return Ok(None);
-    }
-    let least = |count: fn(&rdkafka::metadata::MetadataPartition) -> usize| {
-        partitions.iter().map(count).min().unwrap_or(0)
-    };
-    Ok(Some(TopicInfo {
-        partitions: partitions.len(),
-        replicas: least(|partition| partition.replicas().len()),
-        in_sync: least(|partition| partition.isr().len()),
-        brokers: metadata.brokers().len(),
-    }))
-}
-
-/// Why a topic takes no records: an operator's text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
-    /// No broker answers, or none can be asked with these settings.
-    Cluster(String),
-    /// The cluster answers, and what it says of the topic is the trouble.
-    Topic(String),
-}
-
-/// Asks the cluster for the topic. Blocks up to `timeout`, and uses it up where no broker answers.
-///
-/// # Errors
-/// What is wrong and what helps.
-pub fn check(config: &config::Kafka, timeout: Duration) -> Result<TopicInfo, Trouble> {
-    let brokers = broker_list(config).map_err(Trouble::Cluster)?;
-    let settings = client_config(config).map_err(Trouble::Cluster)?;
-    let said = Arc::new(Said::default());
-    let events = Box::new(said.clone());
-    let producer = Producer::new(&settings, &config.topic, events, delivery_outcome)
-        .map_err(|error| Trouble::Cluster(explain(&error)))?;
-    let deadline = Instant::now() + timeout;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let seen = look(&producer, &config.topic, left);
-        while producer.poll(Duration::ZERO, &mut Vec::new()) {}
-        match seen {
-            Ok(Some(info)) => return Ok(info),
-            Ok(None) if left.is_zero() => {
-                return Err(Trouble::Topic(format!(
-                    "kafka.topic {:?} at {brokers}: a partition has no leader; see `kafka-topics.sh --describe \
-                     --bootstrap-server {brokers} --topic {}`",
-                    config.topic, config.topic
-                )));
-            }
-            Ok(None) => {
-                // A leader is being chosen; events are all there is to wait for.
-                producer.poll(left.min(POLL), &mut Vec::new());
-            }
-            Err(code) => return Err(trouble(config, brokers, code, &said.text())),
-        }
-    }
-}
-
-fn trouble(config: &config::Kafka, brokers: &str, code: Code, said: &str) -> Trouble {
-    let topic = &config.topic;
-    match code {
-        Code::UnknownTopicOrPartition | Code::UnknownTopic => Trouble::Topic(format!(
-            "kafka.topic {topic:?} does not exist at {brokers}; create it with `kafka-topics.sh --create \
-             --bootstrap-server {brokers} --topic {topic} --partitions 12 --replication-factor 3 --config \
-             min.insync.replicas=2`"
-        )),
-        Code::TopicAuthorizationFailed => Trouble::Topic(format!(
-            "kafka.topic {topic:?} at {brokers}: not authorized; the principal needs Describe and Write on it"
-        )),
-        Code::InvalidTopic => Trouble::Topic(format!(
-            "kafka.topic {topic:?} is not a name that {brokers} accepts"
-        )),
-        code => Trouble::Cluster(unreachable_cluster(config, brokers, code, said)),
-    }
-}
-
-fn unreachable_cluster(config: &config::Kafka, brokers: &str, code: Code, said: &str) -> String {
-    let reason = if said.is_empty() {
-        "no broker answered in time"
-    } else {
-        said
-    };
-    let what = if said.contains("Failed to resolve") {
-        "a name does not resolve"
-    } else {
-        "no broker can be reached"
-    };
-    format!(
-        "kafka.brokers {brokers}, topic {:?}: {what} ({code:?}): {reason}; check the list, and security.protocol in \
-         [kafka.properties]",
-        config.topic
-    )
-}
-
-/// The entries of a list of brokers whose name does not resolve, and how many there are in all.
-pub fn unresolved(list: &str) -> (Vec<&str>, usize) {
-    // As librdkafka reads it: a protocol in front is passed over, and 9092 is the port where none is given.
-    let resolves = |broker: &str| {
-        let address = broker.rsplit_once("://").map_or(broker, |(_, rest)| rest);
-        let found = if address.rsplit_once(':').is_some() {
-            address.to_socket_addrs()
-        } else {
-            (address, 9092).to_socket_addrs()
-        };
-        found.is_ok_and(|mut found| found.next().is_some())
-    };
-    let brokers: Vec<&str> = list.split(',').map(str::trim).collect();
-    let unresolved = brokers.iter().copied().filter(|broker| !resolves(broker));
-    (unresolved.collect(), brokers.len())
-}
-
-/// Remembers what librdkafka said of errors while a check ran.
-#[derive(Default)]
-struct Said(Mutex<Vec<String>>);
-
-impl Said {
-    fn text(&self) -> String {
-        lock(&self.0).join("; ")
-    }
-}
-
-impl Events for Arc<Said> {
-    fn error(&self, code: Code, text: &str) {
-        let mut said = lock(&self.0);
-        // "All brokers are down" adds nothing to the reason of each.
-        // A second failure differs by its count alone, which stands in parentheses at the end.
-        let cause = |text: &str| text.split(" (after ").next().map(str::to_owned);
-        let repeated = said.iter().any(|known| cause(known) == cause(text));
-        let new = code != Code::AllBrokersDown && !repeated;
-        if new && said.len() < 4 {
-            said.push(text.to_owned());
-        }
-    }
-
-    fn log(&self, _level: i32, _facility: &str, text: &str) {
-        tracing::debug!(target: "librdkafka", "{text}");
-    }
-}
-
 /// What of a topic's configuration decides over mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TopicSettings {
     /// `max.message.bytes`: the largest record.
     pub max_message_bytes: Option<u64>,
     /// `min.insync.replicas`: with fewer in sync, nothing is stored.
     pub min_insync_replicas: Option<usize>,
+    /// `cleanup.policy`: what becomes of old records.
+    pub cleanup_policy: Option<String>,
 }
 
-/// Reads the topic's configuration; `None` where the cluster refuses to tell (not authorized). Blocks up to `timeout`,
-/// and uses it up where the request is not answered, as the embedded broker never does.
-pub fn settings(
-    config: &config::Kafka,
+/// An answer, or why there is none.
+pub type Told<T> = Result<T, String>;
+
+/// What was seen of a topic that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its partitions.
+    pub info: TopicInfo,
+    /// Its configuration.
+    pub settings: Told<TopicSettings>,
+    /// Whether records may be written to it.
+    pub writable: Told<bool>,
+}
+
+impl Seen {
+    /// All that is wrong, the worst first.
+    pub fn findings(&self, subject: &Subject) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let settings = self.settings.as_ref().ok();
+        let policy = settings.and_then(|settings| settings.cleanup_policy.as_deref());
+        if let Some(policy) = policy.filter(|policy| compacts(policy)) {
+            findings.push(Finding::Compacted(policy.to_owned()));
+        }
+        if self.writable == Ok(false) {
+            findings.push(Finding::Unwritable);
+        }
+        let info = self.info;
+        if info.leaderless > 0 || info.partitions == 0 {
+            findings.push(Finding::Leaderless(info.leaderless, info.partitions));
+        }
+        if let Some(least) = settings.and_then(|settings| settings.min_insync_replicas)
+            && info.in_sync < least
+        {
+            findings.push(Finding::FewInSync(info.in_sync, least));
+        }
+        if let Some(most) = settings.and_then(|settings| settings.max_message_bytes)
+            && subject.exceeds(most)
+        {
+            findings.push(Finding::TooSmall(most));
+        }
+        findings
+    }
+}
+
+fn compacts(policy: &str) -> bool {
+    policy.split(',').any(|part| part.trim() == "compact")
+}
+
+/// What one question for the topic brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It is there.
+    Found(TopicInfo),
+    /// The cluster answers, and this is the trouble.
+    Bad(Finding),
+    /// No answer.
+    Silent(Code),
+}
+
+/// Asks once.
+pub(super) fn look(producer: &Producer, topic: &str, timeout: Duration) -> Look {
+    let metadata = match producer.metadata(topic, timeout) {
+        Ok(metadata) => metadata,
+        Err(error) => return Look::Silent(error.rdkafka_error_code().unwrap_or(Code::Fail)),
+    };
+    let brokers = metadata.brokers().len();
+    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+        return Look::Bad(Finding::Missing(brokers));
+    };
+    let partitions = found.partitions();
+    match found.error().map(Code::from) {
+        None | Some(Code::LeaderNotAvailable) => {}
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
+            return Look::Bad(Finding::Missing(brokers));
+        }
+        Some(Code::TopicAuthorizationFailed) => return Look::Bad(Finding::Hidden),
+        Some(Code::InvalidTopic) => return Look::Bad(Finding::Unnameable),
+        Some(code) => return Look::Bad(Finding::Odd(named(code))),
+    }
+    let least = |count: fn(&rdkafka::metadata::MetadataPartition) -> usize| {
+        partitions.iter().map(count).min().unwrap_or(0)
+    };
+    let headless = |partition: &&rdkafka::metadata::MetadataPartition| partition.leader() < 0;
+    Look::Found(TopicInfo {
+        partitions: partitions.len(),
+        leaderless: partitions.iter().filter(headless).count(),
+        replicas: least(|partition| partition.replicas().len()),
+        in_sync: least(|partition| partition.isr().len()),
+        brokers,
+    })
+}
+
+/// Kafka's name of an error, and what it says of it.
+pub(super) fn named(code: Code) -> String {
+    let words = code.to_string();
+    // The crate's own name in front of the words in parentheses adds nothing to Kafka's.
+    let words = words.split_once('(').map_or("", |(_, words)| words);
+    format!("{} ({}", error_name(code), words)
+}
+
+/// Asks for the configuration and for what may be done with the topic; `stop` ends it early.
+pub(super) fn describe(
+    producer: &Producer,
+    subject: &Subject,
+    topic: &str,
     timeout: Duration,
-) -> Result<Option<TopicSettings>, String> {
-    let brokers = broker_list(config)?;
-    let failed = |reason: String| {
-        format!(
-            "kafka.brokers {brokers}: the configuration of topic {:?} cannot be read: {reason}",
-            config.topic
-        )
+    stop: impl Fn() -> bool,
+) -> (Told<TopicSettings>, Told<bool>) {
+    let Description { settings, rights } = producer.describe(topic, timeout, stop);
+    let settings = match settings {
+        Ok(entries) => Ok(TopicSettings {
+            max_message_bytes: entries
+                .get("max.message.bytes")
+                .and_then(|text| text.parse().ok()),
+            min_insync_replicas: entries
+                .get("min.insync.replicas")
+                .and_then(|text| text.parse().ok()),
+            cleanup_policy: entries.get("cleanup.policy").cloned(),
+        }),
+        Err(why) => Err(untold(
+            "the topic's configuration",
+            &why,
+            subject,
+            "DescribeConfigs",
+        )),
     };
-    let client: AdminClient<DefaultClientContext> = client_config(config)?
-        .create()
-        .map_err(|error| explain(&error))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .map_err(|error| failed(error.to_string()))?;
-    let options = AdminOptions::new()
-        .request_timeout(Some(timeout))
-        .operation_timeout(Some(timeout));
-    let topic = [ResourceSpecifier::Topic(&config.topic)];
-    let answer = match runtime.block_on(client.describe_configs(&topic, &options)) {
-        Ok(answers) => answers.into_iter().next(),
-        Err(KafkaError::AdminOp(code)) => Some(Err(code)),
-        Err(error) => return Err(failed(error.to_string())),
+    let writable = match rights {
+        Ok(Some(rights)) => Ok(rights.write()),
+        Ok(None) => Err("the cluster does not say what ringpost may do with the topic".to_owned()),
+        Err(why) => Err(untold(
+            "what ringpost may do with the topic",
+            &why,
+            subject,
+            "Describe",
+        )),
     };
-    match answer {
-        None
-        | Some(Err(
-            Code::UnsupportedFeature
-            | Code::UnsupportedVersion
-            | Code::TopicAuthorizationFailed
-            | Code::ClusterAuthorizationFailed,
-        )) => Ok(None),
-        Some(Err(code)) => Err(failed(format!("{code:?}"))),
-        Some(Ok(resource)) => {
-            let value = |name: &str| resource.get(name)?.value.as_deref()?.parse::<u64>().ok();
-            Ok(Some(TopicSettings {
-                max_message_bytes: value("max.message.bytes"),
-                min_insync_replicas: value("min.insync.replicas")
-                    .and_then(|count| count.try_into().ok()),
-            }))
+    (settings, writable)
+}
+
+fn untold(what: &str, why: &Unanswered, subject: &Subject, operation: &str) -> String {
+    match why.code {
+        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => format!(
+            "the cluster may not tell {what}: the operation {operation} is missing; grant it with {}",
+            subject.grant(&[operation])
+        ),
+        Code::UnsupportedFeature | Code::UnsupportedVersion => {
+            format!("the cluster cannot tell {what}: {}", why.text)
+        }
+        _ => format!("the cluster does not tell {what}: {}", why.text),
+    }
+}
+
+/// Asks the cluster for all that decides over mail. Blocks up to `timeout` and the time for a description; less where every
+/// broker is known to be out of reach. `waiting` is called once if it takes longer than an operator expects.
+///
+/// # Errors
+/// What keeps the cluster or the topic from being asked.
+pub fn ask(
+    config: &config::Kafka,
+    subject: &Subject,
+    timeout: Duration,
+    waiting: impl FnOnce(&str),
+) -> Result<Seen, Finding> {
+    let unreachable = |text| Finding::Unreachable(text);
+    let brokers = broker_list(config).map_err(unreachable)?;
+    let mut settings = client_config(config).map_err(unreachable)?;
+    // What a broker that is silent is found out by; librdkafka's own are 30 s and 10 s.
+    let most = timeout.as_millis().max(1_000).to_string();
+    for name in [
+        "socket.connection.setup.timeout.ms",
+        "api.version.request.timeout.ms",
+    ] {
+        if settings.get(name).is_none() {
+            settings.set(name, &most);
+        }
+    }
+    let said = Arc::new(Said::default());
+    let events = Box::new(Arc::clone(&said));
+    let producer = Producer::new(&settings, &config.topic, events, delivery_outcome)
+        .map_err(|error| Finding::Unreachable(explain(config, &error)))?;
+    let info = find(&producer, config, brokers, &said, timeout, waiting)?;
+    let (settings, writable) = describe(&producer, subject, &config.topic, DESCRIBE_WAIT, || false);
+    Ok(Seen {
+        info,
+        settings,
+        writable,
+    })
+}
+
+fn find(
+    producer: &Producer,
+    config: &config::Kafka,
+    brokers: &str,
+    said: &Said,
+    timeout: Duration,
+    waiting: impl FnOnce(&str),
+) -> Result<TopicInfo, Finding> {
+    let started = Instant::now();
+    let (mut waiting, mut tried) = (Some(waiting), FIRST_TRY);
+    loop {
+        let left = timeout.saturating_sub(started.elapsed());
+        let seen = look(producer, &config.topic, left.min(tried));
+        while producer.poll(Duration::ZERO, &mut Vec::new()) {}
+        let over = timeout <= started.elapsed();
+        match seen {
+            Look::Found(info) if info.leaderless == 0 || over => return Ok(info),
+            // A leader is being chosen; events are all there is to wait for.
+            Look::Found(_) => {
+                producer.poll(left.min(POLL), &mut Vec::new());
+            }
+            Look::Bad(finding) => return Err(finding),
+            Look::Silent(code) if over || said.hopeless(brokers) => {
+                return Err(Finding::Unreachable(said.reason(code)));
+            }
+            Look::Silent(_) => tried = (tried * 2).min(LONGEST_TRY),
+        }
+        if started.elapsed() > PATIENCE
+            && let Some(waiting) = waiting.take()
+        {
+            waiting(&said.so_far(brokers));
         }
     }
 }
 
-/// What lets the topic take messages of this size.
-pub fn raise_command(config: &config::Kafka, message_size: u64) -> String {
-    let (brokers, topic) = (&config.brokers, &config.topic);
-    let needed = message_size + RECORD_OVERHEAD_OCTETS as u64;
-    format!(
-        "kafka-configs.sh --bootstrap-server {brokers} --alter --topic {topic} --add-config max.message.bytes={needed}"
-    )
+/// The verdicts of a list of findings on one question.
+pub fn of(question: Question, findings: &[Finding]) -> Option<&Finding> {
+    findings
+        .iter()
+        .find(|finding| finding.question() == question)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::cell::Cell;
+    use std::net::TcpListener;
 
     use rdkafka::types::RDKafkaRespErr;
 
@@ -275,72 +303,90 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(60);
 
     fn config(brokers: String) -> config::Kafka {
-        config::Kafka {
-            brokers: config::Brokers::List(brokers),
-            topic: TOPIC.into(),
-            key: config::RecordKey::None,
-            delivery_timeout: PATIENCE,
-            properties: BTreeMap::new(),
-        }
+        let mut config = config::Config::default().kafka;
+        config.brokers = config::Brokers::List(brokers);
+        config
+    }
+
+    fn asked(config: &config::Kafka) -> Result<Seen, Finding> {
+        ask(config, &Subject::new(config, 1 << 20), PATIENCE, |_| {})
     }
 
     #[test]
-    fn the_check_tells_a_missing_topic_from_a_missing_broker() {
+    fn a_missing_topic_is_told_from_a_missing_broker() {
         let broker = EmbeddedBroker::start(TOPIC, 5).unwrap();
         let mut config = config(broker.bootstrap());
-        let info = check(&config, PATIENCE).unwrap();
-        assert_eq!((info.partitions, info.brokers), (5, 1));
+        let seen = asked(&config).unwrap();
+        assert_eq!((seen.info.partitions, seen.info.brokers), (5, 1));
         broker.run(|cluster| {
             let missing = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
             cluster.topic_error("absent", missing).unwrap();
         });
-        let topic = |checked| match checked {
-            Err(Trouble::Topic(text)) => text,
-            other => panic!("{other:?}"),
-        };
-        let cluster = |checked| match checked {
-            Err(Trouble::Cluster(text)) => text,
-            other => panic!("{other:?}"),
-        };
         config.topic = "absent".into();
-        let error = topic(check(&config, PATIENCE));
-        assert!(error.contains("\"absent\" does not exist"), "{error}");
-        assert!(error.contains("--create"), "{error}");
-        config.brokers = config::Brokers::List("no-such-host.invalid:9092".into());
-        let error = cluster(check(&config, Duration::from_secs(2)));
-        assert!(error.contains("does not resolve"), "{error}");
-        assert!(error.contains("no-such-host.invalid:9092"), "{error}");
+        assert_eq!(asked(&config), Err(Finding::Missing(1)));
+    }
+
+    fn reason(brokers: String) -> String {
+        match asked(&config(brokers)) {
+            Err(Finding::Unreachable(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_broker_that_cannot_be_reached_is_known_before_the_time_is_over() {
         // A port that was free a moment ago, and that nobody listens on.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        drop(listener);
-        config.brokers = config::Brokers::List(address.clone());
-        let error = cluster(check(&config, Duration::from_secs(2)));
-        assert!(error.contains("no broker can be reached"), "{error}");
+        let address = {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().to_string()
+        };
+        let error = reason(address.clone());
         assert!(
             error.contains(&address) && error.contains("refused"),
             "{error}"
         );
+        let error = reason("no-such-host.invalid:9092".into());
+        assert!(error.contains("no-such-host.invalid:9092"), "{error}");
+        assert!(error.contains("does not resolve"), "{error}");
     }
 
     #[test]
-    fn a_limit_that_nobody_tells_is_an_error_that_says_where() {
-        // The embedded broker does not know this request.
+    fn a_wait_is_told_of_and_ends() {
+        // The kernel takes the connections, and nobody answers.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap().to_string();
+        let config = config(address.clone());
+        let told = Cell::new(String::new());
+        let subject = Subject::new(&config, 1 << 20);
+        let limit = Duration::from_secs(3);
+        let answer = ask(&config, &subject, limit, |what| told.set(what.to_owned()));
+        let Err(Finding::Unreachable(error)) = answer else {
+            panic!("{answer:?}");
+        };
+        assert!(error.contains("timed out"), "{error}");
+        assert!(told.take().contains(&address));
+    }
+
+    #[test]
+    fn what_the_cluster_cannot_tell_is_no_finding() {
+        // The embedded broker does not know the request for the configuration.
         let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
         let config = config(broker.bootstrap());
-        let error = settings(&config, Duration::from_secs(1)).unwrap_err();
-        assert!(error.contains(&broker.bootstrap()), "{error}");
-        assert!(error.contains("\"mail\""), "{error}");
+        let seen = asked(&config).unwrap();
+        assert!(seen.settings.is_err(), "{seen:?}");
+        assert_eq!(seen.findings(&Subject::new(&config, 1 << 20)), []);
     }
 
     #[test]
-    fn names_that_do_not_resolve_are_told_apart() {
-        let list =
-            "127.0.0.1:9092, no-such-host.invalid:9092,PLAINTEXT://localhost,[::1]:1,x.invalid";
-        let (bad, all) = unresolved(list);
-        assert_eq!(
-            (bad, all),
-            (vec!["no-such-host.invalid:9092", "x.invalid"], 5)
-        );
+    fn any_policy_that_compacts_is_found() {
+        for (policy, found) in [
+            ("delete", false),
+            ("", false),
+            ("compact", true),
+            ("compact,delete", true),
+            ("delete, compact", true),
+        ] {
+            assert_eq!(compacts(policy), found, "{policy}");
+        }
     }
 }

@@ -119,8 +119,18 @@ fn known(level: &str) -> Result<Level, String> {
 /// A filter for a level, not parsed from its name: [`EnvFilter`] would take a misspelt one for the name of a module, and log
 /// nothing.
 fn filter(level: Level) -> EnvFilter {
-    EnvFilter::default().add_directive(LevelFilter::from_level(level).into())
+    let quiet = QUIET
+        .iter()
+        .map(|target| format!("{target}=off").parse().expect("a directive"));
+    quiet.fold(
+        EnvFilter::default().add_directive(LevelFilter::from_level(level).into()),
+        EnvFilter::add_directive,
+    )
 }
+
+/// Crates that log each of their own pointers and steps. What librdkafka itself says comes from `sink::librdkafka`, with the
+/// target `librdkafka`.
+const QUIET: [&str; 1] = ["rdkafka"];
 
 #[cfg(test)]
 mod tests {
@@ -223,6 +233,20 @@ mod tests {
         assert_eq!(lines, ["second", "third"]);
         let wrong = config("loud", LogFormat::Text);
         assert!(build(&wrong, Paper::default(), false).is_err());
+    }
+
+    #[test]
+    fn the_kafka_client_is_heard_and_the_crate_around_it_is_not() {
+        let text = logged(LogFormat::Text, |handle| {
+            handle.set_level("trace").unwrap();
+            tracing::trace!(target: "rdkafka::util", "first");
+            tracing::error!(target: "rdkafka::client", "second");
+            tracing::debug!(target: "librdkafka", "third");
+        });
+        assert!(
+            text.contains("third") && text.lines().count() == 1,
+            "{text}"
+        );
     }
 
     /// What both ways of logging make of the same message, without their times.

@@ -63,7 +63,7 @@ impl Draft {
             Content::One(written) => (Vec::new(), written),
             Content::List(items, whole) => (items, whole),
             Content::Table(pairs, start) => {
-                let (_, at) = entry.setting.table().expect("a table has been read");
+                let (_, _, at) = entry.setting.table().expect("a table has been read");
                 at(&mut self.config).extend(pairs);
                 self.places.insert(key, place(start));
                 return;

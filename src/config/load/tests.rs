@@ -139,7 +139,7 @@ fn properties_are_texts_whatever_they_were() {
         [kafka.properties]
         linger.ms = 5
         "compression.type" = "zstd"
-        queue.buffering.backpressure.threshold = 0.5
+        queue.buffering.max.ms = 0.5
         enable.idempotence = true
         reconnect.backoff.ms = 0x10
         reconnect.backoff.max.ms = 500
@@ -158,7 +158,7 @@ fn properties_are_texts_whatever_they_were() {
         ("compression.type", "zstd"),
         ("enable.idempotence", "true"),
         ("linger.ms", "7"),
-        ("queue.buffering.backpressure.threshold", "0.5"),
+        ("queue.buffering.max.ms", "0.5"),
         ("reconnect.backoff.max.ms", "500"),
         ("reconnect.backoff.ms", "16"),
         ("sasl.password", "a;b"),

@@ -1,9 +1,20 @@
 //! What names a cluster and a topic, and which properties may be passed on to librdkafka.
 //!
-//! Owns the list of properties that are ringpost's own to set. Whether a property exists and what it takes is checked by
-//! librdkafka when the producer is made.
+//! Owns the list of properties that are ringpost's own to set, and the text for one that librdkafka does not take. Which
+//! properties exist and what each takes is asked of librdkafka itself, on a configuration that is thrown away.
+//!
+//! Invariant: no text shows a property's value, which may be a password.
+//!
+//! BUGS: what properties mean together (a password without its mechanism, a file that is missing) shows only when a
+//! producer is made of them.
 
 use std::net::Ipv6Addr;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
+
+use crate::config::suggest;
 
 /// The list of a cluster's brokers in the form that librdkafka takes, `host:port,host:port`.
 pub(in crate::config) fn broker_list(text: &str) -> Result<String, String> {
@@ -80,8 +91,132 @@ pub(in crate::config) fn property_name(name: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// Whether librdkafka takes this value of a property.
+pub(in crate::config) fn property_value(name: &str, value: &str) -> Result<(), String> {
+    let set = ClientConfig::new().set(name, value).create_native_config();
+    match set {
+        Ok(native) => {
+            let read = native.get(name).unwrap_or_default();
+            the_number_that_is_written(value, &read)
+        }
+        Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
+            Err(match suggest::nearest(name, KNOWN_PROPERTIES) {
+                Some(near) => format!("is not a property of librdkafka: did you mean {near}?"),
+                None => {
+                    "is not a property of librdkafka: its CONFIGURATION.md lists them".to_owned()
+                }
+            })
+        }
+        Err(KafkaError::ClientConfig(_, reason, ..)) => Err(refused(name, &reason)),
+        Err(_) => Err("has a NUL in its value".to_owned()),
+    }
+}
+
+/// librdkafka reads a number as far as it goes, and cuts one that is too large for it: `5s` is 5, and 4294967301 as well.
+fn the_number_that_is_written(written: &str, read: &str) -> Result<(), String> {
+    let written = written.trim();
+    let begins_as_one = written.starts_with(|first: char| first.is_ascii_digit() || first == '-');
+    let Ok(number) = read.parse::<f64>() else {
+        return Ok(());
+    };
+    let same = match written.strip_prefix("0x") {
+        Some(digits) => i64::from_str_radix(digits, 16).is_ok_and(|all| all as f64 == number),
+        None => written.parse::<f64>().is_ok_and(|all| all == number),
+    };
+    if same || read == written || !begins_as_one {
+        return Ok(());
+    }
+    Err("takes a number without a unit, within the range of librdkafka".to_owned())
+}
+
+/// What librdkafka's reason says, without the value that it may show.
+fn refused(name: &str, reason: &str) -> String {
+    if let Some((_, range)) = reason.split_once("outside allowed range ") {
+        let range = range.trim().replace("..", " to ");
+        return format!("has a value that is out of range: {range} is allowed");
+    }
+    if reason.starts_with("Expected bool") {
+        return "takes true or false".to_owned();
+    }
+    if reason.starts_with("Property ") || reason.starts_with("Internal ") {
+        return "can be set by a program alone".to_owned();
+    }
+    match PROPERTY_WORDS.iter().find(|(known, _)| *known == name) {
+        Some((_, words)) => {
+            format!("has a value that librdkafka does not take: {words} are allowed")
+        }
+        None if takes_a_number(name) => {
+            "has a value that librdkafka does not take: a number is expected".to_owned()
+        }
+        None => {
+            "has a value that librdkafka does not take: its CONFIGURATION.md says what is allowed"
+                .to_owned()
+        }
+    }
+}
+
+fn takes_a_number(name: &str) -> bool {
+    let defaults = ClientConfig::new().create_native_config();
+    let default = defaults.and_then(|defaults| defaults.get(name));
+    default.is_ok_and(|text| text.parse::<f64>().is_ok())
+}
+
+/// What the properties take that are set most often.
+const PROPERTY_WORDS: [(&str, &str); 3] = [
+    (
+        "security.protocol",
+        "plaintext, ssl, sasl_plaintext and sasl_ssl",
+    ),
+    ("compression.type", "none, gzip, lz4, snappy and zstd"),
+    ("compression.codec", "none, gzip, lz4, snappy and zstd"),
+];
+
+/// Names to suggest for one that is misspelt: what is set in practice, of librdkafka's 180.
+const KNOWN_PROPERTIES: [&str; 32] = [
+    "client.id",
+    "client.rack",
+    "compression.level",
+    "compression.type",
+    "batch.num.messages",
+    "batch.size",
+    "connections.max.idle.ms",
+    "debug",
+    "enable.idempotence",
+    "linger.ms",
+    "max.in.flight.requests.per.connection",
+    "metadata.max.age.ms",
+    "partitioner",
+    "queue.buffering.max.kbytes",
+    "queue.buffering.max.messages",
+    "reconnect.backoff.max.ms",
+    "reconnect.backoff.ms",
+    "request.timeout.ms",
+    "retry.backoff.ms",
+    "sasl.mechanism",
+    "sasl.oauthbearer.config",
+    "sasl.password",
+    "sasl.username",
+    "security.protocol",
+    "socket.connection.setup.timeout.ms",
+    "socket.timeout.ms",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "ssl.key.password",
+    "statistics.interval.ms",
+];
+
 /// Properties of librdkafka that are ringpost's to set, each with what to do instead. Their aliases count as well.
-const RESERVED_PROPERTIES: [(&str, &str); 11] = [
+const RESERVED_PROPERTIES: [(&str, &str); 13] = [
+    (
+        "allow.auto.create.topics",
+        "ringpost never has a topic created by asking for it; there is nothing to set",
+    ),
+    (
+        "log.queue",
+        "ringpost reads librdkafka's log lines itself; set log.level to debug to see them",
+    ),
     (
         "acks",
         "it is always all, as a 250 promises that every in-sync replica has the message",
@@ -189,12 +324,66 @@ mod tests {
             ("bootstrap.servers", "kafka.brokers"),
             ("metadata.broker.list", "kafka.brokers"),
             ("delivery.report.only.error", "report of success"),
+            ("allow.auto.create.topics", "never has a topic created"),
             ("", "is not the name"),
             ("linger ms", "is not the name"),
         ];
         for (name, part) in cases {
             let why = property_name(name).expect_err(name);
             assert!(why.contains(part), "{name}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_property_that_librdkafka_does_not_take_is_told_without_its_value() {
+        for (name, value) in [
+            ("linger.ms", "5"),
+            ("linger.ms", "0.5"),
+            ("socket.keepalive.enable", "true"),
+            ("security.protocol", "SASL_SSL"),
+            ("sasl.password", "5s"),
+            ("sasl.password", "-1x"),
+            ("client.id", "007"),
+            ("statistics.interval.ms", "0x10"),
+            ("debug", "broker,topic"),
+            ("compression.level", "-1"),
+        ] {
+            assert_eq!(property_value(name, value), Ok(()), "{name} = {value}");
+        }
+        for (name, value, words) in [
+            ("linger.mss", "hunter2", "did you mean linger.ms?"),
+            ("sasl.pasword", "hunter2", "did you mean sasl.password?"),
+            ("zzzzzzzzzz", "hunter2", "CONFIGURATION.md"),
+            ("linger.ms", "hunter2", "a number is expected"),
+            ("linger.ms", "-777777", "0 to 900000 is allowed"),
+            ("linger.ms", "5seconds", "without a unit"),
+            ("socket.timeout.ms", "4294977296", "without a unit"),
+            ("socket.keepalive.enable", "hunter2", "true or false"),
+            ("security.protocol", "hunter2", "sasl_ssl"),
+            (
+                "ssl.endpoint.identification.algorithm",
+                "hunter2",
+                "does not take",
+            ),
+            ("error_cb", "hunter2", "by a program"),
+            ("client.id", "hun\0ter2", "NUL"),
+        ] {
+            let why = property_value(name, value).expect_err(name);
+            assert!(why.contains(words), "{name}: {why}");
+            assert!(!why.contains(value), "{name}: {why}");
+        }
+    }
+
+    #[test]
+    fn what_is_suggested_can_be_set() {
+        for name in KNOWN_PROPERTIES {
+            let told = property_value(name, "\u{7f}").err().unwrap_or_default();
+            assert!(!told.contains("is not a property"), "{name}: {told}");
+        }
+        for (name, words) in PROPERTY_WORDS {
+            for word in words.replace(" and ", ", ").split(", ") {
+                assert_eq!(property_value(name, word), Ok(()), "{name} = {word}");
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ fn config(brokers: String, delivery_timeout: Duration) -> config::Kafka {
         brokers: config::Brokers::List(brokers),
         topic: TOPIC.into(),
         key: config::RecordKey::None,
+        allow_compacted: false,
         delivery_timeout,
         properties: BTreeMap::new(),
     }
@@ -347,19 +348,19 @@ fn brokers_that_go_down_are_told_of_while_the_sink_runs_and_not_behind_its_end()
     let config = config(broker.bootstrap(), PATIENCE);
     let start = || {
         let (waker, events) = (Arc::new(Notify::new()), Box::new(heard.clone()));
-        KafkaSink::start_with(&config, 1_000_000, vec![waker], events).unwrap()
+        KafkaSink::start_with(&config, 1_000_000, vec![waker], events, First::Trusted).unwrap()
     };
     let down = || lock(&heard.0).contains(&RDKafkaErrorCode::AllBrokersDown);
 
     let (running, _reports) = start();
-    wait_until(|| running.ready());
+    wait_until(|| running.ready().is_ok());
     broker.set_down(true);
     wait_until(down);
     broker.set_down(false);
     drop(running);
 
     let (stopped, _reports) = start();
-    wait_until(|| stopped.ready());
+    wait_until(|| stopped.ready().is_ok());
     stopped.shutdown(PATIENCE);
     lock(&heard.0).clear();
     drop(broker);

@@ -1,0 +1,343 @@
+//! What can be wrong with a cluster and a topic: the one list, with one text for each, that `check`, the start, the log and
+//! /readyz share.
+//!
+//! Owns: the texts, and the commands in them that mend it. Must not know: how an answer was found.
+//!
+//! Invariant: a text names what, where and the fix, and no value of a property.
+
+use crate::config::{self, RecordKey};
+use crate::limits::RECORD_OVERHEAD_OCTETS;
+
+/// Replicas that the printed command asks for, where the cluster has as many brokers.
+const REPLICAS: usize = 3;
+/// Partitions that it asks for.
+const PARTITIONS: usize = 12;
+
+/// What a finding answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// Whether the cluster answers.
+    Brokers,
+    /// Whether the topic can take records.
+    Topic,
+    /// Whether the topic keeps every record.
+    Cleanup,
+    /// Whether this client may write to it.
+    Write,
+    /// Whether the topic takes the largest message.
+    Size,
+}
+
+/// Something that an operator has to see to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// No broker answers: why.
+    Unreachable(String),
+    /// The topic does not exist in a cluster of so many brokers.
+    Missing(usize),
+    /// The topic may not even be described.
+    Hidden,
+    /// The cluster does not accept the topic's name.
+    Unnameable,
+    /// The cluster says something else of the topic.
+    Odd(String),
+    /// So many partitions of so many have no leader.
+    Leaderless(usize, usize),
+    /// A partition has so many replicas in sync, fewer than `min.insync.replicas`.
+    FewInSync(usize, usize),
+    /// This `cleanup.policy` compacts.
+    Compacted(String),
+    /// Writing is not allowed.
+    Unwritable,
+    /// `max.message.bytes` is less than what the largest message needs.
+    TooSmall(u64),
+}
+
+/// What a finding means for mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Mail is answered 451, at once: handing it over could lose it, or create the topic.
+    Refuses,
+    /// Mail is answered 451 once Kafka has refused it, or has not stored it in time.
+    Fails,
+    /// Mail is stored, but not as an operator may think.
+    Warns,
+}
+
+/// What the texts speak of.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    brokers: String,
+    topic: String,
+    key: RecordKey,
+    allow_compacted: bool,
+    message_size: u64,
+}
+
+impl Subject {
+    /// Of this configuration, with the largest message in octets.
+    pub fn new(kafka: &config::Kafka, message_size: u64) -> Self {
+        Self {
+            brokers: kafka.brokers.to_string(),
+            topic: kafka.topic.clone(),
+            key: kafka.key,
+            allow_compacted: kafka.allow_compacted,
+            message_size,
+        }
+    }
+
+    /// The largest record in octets.
+    fn record_size(&self) -> u64 {
+        self.message_size
+            .saturating_add(RECORD_OVERHEAD_OCTETS as u64)
+    }
+
+    /// Whether a topic with this largest record is too small.
+    pub(super) fn exceeds(&self, most: u64) -> bool {
+        most < self.record_size()
+    }
+
+    /// Creates the topic so that it takes this configuration's mail, in a cluster of so many brokers; and what its copies
+    /// are worth where they are few. Zero brokers are as many as one likes.
+    fn create(&self, brokers: usize) -> String {
+        let replicas = match brokers {
+            0 => REPLICAS,
+            brokers => brokers.min(REPLICAS),
+        };
+        let (least, worth) = match replicas {
+            1 => (
+                1,
+                " (one copy: what its broker loses is lost; with three brokers use 3 and min.insync.replicas=2)",
+            ),
+            2 => (
+                1,
+                " (two copies, of which one alone may confirm a mail; with three brokers use 3 and min.insync.replicas=2)",
+            ),
+            _ => (2, ""),
+        };
+        let (bootstrap, topic, bytes) = (&self.brokers, &self.topic, self.record_size());
+        format!(
+            "`kafka-topics.sh --create --bootstrap-server {bootstrap} --topic {topic} --partitions {PARTITIONS} \
+             --replication-factor {replicas} --config min.insync.replicas={least} --config max.message.bytes={bytes} \
+             --config cleanup.policy=delete`{worth}"
+        )
+    }
+
+    /// Sets an entry of the topic's configuration.
+    fn alter(&self, entry: &str) -> String {
+        let (bootstrap, topic) = (&self.brokers, &self.topic);
+        format!(
+            "`kafka-configs.sh --bootstrap-server {bootstrap} --alter --topic {topic} --add-config {entry}`"
+        )
+    }
+
+    /// Grants operations on the topic.
+    pub(super) fn grant(&self, operations: &[&str]) -> String {
+        let (bootstrap, topic) = (&self.brokers, &self.topic);
+        let operations: Vec<String> = operations
+            .iter()
+            .map(|operation| format!("--operation {operation}"))
+            .collect();
+        let operations = operations.join(" ");
+        format!(
+            "`kafka-acls.sh --bootstrap-server {bootstrap} --add --allow-principal User:NAME {operations} --topic {topic}` \
+             (NAME is ringpost's at the brokers)"
+        )
+    }
+}
+
+impl Finding {
+    /// What it answers.
+    pub fn question(&self) -> Question {
+        match self {
+            Finding::Unreachable(_) => Question::Brokers,
+            Finding::Missing(_)
+            | Finding::Hidden
+            | Finding::Unnameable
+            | Finding::Odd(_)
+            | Finding::Leaderless(..)
+            | Finding::FewInSync(..) => Question::Topic,
+            Finding::Compacted(_) => Question::Cleanup,
+            Finding::Unwritable => Question::Write,
+            Finding::TooSmall(_) => Question::Size,
+        }
+    }
+
+    /// What it means for mail.
+    pub fn effect(&self, subject: &Subject) -> Effect {
+        match self {
+            Finding::Missing(_) => Effect::Refuses,
+            // With a key, an operator may want the newest mail of each alone; without one, Kafka takes none at all.
+            Finding::Compacted(_) if subject.allow_compacted && subject.key != RecordKey::None => {
+                Effect::Warns
+            }
+            Finding::Compacted(_) => Effect::Refuses,
+            Finding::TooSmall(_) => Effect::Warns,
+            Finding::Unreachable(_)
+            | Finding::Hidden
+            | Finding::Unnameable
+            | Finding::Odd(_)
+            | Finding::Leaderless(..)
+            | Finding::FewInSync(..)
+            | Finding::Unwritable => Effect::Fails,
+        }
+    }
+
+    /// For an operator: what, where, and what helps.
+    pub fn text(&self, subject: &Subject) -> String {
+        let (brokers, topic) = (&subject.brokers, &subject.topic);
+        match self {
+            Finding::Unreachable(reason) => format!("kafka.brokers {brokers}: {reason}"),
+            Finding::Missing(count) => format!(
+                "kafka.topic {topic:?} does not exist at {brokers} (UNKNOWN_TOPIC_OR_PARTITION), and ringpost creates none; \
+                 create it with {}",
+                subject.create(*count)
+            ),
+            Finding::Hidden => format!(
+                "kafka.topic {topic:?} at {brokers}: not authorized (TOPIC_AUTHORIZATION_FAILED); the operations Describe and \
+                 Write are missing; grant them with {}",
+                subject.grant(&["Describe", "Write", "DescribeConfigs"])
+            ),
+            Finding::Unnameable => format!(
+                "kafka.topic {topic:?} is not a name that {brokers} accepts (INVALID_TOPIC_EXCEPTION)"
+            ),
+            Finding::Odd(reason) => format!("kafka.topic {topic:?} at {brokers}: {reason}"),
+            Finding::Leaderless(count, of) => format!(
+                "kafka.topic {topic:?} at {brokers}: {count} of {of} partitions have no leader; bring the brokers back that \
+                 hold them; `kafka-topics.sh --describe --bootstrap-server {brokers} --topic {topic}` names them"
+            ),
+            Finding::FewInSync(in_sync, least) => format!(
+                "kafka.topic {topic:?} at {brokers}: a partition has {in_sync} replicas in sync, fewer than \
+                 min.insync.replicas = {least}, so that mail for it gets 451; bring the brokers back, or lower it to what \
+                 the replicas allow"
+            ),
+            Finding::Compacted(policy) => compacted(subject, policy),
+            Finding::Unwritable => format!(
+                "kafka.topic {topic:?} at {brokers}: ringpost may not write to it (TOPIC_AUTHORIZATION_FAILED); the operation \
+                 Write is missing; grant it with {}",
+                subject.grant(&["Write"])
+            ),
+            Finding::TooSmall(most) => format!(
+                "max.message.bytes = {most} of kafka.topic {topic:?} is too little for limits.message_size = {}: SIZE is \
+                 {} instead; raise it with {}",
+                subject.message_size,
+                most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64),
+                subject.alter(&format!("max.message.bytes={}", subject.record_size()))
+            ),
+        }
+    }
+}
+
+fn compacted(subject: &Subject, policy: &str) -> String {
+    let (brokers, topic) = (&subject.brokers, &subject.topic);
+    let mend = subject.alter("cleanup.policy=delete");
+    let harm = match subject.key {
+        RecordKey::None => {
+            "Kafka refuses every record without a key, which kafka.key = \"none\" makes"
+        }
+        _ => {
+            "Kafka deletes all but the newest record of each key, so that mail is lost after its 250"
+        }
+    };
+    let otherwise = match (subject.key, subject.allow_compacted) {
+        (RecordKey::None, _) => "",
+        (_, true) => " (kafka.allow_compacted is true)",
+        (_, false) => {
+            ", or set kafka.allow_compacted = true if the newest mail of each key is enough"
+        }
+    };
+    format!(
+        "kafka.topic {topic:?} at {brokers} is compacted (cleanup.policy = {policy}): {harm}; change it with {mend}{otherwise}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn subject(change: impl FnOnce(&mut Config)) -> Subject {
+        let mut config = Config::default();
+        config.kafka.brokers = config::Brokers::List("k:9092".into());
+        change(&mut config);
+        Subject::new(&config.kafka, config.limits.message_size)
+    }
+
+    #[test]
+    fn the_command_that_creates_a_topic_fits_the_cluster_and_the_largest_message() {
+        let bytes = 25 * 1024 * 1024 + RECORD_OVERHEAD_OCTETS;
+        for (brokers, replicas, least, worth) in [
+            (0, 3, 2, false),
+            (1, 1, 1, true),
+            (2, 2, 1, true),
+            (3, 3, 2, false),
+            (9, 3, 2, false),
+        ] {
+            let text = Finding::Missing(brokers).text(&subject(|_| {}));
+            let command = format!(
+                "--replication-factor {replicas} --config min.insync.replicas={least} --config max.message.bytes={bytes} "
+            );
+            assert!(text.contains(&command), "{brokers}: {text}");
+            assert_eq!(
+                text.contains("copies") || text.contains("one copy"),
+                worth,
+                "{text}"
+            );
+        }
+        let large = subject(|config| config.limits.message_size = 64 << 20);
+        let text = Finding::Missing(3).text(&large);
+        assert!(text.contains("max.message.bytes=67174400"), "{text}");
+    }
+
+    #[test]
+    fn a_compacted_topic_is_refused_unless_it_is_allowed_and_records_have_keys() {
+        let finding = Finding::Compacted("compact,delete".into());
+        for (key, allowed, effect, words) in [
+            (RecordKey::None, false, Effect::Refuses, "without a key"),
+            (RecordKey::None, true, Effect::Refuses, "without a key"),
+            (
+                RecordKey::Recipient,
+                false,
+                Effect::Refuses,
+                "kafka.allow_compacted = true",
+            ),
+            (
+                RecordKey::Recipient,
+                true,
+                Effect::Warns,
+                "newest record of each key",
+            ),
+        ] {
+            let subject = subject(|config| {
+                (config.kafka.key, config.kafka.allow_compacted) = (key, allowed);
+            });
+            assert_eq!(finding.effect(&subject), effect, "{key:?} {allowed}");
+            let text = finding.text(&subject);
+            assert!(text.contains(words), "{text}");
+            assert!(
+                text.contains("--add-config cleanup.policy=delete"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_finding_says_where_and_how_to_mend_it() {
+        let subject = subject(|_| {});
+        for (finding, words) in [
+            (
+                Finding::Unwritable,
+                "kafka-acls.sh --bootstrap-server k:9092 --add",
+            ),
+            (Finding::Unwritable, "--operation Write --topic mail"),
+            (Finding::Hidden, "--operation Describe --operation Write"),
+            (Finding::Leaderless(2, 12), "2 of 12 partitions"),
+            (Finding::FewInSync(1, 2), "min.insync.replicas = 2"),
+            (Finding::TooSmall(1_000_000), "SIZE is 934464 instead"),
+        ] {
+            let text = finding.text(&subject);
+            assert!(text.contains(words), "{finding:?}: {text}");
+            assert!(text.contains("mail"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! Whether mail can be stored, as one story: away since when and why, and back.
+//!
+//! Owns: what counts as away, and the lines that say it. Must not know: how it was found out; the clock is an argument.
+//!
+//! ```text
+//!           trouble: ERROR, the reason                    every minute: WARN, the reason now
+//!   fine ──────────────────────────────▶ away ──────────────────────────────────────────────┐
+//!     ▲                                   │  ▲──────────────────────────────────────────────┘
+//!     └───── none any more: WARN, how long┘
+//! ```
+//!
+//! Invariants: a trouble is two lines, and one more each minute; the reason in the log is the one that /readyz shows.
+//!
+//! BUGS: a reason that gives way to another one shows in /readyz at once, and in the log with the next line.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+use super::topic::named;
+use super::verdict::refusal;
+use crate::smtp::refusal::Refusal;
+
+/// Time between two lines of the same trouble.
+const REMINDER: Duration = Duration::from_secs(60);
+/// Records that Kafka refused are a trouble until others are stored and none was refused this long,
+const QUIET: Duration = Duration::from_secs(10);
+/// or until nobody can say any more, as none was sent.
+const FORGOTTEN: Duration = Duration::from_secs(60);
+
+/// A record that was not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) code: Code,
+    /// The broker's own words.
+    pub(super) text: Option<String>,
+}
+
+impl Failure {
+    /// Whether it is of its record alone, and not of the storage.
+    pub(super) fn is_the_records_own(code: Code) -> bool {
+        matches!(code, Code::PurgeQueue | Code::PurgeInflight)
+            || refusal(code) == Refusal::KafkaTooBig
+    }
+
+    /// Whether Kafka said no, rather than nothing.
+    fn is_a_refusal(&self) -> bool {
+        refusal(self.code) == Refusal::KafkaRefused
+    }
+
+    fn reason(&self) -> String {
+        let what = if self.is_a_refusal() {
+            "Kafka refuses records"
+        } else {
+            "records are not stored"
+        };
+        let words = match &self.text {
+            Some(text) if !named(self.code).contains(text.as_str()) => format!(": {text}"),
+            _ => String::new(),
+        };
+        format!("{what}: {}{words}", named(self.code))
+    }
+}
+
+/// What was seen since the last time.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Round {
+    /// What is wrong with the cluster or the topic.
+    pub(super) finding: Option<String>,
+    /// The first record that was not stored.
+    pub(super) failure: Option<Failure>,
+    /// Whether writing is known to be allowed.
+    pub(super) writable: bool,
+    /// Messages that were not stored.
+    pub(super) refused: u64,
+    /// Whether any was.
+    pub(super) stored: bool,
+}
+
+#[derive(Debug)]
+struct Away {
+    since: Timestamp,
+    from: Instant,
+    said: Instant,
+    reason: String,
+    refused: u64,
+    /// The last record that was not stored, where that is the trouble, and when.
+    failure: Option<(Failure, Instant)>,
+    stored_since: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Storage {
+    away: Option<Away>,
+}
+
+impl Storage {
+    /// Why mail cannot be stored, if so.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.away.as_ref().map(|away| away.reason.as_str())
+    }
+
+    /// Takes note of a round, and says what changed.
+    pub(super) fn judge(&mut self, round: Round, now: Instant, time: Timestamp) -> Option<Line> {
+        let trouble = self.trouble(&round, now);
+        match (&mut self.away, trouble) {
+            (None, None) => None,
+            (None, Some((reason, failure))) => {
+                let line = Line::Away(time, reason.clone());
+                self.away = Some(Away {
+                    since: time,
+                    from: now,
+                    said: now,
+                    reason,
+                    refused: round.refused,
+                    failure,
+                    stored_since: false,
+                });
+                Some(line)
+            }
+            (Some(away), Some((reason, failure))) => {
+                let again = round.failure.is_some();
+                away.stored_since = !again && (away.stored_since || round.stored);
+                (away.reason, away.failure) = (reason, failure);
+                away.refused += round.refused;
+                if now.duration_since(away.said) < REMINDER {
+                    return None;
+                }
+                away.said = now;
+                Some(Line::Still(away.since, away.refused, away.reason.clone()))
+            }
+            (Some(away), None) => {
+                let lasted = now.duration_since(away.from);
+                let line = Line::Back(lasted, away.refused + round.refused);
+                self.away = None;
+                Some(line)
+            }
+        }
+    }
+
+    /// The trouble after this round: its reason, and the record that shows it.
+    fn trouble(&self, round: &Round, now: Instant) -> Option<(String, Option<(Failure, Instant)>)> {
+        if let Some(reason) = &round.finding {
+            return Some((reason.clone(), None));
+        }
+        let known = self.away.as_ref().and_then(|away| away.failure.clone());
+        if let Some(failure) = &round.failure {
+            // What waited for a cluster that is back now runs out of time a little later.
+            let late = self.away.is_some() && known.is_none() && !failure.is_a_refusal();
+            return (!late).then(|| (failure.reason(), Some((failure.clone(), now))));
+        }
+        let (away, (failure, at)) = (self.away.as_ref()?, known?);
+        let quiet = now.duration_since(at);
+        let stored = away.stored_since || round.stored;
+        let over = match failure.is_a_refusal() {
+            true if failure.code == Code::TopicAuthorizationFailed && round.writable => true,
+            true => quiet >= FORGOTTEN || stored && quiet >= QUIET,
+            false => stored || quiet >= QUIET,
+        };
+        (!over).then(|| (failure.reason(), Some((failure, at))))
+    }
+}
+
+/// What is said of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Line {
+    /// It went away then, for this reason.
+    Away(Timestamp, String),
+    /// It is away since then, which cost so many messages their 250; the reason now.
+    Still(Timestamp, u64, String),
+    /// It is back after so long, which cost so many messages their 250.
+    Back(Duration, u64),
+}
+
+impl Line {
+    /// Says it.
+    pub(super) fn write(&self) {
+        match self {
+            Line::Away(since, reason) => {
+                tracing::error!("storage away since {since:.0}, senders get 451: {reason}");
+            }
+            Line::Still(since, refused, reason) => {
+                tracing::warn!(
+                    "storage still away since {since:.0}, messages that got 451: {refused}; {reason}"
+                );
+            }
+            Line::Back(lasted, refused) => {
+                let seconds = lasted.as_secs_f64();
+                tracing::warn!(
+                    "storage back after {seconds:.1} s; messages that got 451: {refused}"
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Story {
+        storage: Storage,
+        start: Instant,
+    }
+
+    impl Story {
+        fn new() -> Self {
+            Self {
+                storage: Storage::default(),
+                start: Instant::now(),
+            }
+        }
+
+        fn at(&mut self, second: u64, round: Round) -> Option<Line> {
+            let now = self.start + Duration::from_secs(second);
+            let time = Timestamp::from_second(i64::try_from(second).unwrap()).unwrap();
+            self.storage.judge(round, now, time)
+        }
+    }
+
+    fn finding(text: &str) -> Round {
+        Round {
+            finding: Some(text.into()),
+            ..Round::default()
+        }
+    }
+
+    fn failing(code: Code) -> Round {
+        Round {
+            failure: Some(Failure { code, text: None }),
+            refused: 1,
+            ..Round::default()
+        }
+    }
+
+    fn stored() -> Round {
+        Round {
+            stored: true,
+            ..Round::default()
+        }
+    }
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn an_outage_is_two_lines_and_a_reminder_a_minute() {
+        let mut story = Story::new();
+        assert_eq!(story.at(0, stored()), None);
+        assert_eq!(
+            story.at(2, finding("a")),
+            Some(Line::Away(second(2), "a".into()))
+        );
+        for at in 3..62 {
+            assert_eq!(story.at(at, finding("b")), None);
+            assert_eq!(story.storage.reason(), Some("b"));
+        }
+        let late = Round {
+            refused: 7,
+            ..finding("c")
+        };
+        assert_eq!(
+            story.at(62, late),
+            Some(Line::Still(second(2), 7, "c".into()))
+        );
+        assert_eq!(story.at(63, finding("c")), None);
+        assert_eq!(
+            story.at(64, stored()),
+            Some(Line::Back(Duration::from_secs(62), 7))
+        );
+        assert_eq!(
+            (story.at(65, stored()), story.storage.reason()),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn what_runs_out_of_time_after_an_outage_is_part_of_it() {
+        let mut story = Story::new();
+        story.at(0, finding("a"));
+        let line = story.at(9, failing(Code::MessageTimedOut));
+        assert_eq!(line, Some(Line::Back(Duration::from_secs(9), 1)));
+    }
+
+    #[test]
+    fn a_refusal_has_kafkas_name_and_lasts_until_records_are_stored_again() {
+        let mut story = Story::new();
+        let Some(Line::Away(_, reason)) = story.at(0, failing(Code::InvalidRecord)) else {
+            panic!("it is told");
+        };
+        assert!(reason.contains("INVALID_RECORD"), "{reason}");
+        assert_eq!(story.at(1, failing(Code::InvalidRecord)), None);
+        assert_eq!(story.at(2, stored()), None, "others may still be refused");
+        assert_eq!(story.at(10, Round::default()), None);
+        let line = story.at(11, Round::default());
+        assert_eq!(line, Some(Line::Back(Duration::from_secs(11), 2)));
+    }
+
+    #[test]
+    fn a_refusal_that_nobody_can_prove_any_more_is_forgotten() {
+        let mut story = Story::new();
+        story.at(0, failing(Code::InvalidRecord));
+        assert_eq!(story.at(59, Round::default()), None);
+        assert!(matches!(
+            story.at(60, Round::default()),
+            Some(Line::Back(..))
+        ));
+    }
+
+    #[test]
+    fn a_right_that_is_there_again_ends_the_refusal_for_its_want() {
+        let allowed = || Round {
+            writable: true,
+            ..Round::default()
+        };
+        let mut story = Story::new();
+        story.at(0, failing(Code::TopicAuthorizationFailed));
+        assert_eq!(story.at(1, Round::default()), None);
+        assert!(matches!(story.at(2, allowed()), Some(Line::Back(..))));
+        story.at(3, failing(Code::InvalidRecord));
+        assert_eq!(story.at(4, allowed()), None);
+    }
+
+    #[test]
+    fn records_that_are_late_are_a_trouble_until_one_is_stored_or_none_is_sent() {
+        for (round, ends) in [(stored(), 1), (Round::default(), 10)] {
+            let mut story = Story::new();
+            assert!(story.at(0, failing(Code::MessageTimedOut)).is_some());
+            if ends > 1 {
+                assert_eq!(story.at(ends - 1, round.clone()), None);
+            }
+            assert!(matches!(story.at(ends, round), Some(Line::Back(..))));
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! The thread that watches the cluster while mail flows: what it finds opens and closes the gate, and is said.
+//!
+//! Owns: when the cluster is asked, and which answers count. Must not know: producers' threads, sessions; what is asked is
+//! `topic`'s, what is said of it is `finding`'s and `storage`'s.
+//!
+//! Invariants: the gate is closed as long as a record that is handed over could be lost after its 250; no worker waits for
+//! this thread.
+//!
+//! BUGS: a change of the topic's configuration is seen some seconds later, as the question is put every few rounds.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use jiff::Timestamp;
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+use super::finding::{Effect, Finding, Subject};
+use super::lanes::Lanes;
+use super::librdkafka::Events;
+use super::lock;
+use super::reach::Said;
+use super::storage::{Failure, Round, Storage};
+use super::topic::{self, Look, Seen, Told, TopicInfo, TopicSettings};
+use crate::smtp::refusal::Refusal;
+
+/// Pause between two rounds, and the longest that one takes to ask for the topic.
+const PAUSE: Duration = Duration::from_secs(2);
+const LOOK_WAIT: Duration = Duration::from_secs(1);
+/// Rounds from one question for the topic's configuration to the next, and the longest wait for an answer.
+const DESCRIBE_EVERY: u32 = 3;
+const DESCRIBE_WAIT: Duration = Duration::from_secs(2);
+/// Rounds in a row that have to find a trouble which may be over in a moment.
+const CONFIRM: u32 = 2;
+
+/// What the sink begins with.
+#[derive(Debug, Clone)]
+pub enum First {
+    /// Nothing has been asked, and nothing but the topic's partitions need be: the broker is our own, or a test's.
+    Trusted,
+    /// What was seen a moment ago.
+    Asked(Result<Seen, Finding>),
+}
+
+/// What workers, poll threads and the admin listener share with the thread.
+pub(super) struct Watch {
+    /// 0 while records are taken; otherwise one more than the place of their refusal in `CLOSED_WITH`.
+    gate: AtomicU8,
+    ready: AtomicBool,
+    ended: AtomicBool,
+    /// Whether a trouble is known, so that more of it need not wake the thread.
+    away: AtomicBool,
+    stored: AtomicBool,
+    /// All brokers were out of reach at once since the last look.
+    all_down: AtomicBool,
+    refused: AtomicU64,
+    failures: AtomicU64,
+    failure: Mutex<Option<Failure>>,
+    reason: Mutex<String>,
+    said: Said,
+    wake: Sender<()>,
+    woken: Receiver<()>,
+}
+
+const CLOSED_WITH: [Refusal; 2] = [Refusal::KafkaUnavailable, Refusal::KafkaRefused];
+
+impl Watch {
+    pub(super) fn new() -> Self {
+        let (wake, woken) = bounded(1);
+        Self {
+            gate: AtomicU8::new(0),
+            ready: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            away: AtomicBool::new(false),
+            stored: AtomicBool::new(false),
+            all_down: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            failure: Mutex::default(),
+            reason: Mutex::new("the brokers have not answered yet".to_owned()),
+            said: Said::default(),
+            wake,
+            woken,
+        }
+    }
+
+    /// With what a record is refused before it is handed over, if so.
+    pub(super) fn closed(&self) -> Option<Refusal> {
+        match self.gate.load(Ordering::Relaxed) {
+            0 => None,
+            place => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                Some(CLOSED_WITH[usize::from(place) - 1])
+            }
+        }
+    }
+
+    /// Whether mail would be stored, or why not.
+    pub(super) fn ready(&self) -> Result<(), String> {
+        match self.ready.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => Err(lock(&self.reason).clone()),
+        }
+    }
+
+    /// Records were stored.
+    pub(super) fn stored(&self) {
+        self.stored.store(true, Ordering::Relaxed);
+    }
+
+    /// A record was not stored. The first of a round wakes the thread.
+    pub(super) fn failed(&self, code: Code, text: Option<&str>) {
+        if Failure::is_the_records_own(code) {
+            return;
+        }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        if self.failures.fetch_add(1, Ordering::Relaxed) > 0 {
+            return;
+        }
+        *lock(&self.failure) = Some(Failure {
+            code,
+            text: text.map(str::to_owned),
+        });
+        self.wake_up();
+    }
+
+    /// librdkafka said something of its connections.
+    fn heard(&self, code: Code, text: &str) {
+        if !self.said.note(code, text) {
+            self.all_down.store(true, Ordering::Relaxed);
+            self.wake_up();
+        }
+    }
+
+    fn wake_up(&self) {
+        if !self.away.load(Ordering::Relaxed) {
+            // A full channel wakes it as well.
+            let _ = self.wake.try_send(());
+        }
+    }
+
+    /// The thread is to end, and nothing more is said.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.ready.store(false, Ordering::Relaxed);
+        let _ = self.wake.try_send(());
+    }
+
+    fn ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+}
+
+/// A sink's events: what they tell of the storage is noted, all else goes on.
+pub(super) struct Noted {
+    pub(super) watch: std::sync::Arc<Watch>,
+    pub(super) events: Box<dyn Events>,
+}
+
+impl Events for Noted {
+    fn error(&self, code: Code, text: &str) {
+        self.watch.heard(code, text);
+        self.events.error(code, text);
+    }
+
+    fn log(&self, level: i32, facility: &str, text: &str) {
+        self.events.log(level, facility, text);
+    }
+
+    fn undelivered(&self, code: Code, text: Option<&str>) {
+        self.watch.failed(code, text);
+        self.events.undelivered(code, text);
+    }
+
+    fn stats(&self, json: &str) {
+        self.events.stats(json);
+    }
+}
+
+/// The thread's own memory.
+pub(super) struct Watcher {
+    subject: Subject,
+    topic: String,
+    /// Whether configuration and rights are asked for.
+    describes: bool,
+    settings: Option<Told<TopicSettings>>,
+    writable: Option<Told<bool>>,
+    /// The last finding, and in how many rounds in a row there was one.
+    rounds_in_trouble: u32,
+    rounds: u32,
+    too_small: Option<Finding>,
+    storage: Storage,
+}
+
+impl Watcher {
+    pub(super) fn new(subject: Subject, topic: &str, first: &First) -> Self {
+        Self {
+            subject,
+            topic: topic.to_owned(),
+            describes: matches!(first, First::Asked(_)),
+            settings: None,
+            writable: None,
+            rounds_in_trouble: 0,
+            rounds: 0,
+            too_small: None,
+            storage: Storage::default(),
+        }
+    }
+
+    /// Judges what was seen before the sink began, so that its trouble is said before "ready" is.
+    pub(super) fn begin(&mut self, watch: &Watch, first: First) {
+        let First::Asked(seen) = first else { return };
+        self.rounds_in_trouble = CONFIRM;
+        match seen {
+            Ok(seen) => {
+                self.settings = Some(seen.settings.clone());
+                self.writable = Some(seen.writable.clone());
+                self.too_small = seen
+                    .findings(&self.subject)
+                    .into_iter()
+                    .find(|finding| matches!(finding, Finding::TooSmall(_)));
+                let findings = seen.findings(&self.subject);
+                self.conclude(watch, findings);
+            }
+            Err(finding) => self.conclude(watch, vec![finding]),
+        }
+    }
+
+    /// Watches until [`Watch::end`].
+    pub(super) fn run(mut self, watch: &Watch, lanes: &Lanes) {
+        while !watch.ended() {
+            let findings = self.ask(watch, lanes);
+            if watch.ended() {
+                return;
+            }
+            self.conclude(watch, findings);
+            match watch.woken.recv_timeout(PAUSE) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn ask(&mut self, watch: &Watch, lanes: &Lanes) -> Vec<Finding> {
+        let producer = lanes.producer(0);
+        let look = topic::look(producer, &self.topic, LOOK_WAIT);
+        // A producer that has seen the topic missing looks again when it is asked to.
+        for other in 1..lanes.names().count() {
+            if !watch.ended() && matches!(look, Look::Found(_)) {
+                let _ = topic::look(lanes.producer(other), &self.topic, LOOK_WAIT);
+            }
+        }
+        match look {
+            Look::Found(info) => {
+                watch.said.forget();
+                watch.all_down.store(false, Ordering::Relaxed);
+                self.describe(watch, lanes);
+                self.judge(info)
+            }
+            Look::Bad(finding) => vec![finding],
+            Look::Silent(code) => {
+                if watch.all_down.load(Ordering::Relaxed) {
+                    self.rounds_in_trouble = CONFIRM;
+                }
+                vec![Finding::Unreachable(watch.said.reason(code))]
+            }
+        }
+    }
+
+    fn describe(&mut self, watch: &Watch, lanes: &Lanes) {
+        let due = self.rounds.is_multiple_of(DESCRIBE_EVERY)
+            || self.settings.is_none()
+            || self.storage.reason().is_some();
+        self.rounds = self.rounds.wrapping_add(1);
+        if !self.describes || !due {
+            return;
+        }
+        let stop = || watch.ended();
+        let producer = lanes.producer(0);
+        let (settings, writable) =
+            topic::describe(producer, &self.subject, &self.topic, DESCRIBE_WAIT, stop);
+        // An answer is worth more than none: what is known stays known while a broker is slow to tell it.
+        if settings.is_ok() || self.settings.is_none() {
+            self.settings = Some(settings);
+        }
+        self.writable = Some(writable);
+    }
+
+    fn judge(&mut self, info: TopicInfo) -> Vec<Finding> {
+        let unasked = || "not asked".to_owned();
+        let seen = Seen {
+            info,
+            settings: self.settings.clone().unwrap_or_else(|| Err(unasked())),
+            writable: self.writable.clone().unwrap_or_else(|| Err(unasked())),
+        };
+        seen.findings(&self.subject)
+    }
+
+    fn conclude(&mut self, watch: &Watch, findings: Vec<Finding>) {
+        let stored = watch.stored.swap(false, Ordering::Relaxed);
+        self.say_size(&findings);
+        let stops = findings
+            .into_iter()
+            .filter(|finding| finding.effect(&self.subject) != Effect::Warns)
+            // A cluster that is wrong about rights is contradicted by what it stores.
+            .find(|finding| !(stored && *finding == Finding::Unwritable));
+        self.rounds_in_trouble = match &stops {
+            Some(_) => self.rounds_in_trouble.saturating_add(1),
+            None => 0,
+        };
+        let failure = lock(&watch.failure).take();
+        let certain = self.rounds_in_trouble >= CONFIRM
+            || self.storage.reason().is_some()
+            || failure.is_some();
+        let stops = stops.filter(|finding| certain || !may_pass(finding));
+        self.move_gate(watch, stops.as_ref());
+        let round = Round {
+            finding: stops.map(|finding| finding.text(&self.subject)),
+            failure,
+            writable: self.writable == Some(Ok(true)),
+            refused: watch.refused.swap(0, Ordering::Relaxed),
+            stored,
+        };
+        watch.failures.store(0, Ordering::Relaxed);
+        let line = self.storage.judge(round, Instant::now(), Timestamp::now());
+        self.publish(watch);
+        if let Some(line) = line {
+            line.write();
+        }
+    }
+
+    fn publish(&self, watch: &Watch) {
+        let reason = self.storage.reason();
+        if let Some(reason) = reason {
+            reason.clone_into(&mut lock(&watch.reason));
+        }
+        // What is not certain yet changes nothing.
+        let known = self.rounds_in_trouble == 0 || watch.ready.load(Ordering::Relaxed);
+        let ready = reason.is_none() && known && !watch.ended();
+        watch.away.store(reason.is_some(), Ordering::Relaxed);
+        watch.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// Closed with a topic that is missing or compacted, and as long as nobody knows which it is.
+    fn move_gate(&self, watch: &Watch, stops: Option<&Finding>) {
+        let refuses = |finding: &&Finding| finding.effect(&self.subject) == Effect::Refuses;
+        let place = match stops.filter(refuses) {
+            Some(Finding::Compacted(_)) => 2,
+            Some(_) => 1,
+            None if self.describes && self.settings.is_none() => 1,
+            None => 0,
+        };
+        watch.gate.store(place, Ordering::Relaxed);
+    }
+
+    /// A limit of the topic that is lower than SIZE is said when it is first seen.
+    fn say_size(&mut self, findings: &[Finding]) {
+        let small = findings
+            .iter()
+            .find(|finding| matches!(finding, Finding::TooSmall(_)));
+        if let Some(finding) = small
+            && self.too_small.as_ref() != small
+        {
+            tracing::warn!("{}", finding.text(&self.subject));
+        }
+        self.too_small = small.cloned();
+    }
+}
+
+/// Whether it may be over at the next look: a leader is being chosen, or one answer was late.
+fn may_pass(finding: &Finding) -> bool {
+    matches!(
+        finding,
+        Finding::Unreachable(_)
+            | Finding::Leaderless(..)
+            | Finding::FewInSync(..)
+            | Finding::Missing(_)
+    )
+}
