@@ -123,6 +123,22 @@ pub const REPORT_BATCHES: usize = 65_536;
 /// recipients; a larger envelope is counted by its real size when the record is built.
 pub const RECORD_OVERHEAD_OCTETS: usize = 64 * 1024;
 
+/// Bytes that the in-process broker keeps of one partition (librdkafka's mock cluster, `rd_kafka_mock_partition_init`);
+/// beyond them it drops the oldest batch.
+pub const EMBEDDED_PARTITION_OCTETS: usize = 5 * 1024 * 1024;
+
+/// Partitions of the in-process broker: together they keep some 320 MiB.
+pub const EMBEDDED_PARTITIONS: usize = 64;
+
+/// The largest message that the in-process broker is given, and so the SIZE of the quick start. A batch that makes a partition
+/// drop all older ones is itself lost to readers (the mock cluster then sets the partition's start to its end), so any
+/// two neighbours have to fit: half of what a partition keeps, less what a record has beside its message.
+pub const EMBEDDED_MESSAGE_OCTETS: usize = EMBEDDED_PARTITION_OCTETS / 2 - RECORD_OVERHEAD_OCTETS;
+
+/// Pause between two looks at what the in-process broker has dropped, in milliseconds. The look asks it for 64 offsets, and is
+/// only taken after mail has come.
+pub const EMBEDDED_WATCH_MILLISECONDS: u64 = 1_000;
+
 /// The most octets that the envelope's recipients may take in one record.
 pub const ENVELOPE_OCTETS: usize = 48 * 1024;
 
@@ -176,6 +192,10 @@ const _: () = assert!(TLS_INCOMING_OCTETS > TLS_RECORD_PLAIN_OCTETS);
 const _: () = assert!(BODY_READ_OCTETS >= BODY_TRUSTED_OCTETS);
 const _: () = assert!(ENVELOPE_OCTETS + 8 * 1024 <= RECORD_OVERHEAD_OCTETS);
 const _: () = assert!(LARGE_RECORD_OCTETS >= BATCH_OCTETS);
+const _: () = assert!(
+    2 * (EMBEDDED_MESSAGE_OCTETS + RECORD_OVERHEAD_OCTETS) <= EMBEDDED_PARTITION_OCTETS
+        && 2 * BATCH_OCTETS <= EMBEDDED_PARTITION_OCTETS
+);
 const _: () = assert!(LOG_GATHERED_OCTETS < LOG_OCTETS_WAITING);
 const _: () = assert!(PATH_OCTETS > LOCAL_PART_OCTETS + 1);
 const _: () = assert!(SWEEP_MINIMUM_MILLISECONDS < SWEEP_MAXIMUM_MILLISECONDS);

@@ -13,7 +13,10 @@ use crossbeam_channel::Receiver;
 use tokio::sync::Notify;
 
 use crate::config::{self, Brokers, Config};
-use crate::limits::{BODY_INITIAL_OCTETS, LISTEN_BACKLOG, REPORT_GRACE_MILLISECONDS};
+use crate::limits::{
+    BODY_INITIAL_OCTETS, EMBEDDED_MESSAGE_OCTETS, EMBEDDED_PARTITIONS, LISTEN_BACKLOG,
+    REPORT_GRACE_MILLISECONDS,
+};
 use crate::net::admission::{self, Admission};
 use crate::net::certificates::{Certificates, server_config};
 use crate::net::connection::Opening;
@@ -23,6 +26,7 @@ use crate::net::worker::{self, Door, Plan};
 use crate::sink::discard::DiscardSink;
 use crate::sink::embedded::EmbeddedBroker;
 use crate::sink::kafka::{Events, First, KafkaSink};
+use crate::sink::spread::Spread;
 use crate::sink::{Report, Sink};
 use crate::smtp::access::{Access, Networks};
 use crate::smtp::policy::{Policy, Recipients};
@@ -30,15 +34,14 @@ use crate::telemetry::admin::Health;
 use crate::telemetry::message_log::MessageLog;
 use crate::telemetry::metrics::{Metrics, Scrape};
 
-/// Partitions of the embedded broker: it keeps 5 MiB of each.
-const EMBEDDED_PARTITIONS: i32 = 64;
-
 /// A server that listens.
 pub struct Server {
     /// Addresses of SMTP, ports resolved.
     pub smtp: Vec<SocketAddr>,
     /// Brokers, as the line "ready" names them.
     pub brokers: String,
+    /// The largest message that is taken, in bytes: what SIZE says.
+    pub message_size: u64,
     /// Renders the metrics.
     pub metrics: Scrape,
     shared: Arc<Shared>,
@@ -92,11 +95,14 @@ impl Server {
     ) -> Result<Self, String> {
         let workers = worker_count(config.server.workers);
         let (doors, smtp) = bind_all(&config, workers)?;
-        let embedded = start_embedded(&mut config)?;
+        let mut embedded = start_embedded(&mut config)?;
         let wakers: Vec<Arc<Notify>> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
         let (metrics, handle) = Metrics::new();
         metrics.workers(workers);
         let (sink, kafka, channels) = start_sink(&config, &wakers, &metrics, first)?;
+        if let Some(broker) = &mut embedded {
+            fill_evenly(broker, kafka.as_ref())?;
+        }
         let mut shared = shared(&config, taken, sink, metrics);
         shared.message_log = log;
         shared.tls = certificates.map(server_config).transpose()?;
@@ -105,6 +111,7 @@ impl Server {
         let mut server = Self {
             smtp,
             brokers,
+            message_size: config.limits.message_size,
             metrics: handle,
             shared,
             kafka,
@@ -222,9 +229,23 @@ fn start_embedded(config: &mut Config) -> Result<Option<EmbeddedBroker>, String>
     if config.kafka.brokers != Brokers::Embedded {
         return Ok(None);
     }
-    let broker = EmbeddedBroker::start(&config.kafka.topic, EMBEDDED_PARTITIONS)?;
+    let partitions = i32::try_from(EMBEDDED_PARTITIONS).expect("partitions are few");
+    let broker = EmbeddedBroker::start(&config.kafka.topic, partitions)?;
     config.kafka.brokers = Brokers::List(broker.bootstrap());
+    config.limits.message_size = config
+        .limits
+        .message_size
+        .min(EMBEDDED_MESSAGE_OCTETS as u64);
     Ok(Some(broker))
+}
+
+/// Spreads the records of the sink evenly over the embedded broker, and watches what that drops.
+fn fill_evenly(broker: &mut EmbeddedBroker, kafka: Option<&Arc<KafkaSink>>) -> Result<(), String> {
+    let spread = Arc::new(Spread::over(EMBEDDED_PARTITIONS));
+    if let Some(kafka) = kafka {
+        kafka.spread_by(Arc::clone(&spread));
+    }
+    broker.watch(spread)
 }
 
 /// Counts what librdkafka says of itself; errors and log lines go to the log.

@@ -5,14 +5,14 @@
 mod support;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
 use support::kafka::Cluster;
-use support::ringpost::Ringpost;
+use support::ringpost::{Client, Ringpost};
 use support::topic::{Received, each_record, read_topic};
 use support::{mails, tools};
 
@@ -265,6 +265,45 @@ fn the_mails_of_cpython_come_back_from_the_embedded_broker() {
 fn random_octets_come_back_from_the_embedded_broker() {
     let random = mails::random(mails::RANDOM_MESSAGES);
     round_trip(&Ringpost::start(&[]), "mail", &random);
+}
+
+/// A message of exactly so many bytes, unlike that of another number.
+fn lines_of(number: usize, octets: usize) -> Vec<u8> {
+    let line = format!("{number:06} {}\r\n", "x".repeat(70));
+    let mut message = line.repeat(octets.div_ceil(line.len())).into_bytes();
+    message.truncate(octets - 2);
+    message.extend_from_slice(b"\r\n");
+    message
+}
+
+/// The SIZE that EHLO says.
+fn size_offered(ringpost: &Ringpost) -> usize {
+    let mut client = Client::connect(&ringpost.smtp).unwrap();
+    client.write(b"EHLO client.example\r\nQUIT\r\n").unwrap();
+    let mut said = String::new();
+    client.0.read_to_string(&mut said).unwrap();
+    let offered = said
+        .lines()
+        .find_map(|line| line[4..].strip_prefix("SIZE "));
+    offered.expect(&said).parse().unwrap()
+}
+
+/// More of the largest mails than there are partitions, small ones before, between and after them, and all are there.
+#[test]
+fn mails_of_the_size_that_the_quick_start_says_come_back_with_their_neighbours() {
+    let ringpost = Ringpost::start(&[]);
+    let size = size_offered(&ringpost);
+    assert_eq!(size, ringpost::limits::EMBEDDED_MESSAGE_OCTETS);
+    let mut messages: Vec<Vec<u8>> = (0..100).map(|number| lines_of(number, 2000)).collect();
+    for number in 100..180 {
+        messages.push(lines_of(number, size));
+        messages.push(lines_of(1000 + number, 3000));
+    }
+    messages.extend((180..280).map(|number| lines_of(number, 4000)));
+    round_trip(&ringpost, "mail", &messages);
+    let mut client = ringpost.client().unwrap();
+    let refused = client.send(&[&lines_of(0, size + 1), b".\r\n"]).unwrap();
+    assert!(refused.starts_with("552 "), "{refused}");
 }
 
 #[test]

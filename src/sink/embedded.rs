@@ -1,25 +1,40 @@
 //! The in-process broker behind `brokers = "embedded"`: librdkafka's mock cluster, for a first try and for tests.
 //!
-//! Owns: the cluster and the thread that it lives on. Must not know: records, sinks.
+//! Owns: the cluster, the thread that it lives on, and the one that watches what it drops. Must not know: records, sinks.
 //!
 //! It speaks Kafka on loopback, so that any client can read what was produced.
 //!
-//! BUGS: not storage. All is in memory, at most 5 MiB a partition, the oldest dropped first; it does not answer the admin
-//! requests that read a topic's configuration.
+//! BUGS: not storage. All is in memory, at most 5 MiB a partition, the oldest dropped first. A batch of more than half of that
+//! can be lost to readers, so none may be (see `limits::EMBEDDED_MESSAGE_OCTETS`). It does not answer the admin requests
+//! that read a topic's configuration.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+
+use super::spread::Spread;
+use crate::limits::{EMBEDDED_PARTITION_OCTETS, EMBEDDED_WATCH_MILLISECONDS};
+
+/// Longest wait for one answer of this process's own broker.
+const ASK: Duration = Duration::from_secs(5);
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 type Task = Box<dyn FnOnce(&Cluster) + Send>;
 
 /// A broker inside this process; it ends when this is dropped.
 pub struct EmbeddedBroker {
+    topic: String,
+    partitions: i32,
     bootstrap: String,
+    /// The thread that watches, and the channel whose end stops it.
+    watch: Option<(JoinHandle<()>, Sender<()>)>,
     // `None` only while dropping: its end is what tells the thread to stop.
     tasks: Option<Sender<Task>>,
     thread: Option<JoinHandle<()>>,
@@ -30,7 +45,7 @@ impl EmbeddedBroker {
     pub fn start(topic: &str, partitions: i32) -> Result<Self, String> {
         let (tasks, inbox) = channel();
         let (answer, started) = channel();
-        let topic = topic.to_owned();
+        let (name, topic) = (topic.to_owned(), topic.to_owned());
         // The cluster is a raw pointer that must not change threads, so it gets a thread of its own.
         let thread = std::thread::Builder::new()
             .name("embedded-broker".into())
@@ -40,10 +55,36 @@ impl EmbeddedBroker {
             .recv()
             .map_err(|_| "the embedded broker's thread ended at once".to_owned())??;
         Ok(Self {
+            topic: name,
+            partitions,
             bootstrap,
+            watch: None,
             tasks: Some(tasks),
             thread: Some(thread),
         })
+    }
+
+    /// Warns in the log when it first drops mails, of which `spread` knows how many bytes came.
+    ///
+    /// # Errors
+    /// If the thread for that did not start.
+    pub fn watch(&mut self, spread: Arc<Spread>) -> Result<(), String> {
+        let (alive, stop) = channel();
+        let (bootstrap, topic, partitions) =
+            (self.bootstrap.clone(), self.topic.clone(), self.partitions);
+        let thread = std::thread::Builder::new()
+            .name("embedded-watch".into())
+            .spawn(move || {
+                watch(
+                    &spread,
+                    || dropped(&bootstrap, &topic, partitions),
+                    &stop,
+                    warn_of_drops,
+                );
+            })
+            .map_err(|error| format!("the embedded broker's watch did not start: {error}"))?;
+        self.watch = Some((thread, alive));
+        Ok(())
     }
 
     /// Its `bootstrap.servers`.
@@ -86,6 +127,11 @@ impl EmbeddedBroker {
 
 impl Drop for EmbeddedBroker {
     fn drop(&mut self) {
+        // First: its last look needs the cluster.
+        if let Some((thread, alive)) = self.watch.take() {
+            drop(alive);
+            let _ = thread.join();
+        }
         drop(self.tasks.take());
         if let Some(thread) = self.thread.take() {
             // A panic of the thread has been printed already.
@@ -100,6 +146,54 @@ impl std::fmt::Debug for EmbeddedBroker {
             .field("bootstrap", &self.bootstrap)
             .finish_non_exhaustive()
     }
+}
+
+/// Asks `dropped` from time to time, and at the end, until there is something to warn of. Nothing is asked while nothing can
+/// have been dropped, nor twice for the same mails.
+fn watch(
+    spread: &Spread,
+    dropped: impl Fn() -> KafkaResult<u64>,
+    stop: &Receiver<()>,
+    warn: impl FnOnce(u64),
+) {
+    let pause = Duration::from_millis(EMBEDDED_WATCH_MILLISECONDS);
+    let mut seen = EMBEDDED_PARTITION_OCTETS as u64 / 2;
+    loop {
+        // Nothing is ever sent: the channel's end is the sign.
+        let stopped = stop.recv_timeout(pause) != Err(RecvTimeoutError::Timeout);
+        let total = spread.total();
+        if total > seen {
+            match dropped() {
+                Ok(0) => seen = total,
+                Ok(mails) => return warn(mails),
+                Err(error) => tracing::debug!(%error, "the in-process broker was not asked"),
+            }
+        }
+        if stopped {
+            return;
+        }
+    }
+}
+
+/// How many mails it has dropped: offsets begin with 0, and the first that is there tells what is gone.
+fn dropped(bootstrap: &str, topic: &str, partitions: i32) -> KafkaResult<u64> {
+    let asking: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .create()?;
+    let mut mails = 0;
+    for partition in 0..partitions {
+        let (first, _) = asking.fetch_watermarks(topic, partition, ASK)?;
+        mails += u64::try_from(first).unwrap_or(0);
+    }
+    Ok(mails)
+}
+
+fn warn_of_drops(mails: u64) {
+    tracing::warn!(
+        mails,
+        "the in-process broker is full and drops the oldest mails, which were answered 250: it keeps some 320 MiB in \
+         memory; to keep mail, name a Kafka with --brokers"
+    );
 }
 
 fn live(
@@ -123,5 +217,38 @@ fn live(
     let _ = answer.send(Ok(cluster.bootstrap_servers()));
     for task in inbox {
         task(&cluster);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_asked_while_nothing_can_be_gone_and_drops_are_told_once() {
+        let asked = Cell::new(0);
+        let told = RefCell::new(Vec::new());
+        let look = |spread: &Spread, answer: u64| {
+            // An ended channel: one look, as at the end.
+            let (_, stop) = channel();
+            let dropped = || {
+                asked.set(asked.get() + 1);
+                Ok(answer)
+            };
+            watch(spread, dropped, &stop, |mails| {
+                told.borrow_mut().push(mails);
+            });
+        };
+        let spread = Spread::over(2);
+        spread.count(EMBEDDED_PARTITION_OCTETS as u64 / 2);
+        look(&spread, 7);
+        assert_eq!((asked.get(), told.borrow().len()), (0, 0));
+        spread.count(1);
+        look(&spread, 0);
+        assert_eq!((asked.get(), told.borrow().len()), (1, 0));
+        look(&spread, 7);
+        assert_eq!((asked.get(), told.take()), (2, vec![7]));
     }
 }

@@ -21,7 +21,7 @@ mod tests;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,7 @@ pub use super::watch::First;
 use super::finding::Subject;
 use super::lanes::Lanes;
 use super::properties::{explain, producer_config};
+use super::spread::Spread;
 use super::verdict::refusal;
 use super::watch::{Noted, Watch, Watcher};
 use super::{Outcome, Report, Sink, Submission, Ticket, lock};
@@ -76,8 +77,23 @@ struct Shared {
     lanes: Lanes,
     topic: String,
     watch: Arc<Watch>,
+    /// Chooses the partitions, where librdkafka does not.
+    spread: OnceLock<Arc<Spread>>,
     closed: AtomicBool,
     stopping: AtomicBool,
+}
+
+impl Shared {
+    /// The partition of a record, where that is not librdkafka's to choose.
+    fn partition(&self, record: &Record) -> Option<i32> {
+        let spread = self.spread.get()?;
+        let octets = record.value.len() as u64;
+        if record.key().is_some() {
+            spread.count(octets);
+            return None;
+        }
+        i32::try_from(spread.choose(octets)).ok()
+    }
 }
 
 impl KafkaSink {
@@ -120,6 +136,7 @@ impl KafkaSink {
             lanes,
             topic: config.topic.clone(),
             watch,
+            spread: OnceLock::new(),
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
@@ -159,6 +176,14 @@ impl KafkaSink {
         })?;
         *lock(&sink.watcher) = Some(watcher);
         Ok((Arc::new(sink), receivers))
+    }
+
+    /// Lets `spread` choose the partition of each record without a key, which librdkafka does otherwise.
+    pub fn spread_by(&self, spread: Arc<Spread>) {
+        assert!(
+            self.shared.spread.set(spread).is_ok(),
+            "a sink is told once"
+        );
     }
 
     /// Whether mail would be stored, as far as was seen some seconds ago at most.
@@ -208,7 +233,8 @@ impl Sink for KafkaSink {
         if let Some(refusal) = self.shared.watch.closed() {
             return Submission::Done(Outcome::Refused(refusal), record);
         }
-        match self.shared.lanes.produce(ticket, record) {
+        let partition = self.shared.partition(&record);
+        match self.shared.lanes.produce(ticket, record, partition) {
             Ok(()) => Submission::Pending,
             Err((code, record)) => {
                 self.shared.watch.failed(code, None);

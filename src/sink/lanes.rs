@@ -90,9 +90,10 @@ impl Lanes {
         &self,
         ticket: Ticket,
         record: Box<Record>,
+        partition: Option<i32>,
     ) -> Result<(), (RDKafkaErrorCode, Box<Record>)> {
         let lane = self.of(&record);
-        self.producers[lane].produce(ticket, record)?;
+        self.producers[lane].produce(ticket, record, partition)?;
         if lane == 0 && self.closing.submitted() {
             self.closing.close();
         }

@@ -43,6 +43,9 @@ use crate::mail::record::Record;
 /// Reports that are taken from an event per call of librdkafka; its batches are about 200 records of 4 KiB.
 const REPORTS_A_CALL: usize = 256;
 
+/// RD_KAFKA_PARTITION_UA, a macro that the bindings lack: the partitioner chooses.
+const PARTITION_UNASSIGNED: i32 = -1;
+
 /// Takes what librdkafka has to say beside delivery reports. Called on the thread that polls.
 ///
 /// librdkafka's own lines are debug, whatever level it gives them: it says the same failure many times, and nothing of it
@@ -143,18 +146,20 @@ impl Producer {
         })
     }
 
-    /// Hands a record over without copying its value; never blocks. On an error the record comes back.
+    /// Hands a record over without copying its value; never blocks. On an error the record comes back. Without a partition
+    /// librdkafka chooses one.
     pub(super) fn produce(
         &self,
         ticket: Ticket,
         record: Box<Record>,
+        partition: Option<i32>,
     ) -> Result<(), (RDKafkaErrorCode, Box<Record>)> {
         let Some(headers) = Headers::new(&record) else {
             return Err((RDKafkaErrorCode::InvalidArgument, record));
         };
         let opaque = Box::into_raw(Box::new(InFlight { ticket, record }));
         // SAFETY: `opaque` was made in the line above and nobody else has it.
-        let arguments = unsafe { arguments(self.topic, opaque, headers.0) };
+        let arguments = unsafe { arguments(self.topic, partition, opaque, headers.0) };
         // SAFETY: the client and the topic live, `arguments` is an array of its length whose members are what their
         // tags say. The value lives until its report (module doc, 1 and 3); the key is copied within the call. The flags
         // are left at 0: no F_FREE, so that the memory stays ours, and no F_COPY, no F_BLOCK.
@@ -347,9 +352,10 @@ impl Drop for Producer {
 /// `opaque` came from `Box::into_raw` and no reference to it exists.
 unsafe fn arguments(
     topic: NonNull<ffi::rd_kafka_topic_t>,
+    partition: Option<i32>,
     opaque: *mut InFlight,
     headers: NonNull<ffi::rd_kafka_headers_t>,
-) -> [ffi::rd_kafka_vu_t; 5] {
+) -> [ffi::rd_kafka_vu_t; 6] {
     // SAFETY: `opaque` is a live InFlight that nobody else refers to. The borrow ends within this function; the
     // pointers that leave it go to memory of the value and of the key, which are allocations of their own.
     let record = unsafe { &(*opaque).record };
@@ -376,6 +382,12 @@ unsafe fn arguments(
             tag::RD_KAFKA_VTYPE_RKT,
             member {
                 rkt: topic.as_ptr(),
+            },
+        ),
+        argument(
+            tag::RD_KAFKA_VTYPE_PARTITION,
+            member {
+                i32_: partition.unwrap_or(PARTITION_UNASSIGNED),
             },
         ),
         argument(tag::RD_KAFKA_VTYPE_VALUE, memory(&record.value)),
