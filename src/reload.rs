@@ -3,8 +3,8 @@
 //! Owns: the order of a reload, and what the log says of it. Must not know: how rules reach the workers, and what is in
 //! them.
 //!
-//! Invariants: a reload is applied as a whole, or not at all and everything stays as it was; it reads files on a thread of
-//! its own, so that nobody waits for it; reloads follow one another, and signals that come during one make one more.
+//! Invariants: a reload is applied as a whole, or not at all and everything stays as it was; one that would open the door
+//! because a key or the names of a list are gone is not applied; it reads files on a thread of its own, so that nobody waits for it; reloads follow one another, and signals that come during one make one more.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,6 +27,8 @@ pub struct Reload<'a> {
     pub read: Read,
     /// The configuration that the server was started with, as it was read.
     pub started: Config,
+    /// What was applied last: the configuration at the start, then each reload.
+    pub applied: Loaded,
     /// Takes the new rules.
     pub exchange: Exchange,
     /// Takes the new certificates; none where TLS was not offered at the start.
@@ -45,7 +47,8 @@ impl Reload<'_> {
             let with_tls = self.certificates.is_some();
             let result = tokio::task::spawn_blocking(move || fetch(&read, with_tls))
                 .await
-                .unwrap_or_else(|error| Err(error.to_string()));
+                .unwrap_or_else(|error| Err(error.to_string()))
+                .and_then(|fetched| self.judge(fetched));
             self.counters.reloaded(result.is_ok());
             match result {
                 Ok(fetched) => self.apply(fetched, began),
@@ -57,15 +60,38 @@ impl Reload<'_> {
         }
     }
 
+    /// Refuses what would open the door, or close it, because something is missing that was there.
+    fn judge(&self, fetched: Fetched) -> Result<Fetched, String> {
+        let mut missing = config::losses(&self.applied, &fetched.loaded);
+        for pattern in fetched.taken.emptied(&self.exchange.taken()) {
+            missing.push(format!(
+                "recipients.lists.{pattern}: the list named recipients and now names nobody, so all mail for {pattern} would \
+                 be refused: write the list again, or remove {pattern} from recipients.domains"
+            ));
+        }
+        if missing.is_empty() {
+            Ok(fetched)
+        } else {
+            Err(missing.join("\n"))
+        }
+    }
+
     fn apply(&mut self, fetched: Fetched, began: Instant) {
         let Fetched {
-            loaded: Loaded { config, warnings },
+            loaded,
             taken,
             certificates,
         } = fetched;
-        for warning in warnings {
+        for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
+        for domain in config::opened(&self.applied, &loaded) {
+            tracing::warn!(
+                "recipients.lists has no list for {domain} any more: everybody there is taken"
+            );
+        }
+        self.applied = loaded;
+        let config = self.applied.config.clone();
         let restart = self.started.sections_that_need_a_restart(&config);
         if !restart.is_empty() {
             tracing::warn!(

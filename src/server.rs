@@ -61,6 +61,11 @@ impl Exchange {
     pub fn apply(&self, config: &Config, taken: Recipients) {
         self.0.rules.publish(rules(config, &self.0.policy, taken));
     }
+
+    /// Whom mail is taken for now.
+    pub fn taken(&self) -> Arc<Recipients> {
+        Arc::clone(&self.0.rules.current().policy.taken)
+    }
 }
 
 struct KafkaHealth(Option<Arc<KafkaSink>>, Arc<Shared>);

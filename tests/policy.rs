@@ -420,6 +420,78 @@ fn a_reload_that_fails_changes_nothing_and_says_why() {
     assert_eq!(codes(&client.rcpt("ann@example.com")), "550 5.1.1");
 }
 
+/// Whatever the file looks like while somebody writes it, nobody else's mail is taken, and nobody is let in.
+#[test]
+fn a_reload_that_lost_what_the_file_had_is_refused_and_the_old_rules_stay() {
+    let whole = "[recipients]\ndomains = [\"example.com\", \"example.org\"]\n\
+                 lists = { \"example.com\" = \"FOLDER/com.txt\" }\n\
+                 [access]\nallow = [\"127.0.0.0/8\"]\n";
+    let mut server = Ringpost::start(whole, &[("com.txt", "joe\n")]);
+    let refused = |server: &mut Ringpost, words: &[&str]| {
+        let line = server.reload();
+        for word in ["ERROR", "what was there stays"].iter().chain(words) {
+            assert!(line.contains(word), "{word}: {line}");
+        }
+        let mut client = Client::greeted(&server.smtp);
+        client.say("MAIL FROM:<>");
+        assert_eq!(codes(&client.rcpt("joe@example.com")), "250 2.1.5");
+        assert_eq!(codes(&client.rcpt("ann@example.com")), "550 5.1.1");
+        assert_eq!(codes(&client.rcpt("joe@example.net")), "550 5.7.1");
+    };
+    // Empty, cut behind each section, the domains alone gone, a key written otherwise.
+    let lists = "lists = { \"example.com\" = \"FOLDER/com.txt\" }\n";
+    let access = "[access]\nallow = [\"127.0.0.0/8\"]\n";
+    for (text, words) in [
+        (
+            "",
+            &["recipients.domains", "every domain", "domains = [\"*\"]"][..],
+        ),
+        ("# nothing\n", &["recipients.domains"]),
+        (
+            "[recipients]\n",
+            &["recipients.domains", "recipients.lists"],
+        ),
+        (
+            "[recipients]\ndomains = [\"example.com\", \"example.org\"]\n",
+            &["recipients.lists is no longer set", "access.allow"],
+        ),
+        (whole.strip_suffix(access).unwrap(), &["access.allow"]),
+        (
+            &whole.replace(lists, ""),
+            &["recipients.lists is no longer set", "lists = {}"],
+        ),
+        (&whole.replace("domains", "domain"), &["did you mean"]),
+        (&whole[..30], &["is not TOML"]),
+    ] {
+        configure(server.folder.path(), text);
+        refused(&mut server, words);
+    }
+    std::fs::remove_file(server.file("ringpost.toml")).unwrap();
+    refused(&mut server, &["there is no such file"]);
+    configure(server.folder.path(), whole);
+    // A list that somebody truncated: everybody would be refused for good.
+    std::fs::write(server.file("com.txt"), "").unwrap();
+    refused(
+        &mut server,
+        &["recipients.lists.example.com", "names nobody"],
+    );
+    std::fs::remove_file(server.file("com.txt")).unwrap();
+    refused(&mut server, &["com.txt", "cannot be read"]);
+    // What is written is what is wanted.
+    configure(
+        server.folder.path(),
+        "[recipients]\ndomains = [\"*\"]\nlists = {}\n[access]\nallow = [\"0.0.0.0/0\"]\n",
+    );
+    let line = server.reload();
+    assert!(
+        line.contains("INFO") && line.contains("domains=1"),
+        "{line}"
+    );
+    let mut client = Client::greeted(&server.smtp);
+    client.say("MAIL FROM:<>");
+    assert_eq!(codes(&client.rcpt("joe@example.net")), "250 2.1.5");
+}
+
 /// Stops the senders also when the test fails.
 struct StopAtEnd<'a>(&'a AtomicBool);
 

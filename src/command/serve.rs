@@ -108,7 +108,7 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(taken) => taken,
         Err(error) => return failed(2, &error),
     };
-    let started = loaded.config.clone();
+    let started = loaded.clone();
     let mut config = loaded.config;
     let (needed, allowed) = open_files::raise(&config);
     if let (Brokers::List(_), Some(text)) = (
@@ -251,7 +251,7 @@ async fn serve(
     taken: Recipients,
     certificates: Option<Arc<Certificates>>,
     read: Read,
-    started: Config,
+    started: Loaded,
     log: &log::LogHandle,
     first: First,
 ) -> Result<(), String> {
@@ -276,7 +276,8 @@ async fn serve(
     let counters = server.counters();
     let reload = Reload {
         read,
-        started,
+        started: started.config.clone(),
+        applied: started,
         exchange: server.exchange(),
         certificates: certificates.clone(),
         log,

@@ -26,6 +26,8 @@ pub struct Loaded {
     pub config: Config,
     /// What the operator should know of, a sentence each; nothing that keeps ringpost from working.
     pub warnings: Vec<String>,
+    /// The options that the file, the environment or a flag set; the others have their defaults.
+    pub set: BTreeSet<&'static str>,
 }
 
 /// Loads a configuration. `environment` may be the whole environment; what does not begin with `RINGPOST_` is passed over.
@@ -100,6 +102,7 @@ impl Draft {
         Ok(Loaded {
             config: self.config,
             warnings: self.warnings,
+            set: self.places.keys().copied().collect(),
         })
     }
 

@@ -16,6 +16,7 @@ mod defaults;
 mod error;
 mod generate;
 mod load;
+mod loss;
 pub mod options;
 pub mod protocol;
 pub mod recipients;
@@ -28,6 +29,7 @@ mod value;
 pub use error::{Error, Place, Problem};
 pub use generate::{example, markdown};
 pub use load::{Loaded, load};
+pub use loss::{losses, opened};
 pub use setting::Setting;
 
 use std::collections::BTreeMap;

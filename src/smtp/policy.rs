@@ -153,6 +153,31 @@ impl Recipients {
         lists.flatten().map(List::len).sum()
     }
 
+    /// The patterns whose list named somebody in `before` and names nobody here.
+    pub fn emptied(&self, before: &Self) -> Vec<String> {
+        let named = |lists: &BTreeMap<Box<str>, Option<List>>, pattern: &str| {
+            let list = lists.get(pattern)?.as_ref()?;
+            Some(list.len() > 0)
+        };
+        let mut found = Vec::new();
+        for (prefix, ours, theirs) in [
+            ("", &self.exact, &before.exact),
+            ("*.", &self.below, &before.below),
+        ] {
+            let emptied = ours.keys().filter(|pattern| {
+                named(ours, pattern) == Some(false) && named(theirs, pattern) == Some(true)
+            });
+            found.extend(emptied.map(|pattern| format!("{prefix}{pattern}")));
+        }
+        if let (Some(Some(ours)), Some(Some(theirs))) = (&self.every, &before.every)
+            && ours.len() == 0
+            && theirs.len() > 0
+        {
+            found.push("*".to_owned());
+        }
+        found
+    }
+
     /// Whether mail for `mailbox` is taken.
     ///
     /// # Errors
