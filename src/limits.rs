@@ -182,6 +182,10 @@ pub const LOG_GATHERED_OCTETS: usize = 16 * 1024;
 /// along sees it.
 pub const LOG_GATHER_MILLISECONDS: u64 = 50;
 
+/// Lines in a second that a worker's log has for failed TLS handshakes: a client that cannot is seen, one that tries all the
+/// time fills no disk. The others are counted, in the next line and in the metrics.
+pub const HANDSHAKE_LINES_A_SECOND: u32 = 5;
+
 const _: () = assert!(COMMAND_BUFFER_OCTETS >= 2 * COMMAND_LINE_OCTETS);
 const _: () = assert!(PROXY_LINE_OCTETS < PROXY_HEADER_OCTETS);
 const _: () = assert!(PROXY_HEADER_OCTETS <= COMMAND_BUFFER_OCTETS);

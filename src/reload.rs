@@ -104,6 +104,7 @@ impl Reload<'_> {
         let count = certificates.as_ref().map_or(0, certificates::Loaded::count);
         if let (Some(served), Some(loaded)) = (&self.certificates, certificates) {
             served.exchange(loaded);
+            served.tell(&self.started.server.hostname);
         }
         let say = || {
             tracing::info!(

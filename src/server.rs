@@ -3,7 +3,7 @@
 //! Invariants: everything listens before "ready" is said; what fails to start ends the program with one line that names
 //! it; after a drain the sink has no record in flight.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -14,13 +14,13 @@ use tokio::sync::Notify;
 
 use crate::config::{self, Brokers, Config};
 use crate::limits::{
-    BODY_INITIAL_OCTETS, EMBEDDED_MESSAGE_OCTETS, EMBEDDED_PARTITIONS, LISTEN_BACKLOG,
-    REPORT_GRACE_MILLISECONDS,
+    BODY_INITIAL_OCTETS, EMBEDDED_MESSAGE_OCTETS, EMBEDDED_PARTITIONS, REPORT_GRACE_MILLISECONDS,
 };
 use crate::net::admission::{self, Admission};
 use crate::net::certificates::{Certificates, server_config};
 use crate::net::connection::Opening;
 use crate::net::hub::Shared;
+use crate::net::listen::{self, Wanted};
 use crate::net::rules::{Published, Rules};
 use crate::net::worker::{self, Door, Plan};
 use crate::sink::discard::DiscardSink;
@@ -351,11 +351,22 @@ fn shared(config: &Config, taken: Recipients, sink: Arc<dyn Sink>, metrics: Metr
     }
 }
 
+/// Every address that is listened on.
+pub fn listened(config: &Config) -> Vec<SocketAddr> {
+    let server = &config.server;
+    [&server.listen, &server.listen_tls, &server.listen_proxy]
+        .into_iter()
+        .flatten()
+        .copied()
+        .chain([config.admin.listen])
+        .collect()
+}
+
 /// Listening sockets for each worker, and their addresses with the ports resolved.
 fn bind_all(config: &Config, workers: usize) -> Result<(Vec<Vec<Door>>, Vec<SocketAddr>), String> {
     let mut doors: Vec<Vec<Door>> = (0..workers).map(|_| Vec::new()).collect();
     let mut resolved = Vec::new();
-    let server = &config.server;
+    let (server, all) = (&config.server, listened(config));
     for (key, addresses, opening) in [
         ("server.listen", &server.listen, Opening::Clear),
         ("server.listen_tls", &server.listen_tls, Opening::Tls),
@@ -365,46 +376,26 @@ fn bind_all(config: &Config, workers: usize) -> Result<(Vec<Vec<Door>>, Vec<Sock
             Opening::Proxied,
         ),
     ] {
-        for &wanted in addresses {
-            let cannot = |error: std::io::Error| cannot_listen(key, wanted, &error);
+        for &address in addresses {
+            let cannot = |error: std::io::Error| listen::explain(key, address, &error);
+            let mut wanted = Wanted::beside(address, &all);
+            if wanted.both_families {
+                tracing::info!(
+                    "{key}: {address} takes IPv4 clients as well; to take IPv6 alone, name the IPv6 addresses of this machine"
+                );
+            }
             // A socket without SO_REUSEPORT finds out whether somebody else listens there: with it, two servers would
             // silently share the address.
-            let mut address = wanted;
-            if wanted.port() != 0 {
-                bind(wanted, false).map_err(cannot)?;
+            if address.port() != 0 {
+                wanted.listen(false).map_err(cannot)?;
             }
             for own in &mut doors {
-                let listener = bind(address, true).map_err(cannot)?;
-                address = listener.local_addr().map_err(cannot)?;
+                let listener = wanted.listen(true).map_err(cannot)?;
+                wanted.address = listener.local_addr().map_err(cannot)?;
                 own.push(Door { listener, opening });
             }
-            resolved.push(address);
+            resolved.push(wanted.address);
         }
     }
     Ok((doors, resolved))
-}
-
-fn cannot_listen(key: &str, address: SocketAddr, error: &std::io::Error) -> String {
-    format!(
-        "{key}: {address}: cannot listen there: {error}; choose another address or stop who has it"
-    )
-}
-
-fn bind(address: SocketAddr, share: bool) -> std::io::Result<TcpListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(share)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // Accepted sockets inherit it: replies are whole, so there is nothing to gather.
-    socket.set_tcp_nodelay(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(LISTEN_BACKLOG)?;
-    Ok(socket.into())
 }

@@ -81,6 +81,11 @@ fn every_mistake_gets_one_line_that_names_it_and_its_exit_code() {
             &["--listen", "127.0.0.1:99999"],
         ),
         (&["--admin", "9925"], 2, &["--admin", "9925"]),
+        (
+            &["--listen", "::1:2525"],
+            2,
+            &["--listen", "write [::1]:2525"],
+        ),
         (&["--topic", "a b"], 2, &["--topic", "a b"]),
         (&["--config", &absent], 2, &["--config", &absent]),
         (
@@ -154,17 +159,17 @@ fn every_mistake_gets_one_line_that_names_it_and_its_exit_code() {
         (
             &["--listen", taken, "--admin", "127.0.0.1:0"],
             1,
-            &["server.listen", taken, "in use"],
+            &["server.listen", taken, "in use", "ss -ltnp"],
         ),
         (
             &["--listen", "127.0.0.1:0", "--admin", taken],
             1,
-            &["admin.listen", taken, "in use"],
+            &["admin.listen", taken, "in use", "ss -ltnp"],
         ),
         (
             &["--listen", "192.0.2.1:2525", "--admin", "127.0.0.1:0"],
             1,
-            &["server.listen", "192.0.2.1:2525"],
+            &["server.listen", "192.0.2.1:2525", "no such address"],
         ),
         (&["--no-such-flag"], 2, &["--no-such-flag"]),
         (&["consume", "--brokers", ""], 2, &["--brokers"]),
@@ -225,13 +230,18 @@ fn check(arguments: &[&str]) -> (Option<i32>, String) {
 fn a_check_has_a_line_for_everything_and_says_what_fails() {
     let folder = Folder::new();
     let [pem, key, other] = ["mx.pem", "mx.key", "other.key"].map(|name| folder.path(name));
-    let (code, output) = check(&["--tls-cert", &pem, "--tls-key", &key]);
+    let flags = ["--tls-cert", &pem, "--tls-key", &key];
+    let name = ["--hostname", "mx.example", "--domain", "example.com"];
+    let (code, output) = check(&[&flags[..], &name].concat());
     assert_eq!(code, Some(0), "{output}");
     for (name, verdict) in [
         ("config", "ok"),
         ("io_uring", "ok"),
         ("certificate", "ok"),
+        ("hostname", "ok"),
+        ("domains", "ok"),
         ("brokers", "warning"),
+        ("size", "warning"),
     ] {
         assert_eq!(line(&output, name).0, verdict, "{output}");
     }
@@ -239,6 +249,18 @@ fn a_check_has_a_line_for_everything_and_says_what_fails() {
         ["ok", "warning"].contains(&line(&output, "open files").0),
         "{output}"
     );
+    // What works, and not as it should: no failure, but a line that says how it should be.
+    let (code, output) = check(&[&flags[..], &["--hostname", "localhost"]].concat());
+    assert_eq!(code, Some(0), "{output}");
+    for (name, words) in [
+        ("hostname", "the full name that the MX record points to"),
+        ("domains", "mail is taken for every domain"),
+    ] {
+        let (verdict, text) = line(&output, name);
+        assert!(verdict == "warning" && text.contains(words), "{output}");
+    }
+    let not_named = "is for mx.example, not for server.hostname = \"localhost\"";
+    assert!(output.contains(not_named), "{output}");
     let (code, output) = check(&[
         "--tls-cert",
         &pem,

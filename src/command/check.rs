@@ -1,7 +1,7 @@
 //! `ringpost check`: would `serve` work with this configuration on this machine? One line a question.
 //!
 //! Owns: which questions are asked, their order, the verdicts, the exit code. Must not know: how each answer is found
-//! (`net::probe`, `config::certificate`, `sink::topic`), nor what is said of it (`sink::finding`).
+//! (`net::probe`, `net::certificates`, `sink::topic`), nor what is said of it (`sink::finding`).
 //!
 //! Invariants: nothing is changed, neither here nor in the cluster, but this process's own limit of open files; every
 //! question gets its line, also behind one that failed; exit code 0 where mail would be taken and stored, 1 where not,
@@ -13,11 +13,14 @@ use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 
 use super::open_files;
 use super::serve::{Options, check_properties, failed};
-use crate::config::{Brokers, Config, certificate, recipients};
+use crate::config::certificate::fitness::Severity;
+use crate::config::{Brokers, Config, recipients};
+use crate::limits::EMBEDDED_MESSAGE_OCTETS;
+use crate::net::certificates::{self, Loaded};
 use crate::net::probe;
 use crate::sink::finding::{Effect, Question, Subject};
 use crate::sink::reach;
@@ -25,8 +28,8 @@ use crate::sink::topic::{self, Seen};
 
 /// Longest wait for a cluster that is silent; one that cannot be reached is known at once.
 const TOPIC_WAIT: Duration = Duration::from_secs(8);
-/// A certificate that ends sooner is warned of: renewal is commonly tried from 30 days before the end.
-const RENEWAL_DAYS: i64 = 14;
+/// Ends of names that are of one network, or of one machine.
+const LOCAL_NAMES: [&str; 4] = [".local", ".localdomain", ".localhost", ".internal"];
 
 /// How a question was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +83,11 @@ pub fn run(options: &Options) -> ExitCode {
     let config = loaded.config;
     print(io_uring());
     print(open_file_limit(&config));
-    print(tls(&config, Timestamp::now()));
+    print(hostname(&config, loaded.set.contains("server.hostname")));
+    for line in tls(&config, Timestamp::now()) {
+        print(line);
+    }
+    print(domains(&config));
     for line in lists(&config) {
         print(line);
     }
@@ -113,45 +120,93 @@ fn open_file_limit(config: &Config) -> Line {
     }
 }
 
-fn tls(config: &Config, now: Timestamp) -> Line {
+fn tls(config: &Config, now: Timestamp) -> Vec<Line> {
     const NAME: &str = "certificate";
-    let (Some(path), Some(key)) = (&config.tls.certificate, &config.tls.key) else {
-        return (
-            Verdict::Skipped,
+    let pairs = certificates::pairs(&config.tls);
+    if pairs.is_empty() {
+        let text = "tls.certificate is not set: mail comes in clear".to_owned();
+        return vec![(Verdict::Skipped, NAME, text)];
+    }
+    let each = pairs.iter().map(|pair| Loaded::read(vec![pair.clone()]));
+    let problems: Vec<Line> = each
+        .filter_map(Result::err)
+        .map(|problem| (Verdict::Failed, NAME, problem))
+        .collect();
+    if !problems.is_empty() {
+        return problems;
+    }
+    let findings = match Loaded::read(pairs) {
+        Ok(loaded) => loaded.findings(&config.server.hostname, now),
+        Err(problem) => return vec![(Verdict::Failed, NAME, problem)],
+    };
+    let verdict = |severity| match severity {
+        Severity::Fine => Verdict::Ok,
+        Severity::Warning => Verdict::Warning,
+        Severity::Error => Verdict::Failed,
+    };
+    findings
+        .into_iter()
+        .map(|finding| (verdict(finding.severity), NAME, finding.text))
+        .collect()
+}
+
+/// The name of this server, as others see it.
+fn hostname(config: &Config, is_set: bool) -> Line {
+    const NAME: &str = "hostname";
+    let name = &config.server.hostname;
+    let wrong = if name.starts_with('[') {
+        None
+    } else if !name.contains('.') {
+        Some("has one label")
+    } else if LOCAL_NAMES.iter().any(|local| name.ends_with(local)) {
+        Some("means nothing outside of this machine's network")
+    } else {
+        None
+    };
+    let whose = match is_set {
+        true => "",
+        false => ", the name of this machine",
+    };
+    match wrong {
+        None => (
+            Verdict::Ok,
             NAME,
-            "tls.certificate is not set".to_owned(),
-        );
-    };
-    let pair = match certificate::load(path, key) {
-        Ok(pair) => pair,
-        Err(error) => return (Verdict::Failed, NAME, error),
-    };
-    let path = path.display();
-    let Some((from, until)) = certificate::validity(&pair.cert[0]) else {
-        return (
+            format!("{name:?}{whose}, is what the greeting says"),
+        ),
+        Some(wrong) => (
             Verdict::Warning,
             NAME,
-            format!("{path} fits its key; its dates cannot be read"),
-        );
-    };
-    if now < from {
-        let text =
-            format!("{path} is not valid before {from}: correct the clock or the certificate");
-        return (Verdict::Failed, NAME, text);
+            format!(
+                "server.hostname = {name:?}{whose}, {wrong}, so it is no name that others know this server by: set server.hostname \
+                 (or --hostname) to the full name that the MX record points to, such as mx.example.net"
+            ),
+        ),
     }
-    if now > until {
-        let text = format!("{path} ended {until}: renew it");
-        return (Verdict::Failed, NAME, text);
+}
+
+/// Whose mail is taken.
+fn domains(config: &Config) -> Line {
+    const NAME: &str = "domains";
+    let recipients = &config.recipients;
+    if recipients.domains.iter().any(|domain| domain == "*") && !recipients.lists.contains_key("*")
+    {
+        let text = "recipients.domains has \"*\": mail is taken for every domain, from anybody, so that this server is an open \
+                    sink and gets the spam of open relays; name yours: recipients.domains = [\"example.com\"], or --domain \
+                    example.com";
+        return (Verdict::Warning, NAME, text.to_owned());
     }
-    let verdict = match now.checked_add((RENEWAL_DAYS * 24).hours()) {
-        Ok(soon) if soon > until => Verdict::Warning,
-        _ => Verdict::Ok,
+    let names: Vec<&str> = recipients
+        .domains
+        .iter()
+        .take(5)
+        .map(String::as_str)
+        .collect();
+    let more = match recipients.domains.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
-    (
-        verdict,
-        NAME,
-        format!("{path} fits its key and is valid until {until}"),
-    )
+    let text = format!("mail is taken for {}{more}", names.join(", "));
+    (Verdict::Ok, NAME, text)
 }
 
 fn lists(config: &Config) -> Vec<Line> {
@@ -183,6 +238,7 @@ fn kafka(config: &Config) -> Vec<Line> {
                 "kafka.brokers = \"embedded\": the broker in this process keeps mail in memory only".to_owned(),
             ),
             skipped("topic", "the embedded broker makes it"),
+            embedded_size(config.limits.message_size),
         ],
         Brokers::Discard => vec![
             (
@@ -194,6 +250,18 @@ fn kafka(config: &Config) -> Vec<Line> {
         ],
         Brokers::List(list) => cluster(config, list),
     }
+}
+
+fn embedded_size(wanted: u64) -> Line {
+    let most = EMBEDDED_MESSAGE_OCTETS as u64;
+    if wanted <= most {
+        let text = format!("the embedded broker keeps a message of limits.message_size = {wanted}");
+        return (Verdict::Ok, "size", text);
+    }
+    let text = format!(
+        "limits.message_size = {wanted} is more than the embedded broker can keep: SIZE will be {most}; a Kafka takes more"
+    );
+    (Verdict::Warning, "size", text)
 }
 
 fn cluster(config: &Config, list: &str) -> Vec<Line> {
@@ -336,30 +404,83 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_judged_by_its_dates() {
+    fn certificates_are_judged_as_serve_judges_them() {
         let key = KeyPair::generate().unwrap();
         let mut parameters = CertificateParams::new(vec!["mx.example".to_owned()]).unwrap();
         parameters.not_before = rcgen::date_time_ymd(2026, 1, 1);
         parameters.not_after = rcgen::date_time_ymd(2026, 4, 1);
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();
+        config.server.hostname = "mx.example".to_owned();
         let (pem, private) = (folder.path().join("mx.pem"), folder.path().join("mx.key"));
         std::fs::write(&pem, parameters.self_signed(&key).unwrap().pem()).unwrap();
         std::fs::write(&private, key.serialize_pem()).unwrap();
-        assert_eq!(tls(&config, at("2026-02-01T00:00:00Z")).0, Verdict::Skipped);
-        (config.tls.certificate, config.tls.key) = (Some(pem.clone()), Some(private));
+        let verdicts = |config: &Config, now| -> Vec<Verdict> {
+            tls(config, at(now)).iter().map(|line| line.0).collect()
+        };
+        assert_eq!(
+            verdicts(&config, "2026-02-01T00:00:00Z"),
+            [Verdict::Skipped]
+        );
+        (config.tls.certificate, config.tls.key) = (Some(pem.clone()), Some(private.clone()));
         for (now, verdict) in [
             ("2025-12-31T23:59:59Z", Verdict::Failed),
-            ("2026-01-01T00:00:00Z", Verdict::Ok),
             ("2026-03-18T00:00:00Z", Verdict::Ok),
             ("2026-03-18T00:00:01Z", Verdict::Warning),
             ("2026-04-01T00:00:01Z", Verdict::Failed),
         ] {
-            let line = tls(&config, at(now));
-            assert_eq!(line.0, verdict, "{now}: {line:?}");
+            assert_eq!(verdicts(&config, now), [verdict], "{now}");
         }
-        config.tls.key = Some(pem);
-        assert_eq!(tls(&config, at("2026-02-01T00:00:00Z")).0, Verdict::Failed);
+        config.server.hostname = "other.example".to_owned();
+        let now = "2026-02-01T00:00:00Z";
+        assert_eq!(verdicts(&config, now), [Verdict::Ok, Verdict::Warning]);
+        // Each pair that cannot be loaded has its line.
+        config.tls.key = Some(pem.clone());
+        (config.tls.sni_certificates, config.tls.sni_keys) = (vec![private], vec![pem]);
+        assert_eq!(verdicts(&config, now), [Verdict::Failed, Verdict::Failed]);
+    }
+
+    #[test]
+    fn names_that_nobody_else_knows_are_warned_of() {
+        let mut config = Config::default();
+        for (name, verdict) in [
+            ("mx.example.net", Verdict::Ok),
+            ("[192.0.2.1]", Verdict::Ok),
+            ("localhost", Verdict::Warning),
+            ("mx", Verdict::Warning),
+            ("3f2a9c", Verdict::Warning),
+            ("localhost.localdomain", Verdict::Warning),
+            ("printer.local", Verdict::Warning),
+        ] {
+            config.server.hostname = name.to_owned();
+            let line = hostname(&config, false);
+            assert_eq!(line.0, verdict, "{line:?}");
+            assert!(line.2.contains(name), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn mail_for_every_domain_is_warned_of_unless_a_list_says_whose() {
+        let mut config = Config::default();
+        assert_eq!(domains(&config).0, Verdict::Warning);
+        assert!(domains(&config).2.contains("open sink"));
+        let lists = &mut config.recipients.lists;
+        lists.insert("*".to_owned(), "all.txt".to_owned());
+        assert_eq!(domains(&config).0, Verdict::Ok);
+        config.recipients.lists.clear();
+        config.recipients.domains = (0..7).map(|n| format!("{n}.example")).collect();
+        let text = domains(&config).2;
+        assert!(text.ends_with("3.example, 4.example and 2 more"), "{text}");
+        config.recipients.domains.push("*".to_owned());
+        assert_eq!(domains(&config).0, Verdict::Warning);
+    }
+
+    #[test]
+    fn the_size_that_the_embedded_broker_can_keep_is_told() {
+        let most = EMBEDDED_MESSAGE_OCTETS as u64;
+        assert_eq!(embedded_size(most).0, Verdict::Ok);
+        let line = embedded_size(most + 1);
+        assert!(line.0 == Verdict::Warning && line.2.contains(&format!("SIZE will be {most}")));
     }
 
     #[test]

@@ -2,5 +2,7 @@
 
 pub mod check;
 pub mod consume;
+mod container;
 mod open_files;
+mod quick_start;
 pub mod serve;

@@ -4,18 +4,20 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 
-use super::open_files;
+use super::quick_start::{self, Facts};
+use super::{container, open_files};
 use crate::config::{self, Brokers, Config, Loaded};
 use crate::limits::RECORD_OVERHEAD_OCTETS;
 use crate::net::certificates::{self, Certificates};
+use crate::net::listen::{self, Wanted};
 use crate::net::probe;
 use crate::reload::{Read, Reload};
-use crate::server::Server;
+use crate::server::{Server, listened};
 use crate::sink::finding::{Finding, Subject};
 use crate::sink::kafka::First;
 use crate::sink::topic::{self, Seen};
@@ -211,14 +213,23 @@ fn load_certificates(tls: &config::Tls) -> Result<Option<Arc<Certificates>>, Str
 /// Pause between two looks at the certificates' files.
 const CERTIFICATE_WATCH: Duration = Duration::from_secs(10);
 
-/// Loads the certificates again when their files change, as tools that renew them do. For ever.
-async fn watch_certificates(served: Option<Arc<Certificates>>) {
+/// Pause between two reports of certificates that are unfit.
+const CERTIFICATE_REPORT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Loads the certificates again when their files change, as tools that renew them do, and says once a day which of them
+/// are unfit. For ever.
+async fn watch_certificates(served: Option<Arc<Certificates>>, hostname: &str) {
     let Some(served) = served else {
         return std::future::pending().await;
     };
     let mut known = certificates::changed(&served.pairs());
+    let mut told = Instant::now();
     loop {
         tokio::time::sleep(CERTIFICATE_WATCH).await;
+        if told.elapsed() >= CERTIFICATE_REPORT {
+            served.tell(hostname);
+            told = Instant::now();
+        }
         let now = certificates::changed(&served.pairs());
         if now == known {
             continue;
@@ -230,10 +241,11 @@ async fn watch_certificates(served: Option<Arc<Certificates>>) {
                     "certificates changed and were loaded"
                 );
                 served.exchange(loaded);
+                served.tell(hostname);
                 known = now;
             }
             // Perhaps it is being written: the next look tries again.
-            Err(error) => tracing::error!("{error}; the certificates from before are served on"),
+            Err(error) => tracing::error!("{error}; keeping the current certificates"),
         }
     }
 }
@@ -259,7 +271,11 @@ async fn serve(
         config.kafka.topic.clone(),
         config.kafka.brokers == Brokers::Embedded,
     );
-    let (listener, address) = listen_for_admin(config.admin.listen).await?;
+    let (hostname, recipients) = (config.server.hostname.clone(), config.recipients.clone());
+    if let Some(certificates) = &certificates {
+        certificates.tell(&hostname);
+    }
+    let (listener, address) = listen_for_admin(&config)?;
     if config.kafka.brokers == Brokers::Discard {
         eprintln!(
             "ringpost: warning: kafka.brokers is \"discard\": every message gets its 250 and is LOST; for measuring only"
@@ -272,7 +288,10 @@ async fn serve(
     );
     let messages = config.log.messages.then(|| log.messages());
     let server = Server::start(config, taken, certificates.clone(), messages, first)?;
-    say_ready(&server, quick_start, address, &topic);
+    if quick_start {
+        say_quick_start(&server, &recipients, address, &topic);
+    }
+    say_ready(&server, address, &topic);
     let counters = server.counters();
     let reload = Reload {
         read,
@@ -294,7 +313,7 @@ async fn serve(
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = watch_log(log, &counters) => {}
-        () = watch_certificates(certificates) => {}
+        () = watch_certificates(certificates, &hostname) => {}
         () = reload.serve(hangup) => {}
     }
     tracing::info!("draining; a second signal ends at once");
@@ -310,20 +329,21 @@ async fn serve(
 }
 
 /// Where metrics and health are asked for, the port resolved.
-async fn listen_for_admin(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
-    let listener = TcpListener::bind(wanted).await.map_err(|error| {
-        format!("admin.listen: {wanted}: cannot listen there: {error}; choose another address")
-    })?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
+fn listen_for_admin(config: &Config) -> Result<(TcpListener, SocketAddr), String> {
+    let address = config.admin.listen;
+    let cannot = |error: std::io::Error| listen::explain("admin.listen", address, &error);
+    let listener = Wanted::beside(address, &listened(config))
+        .listen(false)
+        .map_err(cannot)?;
+    listener.set_nonblocking(true).map_err(cannot)?;
+    let listener = TcpListener::from_std(listener).map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
     Ok((listener, address))
 }
 
-/// The one line on standard output, in front of it the hints of the quick start.
-fn say_ready(server: &Server, quick_start: bool, admin: SocketAddr, topic: &str) {
+/// The one line on standard output.
+fn say_ready(server: &Server, admin: SocketAddr, topic: &str) {
     let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
-    if quick_start {
-        hints(&smtp[0], &server.brokers, topic, &admin.to_string());
-    }
     println!(
         "ready smtp={} admin={admin} kafka={} topic={topic}",
         smtp.join(","),
@@ -331,20 +351,30 @@ fn say_ready(server: &Server, quick_start: bool, admin: SocketAddr, topic: &str)
     );
 }
 
-fn signal(kind: SignalKind) -> Result<tokio::signal::unix::Signal, String> {
-    tokio::signal::unix::signal(kind)
-        .map_err(|error| format!("signals cannot be waited for: {error}"))
-}
-
-fn hints(smtp: &str, brokers: &str, topic: &str, admin: &str) {
-    eprintln!(
-        "ringpost: quick start. The broker is in this process and in memory only: it is not storage."
-    );
-    eprintln!("  send a mail:  swaks --server {smtp} --from you@example.com --to me@example.com");
+/// What a newcomer can do now.
+fn say_quick_start(
+    server: &Server,
+    recipients: &config::Recipients,
+    admin: SocketAddr,
+    topic: &str,
+) {
     // A binary of cargo's is on nobody's PATH; the lines are to work as they are pasted.
     let program = std::env::current_exe()
         .map_or_else(|_| "ringpost".to_owned(), |path| path.display().to_string());
-    eprintln!("  read it:      {program} consume --brokers {brokers} --topic {topic} --until-end");
-    eprintln!("  or with kcat: kcat -q -b {brokers} -t {topic} -C -e -f '%o %h\\n%s\\n'");
-    eprintln!("  the metrics:  curl http://{admin}/metrics");
+    let banner = quick_start::banner(&Facts {
+        smtp: server.smtp[0],
+        admin,
+        brokers: &server.brokers,
+        topic,
+        program: &program,
+        recipients,
+        message_size: server.message_size,
+        container: container::detect(),
+    });
+    eprint!("{banner}");
+}
+
+fn signal(kind: SignalKind) -> Result<tokio::signal::unix::Signal, String> {
+    tokio::signal::unix::signal(kind)
+        .map_err(|error| format!("signals cannot be waited for: {error}"))
 }

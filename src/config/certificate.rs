@@ -9,6 +9,8 @@
 //! BUGS: the rest of the chain is not checked: neither that it leads to a root, nor that its members parse. An
 //! encrypted key is refused; there is nobody to ask for its passphrase.
 
+pub mod fitness;
+
 use std::path::Path;
 
 use jiff::Timestamp;

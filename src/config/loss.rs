@@ -102,7 +102,7 @@ fn has_default(loaded: &Loaded, setting: &Setting) -> bool {
     let mut default = loaded.config.clone();
     match setting.shape() {
         Shape::Table => {
-            let (_, at) = setting.table().expect("it is a table");
+            let (.., at) = setting.table().expect("it is a table");
             at(&mut default).clear();
         }
         _ => {

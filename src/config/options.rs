@@ -86,7 +86,9 @@ pub static SETTINGS: [Setting; 49] = [
         ),
         default: "127.0.0.1:2525",
         doc: "Where SMTP is listened for. Port 0 lets the kernel choose a port; the line on standard output names it. \
-              Ports below 1024 need the capability CAP_NET_BIND_SERVICE.",
+              `[::]` takes IPv4 clients as well, unless an IPv4 address with the same port is listened on beside it: then it \
+              takes IPv6 alone, and each client comes by its own. Ports below 1024 (`net.ipv4.ip_unprivileged_port_start`) \
+              need the capability CAP_NET_BIND_SERVICE.",
         flag: Some("--listen"),
         reload: false,
     },

@@ -19,8 +19,10 @@ struct Facts {
 }
 
 impl Client {
-    /// The texts of this address.
+    /// The texts of this address. An IPv4 address that is mapped into IPv6, as a socket of both families gives it, is the IPv4
+    /// address.
     pub fn new(address: SocketAddr) -> Self {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         Self(Box::new(Facts {
             ip: address.ip(),
             text: address.to_string().into(),
@@ -115,6 +117,8 @@ mod tests {
             (v4.text(), &*v4.literal().concat(), v4.ip_text()),
             ("192.0.2.1:4711", "[192.0.2.1]", "192.0.2.1")
         );
+        let mapped = Client::new("[::ffff:192.0.2.1]:4711".parse().unwrap());
+        assert_eq!(mapped, v4);
         let v6 = Client::new("[2001:db8::1]:4711".parse().unwrap());
         assert_eq!(
             (v6.text(), &*v6.literal().concat(), v6.ip_text()),

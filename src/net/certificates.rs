@@ -13,9 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
+use jiff::Timestamp;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 
+use crate::config::certificate::fitness::{self, Expected, Finding, Severity};
 use crate::config::{self, certificate};
 
 /// Sessions of TLS 1.2 that are remembered for resumption, 32 octets and some hundred of state each. TLS 1.3 and clients
@@ -72,6 +74,45 @@ impl Loaded {
     pub fn count(&self) -> usize {
         self.named.len()
     }
+
+    /// What is to be said of each: its dates, and whether one of them is for the name of this server.
+    pub fn findings(&self, hostname: &str, now: Timestamp) -> Vec<Finding> {
+        let leaf = |named: &Named| named.key.cert[0].clone();
+        let is_named = self
+            .named
+            .iter()
+            .any(|named| fitness::names(&leaf(named), hostname));
+        let mut findings = Vec::new();
+        for (index, (pair, named)) in self.pairs.iter().zip(&self.named).enumerate() {
+            let first = index == 0;
+            let option = if first {
+                "tls.certificate"
+            } else {
+                "tls.sni_certificates"
+            };
+            let expected = Expected {
+                now,
+                hostname: (first && !is_named).then_some(hostname),
+            };
+            findings.extend(fitness::judge(
+                option,
+                &pair.certificate,
+                &leaf(named),
+                expected,
+            ));
+            if !first && named.names.is_empty() {
+                let file = pair.certificate.display();
+                findings.push(Finding {
+                    severity: Severity::Warning,
+                    text: format!(
+                        "{option}: {file} has no DNS name, so that no client gets it: have it issued with subjectAltName, or \
+                         remove it"
+                    ),
+                });
+            }
+        }
+        findings
+    }
 }
 
 impl Certificates {
@@ -93,6 +134,17 @@ impl Certificates {
     /// The files of what is served.
     pub fn pairs(&self) -> Vec<Pair> {
         self.read().pairs.clone()
+    }
+
+    /// Says in the log which of them are unfit to be served, and what helps.
+    pub fn tell(&self, hostname: &str) {
+        for finding in self.read().findings(hostname, Timestamp::now()) {
+            match finding.severity {
+                Severity::Fine => tracing::debug!("{}", finding.text),
+                Severity::Warning => tracing::warn!("{}", finding.text),
+                Severity::Error => tracing::error!("{}", finding.text),
+            }
+        }
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Loaded> {
@@ -220,6 +272,53 @@ mod tests {
         assert_eq!(place("wild.example"), None);
         assert_eq!(place("two.labels.wild.example"), None);
         assert_eq!(place("other.example"), None);
+    }
+
+    #[test]
+    fn each_certificate_is_judged_and_any_of_them_may_name_the_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let pairs = [
+            pair(folder.path(), "a", &["mx.example"]),
+            pair(folder.path(), "b", &["mail.example.org"]),
+            pair(folder.path(), "c", &[]),
+        ];
+        let loaded = Loaded::read(pairs.to_vec()).unwrap();
+        let found = |hostname: &str, now: &str| -> Vec<(Severity, String)> {
+            let findings = loaded.findings(hostname, now.parse().unwrap());
+            findings
+                .into_iter()
+                .map(|finding| (finding.severity, finding.text))
+                .collect()
+        };
+        let unserved = |text: &str| text.contains("c.pem has no DNS name");
+        for hostname in ["mx.example", "mail.example.org"] {
+            let found = found(hostname, "2026-06-01T00:00:00Z");
+            assert_eq!(found.len(), 4, "{found:?}");
+            assert!(unserved(&found[3].1), "{found:?}");
+        }
+        let found_other = found("other.example", "2026-06-01T00:00:00Z");
+        assert_eq!(found_other.len(), 5, "{found_other:?}");
+        assert!(
+            found_other[1]
+                .1
+                .contains("a.pem is for mx.example, not for")
+        );
+        // Made by rcgen, they end in the year 4096.
+        let late = found("mx.example", "5000-01-01T00:00:00Z");
+        let errors = late
+            .iter()
+            .filter(|(severity, _)| *severity == Severity::Error);
+        let named: Vec<&str> = errors
+            .map(|(_, text)| &text[..text.find(": ").unwrap()])
+            .collect();
+        assert_eq!(
+            named,
+            [
+                "tls.certificate",
+                "tls.sni_certificates",
+                "tls.sni_certificates"
+            ]
+        );
     }
 
     #[test]

@@ -18,11 +18,13 @@ use super::admission::Admission;
 use super::budget::Budget;
 use super::buffers::Buffers;
 use super::clock::Clock;
+use super::gate::Gate;
 use super::rules::{Published, Rules, View};
 use super::transport::Transport;
 use crate::config::RecordKey;
 use crate::limits::{
-    BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS, OUTPUT_KEPT_OCTETS, OUTPUTS_KEPT, RECORDS_KEPT,
+    BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS, HANDSHAKE_LINES_A_SECOND, OUTPUT_KEPT_OCTETS,
+    OUTPUTS_KEPT, RECORDS_KEPT,
 };
 use crate::mail::date::Dates;
 use crate::mail::id::Generator;
@@ -222,6 +224,8 @@ pub struct Hub {
     /// Woken when log lines wait to be handed over.
     pub logged: Notify,
     log_lines: RefCell<Gathered>,
+    /// Lets the lines of failed handshakes through.
+    pub(super) handshake_lines: Gate,
     /// What this worker counts by itself.
     pub tally: Tally,
     /// Tells the time.
@@ -257,6 +261,7 @@ impl Hub {
             dates: RefCell::default(),
             logged: Notify::new(),
             log_lines: RefCell::default(),
+            handshake_lines: Gate::new(HANDSHAKE_LINES_A_SECOND),
             records: RefCell::default(),
             outputs: RefCell::default(),
             buffers: RefCell::default(),

@@ -13,6 +13,8 @@
 //! | `buffers` | bodies' buffers, used again |
 //! | `budget` | the in-flight budget of one worker |
 //! | `worker` | a thread: ring, listeners, connections, reports, deadlines |
+//! | `gate` | keeps lines that clients cause from flooding the log |
+//! | `listen` | sockets that listen, and why one cannot be had |
 //! | `admission` | how many connections and messages a client may have |
 //! | `rules` | what a reload exchanges, and how it gets to the workers |
 //! | `proxy` | the header of the PROXY protocol |
@@ -24,7 +26,9 @@ pub mod buffers;
 pub mod certificates;
 pub mod clock;
 pub mod connection;
+mod gate;
 pub mod hub;
+pub mod listen;
 pub mod probe;
 pub mod proxy;
 pub mod rules;

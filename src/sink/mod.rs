@@ -2,9 +2,9 @@
 //!
 //! `kafka` is the real one, on the producers of `lanes`, with the settings of `properties`, its batches closed early by
 //! `closing`; `verdict` says what an error means for the sender; `discard` stands in for measuring; `embedded` starts the
-//! in-process broker that `kafka` then talks to, over whose partitions `spread` spreads. `topic` is what is asked of a cluster, at the start and all the time, `reach`
-//! why it does not answer, `finding` what is wrong; `watch` asks while mail flows, and `storage` says when it is away and
-//! back. `ledger` is the only place that knows what is in flight.
+//! in-process broker that `kafka` then talks to, over whose partitions `spread` spreads. `topic` is what is asked of a
+//! cluster, at the start and all the time, `reach` why it does not answer, `finding` what is wrong; `watch` asks while mail
+//! flows, and `storage` says when it is away and back. `ledger` is the only place that knows what is in flight.
 
 mod closing;
 pub mod discard;
@@ -16,6 +16,7 @@ pub mod ledger;
 mod librdkafka;
 pub mod properties;
 pub mod reach;
+pub mod spread;
 mod statistics;
 mod storage;
 pub mod topic;

@@ -20,14 +20,33 @@ pub(in crate::config) fn address(text: &str) -> Result<SocketAddr, String> {
 
 /// The address that was probably meant by one that cannot be read.
 fn meant_address(text: &str) -> Option<String> {
-    if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
-        return Some(format!(
-            "{} (an address and the port to listen on)",
-            SocketAddr::new(ip, 25)
-        ));
+    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let text = text.trim_end_matches('/');
+    if text.is_empty() {
+        return None;
     }
-    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-    let port: u16 = port.parse().ok()?;
+    if text.contains(',') {
+        return Some(
+            "each address as an item of the list, [\"0.0.0.0:25\", \"[::1]:25\"]".to_owned(),
+        );
+    }
+    if let Some(meant) = meant_ipv6(text) {
+        return Some(meant);
+    }
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Some(with_port(ip, 25));
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (host, port),
+        None if text.bytes().all(|byte| byte.is_ascii_digit()) => ("", text),
+        None => (text, "25"),
+    };
+    let port = match port {
+        "" | "smtp" => 25,
+        "smtps" | "submissions" => 465,
+        "submission" => 587,
+        digits => digits.parse::<u16>().ok().or_else(|| too_large(digits))?,
+    };
     let every = "for every interface";
     match host {
         "localhost" => Some(format!(
@@ -36,10 +55,69 @@ fn meant_address(text: &str) -> Option<String> {
         )),
         "" | "*" => Some(format!("0.0.0.0:{port} {every}, or [::]:{port}")),
         _ => host
-            .parse::<Ipv6Addr>()
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
             .ok()
             .map(|ip| SocketAddr::from((ip, port)).to_string()),
     }
+}
+
+/// 25 in place of a number that is no port.
+fn too_large(digits: &str) -> Option<u16> {
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(25)
+}
+
+fn with_port(ip: IpAddr, port: u16) -> String {
+    format!(
+        "{} (an address and the port to listen on)",
+        SocketAddr::new(ip, port)
+    )
+}
+
+/// The same for what looks like IPv6. Without brackets nobody can tell an address's last group from a port: what can be
+/// read both ways is shown both ways.
+fn meant_ipv6(text: &str) -> Option<String> {
+    if let Some(meant) = meant_zone(text) {
+        return Some(meant);
+    }
+    let bare = text.trim_matches(['[', ']']);
+    let whole = bare.parse::<Ipv6Addr>().ok();
+    let divided = bare.rsplit_once(':').and_then(|(host, port)| {
+        let host: Ipv6Addr = host.trim_end_matches(']').parse().ok()?;
+        let port: u16 = port.parse().ok()?;
+        Some(SocketAddr::from((host, port)))
+    });
+    match (divided, whole) {
+        // A group of zeros before the port, `::25`, is what stands in front of a port and no address of anybody's.
+        (None, Some(ip)) if ip.to_bits() <= u128::from(u16::MAX) && ip.to_bits() > 0xf => {
+            let port = bare.rsplit_once(':').map_or("", |(_, port)| port);
+            match port.parse::<u16>() {
+                Ok(port) => Some(format!("[::]:{port} for every interface")),
+                Err(_) => Some(with_port(ip.into(), 25)),
+            }
+        }
+        (None, Some(ip)) => Some(with_port(ip.into(), 25)),
+        (Some(divided), None) => Some(divided.to_string()),
+        (Some(divided), Some(ip)) => Some(format!(
+            "{divided}, or [{ip}]:25 if all of it is the address"
+        )),
+        (None, None) => None,
+    }
+}
+
+/// A link-local address names its interface by its number.
+fn meant_zone(text: &str) -> Option<String> {
+    let (ip, rest) = text.trim_start_matches('[').split_once('%')?;
+    let ip: Ipv6Addr = ip.parse().ok()?;
+    let rest = rest.replace(']', "");
+    let (zone, port) = rest.split_once(':').unwrap_or((&rest, "25"));
+    let port: u16 = port.parse().ok()?;
+    if zone.parse::<u32>().is_ok() {
+        return Some(format!("[{ip}%{zone}]:{port}"));
+    }
+    Some(format!(
+        "[{ip}%N]:{port} with the number of the interface {zone} for N, which /sys/class/net/{zone}/ifindex has"
+    ))
 }
 
 /// The name of this server: a domain name, or an address literal (RFC 5321 4.1.3). Empty stays empty.
@@ -139,17 +217,56 @@ mod tests {
                 "::1",
                 "write [::1]:25 (an address and the port to listen on)",
             ),
+            (
+                "[::1]",
+                "write [::1]:25 (an address and the port to listen on)",
+            ),
+            (
+                "::1:2525",
+                "write [::1]:2525, or [::1:2525]:25 if all of it is the address",
+            ),
+            (
+                "2001:db8::1:25",
+                "write [2001:db8::1]:25, or [2001:db8::1:25]:25 if all of it is the address",
+            ),
             ("2001:db8:0:0:0:0:0:1:25", "write [2001:db8::1]:25"),
             (
-                "mx.example.net:25",
-                "such as 0.0.0.0:25 or [::]:25; host names are not looked up",
+                "2001:db8::1",
+                "write [2001:db8::1]:25 (an address and the port to listen on)",
+            ),
+            (":::25", "write [::]:25"),
+            ("::25", "write [::]:25 for every interface"),
+            ("::", "write [::]:25 (an address and the port to listen on)"),
+            ("[::1]:", "write [::1]:25"),
+            (
+                "[::1:2525]",
+                "write [::1]:2525, or [::1:2525]:25 if all of it is the address",
             ),
             (
-                "127.0.0.1:65536",
-                "such as 0.0.0.0:25 or [::]:25; host names are not looked up",
+                "fe80::1%eth0:25",
+                "write [fe80::1%N]:25 with the number of the interface eth0 for N, which /sys/class/net/eth0/ifindex has",
             ),
+            (
+                "[fe80::1%eth0]:2525",
+                "write [fe80::1%N]:2525 with the number of the interface eth0 for N, which /sys/class/net/eth0/ifindex has",
+            ),
+            ("fe80::1%2", "write [fe80::1%2]:25"),
+            (
+                "localhost",
+                "write 127.0.0.1:25 (host names are not looked up)",
+            ),
+            ("*", "write 0.0.0.0:25 for every interface, or [::]:25"),
+            ("127.0.0.1:", "write 127.0.0.1:25"),
+            ("0.0.0.0:smtp", "write 0.0.0.0:25"),
+            ("[127.0.0.1]:25", "write 127.0.0.1:25"),
+            ("smtp://0.0.0.0:25/", "write 0.0.0.0:25"),
+            ("127.0.0.1:65536", "write 127.0.0.1:25"),
             (
                 "127.0.0.1:25,[::1]:25",
+                "write each address as an item of the list, [\"0.0.0.0:25\", \"[::1]:25\"]",
+            ),
+            (
+                "mx.example.net:25",
                 "such as 0.0.0.0:25 or [::]:25; host names are not looked up",
             ),
             (

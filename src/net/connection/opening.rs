@@ -180,13 +180,25 @@ impl<'a, T: Transport> Connection<'a, T> {
                     HandshakeError::Tls(_) => "protocol",
                 };
                 shared.metrics.tls_handshake_failed(reason);
-                tracing::debug!(client = self.client.text(), reason, %error, "a TLS handshake failed");
+                self.tell_of_handshake(reason, &error);
                 self.end = SessionEnd::HandshakeFailed;
                 Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     error.to_string(),
                 ))
             }
+        }
+    }
+
+    /// One line for an operator who is asked why a sender's mail does not come, or comes in clear.
+    fn tell_of_handshake(&self, reason: &str, error: &HandshakeError) {
+        let Some(not_shown) = self.hub.handshake_lines.pass(self.hub.clock.now()) else {
+            return;
+        };
+        let client = self.client.text();
+        match not_shown {
+            0 => tracing::info!(client, reason, %error, "a TLS handshake failed"),
+            _ => tracing::info!(client, reason, %error, not_shown, "a TLS handshake failed"),
         }
     }
 

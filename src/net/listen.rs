@@ -1,0 +1,227 @@
+//! Sockets that listen, and the operator's text where one cannot be had.
+//!
+//! Owns: how a socket is bound, which families it takes, what an error of bind(2) means and what helps. Must not know: what is
+//! served there.
+//!
+//! `[::]` takes IPv4 as well, as on most machines and in most programs, unless an IPv4 address with the same port is listened
+//! on: then each has its own. Clients that come by IPv4 have IPv4 addresses either way (see [`crate::mail::envelope::Client`]).
+//!
+//! BUGS: a policy of the kernel (SELinux, AppArmor, a seccomp filter) is guessed from EACCES alone.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::limits::LISTEN_BACKLOG;
+
+/// The port from which on every process may listen, unless the machine says otherwise.
+const UNPRIVILEGED_PORT: u16 = 1024;
+
+/// How a socket is to be bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether IPv4 clients come here as well. Only `[::]` can have them.
+    pub both_families: bool,
+}
+
+impl Wanted {
+    /// Of an address beside all that are listened on.
+    pub fn beside(address: SocketAddr, all: &[SocketAddr]) -> Self {
+        let taken = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port();
+        // Port 0 is another port for each.
+        let both_families =
+            is_every_ipv6(address) && (address.port() == 0 || !all.iter().any(taken));
+        Self {
+            address,
+            both_families,
+        }
+    }
+
+    /// Listens. With `share`, other sockets may do so at the same address.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn listen(self, share: bool) -> io::Result<TcpListener> {
+        let domain = Domain::for_address(self.address);
+        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(share)?;
+        if self.address.is_ipv6() {
+            socket.set_only_v6(!self.both_families)?;
+        }
+        // Accepted sockets inherit it: replies are whole, so there is nothing to gather.
+        socket.set_tcp_nodelay(true)?;
+        socket.bind(&self.address.into())?;
+        socket.listen(LISTEN_BACKLOG)?;
+        Ok(socket.into())
+    }
+}
+
+fn is_every_ipv6(address: SocketAddr) -> bool {
+    address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+}
+
+/// Why `option` cannot listen at this address, and what helps: one line.
+pub fn explain(option: &str, address: SocketAddr, error: &io::Error) -> String {
+    let help = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::ACCESS | Errno::PERM) => {
+            not_permitted(address.port(), first_unprivileged_port())
+        }
+        Some(Errno::ADDRINUSE) => in_use(address),
+        Some(Errno::ADDRNOTAVAIL) => not_here(address),
+        Some(Errno::AFNOSUPPORT) if address.is_ipv6() => format!(
+            "IPv6 is off on this machine; listen on IPv4, 0.0.0.0:{}",
+            address.port()
+        ),
+        _ => "choose another address".to_owned(),
+    };
+    format!("{option}: {address}: cannot listen there: {error}; {help}")
+}
+
+fn not_permitted(port: u16, first_unprivileged: u16) -> String {
+    if port >= first_unprivileged {
+        return "the machine's policy forbids it (SELinux, AppArmor, a seccomp filter): its audit log says which; allow it, or \
+                choose another port"
+            .to_owned();
+    }
+    let program = std::env::current_exe()
+        .map_or_else(|_| "ringpost".to_owned(), |path| path.display().to_string());
+    format!(
+        "ports below {first_unprivileged} need the capability CAP_NET_BIND_SERVICE, which this process lacks: under systemd set \
+         AmbientCapabilities=CAP_NET_BIND_SERVICE (deploy/ringpost.service does); else run \
+         `setcap cap_net_bind_service=+ep {program}` as root; or listen on a higher port, such as 2525, and redirect port {port} \
+         to it (docker run --publish {port}:2525, or a rule of the firewall)"
+    )
+}
+
+fn in_use(address: SocketAddr) -> String {
+    let port = address.port();
+    format!(
+        "another process is using that port: `ss -ltnp 'sport = :{port}'`, as root, names it; stop it (on port 25 it is often \
+         a mail server that came with the machine, such as Postfix or Exim, or a ringpost that still runs), or choose \
+         another address"
+    )
+}
+
+fn not_here(address: SocketAddr) -> String {
+    let every = match address.is_ipv4() {
+        true => format!("0.0.0.0:{}", address.port()),
+        false => format!("[::]:{}", address.port()),
+    };
+    format!(
+        "this machine has no such address: `ip address` lists those that it has; name one of them, or {every} for all; behind \
+         NAT or a load balancer the public address is not the machine's own"
+    )
+}
+
+/// `net.ipv4.ip_unprivileged_port_start`, which IPv6 obeys as well.
+fn first_unprivileged_port() -> u16 {
+    std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(UNPRIVILEGED_PORT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn every_ipv6_address_takes_ipv4_unless_that_is_listened_on_beside_it() {
+        let both = |own: &str, others: &[&str]| {
+            let all: Vec<SocketAddr> = others.iter().map(|other| address(other)).collect();
+            Wanted::beside(address(own), &all).both_families
+        };
+        assert!(both("[::]:25", &["[::]:25"]));
+        assert!(both("[::]:25", &["[::]:25", "0.0.0.0:26", "[::1]:25"]));
+        assert!(!both("[::]:25", &["0.0.0.0:25", "[::]:25"]));
+        assert!(!both("[::]:25", &["[::]:25", "192.0.2.1:25"]));
+        assert!(!both("[::1]:25", &["[::1]:25"]));
+        assert!(!both("0.0.0.0:25", &["0.0.0.0:25"]));
+        assert!(both("[::]:0", &["0.0.0.0:0", "[::]:0"]));
+    }
+
+    #[test]
+    fn ipv4_clients_reach_a_socket_of_both_families_and_no_other() {
+        for both_families in [true, false] {
+            let wanted = Wanted {
+                address: address("[::]:0"),
+                both_families,
+            };
+            let Ok(listener) = wanted.listen(false) else {
+                eprintln!("skipped: this machine has no IPv6");
+                return;
+            };
+            let port = listener.local_addr().unwrap().port();
+            assert!(TcpStream::connect(("::1", port)).is_ok());
+            let reached = TcpStream::connect(("127.0.0.1", port)).is_ok();
+            assert_eq!(reached, both_families);
+        }
+    }
+
+    #[test]
+    fn each_error_says_what_is_missing_and_what_helps() {
+        let told = |own: &str, errno: Errno| {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            explain("server.listen", address(own), &error)
+        };
+        for (own, errno, words) in [
+            (
+                "0.0.0.0:1",
+                Errno::ACCESS,
+                &[
+                    "CAP_NET_BIND_SERVICE",
+                    "AmbientCapabilities=",
+                    "setcap cap_net_bind_service=+ep",
+                    "2525",
+                ][..],
+            ),
+            ("0.0.0.0:65535", Errno::ACCESS, &["SELinux"]),
+            (
+                "0.0.0.0:2525",
+                Errno::ADDRINUSE,
+                &["another process", "ss -ltnp 'sport = :2525'"],
+            ),
+            (
+                "192.0.2.1:25",
+                Errno::ADDRNOTAVAIL,
+                &[
+                    "this machine has no such address",
+                    "ip address",
+                    "0.0.0.0:25",
+                ],
+            ),
+            ("[2001:db8::1]:25", Errno::ADDRNOTAVAIL, &["[::]:25"]),
+            (
+                "[::]:25",
+                Errno::AFNOSUPPORT,
+                &["IPv6 is off", "0.0.0.0:25"],
+            ),
+            ("[::]:25", Errno::MFILE, &["choose another address"]),
+        ] {
+            let text = told(own, errno);
+            assert!(
+                text.starts_with(&format!("server.listen: {own}: cannot listen there: ")),
+                "{text}"
+            );
+            for word in words {
+                assert!(text.contains(word), "{word}: {text}");
+            }
+            assert_eq!(text.lines().count(), 1);
+        }
+        let capability = "CAP_NET_BIND_SERVICE";
+        assert!(not_permitted(25, 1024).contains(capability));
+        assert!(not_permitted(1023, 1024).contains(capability));
+        assert!(!not_permitted(1024, 1024).contains(capability));
+        assert!(!not_permitted(25, 25).contains(capability));
+    }
+}
