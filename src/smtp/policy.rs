@@ -157,7 +157,7 @@ impl Recipients {
     pub fn emptied(&self, before: &Self) -> Vec<String> {
         let named = |lists: &BTreeMap<Box<str>, Option<List>>, pattern: &str| {
             let list = lists.get(pattern)?.as_ref()?;
-            Some(list.len() > 0)
+            Some(!list.is_empty())
         };
         let mut found = Vec::new();
         for (prefix, ours, theirs) in [
@@ -170,8 +170,8 @@ impl Recipients {
             found.extend(emptied.map(|pattern| format!("{prefix}{pattern}")));
         }
         if let (Some(Some(ours)), Some(Some(theirs))) = (&self.every, &before.every)
-            && ours.len() == 0
-            && theirs.len() > 0
+            && ours.is_empty()
+            && !theirs.is_empty()
         {
             found.push("*".to_owned());
         }
