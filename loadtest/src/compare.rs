@@ -2,32 +2,24 @@
 //! time a message, with their spread.
 //!
 //! Turns make the machine's moods fall on both; ratios are taken within a round, so that they mostly cancel. A server can be
-//! started for its turn and stopped behind it, so that the other one has the machine for itself.
-//!
-//! # BUGS
-//! - A server whose start command goes into the background is not found: its command must stay the server.
+//! started for its turn and stopped after it, so that the other one has the machine for itself; what it says goes to a file.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::process::CommandExt;
+mod started;
+
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
-use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
 use crate::options::Options;
 use crate::plan::{Plan, resolve};
 use crate::report::Report;
-use crate::units::parse_duration;
+use crate::units::{grouped, parse_duration, show_number};
 use crate::view::View;
 use crate::{Failure, engine, write_file};
-
-/// How long a server may take to end.
-const STOP_WAIT: Duration = Duration::from_secs(15);
+use started::{ServerLog, Started, as_unprivileged};
 
 /// Two servers in turn, A B A B ..., with the same load; ratios of throughput and CPU time a message
 #[derive(Debug, Parser)]
@@ -50,7 +42,8 @@ struct Comparison {
     /// What the second is called in the report
     #[arg(long, value_name = "NAME", default_value = "B")]
     b_name: String,
-    /// Start the first for each of its turns with this shell command, and stop it behind (SIGTERM)
+    /// Start the first for each of its turns with this shell command, and stop it after that (SIGTERM). What it says goes to
+    /// a file, whose path is said. As root, smtp-sink gets -u nobody
     #[arg(long, value_name = "COMMAND")]
     a_start: Option<String>,
     /// The same for the second
@@ -95,8 +88,10 @@ struct Comparison {
 struct Side<'a> {
     name: &'a str,
     target: &'a str,
-    start: Option<&'a str>,
+    start: Option<String>,
     pids: &'a [u32],
+    /// What it says, if it is started here.
+    log: Option<ServerLog>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -144,21 +139,30 @@ pub fn main(words: &[String]) -> Result<bool, Failure> {
     let options = Comparison::parse_from(words);
     crate::signals::watch().map_err(Failure::Run)?;
     let sides = [
-        Side {
-            name: &options.a_name,
-            target: &options.a,
-            start: options.a_start.as_deref(),
-            pids: &options.a_pid,
-        },
-        Side {
-            name: &options.b_name,
-            target: &options.b,
-            start: options.b_start.as_deref(),
-            pids: &options.b_pid,
-        },
+        Side::new(
+            &options.a_name,
+            &options.a,
+            options.a_start.as_deref(),
+            &options.a_pid,
+            "a",
+        )?,
+        Side::new(
+            &options.b_name,
+            &options.b,
+            options.b_start.as_deref(),
+            &options.b_pid,
+            "b",
+        )?,
     ];
     for side in &sides {
         load_of(side, side.pids, &options.load)?;
+        if let Some(log) = &side.log {
+            eprintln!(
+                "what {} says goes to {}, of its last turn",
+                side.name,
+                log.path().display()
+            );
+        }
     }
     let mut turns: [Vec<Turn>; 2] = Default::default();
     for round in 0..options.warmup + options.rounds {
@@ -166,12 +170,12 @@ pub fn main(words: &[String]) -> Result<bool, Failure> {
             let turn = turn(side, &options)?;
             let counts = round >= options.warmup;
             eprintln!(
-                "round {round}{} {}: {:.0} messages/s, server CPU {} us/message, {} accepted, limit: {}",
+                "round {round}{} {}: {} messages/s, server CPU {} \u{b5}s a message, {} accepted, limit: {}",
                 if counts { "" } else { " (warm-up)" },
                 side.name,
-                turn.messages_per_second,
+                show_number(turn.messages_per_second),
                 show(turn.server_cpu_microseconds_per_message),
-                turn.accepted,
+                grouped(turn.accepted),
                 turn.limit
             );
             if counts {
@@ -197,6 +201,33 @@ pub fn main(words: &[String]) -> Result<bool, Failure> {
         .all(|server| server.turns.iter().all(|turn| turn.not_accepted == 0)))
 }
 
+impl<'a> Side<'a> {
+    fn new(
+        name: &'a str,
+        target: &'a str,
+        start: Option<&str>,
+        pids: &'a [u32],
+        letter: &str,
+    ) -> Result<Side<'a>, Failure> {
+        let root = rustix::process::geteuid().is_root();
+        let start = start.map(|command| {
+            let as_nobody = root.then(|| as_unprivileged(command)).flatten();
+            if let Some(changed) = &as_nobody {
+                eprintln!("{name}: smtp-sink does not run as root; starting {changed:?}");
+            }
+            as_nobody.unwrap_or_else(|| command.to_owned())
+        });
+        let log = start.as_ref().map(|_| ServerLog::create(letter));
+        Ok(Side {
+            name,
+            target,
+            start,
+            pids,
+            log: log.transpose()?,
+        })
+    }
+}
+
 fn load_of(side: &Side<'_>, pids: &[u32], words: &[String]) -> Result<Options, Failure> {
     let first = ["ringpost-loadtest".to_owned(), side.target.to_owned()];
     let mut options = Options::try_parse_from(first.iter().chain(words))
@@ -208,19 +239,35 @@ fn load_of(side: &Side<'_>, pids: &[u32], words: &[String]) -> Result<Options, F
 
 /// One server's turn.
 fn turn(side: &Side<'_>, options: &Comparison) -> Result<Turn, Failure> {
-    let mut started = side.start.map(Started::new).transpose()?;
+    let mut started = match side.start.as_deref().zip(side.log.as_ref()) {
+        Some((command, log)) => Some(Started::new(command, log)?),
+        None => None,
+    };
     let pids = match &started {
-        Some(started) => vec![started.child.id()],
+        Some(started) => vec![started.id()],
         None => side.pids.to_vec(),
     };
     let load = load_of(side, &pids, &options.load)?;
-    let address = resolve(side.target, load.allow_remote).map_err(Failure::Usage)?;
+    let address = resolve(side.target, load.allow_remote)?[0];
     if let Some(started) = &mut started {
         started.wait_for_banner(address, options.start_wait)?;
     }
-    let plan = Arc::new(Plan::new(load).map_err(Failure::Usage)?);
+    let plan = Arc::new(Plan::new(load)?);
     let outcome = engine::run(&plan, &mut View::Silent).map_err(Failure::Run)?;
     let report = Report::new(&plan, &outcome);
+    if let Some(started) = &mut started {
+        started.must_run()?;
+    }
+    if let Some(error) = &report.start_error {
+        let said = started.as_ref().map_or(String::new(), Started::last_words);
+        return Err(Failure::Run(format!("{}: {error}{said}", side.name)));
+    }
+    if let Some(reason) = report.reasons.first() {
+        eprintln!("{}: {}", side.name, reason.counted());
+        if let Some(hint) = &reason.hint {
+            eprintln!("  hint: {hint}");
+        }
+    }
     let reply = &report.latency_microseconds["reply"];
     let messages = &report.messages;
     Ok(Turn {
@@ -235,75 +282,6 @@ fn turn(side: &Side<'_>, options: &Comparison) -> Result<Turn, Failure> {
         reply_p99_microseconds: reply.p99,
         limit: report.limit.by,
     })
-}
-
-/// A server that was started here; it is stopped when this goes.
-struct Started {
-    command: String,
-    child: Child,
-}
-
-impl Started {
-    fn new(command: &str) -> Result<Started, Failure> {
-        // A process group of its own: a signal for this program at a terminal is not one for the server.
-        let child = Command::new("sh")
-            .args(["-c", &format!("exec {command}")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| Failure::Run(format!("{command:?}: {error}")))?;
-        Ok(Started {
-            command: command.to_owned(),
-            child,
-        })
-    }
-
-    fn wait_for_banner(&mut self, address: SocketAddr, wait: Duration) -> Result<(), Failure> {
-        let until = Instant::now() + wait;
-        while Instant::now() < until && !crate::signals::stopped() {
-            if greets(address, wait).unwrap_or(false) {
-                return Ok(());
-            }
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(Failure::Run(format!(
-                    "{:?}: ended before it greeted at {address}: {status}; what it said is above",
-                    self.command
-                )));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Err(Failure::Run(format!(
-            "{:?}: no banner from {address} within {wait:?}; try the command alone, or give --start-wait",
-            self.command
-        )))
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        let pid = Pid::from_child(&self.child);
-        // An error means that it ended by itself.
-        let _ = kill_process(pid, Signal::TERM);
-        let until = Instant::now() + STOP_WAIT;
-        while Instant::now() < until {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn greets(address: SocketAddr, wait: Duration) -> std::io::Result<bool> {
-    let mut stream = TcpStream::connect_timeout(&address, wait)?;
-    stream.set_read_timeout(Some(wait))?;
-    let mut banner = [0; 4];
-    stream.read_exact(&mut banner)?;
-    stream.write_all(b"QUIT\r\n")?;
-    Ok(banner.starts_with(b"220"))
 }
 
 fn compare(sides: &[Side<'_>; 2], turns: [Vec<Turn>; 2]) -> Compared {
@@ -349,9 +327,9 @@ fn text(compared: &Compared) -> String {
         "{:<24}{:>26}{:>26}{:>12}{:>12}{:>12}\n",
         "median (lowest-highest)",
         "messages/s",
-        "server CPU us/message",
-        "p50 us",
-        "p99 us",
+        "server CPU \u{b5}s a message",
+        "p50 \u{b5}s",
+        "p99 \u{b5}s",
         "limit"
     );
     for server in [&compared.a, &compared.b] {
@@ -364,12 +342,12 @@ fn text(compared: &Compared) -> String {
             spread(values).map_or(0.0, |spread| spread.median)
         };
         text.push_str(&format!(
-            "{:<24}{:>26}{:>26}{:>12.0}{:>12.0}{:>12}\n",
+            "{:<24}{:>26}{:>26}{:>12}{:>12}{:>12}\n",
             server.name,
             show_spread(of(|turn| Some(turn.messages_per_second)), 0),
             show_spread(of(|turn| turn.server_cpu_microseconds_per_message), 1),
-            reply(|turn| turn.reply_p50_microseconds),
-            reply(|turn| turn.reply_p99_microseconds),
+            show_number(reply(|turn| turn.reply_p50_microseconds).round()),
+            show_number(reply(|turn| turn.reply_p99_microseconds).round()),
             server.turns.last().map_or("", |turn| turn.limit)
         ));
     }
@@ -388,10 +366,19 @@ fn show(value: Option<f64>) -> String {
 }
 
 fn show_spread(spread: Option<Spread>, digits: usize) -> String {
+    let show = |value: f64| {
+        if digits == 0 {
+            grouped(value.round() as u64)
+        } else {
+            format!("{value:.digits$}")
+        }
+    };
     spread.map_or("-".to_owned(), |spread| {
         format!(
-            "{:.digits$} ({:.digits$}-{:.digits$})",
-            spread.median, spread.lowest, spread.highest
+            "{} ({}-{})",
+            show(spread.median),
+            show(spread.lowest),
+            show(spread.highest)
         )
     })
 }
@@ -430,6 +417,7 @@ mod tests {
             target: "",
             start: None,
             pids: &[],
+            log: None,
         };
         let a = vec![turn(100.0, Some(10.0)), turn(300.0, Some(30.0))];
         let b = vec![turn(50.0, Some(20.0)), turn(100.0, None)];

@@ -11,19 +11,21 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as Channel, channel};
-use std::sync::{Arc, Barrier, Mutex, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::client::Connection;
 use crate::deadline::{Slot, Slots, watchdog};
 use crate::dispatch::Dispatcher;
+use crate::first::{self, First};
 use crate::plan::Plan;
 use crate::scrape::{self, Change};
 use crate::series::{Point, Series};
 use crate::session::{Context, Sender, idle};
 use crate::tally::{Interval, Live, Tally};
 use crate::timer::Timer;
+use crate::trouble::Troubles;
 use crate::usage::{self, Machine, Usage};
 use crate::verify::{Verdict, Verifier};
 use crate::view::{Snapshot, View};
@@ -34,6 +36,8 @@ const FLUSH: Duration = Duration::from_millis(50);
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Idle sessions of a thread that are being opened at the same time.
 const IDLE_OPENERS: usize = 64;
+/// How often all threads meet before the run.
+const MEETINGS: usize = 3;
 /// Sessions are numbered from here on in each thread, so that threads' sessions differ.
 const SESSIONS_OF_A_THREAD: u64 = 1 << 40;
 
@@ -59,6 +63,10 @@ pub struct Outcome {
     pub verify: Option<Verdict>,
     /// The run over time.
     pub series: Series,
+    /// What the refusals and errors said.
+    pub troubles: Troubles,
+    /// Why the run did not begin.
+    pub start_error: Option<String>,
     /// The run ended early because of `--max-errors`.
     pub gave_up: bool,
     /// The run ended early because of a signal.
@@ -91,8 +99,10 @@ struct ThreadResult {
 struct Shared {
     plan: Arc<Plan>,
     live: Arc<Live>,
-    /// Behind the opening of idle sessions, and at the start.
+    /// Behind the first connection, behind the opening of idle sessions, and at the start.
     barrier: Barrier,
+    /// Why the first connection could not be opened.
+    start_error: OnceLock<String>,
 }
 
 /// Runs the plan to its end. The error is a text for the operator.
@@ -107,8 +117,8 @@ pub fn run(plan: &Arc<Plan>, view: &mut View) -> Result<Outcome, String> {
         plan: Arc::clone(plan),
         live: Arc::default(),
         barrier: Barrier::new(count as usize + 1),
+        start_error: OnceLock::new(),
     });
-    let before = usage::of_trees(&plan.options.pid);
     let (sender, results) = channel();
     let (mut handles, mut intervals) = (Vec::new(), Vec::new());
     for index in 0..count {
@@ -133,7 +143,6 @@ pub fn run(plan: &Arc<Plan>, view: &mut View) -> Result<Outcome, String> {
         &shared,
         view,
         Watched {
-            before,
             results,
             handles,
             intervals,
@@ -144,7 +153,6 @@ pub fn run(plan: &Arc<Plan>, view: &mut View) -> Result<Outcome, String> {
 
 /// What the main thread looks on.
 struct Watched {
-    before: Option<Usage>,
     results: Receiver<Result<ThreadResult, String>>,
     handles: Vec<JoinHandle<()>>,
     intervals: Vec<Arc<Mutex<Interval>>>,
@@ -155,6 +163,8 @@ struct Watched {
 fn watch(shared: &Shared, view: &mut View, watched: Watched) -> Result<Outcome, String> {
     let (plan, live) = (&shared.plan, &shared.live);
     shared.barrier.wait();
+    let before = usage::of_trees(&plan.options.pid);
+    shared.barrier.wait();
     let metrics_before = plan.options.metrics.as_deref().map(scrape::read);
     let start = usage::of_trees(&plan.options.pid);
     let (cpu_before, machine_before) = (usage::own_cpu(), Machine::read());
@@ -162,6 +172,7 @@ fn watch(shared: &Shared, view: &mut View, watched: Watched) -> Result<Outcome, 
     let started = live.start();
     shared.barrier.wait();
     let mut collector = Collector::new(plan, started, watched.intervals, start);
+    collector.begun = shared.start_error.get().is_none();
     let (tally, busy) = collector.collect(&watched.results, live, view)?;
     for handle in watched.handles {
         handle
@@ -192,10 +203,12 @@ fn watch(shared: &Shared, view: &mut View, watched: Watched) -> Result<Outcome, 
         own_cpu,
         threads_busy: busy,
         machine_busy,
-        server: collector.server_use(watched.before),
+        server: collector.server_use(before),
         metrics: metrics.map(|(before, url)| Ok(scrape::changes(&before?, &scrape::read(url)?))),
         verify: verify.transpose()?,
         series: collector.series,
+        troubles: collector.total.troubles,
+        start_error: shared.start_error.get().cloned(),
         gave_up: live.gave_up(),
         stopped: crate::signals::stopped(),
         log_error: plan.log.as_ref().and_then(|log| log.finish()),
@@ -207,6 +220,8 @@ fn watch(shared: &Shared, view: &mut View, watched: Watched) -> Result<Outcome, 
 struct Collector<'a> {
     plan: &'a Plan,
     started: Instant,
+    /// A run that did not begin has nothing to show.
+    begun: bool,
     intervals: Vec<Arc<Mutex<Interval>>>,
     series: Series,
     total: Interval,
@@ -226,6 +241,7 @@ impl<'a> Collector<'a> {
         Collector {
             plan,
             started,
+            begun: true,
             intervals,
             series: Series::default(),
             total: Interval::new(),
@@ -278,21 +294,31 @@ impl<'a> Collector<'a> {
             shared.clear();
         }
         self.total.merge(&interval);
+        // A point of the series needs the counts alone.
+        interval.troubles = Troubles::default();
         let server = usage::of_trees(&self.plan.options.pid);
         let server_cpu = server
             .zip(self.server_last)
             .map(|(now, last)| now.cpu.saturating_sub(last.cpu));
         let own = usage::own_cpu();
-        self.series.push(Point {
+        let point = Point {
             end: now - self.started,
             length: now - self.taken,
             interval,
             server,
             server_cpu,
             own_cpu: own.saturating_sub(self.own_cpu_last),
-        });
+        };
+        if point.length < INTERVAL / 2 {
+            self.series.push_rest(point);
+        } else {
+            self.series.push(point);
+        }
         self.server_last = server.or(self.server_last);
         (self.own_cpu_last, self.taken) = (own, now);
+        if !self.begun {
+            return;
+        }
         view.show(&Snapshot {
             plan: self.plan,
             elapsed: now - self.started,
@@ -338,8 +364,9 @@ fn run_thread(
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            shared.barrier.wait();
-            shared.barrier.wait();
+            for _ in 0..MEETINGS {
+                shared.barrier.wait();
+            }
             return Err(error);
         }
     };
@@ -353,6 +380,7 @@ fn run_thread(
         connections,
         idle_sessions,
         tally: Rc::clone(&tally),
+        first: Rc::default(),
     };
     let busy = runtime.block_on(thread.run())?;
     drop(runtime);
@@ -383,6 +411,8 @@ struct Thread<'a> {
     connections: u32,
     idle_sessions: u32,
     tally: Rc<RefCell<Tally>>,
+    /// The connection from before the run, in the first thread.
+    first: Rc<RefCell<Option<First>>>,
 }
 
 impl Thread<'_> {
@@ -391,9 +421,16 @@ impl Thread<'_> {
         let shared = self.shared;
         let options = &shared.plan.options;
         let slots = Rc::new(Slots::default());
-        let guard = tokio_uring::spawn(watchdog(Rc::clone(&slots), options.timeout));
+        let guard = tokio_uring::spawn(watchdog(
+            Rc::clone(&slots),
+            options.first_time().min(options.step_time()),
+        ));
         // The idle sessions' context never gives anything to do: its run has not begun.
         let idle_context = self.context(Rc::clone(&slots), Instant::now(), None);
+        if self.index == 0 && options.needs_first() {
+            self.open_first(&idle_context).await;
+        }
+        shared.barrier.wait();
         let idle_sessions = open_idle(&idle_context, self.idle_sessions).await;
         shared.barrier.wait();
         shared.barrier.wait();
@@ -412,6 +449,10 @@ impl Thread<'_> {
         }
         let busy = (usage::own_thread_cpu() - cpu).as_secs_f64()
             / started.elapsed().as_secs_f64().max(1e-9);
+        let unused = self.first.borrow_mut().take();
+        if let Some(unused) = unused {
+            unused.connection.quit(false).await;
+        }
         shared.live.end_idle();
         for (slot, task) in idle_sessions {
             slot.shut_down();
@@ -420,6 +461,20 @@ impl Thread<'_> {
         }
         guard.abort();
         Ok(busy)
+    }
+
+    /// Opens the first connection; without one nothing begins.
+    async fn open_first(&self, context: &Rc<Context>) {
+        match first::open(context).await {
+            Ok(first) => {
+                self.first.replace(Some(first));
+            }
+            Err(why) => {
+                // Only this thread sets it, once.
+                let _ = self.shared.start_error.set(why);
+                self.shared.live.stop();
+            }
+        }
     }
 
     fn context(
@@ -446,6 +501,7 @@ impl Thread<'_> {
             slots,
             sessions: Cell::new(u64::from(self.index) * SESSIONS_OF_A_THREAD),
             misbehaving: Cell::new(0),
+            first: Rc::clone(&self.first),
             verify,
         })
     }
@@ -503,20 +559,26 @@ async fn open_idle(
             let (context, opened, left) =
                 (Rc::clone(context), Rc::clone(&opened), Rc::clone(&left));
             tokio_uring::spawn(async move {
-                while left.get() > 0 && !crate::signals::stopped() {
+                while left.get() > 0 && !crate::signals::stopped() && !context.live.is_over() {
                     left.set(left.get() - 1);
-                    let slot = context.slots.add();
                     let session = context.next_session();
                     let profile = context.plan.profile(session);
-                    let dial = context.dial(profile, session);
-                    match Connection::open(&dial, Rc::clone(&slot), Rc::clone(&context.tally)).await
-                    {
+                    let connection = match context.take_first(profile) {
+                        Some(connection) => Ok(connection),
+                        None => {
+                            let dial = context.dial(profile, session);
+                            let slot = context.slots.add();
+                            Connection::open(&dial, slot, Rc::clone(&context.tally)).await
+                        }
+                    };
+                    match connection {
                         Ok(connection) => {
                             context.tally.borrow_mut().idle_opened += 1;
+                            let slot = connection.slot();
                             let task = idle(Rc::clone(&context), Rc::clone(&slot), connection);
                             opened.borrow_mut().push((slot, tokio_uring::spawn(task)));
                         }
-                        Err(kind) => context.count_error(kind),
+                        Err(fault) => context.count_error(&fault),
                     }
                 }
             })

@@ -11,12 +11,14 @@
 //! | [`content`] | the messages: generated or from files, their sizes, the fields that name them, their wire form |
 //! | [`schedule`], [`dispatch`], [`timer`] | when messages are meant to start, and who takes the next one |
 //! | [`client`], [`reply`], [`deadline`] | one SMTP connection: the dialogue, the replies' bytes, time limits |
+//! | [`first`] | the first connection: whether the server can be talked to at all |
 //! | [`session`] | a task that sends one message after the other, connection after connection |
 //! | [`misbehave`] | clients that misbehave |
 //! | [`engine`] | threads, and the main thread that looks on |
+//! | [`fault`], [`trouble`] | what went wrong, and what the server said to it |
 //! | [`tally`], [`series`], [`usage`], [`scrape`] | what is counted and measured, in fixed memory |
 //! | [`verify`] | reads the topic back |
-//! | [`report`], [`assertion`], [`view`] | the result; bounds on it; what is shown meanwhile |
+//! | [`report`], [`assertion`], [`view`], [`axis`] | the result; bounds on it; what is shown meanwhile; marks of axes |
 //! | [`search`], [`compare`] | many runs: the highest rate, two servers in turn |
 //! | [`sink`] | a server that takes everything |
 //!
@@ -24,12 +26,15 @@
 
 mod accepted_log;
 mod assertion;
+mod axis;
 mod client;
 mod compare;
 mod content;
 mod deadline;
 mod dispatch;
 mod engine;
+mod fault;
+mod first;
 mod misbehave;
 mod options;
 mod plan;
@@ -45,6 +50,7 @@ mod signals;
 mod sink;
 mod tally;
 mod timer;
+mod trouble;
 mod units;
 mod usage;
 mod verify;
@@ -67,6 +73,7 @@ const EXIT_FAILED: u8 = 1;
 const EXIT_USAGE: u8 = 2;
 
 /// Why there is no result.
+#[derive(Debug)]
 pub enum Failure {
     /// The command line asks for what cannot be done.
     Usage(String),
@@ -102,10 +109,13 @@ fn load(options: Options) -> Result<bool, Failure> {
     if options.search.is_some() {
         return search::main(options, &mut view);
     }
-    let plan = Arc::new(Plan::new(options).map_err(Failure::Usage)?);
+    let plan = Arc::new(Plan::new(options)?);
     let outcome = engine::run(&plan, &mut view).map_err(Failure::Run)?;
     let report = Report::new(&plan, &outcome);
     write_out(&plan.options, &report)?;
+    if let Some(error) = &report.start_error {
+        return Err(Failure::Run(error.clone()));
+    }
     if let Some(error) = &outcome.log_error {
         return Err(Failure::Run(error.clone()));
     }
@@ -116,7 +126,7 @@ fn load(options: Options) -> Result<bool, Failure> {
 fn write_out(options: &Options, report: &Report) -> Result<(), Failure> {
     if options.json {
         println!("{}", report.to_json());
-    } else {
+    } else if report.start_error.is_none() {
         print!("{}", report::text::text(report));
     }
     if let Some(path) = &options.json_file {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::client::{CLOSING, Connection, Dial};
-use crate::tally::ErrorKind;
+use crate::fault::{ErrorKind, Fault};
 
 mod smuggle;
 
@@ -226,7 +226,7 @@ pub struct Props<'a> {
 pub async fn act(
     misdeed: Misdeed,
     dial: &Dial<'_>,
-    connection: Result<Connection, ErrorKind>,
+    connection: Result<Connection, Fault>,
     props: &Props<'_>,
 ) -> &'static str {
     let Ok(mut connection) = connection else {
@@ -239,9 +239,9 @@ pub async fn act(
         Misdeed::Smuggle => in_data(&mut connection, dial, props, smuggle::smuggle).await,
         Misdeed::Oversize => in_data(&mut connection, dial, props, oversize).await,
     };
-    result.unwrap_or_else(|kind| match kind {
+    result.unwrap_or_else(|fault| match fault.kind {
         ErrorKind::Timeout => "no answer in time",
-        ErrorKind::Shutdown => "421",
+        ErrorKind::Reply421 => "421",
         ErrorKind::Protocol => "not a reply",
         _ => "closed by the server",
     })
@@ -252,8 +252,8 @@ async fn in_data(
     connection: &mut Connection,
     dial: &Dial<'_>,
     props: &Props<'_>,
-    misbehave: impl AsyncFnOnce(&mut Connection, &Props<'_>) -> Result<&'static str, ErrorKind>,
-) -> Result<&'static str, ErrorKind> {
+    misbehave: impl AsyncFnOnce(&mut Connection, &Props<'_>) -> Result<&'static str, Fault>,
+) -> Result<&'static str, Fault> {
     connection.banner().await?;
     connection.greet(dial).await?;
     for command in props.commands {
@@ -274,7 +274,7 @@ fn outcome_of(code: u16) -> &'static str {
     }
 }
 
-async fn drip(connection: &mut Connection, props: &Props<'_>) -> Result<&'static str, ErrorKind> {
+async fn drip(connection: &mut Connection, props: &Props<'_>) -> Result<&'static str, Fault> {
     let end = Instant::now() + props.settings.drip_for;
     for octet in &props.wire {
         if Instant::now() >= end {
@@ -295,7 +295,7 @@ async fn abort(
     dial: &Dial<'_>,
     step: Step,
     props: &Props<'_>,
-) -> Result<&'static str, ErrorKind> {
+) -> Result<&'static str, Fault> {
     const DONE: &str = "aborted";
     if step == Step::Connect {
         return Ok(DONE);
@@ -328,7 +328,7 @@ async fn abort(
     Ok(DONE)
 }
 
-async fn garbage(connection: &mut Connection, number: u64) -> Result<&'static str, ErrorKind> {
+async fn garbage(connection: &mut Connection, number: u64) -> Result<&'static str, Fault> {
     connection.banner().await?;
     let mut state = number | 1;
     let mut octets: Vec<u8> = (0..GARBAGE)
@@ -348,7 +348,7 @@ async fn garbage(connection: &mut Connection, number: u64) -> Result<&'static st
             Ok(CLOSING) => return Ok("421"),
             Ok(code) if code >= 500 => outcome = "refused (5xx)",
             Ok(_) => outcome = "answered as if it were SMTP",
-            Err(ErrorKind::Timeout) => return Ok("no answer in time"),
+            Err(fault) if fault.kind == ErrorKind::Timeout => return Ok("no answer in time"),
             Err(_) => return Ok(outcome),
         }
         if !connection.has_replies() {
@@ -358,10 +358,7 @@ async fn garbage(connection: &mut Connection, number: u64) -> Result<&'static st
     Ok(outcome)
 }
 
-async fn oversize(
-    connection: &mut Connection,
-    props: &Props<'_>,
-) -> Result<&'static str, ErrorKind> {
+async fn oversize(connection: &mut Connection, props: &Props<'_>) -> Result<&'static str, Fault> {
     let size = connection
         .offers()
         .size

@@ -13,6 +13,11 @@ use crate::units::{parse_duration, parse_rate};
 /// The largest number of a message: its digits in a message are fixed.
 pub const MAX_MESSAGES: u64 = 999_999_999_999;
 
+/// How long a step may take unless told otherwise, and a step of the first connection: servers that hold their banner back
+/// from spammers do so for some seconds.
+const STEP_TIME: Duration = Duration::from_secs(60);
+const FIRST_TIME: Duration = Duration::from_secs(10);
+
 const AFTER_HELP: &str = "\
 Other commands:
   ringpost-loadtest sink [--listen ADDR]      a server that takes everything, to know this tool's own ceiling
@@ -81,7 +86,8 @@ pub struct Options {
     pub source: Option<String>,
 
     /// Find the highest rate of messages at which a bound holds, from --rate on: 'p99<20ms'. Each step runs for
-    /// --duration [default: 5s]
+    /// --duration [default: 5s]; one that breaks the bound is run again, and breaking twice decides. --json and --json-file
+    /// give all steps, --html those and the report of the highest rate that held
     #[arg(long, value_name = "BOUND", requires = "rate", help_heading = "Load")]
     pub search: Option<String>,
 
@@ -135,12 +141,14 @@ pub struct Options {
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s", help_heading = "Misbehaviour")]
     pub drip_for: Duration,
 
-    /// Time for each step: to connect, to get one reply, to send a message and get its reply
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "60s", help_heading = "Load")]
-    pub timeout: Duration,
+    /// Time for each step: to connect, to get one reply, to send a message and get its reply [default: 60s, for the
+    /// first connection 10s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]
+    pub timeout: Option<Duration>,
 
-    /// Give up after this many errors (not refusals) without an accepted message in between; 0: never. A connection
-    /// waits up to 0.2 s after each error [default: 1000, with --duration 0]
+    /// Give up after this many errors (not refusals) without an accepted message in between; 0: never, and the run begins
+    /// even if no connection can be opened. A connection waits up to 0.2 s after each error [default: 1000, with --duration
+    /// never; a run whose first connection cannot be opened ends at once in any case]
     #[arg(long, value_name = "N", help_heading = "Load")]
     pub max_errors: Option<u64>,
 
@@ -220,6 +228,21 @@ impl Options {
             (None, Some(_)) => MAX_MESSAGES,
             (None, None) => 1000,
         }
+    }
+
+    /// How long each step may take.
+    pub fn step_time(&self) -> Duration {
+        self.timeout.unwrap_or(STEP_TIME)
+    }
+
+    /// How long each step of the first connection may take.
+    pub fn first_time(&self) -> Duration {
+        self.timeout.unwrap_or(FIRST_TIME)
+    }
+
+    /// Whether the run begins only if a connection can be opened.
+    pub fn needs_first(&self) -> bool {
+        self.max_errors != Some(0)
     }
 
     /// Errors in a row that end the run; `None`: never.

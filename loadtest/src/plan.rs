@@ -27,7 +27,7 @@ use crate::misbehave::Misbehaviour;
 use crate::options::Options;
 use crate::schedule::Pace;
 use crate::shape::{MixPart, ProxyHeader, Shape, TlsMode, Transfer, parse_mix};
-use crate::usage;
+use crate::{Failure, usage};
 
 /// The longest address of RFC 5321 section 4.5.3.1.3 (a path of 256 octets with its angle brackets).
 const MAX_ADDRESS: usize = 254;
@@ -62,6 +62,8 @@ pub struct Plan {
     pub options: Options,
     /// Where to connect.
     pub address: SocketAddr,
+    /// What the target resolves to besides.
+    pub other_addresses: Vec<SocketAddr>,
     /// The target's name in TLS.
     pub server_name: ServerName<'static>,
     /// Names this run in every message: 16 hexadecimal digits.
@@ -82,8 +84,13 @@ pub struct Plan {
 
 impl Plan {
     /// Checks the options against each other and against the machine.
-    pub fn new(options: Options) -> Result<Plan, String> {
-        let address = resolve(&options.target, options.allow_remote)?;
+    pub fn new(options: Options) -> Result<Plan, Failure> {
+        let addresses = resolve(&options.target, options.allow_remote)?;
+        Plan::of(options, addresses).map_err(Failure::Usage)
+    }
+
+    fn of(options: Options, addresses: Vec<SocketAddr>) -> Result<Plan, String> {
+        let address = addresses[0];
         check_address("--from", &options.from, true)?;
         check_address("--to", &options.to, false)?;
         check_domain(&options.helo)?;
@@ -133,6 +140,7 @@ impl Plan {
             server_name: server_name(&options.target, address),
             options,
             address,
+            other_addresses: addresses[1..].to_vec(),
             run,
             profiles,
             bad_profile,
@@ -304,23 +312,38 @@ fn server_name(target: &str, address: SocketAddr) -> ServerName<'static> {
     ServerName::try_from(host.to_owned()).unwrap_or_else(|_| ServerName::from(address.ip()))
 }
 
-/// Resolves a target, and refuses one that is not on this machine unless that is allowed.
-pub fn resolve(target: &str, allow_remote: bool) -> Result<SocketAddr, String> {
+/// Resolves a target to one address or more, and refuses one that is not on this machine unless that is allowed.
+pub fn resolve(target: &str, allow_remote: bool) -> Result<Vec<SocketAddr>, Failure> {
+    let form = "give host:port, e.g. 127.0.0.1:2525";
+    let has_port = target
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if !has_port {
+        let text = format!("target {target:?}: a host and a port are missing; {form}");
+        return Err(Failure::Usage(text));
+    }
     let addresses: Vec<SocketAddr> = target
         .to_socket_addrs()
-        .map_err(|error| format!("target {target}: {error}; give host:port, e.g. 127.0.0.1:2525"))?
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::InvalidInput => {
+                Failure::Usage(format!("target {target:?}: {error}; {form}"))
+            }
+            _ => Failure::Run(format!(
+                "target {target}: the name does not resolve ({error}); check the name, or give an address"
+            )),
+        })?
         .collect();
     let first = *addresses
         .first()
-        .ok_or_else(|| format!("target {target}: no address found"))?;
+        .ok_or_else(|| Failure::Run(format!("target {target}: the name has no address")))?;
     if !allow_remote && !first.ip().to_canonical().is_loopback() {
-        return Err(format!(
+        return Err(Failure::Usage(format!(
             "target {target}: {} is not a loopback address. A load test of somebody else's server is an attack: \
              if this one is yours or its operator agreed, add --allow-remote",
             first.ip()
-        ));
+        )));
     }
-    Ok(first)
+    Ok(addresses)
 }
 
 /// Parses `127.0.0.2,127.0.0.10-127.0.0.12`.
@@ -434,7 +457,7 @@ mod tests {
     use super::*;
     use clap::Parser;
 
-    fn plan(words: &[&str]) -> Result<Plan, String> {
+    fn plan(words: &[&str]) -> Result<Plan, Failure> {
         let words = ["x", "127.0.0.1:25"].iter().chain(words);
         Plan::new(Options::parse_from(words))
     }
@@ -445,9 +468,19 @@ mod tests {
         assert!(resolve("[::1]:25", false).is_ok());
         assert!(resolve("[::ffff:127.0.0.1]:25", false).is_ok());
         let refusal = resolve("192.0.2.1:25", false).expect_err("a remote address");
-        assert!(refusal.contains("--allow-remote"), "{refusal}");
+        assert!(matches!(&refusal, Failure::Usage(text) if text.contains("--allow-remote")));
         assert!(resolve("192.0.2.1:25", true).is_ok());
-        assert!(resolve("127.0.0.1", false).is_err());
+        for target in [
+            "127.0.0.1",
+            "127.0.0.1:",
+            ":25",
+            "127.0.0.1:70000",
+            "[::1]",
+            "",
+        ] {
+            let error = resolve(target, false).expect_err(target);
+            assert!(matches!(error, Failure::Usage(_)), "{target}: {error:?}");
+        }
     }
 
     #[test]

@@ -94,6 +94,13 @@ impl ReplyReader {
         &self.text
     }
 
+    /// The line that is no reply, after [`Malformed`], or what there is of it.
+    pub fn unread_line(&self) -> &[u8] {
+        let rest = &self.bytes[self.parsed..];
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end])
+    }
+
     /// Appends bytes that did not come by a read into the buffer, as those of TLS. The buffer may grow by them.
     pub fn append(&mut self, bytes: &[u8]) {
         let mut buffer = self.lend();
@@ -213,6 +220,8 @@ mod tests {
                 "{}",
                 bytes.escape_ascii()
             );
+            let line = reader.unread_line();
+            assert!(bytes.ends_with(&[line, b"\r\n"].concat()));
         }
     }
 

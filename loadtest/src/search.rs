@@ -1,47 +1,68 @@
 //! `--search`: the highest rate at which a bound holds.
 //!
 //! The rate doubles from `--rate` on until the bound breaks, then the gap is halved until it is small. A rate counts only if
-//! it was reached: a server that falls behind has not held the bound, whatever the percentile says of what it did.
+//! it was reached: a server that falls behind has not held the bound, whatever the percentile says of what it did. A step
+//! that breaks is run again: only one that breaks twice in three runs decides, so that one pause of the machine does not.
+//!
+//! Invariant: a step that was cut short by a signal, or that could not begin, is in no result.
 //!
 //! # BUGS
 //! - A bound that breaks at a low rate and holds at a higher one is not understood.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Failure;
 use crate::assertion::Assertion;
 use crate::engine;
 use crate::options::Options;
 use crate::plan::Plan;
-use crate::report::Report;
+use crate::report::{Report, html};
+use crate::units::{grouped, show_microseconds, show_number, show_octets};
 use crate::view::View;
+use crate::{Failure, write_file};
 
 /// How long a step runs unless told otherwise.
 const STEP: Duration = Duration::from_secs(5);
 /// The search ends when the gap is this share of the rate.
 const PRECISION: f64 = 0.03;
-/// Most steps.
-const MOST_STEPS: usize = 24;
+/// Most rates that are tried.
+const MOST_RATES: usize = 24;
+/// A rate decides when so many of its runs agree.
+const AGREE: usize = 2;
+/// The rate is halved at most so often that a step still has so many messages.
+const LEAST_MESSAGES: f64 = 20.0;
+/// ... and down to this share of the first.
+const LOWEST: f64 = 1.0 / 64.0;
 
-#[derive(Debug, Serialize)]
+/// One run at one rate.
+#[derive(Debug, Clone, Serialize)]
 struct Step {
     rate: f64,
+    /// From 1; more than 1 where the runs before did not decide.
+    attempt: usize,
     reached_per_second: f64,
     value: Option<f64>,
+    accepted: u64,
+    refused: u64,
     unsent: u64,
     errors: u64,
     limit: &'static str,
     holds: bool,
 }
 
+/// The result; its fields are those of the JSON.
 #[derive(Debug, Serialize)]
 struct Found {
     bound: String,
+    /// Of `value`: `microseconds`, `octets` or nothing.
+    unit: Option<&'static str>,
     highest_rate: Option<f64>,
     broken_at: Option<f64>,
+    /// Why the search ended before it was done.
+    ended_early: Option<String>,
     steps: Vec<Step>,
 }
 
@@ -49,102 +70,332 @@ struct Found {
 pub fn main(mut options: Options, view: &mut View) -> Result<bool, Failure> {
     let bound = Assertion::parse(options.search.as_deref().unwrap_or(""))
         .map_err(|error| Failure::Usage(format!("--search {error}")))?;
-    options.duration.get_or_insert(STEP);
+    let duration = *options.duration.get_or_insert(STEP);
     let first = options
         .rate
         .ok_or_else(|| Failure::Usage("--search: needs --rate to begin with".to_owned()))?;
-    let (mut good, mut broken): (Option<f64>, Option<f64>) = (None, None);
-    let mut steps = Vec::new();
+    let lowest = (first * LOWEST).max(LEAST_MESSAGES / duration.as_secs_f64().max(1e-3));
+    let mut search = Search {
+        options: &options,
+        view,
+        found: Found {
+            bound: bound.text.clone(),
+            unit: bound.unit(),
+            highest_rate: None,
+            broken_at: None,
+            ended_early: None,
+            steps: Vec::new(),
+        },
+        bound,
+        page: None,
+    };
     let mut rate = first;
-    while steps.len() < MOST_STEPS && !crate::signals::stopped() {
-        let step = step(&options, rate, &bound, view)?;
-        view.note(&format!(
-            "search: {rate:.0}/s {} ({} = {}, {:.0}/s reached, limit: {})",
-            if step.holds { "holds" } else { "breaks" },
-            bound.name,
-            step.value
-                .map_or("-".to_owned(), |value| format!("{value:.0}")),
-            step.reached_per_second,
-            step.limit
-        ));
-        if step.holds {
-            good = Some(rate);
+    for _ in 0..MOST_RATES {
+        let Some(holds) = search.decide(rate)? else {
+            break;
+        };
+        if holds {
+            search.found.highest_rate = Some(rate);
         } else {
-            broken = Some(rate);
+            search.found.broken_at = Some(rate);
         }
-        steps.push(step);
-        rate = match (good, broken) {
+        rate = match (search.found.highest_rate, search.found.broken_at) {
             (Some(good), None) => good * 2.0,
-            (None, Some(broken)) if broken > first / 64.0 => broken / 2.0,
+            (None, Some(broken)) if broken / 2.0 >= lowest => broken / 2.0,
             (Some(good), Some(broken)) if (broken - good) / broken > PRECISION => {
                 (good + broken) / 2.0
             }
             _ => break,
         };
     }
-    let found = good.is_some();
-    let result = Found {
-        bound: bound.text.clone(),
-        highest_rate: good,
-        broken_at: broken,
-        steps,
-    };
-    print_result(&options, &result);
-    Ok(found)
+    search.write_out()?;
+    Ok(search.found.highest_rate.is_some() && search.found.ended_early.is_none())
 }
 
-fn step(options: &Options, rate: f64, bound: &Assertion, view: &mut View) -> Result<Step, Failure> {
-    let mut options = options.clone();
-    options.rate = Some(rate);
-    let plan = Arc::new(Plan::new(options).map_err(Failure::Usage)?);
-    let outcome = engine::run(&plan, view).map_err(Failure::Run)?;
-    let report = Report::new(&plan, &outcome);
-    let value = report.value(&bound.name);
-    let started = report.messages.accepted + report.messages.refused + report.messages.unanswered;
-    let reached = report.messages.unsent as f64 <= 0.01 * started as f64;
-    let step = Step {
-        rate,
-        reached_per_second: report.messages_per_second,
-        value,
-        unsent: report.messages.unsent,
-        errors: report.errors_total,
-        limit: report.limit.by,
-        holds: reached && started > 0 && value.is_some_and(|value| bound.holds(value)),
-    };
-    Ok(step)
+/// A search on its way.
+struct Search<'a> {
+    options: &'a Options,
+    view: &'a mut View,
+    bound: Assertion,
+    found: Found,
+    /// The report of the highest rate that held, or of the last that broke, and whether it held.
+    page: Option<(Report, bool)>,
 }
 
-fn print_result(options: &Options, result: &Found) {
-    if options.json {
-        println!(
-            "{}",
-            serde_json::to_string(result).expect("plain numbers and texts")
-        );
-        return;
+impl Search<'_> {
+    /// Whether the bound holds at a rate, by the runs that agree; `None` where the search has to end.
+    fn decide(&mut self, rate: f64) -> Result<Option<bool>, Failure> {
+        let (mut held, mut broke) = (0, 0);
+        for attempt in 1.. {
+            let Some(holds) = self.step(rate, attempt)? else {
+                return Ok(None);
+            };
+            held += usize::from(holds);
+            broke += usize::from(!holds);
+            // What holds at the first run needs no second: only a break can be a mood of the machine.
+            if held == attempt || held == AGREE {
+                return Ok(Some(true));
+            }
+            if broke == AGREE {
+                return Ok(Some(false));
+            }
+        }
+        unreachable!("three runs decide")
     }
-    println!("      rate/s   reached/s       value      unsent      errors  limit");
-    for step in &result.steps {
-        println!(
-            "{:>12.0}{:>12.0}{:>12}{:>12}{:>12}  {:<8} {}",
-            step.rate,
-            step.reached_per_second,
-            step.value
-                .map_or("-".to_owned(), |value| format!("{value:.0}")),
-            step.unsent,
-            step.errors,
-            step.limit,
-            if step.holds { "holds" } else { "breaks" }
-        );
+
+    /// One run; whether the bound held.
+    fn step(&mut self, rate: f64, attempt: usize) -> Result<Option<bool>, Failure> {
+        let mut options = self.options.clone();
+        options.rate = Some(rate);
+        let plan = Arc::new(Plan::new(options)?);
+        let outcome = engine::run(&plan, self.view).map_err(Failure::Run)?;
+        let report = Report::new(&plan, &outcome);
+        if crate::signals::stopped() {
+            self.found.ended_early = Some("stopped by a signal".to_owned());
+            return Ok(None);
+        }
+        if let Some(error) = &report.start_error {
+            if self.found.steps.is_empty() {
+                return Err(Failure::Run(error.clone()));
+            }
+            self.found.ended_early = Some(error.clone());
+            return Ok(None);
+        }
+        let value = report.value(&self.bound.name);
+        let messages = &report.messages;
+        let started = messages.accepted + messages.refused + messages.unanswered;
+        let reached = messages.unsent as f64 <= 0.01 * started as f64;
+        let holds = reached && started > 0 && value.is_some_and(|value| self.bound.holds(value));
+        let step = Step {
+            rate,
+            attempt,
+            reached_per_second: report.messages_per_second,
+            value,
+            accepted: messages.accepted,
+            refused: messages.refused,
+            unsent: messages.unsent,
+            errors: report.errors_total,
+            limit: report.limit.by,
+            holds,
+        };
+        self.note(&step);
+        self.found.steps.push(step);
+        if holds || self.page.as_ref().is_none_or(|(_, held)| !held) {
+            self.page = Some((report, holds));
+        }
+        Ok(Some(holds))
     }
-    match (result.highest_rate, result.broken_at) {
-        (Some(good), Some(broken)) => println!(
-            "{} holds at {good:.0}/s and breaks at {broken:.0}/s",
-            result.bound
-        ),
-        (Some(good), None) => println!(
-            "{} holds at {good:.0}/s, the highest rate that was tried",
-            result.bound
-        ),
-        (None, _) => println!("{} does not hold at any rate that was tried", result.bound),
+
+    fn note(&self, step: &Step) {
+        self.view.note(&format!(
+            "search: {}/s {}{} ({} {}, {}/s reached, limit: {})",
+            show_number(step.rate),
+            if step.holds { "holds" } else { "breaks" },
+            if step.attempt > 1 {
+                format!(", run {}", step.attempt)
+            } else {
+                String::new()
+            },
+            self.bound.name,
+            self.found.show(step.value),
+            show_number(step.reached_per_second),
+            step.limit
+        ));
+    }
+
+    /// In the forms that were asked for.
+    fn write_out(&self) -> Result<(), Failure> {
+        let json = serde_json::to_string(&self.found).expect("plain numbers and texts");
+        if self.options.json {
+            println!("{json}");
+        } else {
+            print!("{}", self.found.text());
+        }
+        if let Some(path) = &self.options.json_file {
+            write_file("--json-file", path, &(json + "\n"))?;
+        }
+        if let (Some(path), Some((report, held))) = (&self.options.html, &self.page) {
+            let page = html::page_with(report, &self.found.section(*held));
+            write_file("--html", path, &page)?;
+        }
+        Ok(())
+    }
+}
+
+impl Found {
+    /// A value with its unit.
+    fn show(&self, value: Option<f64>) -> String {
+        match (value, self.unit) {
+            (None, _) => "-".to_owned(),
+            (Some(value), Some("microseconds")) => show_microseconds(value),
+            (Some(value), Some(_)) => show_octets(value),
+            (Some(value), None) => show_number(value),
+        }
+    }
+
+    fn headings(&self) -> [&str; 9] {
+        let name = self.bound.split(['<', '>', '=']).next().unwrap_or("");
+        [
+            "asked/s",
+            "reached/s",
+            name.trim(),
+            "refused",
+            "unsent",
+            "errors",
+            "limit",
+            "run",
+            "",
+        ]
+    }
+
+    fn row(&self, step: &Step) -> [String; 9] {
+        [
+            show_number(step.rate),
+            show_number(step.reached_per_second),
+            self.show(step.value),
+            grouped(step.refused),
+            grouped(step.unsent),
+            grouped(step.errors),
+            step.limit.to_owned(),
+            step.attempt.to_string(),
+            if step.holds { "holds" } else { "breaks" }.to_owned(),
+        ]
+    }
+
+    /// For people.
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |cells: &[&str]| {
+            for cell in cells {
+                let _ = write!(text, "{cell:>12}");
+            }
+            let kept = text.trim_end().len();
+            text.truncate(kept);
+            text.push('\n');
+        };
+        line(&self.headings());
+        for step in &self.steps {
+            let row = self.row(step);
+            let cells: Vec<&str> = row.iter().map(|cell| &cell[..]).collect();
+            line(&cells);
+        }
+        for sentence in self.sentences() {
+            text.push_str(&sentence);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The result in sentences.
+    fn sentences(&self) -> Vec<String> {
+        let bound = &self.bound;
+        let mut sentences = vec![match (self.highest_rate, self.broken_at) {
+            (Some(good), Some(broken)) => format!(
+                "{bound} holds at {}/s and breaks at {}/s",
+                show_number(good),
+                show_number(broken)
+            ),
+            (Some(good), None) => format!(
+                "{bound} holds at {}/s, the highest rate that was tried",
+                show_number(good)
+            ),
+            (None, _) => format!("{bound} does not hold at any rate that was tried"),
+        }];
+        let last_broken = self.steps.iter().rfind(|step| !step.holds);
+        if let Some(step) = last_broken {
+            if matches!(step.limit, "tester" | "machine") {
+                let by = if step.limit == "tester" {
+                    "this program"
+                } else {
+                    "this machine, which both share"
+                };
+                sentences.push(format!(
+                    "What broke it was {by}, not the server: the server may be able to do more"
+                ));
+            }
+            sentences.push(format!(
+                "A rate counts as broken when {AGREE} of up to {} runs break the bound or leave more than 1 % unsent",
+                2 * AGREE - 1
+            ));
+        }
+        if let Some(why) = &self.ended_early {
+            sentences.push(format!("The search ended early: {why}"));
+        }
+        sentences
+    }
+
+    /// For the page of one of its steps.
+    fn section(&self, held: bool) -> String {
+        let mut out = String::from("<section>\n<h2>Search for the highest rate</h2>\n");
+        for sentence in self.sentences() {
+            let _ = writeln!(out, "<p class=\"limit\">{}.</p>", html::escape(&sentence));
+        }
+        let rows: Vec<Vec<String>> = self
+            .steps
+            .iter()
+            .map(|step| self.row(step).to_vec())
+            .collect();
+        let _ = html::grid(&mut out, &self.headings(), &rows);
+        let which = if held {
+            "The highest rate that held"
+        } else {
+            "The last run: no rate held"
+        };
+        let _ = writeln!(out, "<h2>{which}</h2>\n</section>");
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(rate: f64, attempt: usize, value: f64, holds: bool) -> Step {
+        Step {
+            rate,
+            attempt,
+            reached_per_second: rate,
+            value: Some(value),
+            accepted: 10,
+            refused: 0,
+            unsent: 0,
+            errors: 0,
+            limit: if holds { "rate" } else { "tester" },
+            holds,
+        }
+    }
+
+    #[test]
+    fn the_table_has_units_and_says_who_was_the_limit() {
+        let found = Found {
+            bound: "p99<20ms".to_owned(),
+            unit: Some("microseconds"),
+            highest_rate: Some(1500.0),
+            broken_at: Some(2000.0),
+            ended_early: None,
+            steps: vec![
+                step(1500.0, 1, 1234.0, true),
+                step(2000.0, 1, 45_000.0, false),
+                step(2000.0, 2, 2_500_000.0, false),
+            ],
+        };
+        let text = found.text();
+        for part in [
+            "p99",
+            "1.23 ms",
+            "45 ms",
+            "2.50 s",
+            "1,500",
+            "p99<20ms holds at 1,500/s and breaks at 2,000/s",
+            "this program, not the server",
+            "2 of up to 3 runs",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let section = found.section(true);
+        assert!(
+            section.contains("p99&lt;20ms holds at 1,500/s"),
+            "{section}"
+        );
     }
 }

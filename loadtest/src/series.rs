@@ -70,6 +70,14 @@ impl Series {
         }
     }
 
+    /// Adds what is left at the end: to the point before it, or it would look like a fall.
+    pub fn push_rest(&mut self, rest: Point) {
+        match self.points.last_mut() {
+            Some(last) => last.merge(&rest),
+            None => self.push(rest),
+        }
+    }
+
     /// The points, in order of time.
     pub fn points(&self) -> &[Point] {
         &self.points
@@ -122,5 +130,27 @@ mod tests {
             assert_eq!(point.interval.whole.len(), point.interval.accepted);
         }
         assert_eq!(end, Duration::from_secs(10_000));
+    }
+
+    #[test]
+    fn a_rest_makes_no_point_of_its_own() {
+        let point = |accepted, milliseconds| {
+            let mut interval = Interval::new();
+            interval.accepted = accepted;
+            Point {
+                end: Duration::from_millis(milliseconds),
+                length: Duration::from_millis(milliseconds),
+                interval,
+                server: None,
+                server_cpu: None,
+                own_cpu: Duration::ZERO,
+            }
+        };
+        let mut series = Series::default();
+        series.push_rest(point(7, 300));
+        series.push_rest(point(0, 3));
+        assert_eq!(series.points().len(), 1);
+        assert_eq!(series.points()[0].interval.accepted, 7);
+        assert_eq!(series.points()[0].length, Duration::from_millis(303));
     }
 }

@@ -15,10 +15,13 @@ use crate::client::{Answer, CLOSING, Connection, Delivered, Dial, Offers, Unsent
 use crate::content::template::{OwnPart, Template};
 use crate::deadline::{Slot, Slots};
 use crate::dispatch::{Dispatcher, Work};
+use crate::fault::{ErrorKind, Fault};
+use crate::first::First;
 use crate::misbehave::{self, Misdeed, Props};
 use crate::plan::{Plan, Profile};
 use crate::shape::Transfer;
-use crate::tally::{ErrorKind, Interval, Live, Phase, Tally};
+use crate::tally::{Interval, Live, Phase, Tally};
+use crate::trouble::What;
 use crate::verify::Sent;
 
 /// The first wait after an error; it doubles with each further one ...
@@ -47,6 +50,8 @@ pub struct Context {
     pub sessions: Cell<u64>,
     /// Misbehaving connections that are open.
     pub misbehaving: Cell<u32>,
+    /// The connection that was opened before the run, until somebody takes it.
+    pub first: Rc<RefCell<Option<First>>>,
     /// Where `--verify` hears of accepted messages.
     pub verify: Option<std::sync::mpsc::Sender<Sent>>,
 }
@@ -63,7 +68,7 @@ impl Context {
             tls_settings: &profile.tls_settings,
             server_name: &plan.server_name,
             helo: &plan.options.helo,
-            timeout: plan.options.timeout,
+            timeout: plan.options.step_time(),
         }
     }
 
@@ -75,10 +80,26 @@ impl Context {
     }
 
     /// Counts an error.
-    pub fn count_error(&self, kind: ErrorKind) {
-        self.tally.borrow_mut().errors[kind as usize] += 1;
-        self.interval().errors += 1;
+    pub fn count_error(&self, fault: &Fault) {
+        self.note_error(fault);
         self.live.count_error(self.plan.options.most_errors());
+    }
+
+    /// Counts an error that must not end the run.
+    pub fn note_error(&self, fault: &Fault) {
+        self.tally.borrow_mut().errors[fault.kind as usize] += 1;
+        let mut interval = self.interval();
+        interval.errors += 1;
+        interval.troubles.count_fault(fault);
+    }
+
+    /// The connection that was opened before the run, if it has this shape and nobody has taken it yet.
+    pub fn take_first(&self, profile: &Profile) -> Option<Connection> {
+        let mut first = self.first.borrow_mut();
+        let fits = first
+            .as_ref()
+            .is_some_and(|first| std::ptr::eq(self.plan.profile(first.place), profile));
+        first.take_if(|_| fits).map(|first| first.connection)
     }
 
     fn interval(&self) -> std::sync::MutexGuard<'_, Interval> {
@@ -170,7 +191,7 @@ pub struct Sender {
 }
 
 /// How a connection ended: the message that was taken and is still to be sent, and the error.
-type Ended = (Option<Work>, Result<(), ErrorKind>);
+type Ended = (Option<Work>, Result<(), Fault>);
 
 /// What to do after a message. `held` is a message that was taken and is still to be sent.
 enum After {
@@ -179,7 +200,7 @@ enum After {
     /// The end of the connection; the QUIT may have been sent with the message.
     Quit { held: Option<Work>, sent: bool },
     /// The connection is of no more use.
-    Failed { held: Option<Work>, kind: ErrorKind },
+    Failed { held: Option<Work>, fault: Fault },
 }
 
 impl Sender {
@@ -220,8 +241,8 @@ impl Sender {
             let profile = plan.profile(self.place);
             let (left, result) = self.session(profile, session, held.take()).await;
             held = left;
-            if let Err(kind) = result {
-                self.context.count_error(kind);
+            if let Err(fault) = result {
+                self.context.count_error(&fault);
                 let wait = FIRST_WAIT
                     .saturating_mul(1 << self.waits.min(10))
                     .min(LONGEST_WAIT);
@@ -245,12 +266,9 @@ impl Sender {
     /// Opens a connection and sends messages over it.
     async fn session(&mut self, profile: &Profile, number: u64, held: Option<Work>) -> Ended {
         let context = Rc::clone(&self.context);
-        let dial = context.dial(profile, number);
-        let opened =
-            Connection::open(&dial, Rc::clone(&self.slot), Rc::clone(&context.tally)).await;
-        let mut connection = match opened {
+        let mut connection = match self.open(profile, number).await {
             Ok(connection) => connection,
-            Err(kind) => return (held, Err(kind)),
+            Err(fault) => return (held, Err(fault)),
         };
         context.tally.borrow_mut().connections += 1;
         let pipelining = profile.pipelining && connection.offers().pipelining;
@@ -283,10 +301,20 @@ impl Sender {
                     connection.quit(sent).await;
                     return (held, Ok(()));
                 }
-                After::Failed { held, kind } => return (held, Err(kind)),
+                After::Failed { held, fault } => return (held, Err(fault)),
             }
         }
         unreachable!("a connection ends before its messages have no number")
+    }
+
+    /// The connection from before the run, or a new one.
+    async fn open(&self, profile: &Profile, number: u64) -> Result<Connection, Fault> {
+        let context = &self.context;
+        if let Some(connection) = context.take_first(profile) {
+            return Ok(connection);
+        }
+        let dial = context.dial(profile, number);
+        Connection::open(&dial, Rc::clone(&self.slot), Rc::clone(&context.tally)).await
     }
 
     /// The next message for an open connection. With a rate of connections only its first comes from the timetable, and
@@ -324,8 +352,9 @@ impl Message<'_> {
     async fn send(&mut self, (work, envelope_sent): (Work, Option<Instant>)) -> After {
         let profile = self.profile;
         let template = profile.content.template(work.number);
-        if !supports(self.connection.offers(), template) {
-            return self.failed(Some(work), ErrorKind::Unsupported);
+        if let Some(extension) = missing(self.connection.offers(), template) {
+            let fault = self.connection.unsupported(extension);
+            return self.failed(Some(work), fault);
         }
         if profile.transfer == Transfer::Bdat {
             return self.send_chunks(template, work).await;
@@ -344,7 +373,7 @@ impl Message<'_> {
                 .await
         };
         match answer {
-            Err(kind) => self.failed(Some(work), kind),
+            Err(fault) => self.failed(Some(work), fault),
             Ok(Answer::Go { recipients_refused }) => {
                 self.count_envelope(recipients_refused, begun.elapsed());
                 self.data(template, work).await
@@ -352,9 +381,9 @@ impl Message<'_> {
             Ok(Answer::Void(code)) => {
                 self.count_refused(code);
                 match self.connection.deliver_nothing().await {
-                    Ok(CLOSING) => self.failed(None, ErrorKind::Shutdown),
+                    Ok(CLOSING) => self.failed(None, self.closing()),
                     Ok(_) => self.proceed(),
-                    Err(kind) => self.failed(None, kind),
+                    Err(fault) => self.failed(None, fault),
                 }
             }
             Ok(Answer::Refused(code)) => self.refused(code).await,
@@ -386,15 +415,18 @@ impl Message<'_> {
             .await
         {
             Ok(delivered) => delivered,
-            Err(kind) => {
+            Err(fault) => {
                 self.count_unanswered(work);
-                return self.failed(ahead, kind);
+                return self.failed(ahead, fault);
             }
         };
         self.count_delivered(template, work, &delivered);
         match delivered.code {
-            CLOSING => self.failed(ahead, ErrorKind::Shutdown),
-            300..400 => self.failed(ahead, ErrorKind::Protocol),
+            CLOSING => self.failed(ahead, self.closing()),
+            code @ 300..400 => {
+                let fault = self.connection.reply_fault(ErrorKind::Protocol, code);
+                self.failed(ahead, fault)
+            }
             _ if quits => After::Quit {
                 held: None,
                 sent: true,
@@ -426,12 +458,12 @@ impl Message<'_> {
                 .envelope_step_by_step(&template.envelope, false)
                 .await
             {
-                Err(kind) => Err(Unsent::Failed(kind, false)),
+                Err(fault) => Err(Unsent::Failed(fault, false)),
                 Ok(Answer::Go { recipients_refused }) => {
                     let answered = Instant::now();
                     match self.connection.chunks_step_by_step(template, part).await {
                         Ok(delivered) => Ok((delivered, recipients_refused, answered)),
-                        Err(kind) => Err(Unsent::Failed(kind, true)),
+                        Err(fault) => Err(Unsent::Failed(fault, true)),
                     }
                 }
                 Ok(Answer::Void(code) | Answer::Refused(code)) => Err(Unsent::Refused(code)),
@@ -442,7 +474,7 @@ impl Message<'_> {
                 self.count_envelope(recipients_refused, answered - begun);
                 self.count_delivered(template, work, &delivered);
                 match delivered.code {
-                    CLOSING => self.failed(None, ErrorKind::Shutdown),
+                    CLOSING => self.failed(None, self.closing()),
                     _ if quits => After::Quit {
                         held: None,
                         sent: true,
@@ -460,10 +492,10 @@ impl Message<'_> {
                 }
             }
             Err(Unsent::Refused(code)) => self.refused(code).await,
-            Err(Unsent::Failed(kind, false)) => self.failed(Some(work), kind),
-            Err(Unsent::Failed(kind, true)) => {
+            Err(Unsent::Failed(fault, false)) => self.failed(Some(work), fault),
+            Err(Unsent::Failed(fault, true)) => {
                 self.count_unanswered(work);
-                self.failed(None, kind)
+                self.failed(None, fault)
             }
         }
     }
@@ -472,7 +504,7 @@ impl Message<'_> {
     async fn refused(&mut self, code: u16) -> After {
         self.count_refused(code);
         if code == CLOSING {
-            return self.failed(None, ErrorKind::Shutdown);
+            return self.failed(None, self.closing());
         }
         self.after_reset().await
     }
@@ -480,12 +512,17 @@ impl Message<'_> {
     async fn after_reset(&mut self) -> After {
         match self.connection.reset().await {
             Ok(()) => self.proceed(),
-            Err(kind) => self.failed(None, kind),
+            Err(fault) => self.failed(None, fault),
         }
     }
 
-    fn failed(&self, held: Option<Work>, kind: ErrorKind) -> After {
-        After::Failed { held, kind }
+    fn failed(&self, held: Option<Work>, fault: Fault) -> After {
+        After::Failed { held, fault }
+    }
+
+    /// The server said 421, and ends the connection.
+    fn closing(&self) -> Fault {
+        self.connection.refusal(ErrorKind::Reply421, CLOSING)
     }
 
     /// After a message whose reply was awaited with nothing sent behind it.
@@ -516,7 +553,14 @@ impl Message<'_> {
     }
 
     fn count_envelope(&self, recipients_refused: u64, time: Duration) {
-        let mut tally = self.sender.context.tally.borrow_mut();
+        let context = &self.sender.context;
+        if recipients_refused > 0 {
+            let mut interval = context.interval();
+            for (code, text, count) in self.connection.refused_recipients() {
+                interval.troubles.count_recipients(code, text, count);
+            }
+        }
+        let mut tally = context.tally.borrow_mut();
         tally.recipients_refused += recipients_refused;
         tally.record(Phase::Envelope, time);
     }
@@ -529,7 +573,10 @@ impl Message<'_> {
             let mut interval = context.interval();
             match delivered.code {
                 200..300 => interval.accepted += 1,
-                400..600 => interval.refused += 1,
+                400..600 => {
+                    interval.refused += 1;
+                    self.note_refusal(&mut interval, delivered.code);
+                }
                 _ => interval.errors += 1,
             }
             crate::tally::record(&mut interval.whole, whole);
@@ -565,11 +612,25 @@ impl Message<'_> {
 
     fn count_refused(&self, code: u16) {
         let context = &self.sender.context;
-        context.interval().refused += 1;
+        {
+            let mut interval = context.interval();
+            interval.refused += 1;
+            self.note_refusal(&mut interval, code);
+        }
         let mut tally = context.tally.borrow_mut();
         tally.refused += 1;
         tally.refused_by[usize::from(code)] += 1;
         tally.last_result = Some(Instant::now());
+    }
+
+    /// Keeps what a refusal said. A 421 is kept as the error that ends the connection.
+    fn note_refusal(&self, interval: &mut Interval, code: u16) {
+        if code != CLOSING {
+            let fault = self.connection.refusal(ErrorKind::Protocol, code);
+            interval
+                .troubles
+                .count_reply(What::Refused, fault.step, code, &fault.words);
+        }
     }
 
     /// The latency of such a message is not known, but it is at least this.
@@ -581,12 +642,18 @@ impl Message<'_> {
     }
 }
 
-/// Whether the server offers what a message needs.
-fn supports(offers: Offers, template: &Template) -> bool {
+/// An extension that a message needs and the server does not offer.
+pub fn missing(offers: Offers, template: &Template) -> Option<&'static str> {
     let needs = template.needs;
-    (!needs.chunking || offers.chunking)
-        && (!needs.binary || offers.binary)
-        && (!needs.eight_bit || needs.binary || offers.eight_bit)
+    if needs.chunking && !offers.chunking {
+        Some("CHUNKING")
+    } else if needs.binary && !offers.binary {
+        Some("BINARYMIME")
+    } else if needs.eight_bit && !needs.binary && !offers.eight_bit {
+        Some("8BITMIME")
+    } else {
+        None
+    }
 }
 
 /// Keeps an idle session open until its slot is shut down.

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::fault::ErrorKind;
 use crate::misbehave::Misdeeds;
+use crate::trouble::Troubles;
 
 /// Longest time that a histogram tells apart, in microseconds: one hour. Longer ones count as this.
 const LONGEST: u64 = 3_600_000_000;
@@ -18,44 +20,6 @@ const DIGITS: u8 = 3;
 const INTERVAL_DIGITS: u8 = 2;
 /// Reply codes are below this.
 pub const CODES: usize = 600;
-
-/// What went wrong, besides refusals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// No connection.
-    Connect,
-    /// The banner or the answer to EHLO was not positive.
-    Greeting,
-    /// No encrypted connection.
-    Tls,
-    /// The server does not offer what the shape asks for.
-    Unsupported,
-    /// The server closed or reset the connection in the middle of a dialogue.
-    Closed,
-    /// The server said 421 and is about to close.
-    Shutdown,
-    /// A step took longer than `--timeout`.
-    Timeout,
-    /// Not an SMTP reply, or one that does not fit the command.
-    Protocol,
-    /// Any other error of a read or a write.
-    Io,
-}
-
-impl ErrorKind {
-    /// All kinds with their names in reports, in the order of their numbers.
-    pub const ALL: [(ErrorKind, &'static str); 9] = [
-        (ErrorKind::Connect, "connect"),
-        (ErrorKind::Greeting, "greeting"),
-        (ErrorKind::Tls, "tls"),
-        (ErrorKind::Unsupported, "unsupported"),
-        (ErrorKind::Closed, "closed"),
-        (ErrorKind::Shutdown, "shutdown"),
-        (ErrorKind::Timeout, "timeout"),
-        (ErrorKind::Protocol, "protocol"),
-        (ErrorKind::Io, "io"),
-    ];
-}
 
 /// A part of a message's way that is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +176,8 @@ pub struct Interval {
     pub errors: u64,
     /// Microseconds from the intended start to the final reply.
     pub whole: Histogram<u64>,
+    /// What the refusals and errors said.
+    pub troubles: Troubles,
 }
 
 impl Interval {
@@ -222,6 +188,7 @@ impl Interval {
             refused: 0,
             errors: 0,
             whole: histogram(INTERVAL_DIGITS),
+            troubles: Troubles::default(),
         }
     }
 
@@ -233,12 +200,14 @@ impl Interval {
         self.whole
             .add(&other.whole)
             .expect("histograms of the same bounds");
+        self.troubles.merge(&other.troubles);
     }
 
     /// Back to zero, in the same memory.
     pub fn clear(&mut self) {
         (self.accepted, self.refused, self.errors) = (0, 0, 0);
         self.whole.reset();
+        self.troubles = Troubles::default();
     }
 }
 
@@ -321,10 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_and_phases_are_listed_in_the_order_of_their_numbers() {
-        for (number, (kind, _)) in ErrorKind::ALL.iter().enumerate() {
-            assert_eq!(*kind as usize, number);
-        }
+    fn phases_are_listed_in_the_order_of_their_numbers() {
         for (number, (phase, _)) in Phase::ALL.iter().enumerate() {
             assert_eq!(*phase as usize, number);
         }

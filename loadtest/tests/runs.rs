@@ -181,25 +181,25 @@ fn tls_by_starttls_and_from_the_first_octet_with_resumption() {
 }
 
 #[test]
-fn what_the_server_does_not_offer_is_an_error_and_ends_nothing() {
+fn what_the_server_does_not_offer_is_counted_where_errors_end_nothing() {
     let server = Server::start(Behaviour::default());
     for words in [
         &["--tls", "starttls"][..],
         &["--transfer", "bdat"],
         &["--body", "8bit"],
     ] {
-        let words: Vec<&str> = ["--messages", "5", "--max-errors", "20"]
+        let words: Vec<&str> = ["--duration", "1s", "--max-errors", "0"]
             .iter()
             .chain(words)
             .copied()
             .collect();
         let report = report(server.address, &words);
         assert!(
-            number(&report, "/errors/unsupported") > 20,
+            number(&report, "/errors/unsupported") > 10,
             "{words:?}: {report}"
         );
-        assert_eq!(number(&report, "/messages/unsent"), 5);
-        assert_eq!(report["ended_by"], "errors");
+        assert_eq!(report["ended_by"], "duration");
+        assert_eq!(report["passed"], false, "nothing was accepted: {report}");
     }
     assert_eq!(server.messages(), 0);
 }
@@ -421,6 +421,24 @@ fn the_sink_takes_everything_and_idle_sessions_stay() {
     assert!(number(&report, "/server/rss_bytes") > 0);
 }
 
+#[test]
+fn memory_that_a_used_server_had_already_is_no_false_zero() {
+    let sink = Sink::start();
+    let pid = sink.child.id().to_string();
+    let words = ["--idle", "400", "--messages", "10", "--pid", &pid];
+    for _ in 0..3 {
+        let report = report(sink.address, &words);
+        assert_eq!(number(&report, "/idle/opened"), 400);
+        let each = report["idle"]["server_rss_bytes_per_session"].as_f64();
+        let note = report["idle"]["server_rss_note"].as_str();
+        match (each, note) {
+            (Some(each), None) => assert!(each >= 128.0, "{each}"),
+            (None, Some(note)) => assert!(note.contains("no growth seen above the"), "{note}"),
+            _ => panic!("a figure or a reason: {report}"),
+        }
+    }
+}
+
 /// Compares two servers with so many messages a turn, which has to succeed; its JSON.
 fn compared(options: &[&str], messages: &str) -> serde_json::Value {
     let load = ["--json", "--", "--messages", messages];
@@ -489,4 +507,62 @@ fn compare_starts_and_stops_a_server() {
     assert_eq!(fails.status.code(), Some(1));
     let text = String::from_utf8_lossy(&fails.stderr);
     assert!(text.contains("ended before it greeted"), "{text}");
+}
+
+#[test]
+fn what_a_compared_server_says_goes_to_a_file_and_its_end_is_shown_when_it_fails() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port");
+    let other = Sink::start();
+    let (a, b) = (free.to_string(), other.address.to_string());
+    let compare = |command: &str| {
+        Command::new(env!("CARGO_BIN_EXE_ringpost-loadtest"))
+            .env("TMPDIR", folder.path())
+            .args(["compare", "--a", &a, "--b", &b, "--a-name", "mine"])
+            .args(["--a-start", command, "--rounds", "1", "--warmup", "0"])
+            .args(["--", "--messages", "20"])
+            .output()
+            .expect("it runs")
+    };
+    let path_of = |said: &str| {
+        let line = said
+            .lines()
+            .find(|line| line.starts_with("what mine says goes to "));
+        let path = line
+            .and_then(|line| line.split(' ').nth(5))
+            .expect("a path");
+        std::path::PathBuf::from(path.trim_end_matches(','))
+    };
+    let sink = env!("CARGO_BIN_EXE_ringpost-loadtest");
+    let output = compare(&format!(
+        "sh -c 'echo on stdout; echo on stderr >&2; exec {sink} sink --listen {a}'"
+    ));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(!said.contains("on std"), "{said}");
+    let path = path_of(&said);
+    assert!(path.starts_with(folder.path()), "{said}");
+    let kept = std::fs::read_to_string(path).expect("it is there");
+    assert!(
+        kept.contains("on stdout") && kept.contains("on stderr"),
+        "{kept}"
+    );
+
+    let output = compare("sh -c 'seq 1 500; printf \"cannot \\033[31mbind\\n\" >&2; exit 3'");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("ended before it greeted"), "{said}");
+    assert!(said.contains("exit status: 3"), "{said}");
+    assert!(said.contains("cannot ?[31mbind"), "{said}");
+    assert!(
+        said.contains("\n  500\n") && !said.contains("\n  400\n"),
+        "the end: {said}"
+    );
+
+    let nobody = run(&["compare", "--a", &a, "--b", &b, "--", "--messages", "20"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&nobody.stderr);
+    assert!(said.contains("A: connection refused by"), "{said}");
 }

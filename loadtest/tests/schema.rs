@@ -168,6 +168,33 @@ fn reports_are_as_the_schema_says() {
 }
 
 #[test]
+fn reports_of_failed_runs_are_as_the_schema_says() {
+    let refusing = Server::start(Behaviour {
+        refuses: true,
+        ..Behaviour::default()
+    });
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port");
+    let lasting = ["--duration", "500ms", "--max-errors", "0"];
+    for (address, words) in [
+        (refusing.address, &["--messages", "20"][..]),
+        (
+            refusing.address,
+            &[&lasting[..], &["--tls", "starttls"]].concat(),
+        ),
+        (nobody, &[]),
+        (nobody, &lasting),
+    ] {
+        let report = report(address, words);
+        assert_eq!(wrong(&report), Vec::<String>::new(), "{words:?}");
+        assert_eq!(report["passed"], false);
+        assert!(report["reasons"][0]["count"].as_u64() > Some(0), "{report}");
+        assert_eq!(report["limit"]["by"], "none");
+    }
+}
+
+#[test]
 fn the_validator_finds_what_is_wrong() {
     let server = Server::start(Behaviour::default());
     let good = report(server.address, &["--messages", "10"]);

@@ -3,7 +3,7 @@
 //! Sans I/O: codes come in, an [`Answer`] comes out.
 
 use super::CLOSING;
-use crate::tally::ErrorKind;
+use crate::fault::{ErrorKind, Step};
 
 /// How the server took an envelope.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +42,15 @@ impl EnvelopeAnswers {
             taken: 0,
             recipients_refused: 0,
             refused: None,
+        }
+    }
+
+    /// What the next reply answers.
+    pub fn step(&self) -> Step {
+        match self.seen {
+            0 => Step::Mail,
+            position if position <= self.recipients => Step::Rcpt,
+            _ => Step::Data,
         }
     }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::envelope::{Answer, EnvelopeAnswers};
 use super::{CLOSING, Connection};
 use crate::content::template::{Envelope, OwnPart, Segment, Template};
-use crate::tally::ErrorKind;
+use crate::fault::{Fault, Step};
 
 /// The final reply of a message.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub enum Unsent {
     /// The envelope was refused with this code; the server is to forget it.
     Refused(u16),
     /// The connection is of no more use; whether octets of the message were sent.
-    Failed(ErrorKind, bool),
+    Failed(Fault, bool),
 }
 
 impl Connection {
@@ -43,11 +43,13 @@ impl Connection {
         &mut self,
         envelope: &Envelope,
         with_data: bool,
-    ) -> Result<Answer, ErrorKind> {
+    ) -> Result<Answer, Fault> {
         let mut answers = EnvelopeAnswers::new(envelope.recipients, with_data);
+        self.begin_transaction();
         loop {
+            self.await_step(answers.step());
             let code = self.read_reply().await?;
-            if let Some(answer) = answers.take(code)? {
+            if let Some(answer) = self.taken(&mut answers, code)? {
                 return Ok(answer);
             }
         }
@@ -58,18 +60,27 @@ impl Connection {
         &mut self,
         envelope: &Envelope,
         with_data: bool,
-    ) -> Result<Answer, ErrorKind> {
+    ) -> Result<Answer, Fault> {
         let mut answers = EnvelopeAnswers::new(envelope.recipients, with_data);
+        self.begin_transaction();
         for command in &envelope.commands {
             if let Some(code) = answers.refusal_before_data() {
                 return Ok(Answer::Refused(code));
             }
+            self.await_step(answers.step());
             let code = self.command(command.clone()).await?;
-            if let Some(answer) = answers.take(code)? {
+            if let Some(answer) = self.taken(&mut answers, code)? {
                 return Ok(answer);
             }
         }
         unreachable!("the reply to the last command is always an answer")
+    }
+
+    /// The answer so far; a reply that does not fit its command is a fault, with its text.
+    fn taken(&self, answers: &mut EnvelopeAnswers, code: u16) -> Result<Option<Answer>, Fault> {
+        answers
+            .take(code)
+            .map_err(|kind| self.reply_fault(kind, code))
     }
 
     /// Sends a message that was loaded into `part`, with its end and `tail`, and reads its final reply; the text is in
@@ -79,7 +90,8 @@ impl Connection {
         template: &Template,
         part: &mut OwnPart,
         tail: &[u8],
-    ) -> Result<Delivered, ErrorKind> {
+    ) -> Result<Delivered, Fault> {
+        self.await_step(Step::Message);
         let own = std::mem::take(&mut part.bytes);
         let mut last_octet = Instant::now();
         if template.rest().is_empty() {
@@ -112,7 +124,8 @@ impl Connection {
     }
 
     /// Ends the data of a transaction without recipients.
-    pub async fn deliver_nothing(&mut self) -> Result<u16, ErrorKind> {
+    pub async fn deliver_nothing(&mut self) -> Result<u16, Fault> {
+        self.await_step(Step::Message);
         self.command(Bytes::from_static(b".\r\n")).await
     }
 
@@ -124,7 +137,7 @@ impl Connection {
         part: &mut OwnPart,
         tail: &[u8],
     ) -> Result<(Delivered, u64, Instant), Unsent> {
-        let failed = |kind| Unsent::Failed(kind, true);
+        let failed = |fault| Unsent::Failed(fault, true);
         let envelope = &template.envelope;
         let mut last_octet = Instant::now();
         let own = std::mem::take(&mut part.bytes);
@@ -163,7 +176,8 @@ impl Connection {
     }
 
     /// The last of some replies, or the first that is not positive.
-    async fn chunk_replies(&mut self, count: usize) -> Result<u16, ErrorKind> {
+    async fn chunk_replies(&mut self, count: usize) -> Result<u16, Fault> {
+        self.await_step(Step::Message);
         let mut result = None;
         for left in (0..count).rev() {
             let code = self.read_reply().await?;
@@ -182,7 +196,8 @@ impl Connection {
         &mut self,
         template: &Template,
         part: &mut OwnPart,
-    ) -> Result<Delivered, ErrorKind> {
+    ) -> Result<Delivered, Fault> {
+        self.await_step(Step::Message);
         let own = std::mem::take(&mut part.bytes);
         let mut last_octet = Instant::now();
         part.bytes = if template.own_ends_chunk() {

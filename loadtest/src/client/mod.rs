@@ -15,6 +15,7 @@
 pub mod dial;
 mod envelope;
 mod message;
+mod negative;
 mod offers;
 pub mod tls;
 
@@ -32,13 +33,15 @@ use tokio_uring::buf::BoundedBuf;
 use tokio_uring::net::TcpStream;
 
 use crate::deadline::Slot;
+use crate::fault::{ErrorKind, Fault, MAX_WORDS, Step};
 use crate::reply::ReplyReader;
 use crate::shape::TlsMode;
-use crate::tally::{ErrorKind, Phase, Tally};
+use crate::tally::{Phase, Tally};
 use tls::Tls;
 
 pub use envelope::Answer;
 pub use message::{Delivered, Unsent};
+use negative::Negatives;
 pub use offers::Offers;
 
 /// The server closes the connection after this reply, RFC 5321 section 3.8.
@@ -72,8 +75,12 @@ pub struct Connection {
     timeout: Duration,
     tally: Rc<RefCell<Tally>>,
     replies: ReplyReader,
+    /// The replies of this transaction that said no.
+    negatives: Negatives,
+    /// What is being waited for.
+    step: Step,
     /// Why no more octets come.
-    ended: Option<ErrorKind>,
+    ended: Option<Fault>,
     offers: Offers,
 }
 
@@ -83,7 +90,7 @@ impl Connection {
         dial: &Dial<'_>,
         slot: Rc<Slot>,
         tally: Rc<RefCell<Tally>>,
-    ) -> Result<Connection, ErrorKind> {
+    ) -> Result<Connection, Fault> {
         let mut connection = Connection::connect(dial, slot, tally).await?;
         connection.banner().await?;
         connection.greet(dial).await?;
@@ -95,10 +102,14 @@ impl Connection {
         dial: &Dial<'_>,
         slot: Rc<Slot>,
         tally: Rc<RefCell<Tally>>,
-    ) -> Result<Connection, ErrorKind> {
+    ) -> Result<Connection, Fault> {
         let begun = Instant::now();
-        let (stream, done) =
-            dial::start(dial.address, dial.source).map_err(|_| ErrorKind::Connect)?;
+        let (stream, done) = dial::start(dial.address, dial.source).map_err(|error| Fault {
+            kind: ErrorKind::Connect,
+            step: Step::Connect,
+            code: None,
+            words: plain(&error).into_bytes(),
+        })?;
         let stream = Rc::new(stream);
         slot.watch(Rc::clone(&stream));
         let mut connection = Connection {
@@ -108,6 +119,8 @@ impl Connection {
             timeout: dial.timeout,
             tally,
             replies: ReplyReader::new(),
+            negatives: Negatives::default(),
+            step: Step::Connect,
             ended: None,
             offers: Offers::default(),
         };
@@ -115,12 +128,11 @@ impl Connection {
         if !done {
             let (result, _) = connection.stream.write(Vec::<u8>::new()).submit().await;
             if let Err(error) = result {
-                let kind = connection.kind_of(error.kind());
-                return Err(if kind == ErrorKind::Timeout {
-                    kind
-                } else {
-                    ErrorKind::Connect
-                });
+                let mut fault = connection.io_fault(&error);
+                if fault.kind != ErrorKind::Timeout {
+                    (fault.kind, fault.words) = (ErrorKind::Connect, plain(&error).into_bytes());
+                }
+                return Err(fault);
             }
         }
         connection.record(Phase::Connect, begun);
@@ -134,41 +146,48 @@ impl Connection {
     }
 
     /// Reads the banner.
-    pub async fn banner(&mut self) -> Result<(), ErrorKind> {
+    pub async fn banner(&mut self) -> Result<(), Fault> {
         let begun = Instant::now();
-        if self.read_reply().await? != 220 {
-            return Err(ErrorKind::Greeting);
+        self.step = Step::Banner;
+        match self.read_reply().await? {
+            220 => {}
+            CLOSING => return Err(self.reply_fault(ErrorKind::Reply421, CLOSING)),
+            code => return Err(self.reply_fault(ErrorKind::Greeting, code)),
         }
         self.record(Phase::Banner, begun);
         Ok(())
     }
 
     /// EHLO, and STARTTLS with another EHLO where that is asked for.
-    pub async fn greet(&mut self, dial: &Dial<'_>) -> Result<(), ErrorKind> {
-        self.ehlo(dial.helo).await?;
+    pub async fn greet(&mut self, dial: &Dial<'_>) -> Result<(), Fault> {
+        self.ehlo(dial).await?;
         if dial.tls != TlsMode::Starttls {
             return Ok(());
         }
         if !self.offers.starttls {
-            return Err(ErrorKind::Unsupported);
+            return Err(self.unsupported("STARTTLS"));
         }
         let begun = Instant::now();
+        self.step = Step::Starttls;
         match self.command(Bytes::from_static(b"STARTTLS\r\n")).await? {
             200..300 => {}
-            CLOSING => return Err(ErrorKind::Shutdown),
-            _ => return Err(ErrorKind::Tls),
+            CLOSING => return Err(self.reply_fault(ErrorKind::Reply421, CLOSING)),
+            code => return Err(self.reply_fault(ErrorKind::Tls, code)),
         }
         // What came in clear behind the reply must not count as encrypted.
         if !self.replies.is_empty() {
-            return Err(ErrorKind::Protocol);
+            let words = "octets in clear behind the reply to STARTTLS";
+            return Err(self.fault(ErrorKind::Protocol, words));
         }
         self.encrypt(dial, begun).await?;
-        self.ehlo(dial.helo).await
+        self.ehlo(dial).await
     }
 
     /// EHLO, or HELO for a server that does not know it.
-    async fn ehlo(&mut self, helo: &str) -> Result<(), ErrorKind> {
+    async fn ehlo(&mut self, dial: &Dial<'_>) -> Result<(), Fault> {
+        let (helo, is_proxied) = (dial.helo, !dial.proxy.is_empty());
         let begun = Instant::now();
+        self.step = Step::Ehlo;
         match self
             .command(Bytes::from(format!("EHLO {helo}\r\n")))
             .await?
@@ -178,27 +197,34 @@ impl Connection {
                 self.record(Phase::Ehlo, begun);
                 Ok(())
             }
-            CLOSING => Err(ErrorKind::Shutdown),
+            CLOSING => Err(self.reply_fault(ErrorKind::Reply421, CLOSING)),
+            // Not an answer to EHLO: a server that does not know the PROXY header takes it for a command.
+            code @ 500..600 if is_proxied => Err(self.reply_fault(ErrorKind::Greeting, code)),
             500..600 => match self
                 .command(Bytes::from(format!("HELO {helo}\r\n")))
                 .await?
             {
                 200..300 => Ok(()),
-                _ => Err(ErrorKind::Greeting),
+                CLOSING => Err(self.reply_fault(ErrorKind::Reply421, CLOSING)),
+                code => Err(self.reply_fault(ErrorKind::Greeting, code)),
             },
-            _ => Err(ErrorKind::Greeting),
+            code => Err(self.reply_fault(ErrorKind::Greeting, code)),
         }
     }
 
     /// The TLS handshake.
-    async fn encrypt(&mut self, dial: &Dial<'_>, begun: Instant) -> Result<(), ErrorKind> {
-        let mut tls = Tls::new(dial.tls_settings, dial.server_name).map_err(|_| ErrorKind::Tls)?;
+    async fn encrypt(&mut self, dial: &Dial<'_>, begun: Instant) -> Result<(), Fault> {
+        let before = std::mem::replace(&mut self.step, Step::Tls);
+        let mut tls = Tls::new(dial.tls_settings, dial.server_name)
+            .map_err(|error| self.fault(ErrorKind::Tls, error.to_string()))?;
         self.arm();
         loop {
-            let octets = tls.encrypt(&[]).map_err(|_| ErrorKind::Tls)?;
+            let octets = tls
+                .encrypt(&[])
+                .map_err(|error| self.fault(ErrorKind::Tls, error.to_string()))?;
             if !octets.is_empty() {
                 let (result, _) = self.stream.write_all(octets).await;
-                result.map_err(|error| self.kind_of(error.kind()))?;
+                result.map_err(|error| self.io_fault(&error))?;
             }
             if !tls.is_handshaking() {
                 break;
@@ -206,11 +232,13 @@ impl Connection {
             let (result, buffer) = self.stream.read(std::mem::take(&mut tls.incoming)).await;
             tls.incoming = buffer;
             match result {
-                Ok(0) => return Err(self.kind_of(io::ErrorKind::UnexpectedEof)),
+                Ok(0) => return Err(self.io_fault(&io::ErrorKind::UnexpectedEof.into())),
                 Ok(_) => {}
-                Err(error) => return Err(self.kind_of(error.kind())),
+                Err(error) => return Err(self.io_fault(&error)),
             }
-            let inside = tls.decrypt().map_err(|_| ErrorKind::Tls)?;
+            let inside = tls
+                .decrypt()
+                .map_err(|error| self.fault(ErrorKind::Tls, error.to_string()))?;
             self.replies.append(&inside);
         }
         {
@@ -219,6 +247,7 @@ impl Connection {
             tally.resumed += u64::from(tls.is_resumed());
         }
         self.tls = Some(Box::new(tls));
+        self.step = before;
         self.record(Phase::Tls, begun);
         Ok(())
     }
@@ -229,16 +258,18 @@ impl Connection {
     }
 
     /// Makes the server forget a transaction that was refused in part.
-    pub async fn reset(&mut self) -> Result<(), ErrorKind> {
+    pub async fn reset(&mut self) -> Result<(), Fault> {
+        self.step = Step::Rset;
         match self.command(Bytes::from_static(b"RSET\r\n")).await? {
             200..300 => Ok(()),
-            CLOSING => Err(ErrorKind::Shutdown),
-            _ => Err(ErrorKind::Protocol),
+            CLOSING => Err(self.reply_fault(ErrorKind::Reply421, CLOSING)),
+            code => Err(self.reply_fault(ErrorKind::Protocol, code)),
         }
     }
 
     /// Ends the connection; with `sent` the QUIT went out with the last message. What the server does now no longer matters.
     pub async fn quit(mut self, sent: bool) {
+        self.step = Step::Quit;
         if !sent {
             self.exchange(Bytes::from_static(b"QUIT\r\n")).await;
         }
@@ -248,6 +279,75 @@ impl Connection {
     /// The text of the last reply, lines joined by LF.
     pub fn reply_text(&self) -> &[u8] {
         self.replies.text()
+    }
+
+    /// The first reply of this transaction with a code that says no, as a fault of this kind.
+    pub fn refusal(&self, kind: ErrorKind, code: u16) -> Fault {
+        match self.negatives.first(code) {
+            Some((step, text)) => Fault {
+                kind,
+                step,
+                code: Some(code),
+                words: text.to_vec(),
+            },
+            None => self.reply_fault(kind, code),
+        }
+    }
+
+    /// The replies of this transaction that refused a recipient: code, text, how often.
+    pub fn refused_recipients(&self) -> impl Iterator<Item = (u16, &[u8], u64)> {
+        self.negatives.of(Step::Rcpt)
+    }
+
+    /// The last reply, as a fault of this kind.
+    pub fn reply_fault(&self, kind: ErrorKind, code: u16) -> Fault {
+        let text = self.replies.text();
+        Fault {
+            kind,
+            step: self.step,
+            code: Some(code),
+            words: text[..text.len().min(MAX_WORDS)].to_vec(),
+        }
+    }
+
+    /// The server does not offer this extension.
+    pub fn unsupported(&self, extension: &str) -> Fault {
+        Fault {
+            step: Step::Ehlo,
+            ..self.fault(
+                ErrorKind::Unsupported,
+                format!("the server does not offer {extension}"),
+            )
+        }
+    }
+
+    /// The slot that ends it.
+    pub fn slot(&self) -> Rc<Slot> {
+        Rc::clone(&self.slot)
+    }
+
+    /// From now on each step may take so long.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    fn begin_transaction(&mut self) {
+        self.negatives.clear();
+    }
+
+    fn await_step(&mut self, step: Step) {
+        self.step = step;
+    }
+
+    fn fault(&self, kind: ErrorKind, words: impl Into<Vec<u8>>) -> Fault {
+        let mut words = words.into();
+        words.truncate(MAX_WORDS);
+        Fault {
+            kind,
+            step: self.step,
+            code: None,
+            words,
+        }
     }
 
     /// Whether no more octets come.
@@ -272,25 +372,35 @@ impl Connection {
     }
 
     /// Sends a command and reads its reply.
-    pub async fn command(&mut self, command: Bytes) -> Result<u16, ErrorKind> {
+    pub async fn command(&mut self, command: Bytes) -> Result<u16, Fault> {
         self.exchange(command).await;
         self.read_reply().await
     }
 
     /// Reads one reply.
-    pub async fn read_reply(&mut self) -> Result<u16, ErrorKind> {
+    pub async fn read_reply(&mut self) -> Result<u16, Fault> {
         loop {
             match self.replies.next_reply() {
                 Ok(Some(code)) => {
                     self.tally.borrow_mut().replies[usize::from(code)] += 1;
+                    if code >= 400 {
+                        self.negatives.add(self.step, code, self.replies.text());
+                    }
                     self.arm();
                     return Ok(code);
                 }
                 Ok(None) => {}
-                Err(_) => return Err(ErrorKind::Protocol),
+                Err(_) => {
+                    let line = self.replies.unread_line();
+                    return Err(self.fault(ErrorKind::Protocol, line));
+                }
             }
-            if let Some(kind) = self.ended {
-                return Err(kind);
+            if let Some(fault) = &self.ended {
+                // The step that waits, not the one that was the first to wait in vain.
+                return Err(Fault {
+                    step: self.step,
+                    ..fault.clone()
+                });
             }
             self.fill().await;
         }
@@ -339,8 +449,9 @@ impl Connection {
         let tls = self.tls.as_mut()?;
         match tls.encrypt(octets) {
             Ok(sealed) => Some(sealed),
-            Err(_) => {
-                self.ended.get_or_insert(ErrorKind::Tls);
+            Err(error) => {
+                let fault = self.fault(ErrorKind::Tls, error.to_string());
+                self.ended.get_or_insert(fault);
                 Some(Vec::new())
             }
         }
@@ -354,8 +465,9 @@ impl Connection {
             self.note_read(result);
             match tls.decrypt() {
                 Ok(inside) => self.replies.append(&inside),
-                Err(_) => {
-                    self.ended.get_or_insert(ErrorKind::Tls);
+                Err(error) => {
+                    let fault = self.fault(ErrorKind::Tls, error.to_string());
+                    self.ended.get_or_insert(fault);
                 }
             }
             self.tls = Some(tls);
@@ -365,7 +477,8 @@ impl Connection {
         let filled = buffer.len();
         if filled == buffer.capacity() {
             self.replies.give_back(buffer);
-            self.ended = Some(ErrorKind::Protocol);
+            let line = self.replies.unread_line();
+            self.ended = Some(self.fault(ErrorKind::Protocol, line));
             return;
         }
         let (result, slice) = self.stream.read(buffer.slice(filled..)).await;
@@ -375,35 +488,40 @@ impl Connection {
 
     fn note_read(&mut self, result: io::Result<usize>) {
         match result {
-            Ok(0) => self.ended = Some(self.kind_of(io::ErrorKind::UnexpectedEof)),
+            Ok(0) => self.ended = Some(self.io_fault(&io::ErrorKind::UnexpectedEof.into())),
             Ok(_) => {}
-            Err(error) => self.ended = Some(self.kind_of(error.kind())),
+            Err(error) => self.ended = Some(self.io_fault(&error)),
         }
     }
 
     /// After a failed write the server's last words may still be in the buffer, but no further read is started.
     fn note_write(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
-            let kind = self.kind_of(error.kind());
-            self.ended.get_or_insert(kind);
+            let fault = self.io_fault(&error);
+            self.ended.get_or_insert(fault);
         }
     }
 
-    fn kind_of(&self, error: io::ErrorKind) -> ErrorKind {
+    fn io_fault(&self, error: &io::Error) -> Fault {
         if self.slot.expired() {
-            return ErrorKind::Timeout;
+            let words = format!("nothing came within {:?}", self.timeout);
+            return self.fault(ErrorKind::Timeout, words);
         }
-        match error {
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                self.fault(ErrorKind::Closed, "the server closed the connection")
+            }
+            io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe => ErrorKind::Closed,
+            | io::ErrorKind::BrokenPipe => {
+                self.fault(ErrorKind::Closed, "the server reset the connection")
+            }
             io::ErrorKind::ConnectionRefused
             | io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::NotConnected
-            | io::ErrorKind::TimedOut => ErrorKind::Connect,
-            _ => ErrorKind::Io,
+            | io::ErrorKind::TimedOut => self.fault(ErrorKind::Connect, plain(error)),
+            _ => self.fault(ErrorKind::Io, plain(error)),
         }
     }
 
@@ -420,4 +538,13 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.slot.release();
     }
+}
+
+/// An error of the system without its number: `connection refused`.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
 }

@@ -3,7 +3,7 @@
 //!
 //! The second message carries no number of the run: a record of it is foreign to `--verify`, and the replies tell.
 
-use super::{ErrorKind, Props, outcome_of};
+use super::{Fault, Props, outcome_of};
 use crate::client::Connection;
 
 /// What a server might take for the end of the data; each message tries the next one.
@@ -20,7 +20,7 @@ const ENDS: [&[u8]; 6] = [
 pub async fn smuggle(
     connection: &mut Connection,
     props: &Props<'_>,
-) -> Result<&'static str, ErrorKind> {
+) -> Result<&'static str, Fault> {
     let end = ENDS[(props.number % ENDS.len() as u64) as usize];
     let mut octets = props.wire[..props.wire.len() - b"\r\n.\r\n".len()].to_vec();
     octets.extend_from_slice(end);

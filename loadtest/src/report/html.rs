@@ -1,22 +1,31 @@
 //! The report as one self-contained page: style and plots inside, no script, nothing fetched.
 
-use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
-use super::plot::{Chart, Line, Scale, escape, svg};
+pub use super::plot::escape;
+use super::plot::{Chart, Line, Scale, svg};
 use super::{Percentiles, Report, SeriesPoint};
-use crate::units::show_microseconds;
+use crate::axis::Quantity;
+use crate::units::{grouped, show_microseconds, show_number, show_octets};
 
 const STYLE: &str = include_str!("page.css");
 
+/// Reasons that a page shows before its figures.
+const MOST_REASONS: usize = 8;
+
 /// The whole page.
 pub fn page(report: &Report) -> String {
+    page_with(report, "")
+}
+
+/// The whole page, with a section of HTML before the run's own.
+pub fn page_with(report: &Report, before: &str) -> String {
     let mut out = String::new();
-    write_page(report, &mut out).expect("a String takes everything");
+    write_page(report, before, &mut out).expect("a String takes everything");
     out
 }
 
-fn write_page(report: &Report, out: &mut String) -> std::fmt::Result {
+fn write_page(report: &Report, before: &str, out: &mut String) -> std::fmt::Result {
     let title = format!("Load test of {}", report.target);
     write!(
         out,
@@ -31,21 +40,77 @@ fn write_page(report: &Report, out: &mut String) -> std::fmt::Result {
         escape(report.tool),
         escape(&report.command_line.join(" "))
     )?;
-    write_tiles(report, out)?;
-    let passed = if report.passed { "passed" } else { "failed" };
-    let sign = if report.passed {
-        "\u{2713} passed"
-    } else {
-        "\u{2717} failed"
-    };
-    writeln!(
-        out,
-        "<p class=\"verdict\"><b class=\"{passed}\">{sign}</b> <span>The limit was {}.</span></p>",
-        escape(&report.limit.text)
-    )?;
-    write_plots(report, out)?;
+    out.push_str(before);
+    // A search has its own verdict.
+    if before.is_empty() {
+        write_verdict(report, out)?;
+    } else if report.start_error.is_none() {
+        write_reasons(report, out)?;
+    }
+    if report.start_error.is_none() {
+        write_tiles(report, out)?;
+        if report.limit.by != "none" {
+            let limit = escape(&report.limit.text);
+            writeln!(out, "<p class=\"limit\">The limit was {limit}.</p>")?;
+        }
+        if report.passed && before.is_empty() && !report.reasons.is_empty() {
+            out.push_str("<h2>What went wrong meanwhile</h2>\n");
+            write_reasons(report, out)?;
+        }
+        write_plots(report, out)?;
+    }
     write_tables(report, out)?;
     out.push_str("</main>\n</body>\n</html>\n");
+    Ok(())
+}
+
+/// Passed, or failed and why: before any figure.
+fn write_verdict(report: &Report, out: &mut String) -> std::fmt::Result {
+    if report.passed {
+        out.push_str("<p class=\"verdict\"><b class=\"passed\">\u{2713} passed</b></p>\n");
+        return Ok(());
+    }
+    let failures = escape(&report.failures().join("; "));
+    writeln!(
+        out,
+        "<section class=\"why\">\n<p class=\"verdict\"><b class=\"failed\">\u{2717} failed</b> <span>{failures}</span></p>"
+    )?;
+    // The sentence of a run that did not begin says what its only reason says.
+    if report.start_error.is_none() || report.reasons.len() > 1 {
+        write_reasons(report, out)?;
+    }
+    out.push_str("</section>\n");
+    Ok(())
+}
+
+/// What the server said, the most frequent first.
+fn write_reasons(report: &Report, out: &mut String) -> std::fmt::Result {
+    if report.reasons.is_empty() {
+        return Ok(());
+    }
+    out.push_str("<ul class=\"reasons\">\n");
+    for reason in report.reasons.iter().take(MOST_REASONS) {
+        let what = match reason.kind {
+            "refused" => "refused",
+            "recipient" => "recipient refused",
+            _ => "error",
+        };
+        write!(
+            out,
+            "<li><b>{} \u{d7}</b> <span>{what}: {}",
+            grouped(reason.count),
+            escape(&reason.line())
+        )?;
+        if let Some(hint) = &reason.hint {
+            write!(out, "<small>{}</small>", escape(hint))?;
+        }
+        out.push_str("</span></li>\n");
+    }
+    out.push_str("</ul>\n");
+    let more = report.reasons.len().saturating_sub(MOST_REASONS);
+    if more > 0 {
+        writeln!(out, "<p class=\"sub\">and {more} further texts</p>")?;
+    }
     Ok(())
 }
 
@@ -56,25 +121,27 @@ fn write_tiles(report: &Report, out: &mut String) -> std::fmt::Result {
         ("Accepted", grouped(report.messages.accepted), String::new()),
         (
             "Rate",
-            format!("{}/s", grouped(report.messages_per_second.round() as u64)),
+            format!("{}/s", show_number(report.messages_per_second)),
             format!("{:.1} MB/s", report.megabytes_per_second),
         ),
-        (
+    ];
+    if report.has_latencies() {
+        tiles.push((
             "p50",
             microseconds(whole.p50),
             "to the final reply".to_owned(),
-        ),
-        (
+        ));
+        tiles.push((
             "p99",
             microseconds(whole.p99),
             format!("max {}", microseconds(whole.max)),
-        ),
-        (
-            "Not accepted",
-            grouped(report.messages.refused + report.messages.unanswered + report.messages.unsent),
-            format!("{} errors", grouped(report.errors_total)),
-        ),
-    ];
+        ));
+    }
+    tiles.push((
+        "Not accepted",
+        grouped(report.messages.refused + report.messages.unanswered + report.messages.unsent),
+        format!("{} errors", grouped(report.errors_total)),
+    ));
     if let Some(verify) = &report.verify {
         tiles.push((
             "Lost",
@@ -106,10 +173,19 @@ fn write_tiles(report: &Report, out: &mut String) -> std::fmt::Result {
 }
 
 fn write_plots(report: &Report, out: &mut String) -> std::fmt::Result {
+    let before = out.len();
     write_rates(&report.series, out)?;
-    write_latencies(&report.series, out)?;
-    figure(out, "Latency by percentile", &curve(report))?;
-    write_usage(report, out)
+    if report.has_latencies() {
+        write_latencies(&report.series, out)?;
+    }
+    write_usage(report, out)?;
+    if out.len() == before {
+        out.push_str("<p class=\"sub\">The run was too short for plots over time.</p>\n");
+    }
+    if report.has_latencies() {
+        figure(out, "Latency by percentile", &curve(report))?;
+    }
+    Ok(())
 }
 
 /// A line over the time of the run.
@@ -130,20 +206,32 @@ fn line(
 }
 
 fn write_rates(series: &[SeriesPoint], out: &mut String) -> std::fmt::Result {
-    let rate = |count: u64, point: &SeriesPoint| Some(count as f64 / point.seconds.max(1e-9));
-    let mut rates = vec![line(series, "accepted", "s1", |point| {
-        rate(point.accepted, point)
-    })];
-    if series.iter().any(|point| point.refused + point.errors > 0) {
-        rates.push(line(series, "not", "bad", |point| {
-            rate(point.refused + point.errors, point)
-        }));
-    }
-    figure(
-        out,
-        "Messages a second",
-        &over_time(rates, Scale::Linear, show_number),
-    )
+    let rates = [
+        (
+            "accepted",
+            "s1",
+            (|point| point.accepted) as fn(&SeriesPoint) -> u64,
+        ),
+        ("refused", "bad", |point| point.refused),
+        ("errors", "warn", |point| point.errors),
+    ];
+    // What never happened has no line.
+    let rates = rates
+        .into_iter()
+        .filter(|(_, _, of)| series.iter().any(|point| of(point) > 0))
+        .map(|(name, class, of)| {
+            line(series, name, class, |point| {
+                Some(of(point) as f64 / point.seconds.max(1e-9))
+            })
+        });
+    let chart = over_time(
+        series,
+        rates.collect(),
+        Scale::Linear,
+        Quantity::Number,
+        show_number,
+    );
+    figure(out, "Messages a second", &chart)
 }
 
 fn write_latencies(series: &[SeriesPoint], out: &mut String) -> std::fmt::Result {
@@ -162,7 +250,13 @@ fn write_latencies(series: &[SeriesPoint], out: &mut String) -> std::fmt::Result
     figure(
         out,
         "Latency, from the intended start to the final reply",
-        &over_time(latencies, Scale::Logarithmic, show_microseconds),
+        &over_time(
+            series,
+            latencies,
+            Scale::Logarithmic,
+            Quantity::Latency,
+            show_microseconds,
+        ),
     )
 }
 
@@ -170,38 +264,40 @@ fn write_latencies(series: &[SeriesPoint], out: &mut String) -> std::fmt::Result
 fn write_usage(report: &Report, out: &mut String) -> std::fmt::Result {
     let series = &report.series;
     let busy = |cpu: f64, point: &SeriesPoint| cpu / point.seconds.max(1e-9);
-    let mut cpus = vec![line(series, "tester", "s1", |point| {
+    let mut cpus = vec![line(series, "load tester", "s1", |point| {
         Some(busy(point.own_cpu_seconds, point))
     })];
+    let mut title = "CPUs in use by the load tester".to_owned();
     if report.server.is_some() {
+        title += ", and by the server";
         cpus.push(line(series, "server", "s2", |point| {
             point.server_cpu_seconds.map(|cpu| busy(cpu, point))
         }));
     }
-    let three_digits = |value: f64| {
-        let text = format!("{value:.3}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    };
+    let show = |value: f64| format!("{value:.2} CPUs");
     figure(
         out,
-        "CPUs in use",
-        &over_time(cpus, Scale::Linear, three_digits),
+        &title,
+        &over_time(series, cpus, Scale::Linear, Quantity::Number, show),
     )?;
     if report.server.is_none() {
         return Ok(());
     }
     let memory = vec![line(series, "server", "s2", |point| {
-        let bytes = point.server_rss_bytes?;
-        Some(bytes as f64 / 1_048_576.0)
+        point.server_rss_bytes.map(|bytes| bytes as f64)
     })];
     figure(
         out,
-        "Server memory",
-        &over_time(memory, Scale::Linear, |value| format!("{value:.0} MiB")),
+        "The server's memory",
+        &over_time(series, memory, Scale::Linear, Quantity::Memory, show_octets),
     )
 }
 
+/// A chart with its title; nothing where there is nothing to see.
 fn figure(out: &mut String, title: &str, chart: &Chart) -> std::fmt::Result {
+    if !chart.is_drawable() {
+        return Ok(());
+    }
     writeln!(
         out,
         "<figure>\n<figcaption>{}</figcaption>\n{}</figure>",
@@ -210,14 +306,22 @@ fn figure(out: &mut String, title: &str, chart: &Chart) -> std::fmt::Result {
     )
 }
 
-fn over_time(lines: Vec<Line>, scale: Scale, show: fn(f64) -> String) -> Chart {
+fn over_time(
+    series: &[SeriesPoint],
+    lines: Vec<Line>,
+    scale: Scale,
+    quantity: Quantity,
+    show: fn(f64) -> String,
+) -> Chart {
     let names: Vec<&str> = lines.iter().map(|line| &line.name[..]).collect();
     Chart {
         description: format!("{} over time", names.join(", ")),
         lines,
         scale,
+        quantity,
         show,
         x_marks: Vec::new(),
+        x_end: series.last().map_or(0.0, |point| point.end_seconds),
         show_x: |seconds| format!("{} s", (seconds * 10.0).round() / 10.0),
     }
 }
@@ -225,11 +329,15 @@ fn over_time(lines: Vec<Line>, scale: Scale, show: fn(f64) -> String) -> Chart {
 /// Each step to the right is a tenth of the messages that are left.
 fn curve(report: &Report) -> Chart {
     let place = |share: f64| -(1.0 - share).log10();
+    // A share of which no single message is beyond says nothing.
+    let count = report.latency_microseconds["whole"].count as f64;
+    let is_told = |share: f64| share < 1.0 && (1.0 - share) * count > 0.5;
     let points = report
         .latency_curve
         .iter()
-        .filter(|point| point.share < 1.0);
+        .filter(|point| is_told(point.share));
     let marks = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999];
+    let marks = marks.into_iter().filter(|share| is_told(*share));
     Chart {
         description: "latency by percentile".to_owned(),
         lines: vec![Line {
@@ -240,11 +348,12 @@ fn curve(report: &Report) -> Chart {
                 .collect(),
         }],
         scale: Scale::Logarithmic,
+        quantity: Quantity::Latency,
         show: show_microseconds,
         x_marks: marks
-            .iter()
-            .map(|share| (place(*share), show_share(*share)))
+            .map(|share| (place(share), show_share(share)))
             .collect(),
+        x_end: 0.0,
         show_x: |place| show_share(1.0 - 10f64.powf(-place)),
     }
 }
@@ -252,27 +361,6 @@ fn curve(report: &Report) -> Chart {
 fn show_share(share: f64) -> String {
     let percent = (share * 1e6).round() / 1e4;
     format!("p{percent}")
-}
-
-fn show_number(value: f64) -> String {
-    if value.fract() == 0.0 || value >= 100.0 {
-        grouped(value.round() as u64)
-    } else {
-        format!("{value:.1}")
-    }
-}
-
-/// Digits in groups of three.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push('\u{202f}');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 fn write_tables(report: &Report, out: &mut String) -> std::fmt::Result {
@@ -290,8 +378,14 @@ fn write_tables(report: &Report, out: &mut String) -> std::fmt::Result {
             escape(&assertion.text)
         )?;
     }
+    let counts = |counts: &mut dyn Iterator<Item = (String, u64)>| -> Vec<(String, String)> {
+        counts
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| (name, grouped(count)))
+            .collect()
+    };
     if let Some(verify) = &report.verify {
-        let rows: BTreeMap<&str, u64> = BTreeMap::from([
+        let rows = [
             ("lost", verify.lost),
             ("duplicated", verify.duplicated),
             ("of those, by a produce retry", verify.duplicated_same_id),
@@ -299,36 +393,52 @@ fn write_tables(report: &Report, out: &mut String) -> std::fmt::Result {
             ("with another envelope", verify.envelope_differs),
             ("stored, 250 not read", verify.stored_without_reply),
             ("of other origin", verify.foreign),
-        ]);
-        table(out, "Read back", &rows)?;
+        ];
+        table(
+            out,
+            "Read back",
+            &rows.map(|(name, count)| (name, grouped(count))),
+        )?;
     }
-    table(out, "Replies", &report.replies)?;
-    let errors: BTreeMap<&str, u64> = report
+    let mut replies = report
+        .replies
+        .iter()
+        .map(|(code, count)| (code.clone(), *count));
+    table(out, "Replies by code", &counts(&mut replies))?;
+    let mut errors = report
         .errors
         .iter()
-        .filter(|(_, count)| **count > 0)
-        .map(|(name, count)| (*name, *count))
-        .collect();
-    table(out, "Errors", &errors)?;
+        .map(|(name, count)| ((*name).to_owned(), *count));
+    table(out, "Errors", &counts(&mut errors))?;
     for (misdeed, outcomes) in &report.misbehaviour {
-        table(out, &format!("Misbehaviour: {misdeed}"), outcomes)?;
+        let mut outcomes = outcomes.iter().map(|(name, count)| (name.clone(), *count));
+        table(
+            out,
+            &format!("Misbehaviour: {misdeed}"),
+            &counts(&mut outcomes),
+        )?;
     }
-    let changes: BTreeMap<&str, f64> = report
+    let changes: Vec<(&str, String)> = report
         .metrics
         .iter()
         .flatten()
         .filter(|change| change.name.contains("_total"))
         .map(|change| {
-            (
-                &change.name[..],
-                change.after - change.before.unwrap_or(0.0),
-            )
+            let grown = change.after - change.before.unwrap_or(0.0);
+            (&change.name[..], show_number(grown))
         })
         .collect();
     table(out, "The server's counters", &changes)
 }
 
 fn write_phases(report: &Report, out: &mut String) -> std::fmt::Result {
+    if report
+        .latency_microseconds
+        .values()
+        .all(|phase| phase.count == 0)
+    {
+        return Ok(());
+    }
     out.push_str(
         "<h2>Phases</h2>\n<div class=\"wide\"><table>\n<thead><tr><th></th><th>count</th><th>p50</th><th>p90</th>\
          <th>p99</th><th>p99.9</th><th>max</th></tr></thead>\n<tbody>\n",
@@ -358,11 +468,25 @@ fn write_phases(report: &Report, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn table<K: Display, V: Display>(
-    out: &mut String,
-    title: &str,
-    rows: &BTreeMap<K, V>,
-) -> std::fmt::Result {
+/// A table with headings.
+pub fn grid(out: &mut String, headings: &[&str], rows: &[Vec<String>]) -> std::fmt::Result {
+    out.push_str("<div class=\"wide\"><table>\n<thead><tr>");
+    for heading in headings {
+        write!(out, "<th>{}</th>", escape(heading))?;
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        out.push_str("<tr>");
+        for cell in row {
+            write!(out, "<td>{}</td>", escape(cell))?;
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody>\n</table></div>\n");
+    Ok(())
+}
+
+fn table<K: Display>(out: &mut String, title: &str, rows: &[(K, String)]) -> std::fmt::Result {
     if rows.is_empty() {
         return Ok(());
     }
@@ -387,10 +511,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
+    fn shares_are_percentiles() {
         assert_eq!(show_share(0.9999), "p99.99");
         assert_eq!(show_share(0.0), "p0");
     }

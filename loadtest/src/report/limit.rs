@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::engine::Outcome;
 use crate::plan::Plan;
 use crate::tally::Phase;
+use crate::units::show_microseconds;
 
 /// A thread this busy has no room.
 const BUSY_THREAD: f64 = 0.9;
@@ -19,7 +20,7 @@ const LATE_START: u64 = 2000;
 /// The verdict.
 #[derive(Debug, Serialize, PartialEq)]
 pub struct Limit {
-    /// `server`, `tester`, `machine` or `rate`.
+    /// `server`, `tester`, `machine`, `rate`, or `none` where nothing was accepted.
     pub by: &'static str,
     /// For people.
     pub text: String,
@@ -29,6 +30,12 @@ impl Limit {
     /// Judges a run.
     pub fn find(plan: &Plan, outcome: &Outcome) -> Limit {
         let tally = &outcome.tally;
+        if tally.accepted == 0 {
+            return Limit {
+                by: "none",
+                text: "not found, since no message was accepted".to_owned(),
+            };
+        }
         let asked = plan.options.rate.or(plan.options.connection_rate);
         let busiest = outcome.threads_busy.iter().copied().fold(0.0, f64::max);
         let own_share = outcome.own_cpu.as_secs_f64() / outcome.elapsed.as_secs_f64().max(1e-9);
@@ -62,9 +69,9 @@ impl Limit {
                 return verdict(
                     "tester",
                     format!(
-                        "the rate was reached, but one start in a hundred was {} us late because of this program; the \
-                         percentiles hold that",
-                        signs.late
+                        "this program: the rate was reached, but one start in a hundred was {} late because of it, which \
+                         is part of the percentiles",
+                        show_microseconds(signs.late as f64)
                     ),
                 );
             }

@@ -6,6 +6,7 @@
 pub mod html;
 mod limit;
 mod plot;
+mod reason;
 pub mod text;
 
 use std::collections::BTreeMap;
@@ -16,16 +17,20 @@ use serde::Serialize;
 
 use crate::content::generate::date_text;
 use crate::engine::{Outcome, ServerUse};
+use crate::fault::ErrorKind;
 use crate::plan::Plan;
 use crate::scrape::Change;
 use crate::series::Point;
-use crate::tally::{ErrorKind, Phase, Tally};
-use crate::units::show_microseconds;
+use crate::tally::{Phase, Tally};
+use crate::units::{grouped, show_microseconds, show_number, show_octets};
 use crate::verify::Verdict;
 pub use limit::Limit;
+pub use reason::Reason;
 
 /// Raised when a name of the JSON changes its meaning.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+/// Octets that no server can keep a session in. Less growth than that says that it used memory which it had already.
+const LEAST_OF_A_SESSION: f64 = 128.0;
 /// Points of the latency curve, as shares of messages.
 const CURVE: [f64; 16] = [
     0.0, 0.1, 0.25, 0.5, 0.625, 0.75, 0.875, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 0.9995, 0.9999,
@@ -44,6 +49,7 @@ pub struct Report {
     pub options: Setting,
     pub elapsed_seconds: f64,
     pub ended_by: &'static str,
+    pub start_error: Option<String>,
     pub limit: Limit,
     pub messages: Messages,
     pub messages_per_second: f64,
@@ -57,6 +63,8 @@ pub struct Report {
     pub errors: BTreeMap<&'static str, u64>,
     pub replies: BTreeMap<String, u64>,
     pub refused_by_code: BTreeMap<String, u64>,
+    pub reasons: Vec<Reason>,
+    pub reasons_not_listed: u64,
     pub misbehaviour: BTreeMap<String, BTreeMap<String, u64>>,
     pub smuggled: u64,
     pub latency_microseconds: BTreeMap<&'static str, Percentiles>,
@@ -108,6 +116,7 @@ pub struct Idle {
     pub opened: u64,
     pub closed_by_server: u64,
     pub server_rss_bytes_per_session: Option<f64>,
+    pub server_rss_note: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -214,6 +223,7 @@ impl Report {
             options: Setting::new(plan),
             elapsed_seconds: seconds,
             ended_by: ended_by(plan, outcome),
+            start_error: outcome.start_error.clone(),
             limit: Limit::find(plan, outcome),
             messages: Messages::new(plan, tally),
             messages_per_second: per_second(tally.accepted as f64),
@@ -233,6 +243,13 @@ impl Report {
                 .collect(),
             replies: by_code(&tally.replies),
             refused_by_code: by_code(&tally.refused_by),
+            reasons: outcome
+                .troubles
+                .kinds()
+                .into_iter()
+                .map(|kind| Reason::new(kind, options))
+                .collect(),
+            reasons_not_listed: outcome.troubles.others(),
             misbehaviour: tally.misdeeds.by_misdeed(),
             smuggled: tally.misdeeds.with_outcome("SMUGGLED"),
             latency_microseconds: Phase::ALL
@@ -275,6 +292,7 @@ impl Report {
         self.assertions = asserted.collect();
         let read_back = self.verify.as_ref().is_none_or(|verify| verify.complete);
         self.passed = read_back
+            && self.start_error.is_none()
             && if plan.assertions.is_empty() {
                 let messages = &self.messages;
                 let none_lost = self
@@ -282,11 +300,79 @@ impl Report {
                     .as_ref()
                     .is_none_or(|verify| verify.lost + verify.altered == 0);
                 messages.refused + messages.unanswered + messages.unsent == 0
+                    // A run that sent nothing, though it had to, has shown nothing.
+                    && (messages.accepted + messages.misbehaved > 0 || self.options.messages == 0)
                     && none_lost
                     && self.ended_by != "signal"
             } else {
                 self.assertions.iter().all(|assertion| assertion.holds)
             };
+    }
+
+    /// Whether any message came far enough to have a latency worth a figure.
+    fn has_latencies(&self) -> bool {
+        self.latency_microseconds["reply"].count > 0
+    }
+
+    /// What is not as it should be, in sentences; nothing for a run that passed.
+    pub fn failures(&self) -> Vec<String> {
+        if let Some(error) = &self.start_error {
+            return vec![error.clone()];
+        }
+        if self.passed {
+            return Vec::new();
+        }
+        let messages = &self.messages;
+        let mut failures: Vec<String> = self
+            .assertions
+            .iter()
+            .filter(|assertion| !assertion.holds)
+            .map(|assertion| format!("{} fails: {}", assertion.text, assertion.measured()))
+            .collect();
+        let mut count = |count: u64, one: &str, many: &str| match count {
+            0 => {}
+            1 => failures.push(format!("1 {one}")),
+            _ => failures.push(format!("{} {many}", grouped(count))),
+        };
+        count(
+            messages.refused,
+            "message was refused",
+            "messages were refused",
+        );
+        count(
+            messages.unanswered,
+            "message got no answer",
+            "messages got no answer",
+        );
+        count(
+            messages.unsent,
+            "message was still waiting to be sent at the end",
+            "messages were still waiting to be sent at the end",
+        );
+        if let Some(verify) = &self.verify {
+            count(
+                verify.lost,
+                "accepted message was lost",
+                "accepted messages were lost",
+            );
+            count(
+                verify.altered,
+                "message was altered",
+                "messages were altered",
+            );
+            if !verify.complete {
+                failures.push("the topic was not read to its end".to_owned());
+            }
+        }
+        match self.ended_by {
+            "signal" => failures.push("it was stopped by a signal".to_owned()),
+            "errors" => failures.push("it gave up after too many errors (--max-errors)".to_owned()),
+            _ => {}
+        }
+        if messages.accepted == 0 {
+            failures.push("no message was accepted".to_owned());
+        }
+        failures
     }
 
     /// A value by the name that `--assert` has for it; `None` where it was not measured.
@@ -355,7 +441,7 @@ fn began_text(time: SystemTime) -> String {
 fn ended_by(plan: &Plan, outcome: &Outcome) -> &'static str {
     match plan.options.duration {
         _ if outcome.stopped => "signal",
-        _ if outcome.gave_up => "errors",
+        _ if outcome.gave_up || outcome.start_error.is_some() => "errors",
         Some(duration) if outcome.elapsed >= duration => "duration",
         _ => "messages",
     }
@@ -407,14 +493,24 @@ impl Idle {
         let opened = outcome.tally.idle_opened;
         let grown = outcome
             .server
-            .map(|server| server.start.rss.saturating_sub(server.before.rss) as f64);
+            .filter(|_| opened > 0)
+            .map(|server| server.start.rss as f64 - server.before.rss as f64);
+        let each = grown.map(|grown| grown / opened as f64);
+        let is_seen = each.is_some_and(|each| each >= LEAST_OF_A_SESSION);
+        let note = match outcome.server {
+            Some(server) if each.is_some() && !is_seen => Some(format!(
+                "no growth seen above the {} that the server had already: sessions before these left memory free in it; \
+                 start it anew for a figure",
+                show_octets(server.before.rss as f64)
+            )),
+            _ => None,
+        };
         (asked > 0).then(|| Idle {
             asked,
             opened,
             closed_by_server: outcome.tally.idle_closed,
-            server_rss_bytes_per_session: grown
-                .filter(|_| opened > 0)
-                .map(|grown| grown / opened as f64),
+            server_rss_bytes_per_session: each.filter(|_| is_seen),
+            server_rss_note: note,
         })
     }
 }
@@ -468,9 +564,8 @@ impl Asserted {
         match (self.value, self.unit) {
             (None, _) => "not measured".to_owned(),
             (Some(value), Some("microseconds")) => show_microseconds(value),
-            (Some(value), Some(_)) => format!("{:.1} MiB", value / 1_048_576.0),
-            (Some(value), None) if value.fract() == 0.0 => format!("{value:.0}"),
-            (Some(value), None) => format!("{value:.1}"),
+            (Some(value), Some(_)) => show_octets(value),
+            (Some(value), None) => show_number(value),
         }
     }
 }

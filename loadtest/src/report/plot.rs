@@ -4,16 +4,21 @@
 
 use std::fmt::Write;
 
+use crate::axis::{Axis, Quantity};
+
 /// The size of a chart, in its own units; the page scales it.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 260.0;
 /// Room for labels.
 const LEFT: f64 = 66.0;
-const RIGHT: f64 = 58.0;
+const RIGHT: f64 = 74.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 30.0;
 /// Two labels at the ends of lines are at least so far apart.
 const LABEL_GAP: f64 = 14.0;
+/// Most steps of an axis.
+const Y_STEPS: u32 = 5;
+const X_STEPS: u32 = 6;
 
 /// One line.
 pub struct Line {
@@ -42,18 +47,32 @@ pub struct Chart {
     pub lines: Vec<Line>,
     /// Of the values.
     pub scale: Scale,
-    /// A value as a text.
+    /// What the values are.
+    pub quantity: Quantity,
+    /// A value as a text, for titles.
     pub show: fn(f64) -> String,
-    /// Marks on the x axis with their texts; evenly chosen where there are none.
+    /// Marks on the x axis with their texts; where there are none, x is time in seconds.
     pub x_marks: Vec<(f64, String)>,
+    /// Where the x axis ends, if that is beyond the last point.
+    pub x_end: f64,
     /// A place on the x axis as a text.
     pub show_x: fn(f64) -> String,
+}
+
+impl Chart {
+    /// Whether there is anything to see: a line needs two points.
+    pub fn is_drawable(&self) -> bool {
+        self.lines
+            .iter()
+            .any(|line| line.points.iter().flatten().count() > 1)
+    }
 }
 
 struct Frame {
     x: (f64, f64),
     y: (f64, f64),
     scale: Scale,
+    y_axis: Axis,
 }
 
 impl Frame {
@@ -64,23 +83,32 @@ impl Frame {
                 .iter()
                 .flat_map(|line| line.points.iter().flatten())
         };
-        let x_end = points().map(|(x, _)| *x).fold(0.0, f64::max).max(1e-9);
+        let x_end = points()
+            .map(|(x, _)| *x)
+            .fold(chart.x_end, f64::max)
+            .max(1e-9);
         let top = points().map(|(_, y)| *y).fold(0.0, f64::max);
-        let y = match chart.scale {
-            Scale::Linear => (0.0, if top > 0.0 { nice_above(top) } else { 1.0 }),
+        let (y, y_axis) = match chart.scale {
+            Scale::Linear => {
+                let axis = Axis::up_to(chart.quantity, if top > 0.0 { top } else { 1.0 }, Y_STEPS);
+                ((0.0, axis.end()), axis)
+            }
             Scale::Logarithmic => {
                 let low = points()
                     .map(|(_, y)| y.max(1.0))
                     .fold(f64::MAX, f64::min)
                     .min(top.max(1.0));
                 let low = low.log10().floor();
-                (low, top.max(1.0).log10().ceil().max(low + 1.0))
+                let high = top.max(1.0).log10().ceil().max(low + 1.0);
+                let axis = Axis::powers(chart.quantity, low as i32, high as i32);
+                ((low, high), axis)
             }
         };
         Frame {
             x: (0.0, x_end),
             y,
             scale: chart.scale,
+            y_axis,
         }
     }
 
@@ -94,17 +122,6 @@ impl Frame {
             LEFT + share(x, self.x) * (WIDTH - LEFT - RIGHT),
             HEIGHT - BOTTOM - share(y, self.y) * (HEIGHT - TOP - BOTTOM),
         )
-    }
-
-    fn y_marks(&self) -> Vec<f64> {
-        match self.scale {
-            Scale::Linear => (0..=4)
-                .map(|step| self.y.1 * f64::from(step) / 4.0)
-                .collect(),
-            Scale::Logarithmic => (self.y.0 as i32..=self.y.1 as i32)
-                .map(|power| 10f64.powi(power))
-                .collect(),
-        }
     }
 }
 
@@ -144,8 +161,8 @@ fn write_svg(chart: &Chart, out: &mut String) -> std::fmt::Result {
 }
 
 fn write_grid(chart: &Chart, frame: &Frame, out: &mut String) -> std::fmt::Result {
-    for mark in frame.y_marks() {
-        let (_, y) = frame.place((0.0, mark));
+    for (mark, text) in &frame.y_axis.marks {
+        let (_, y) = frame.place((0.0, *mark));
         let (left, right) = (LEFT, WIDTH - RIGHT);
         writeln!(
             out,
@@ -156,18 +173,11 @@ fn write_grid(chart: &Chart, frame: &Frame, out: &mut String) -> std::fmt::Resul
             "<text class=\"mark\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             left - 8.0,
             y + 4.0,
-            escape(&(chart.show)(mark))
+            escape(text)
         )?;
     }
-    let even = || {
-        let end = frame.x.1;
-        (0..=4)
-            .map(|step| end * f64::from(step) / 4.0)
-            .map(|x| (x, (chart.show_x)(x)))
-            .collect()
-    };
     let marks = if chart.x_marks.is_empty() {
-        even()
+        Axis::within(Quantity::Time, frame.x.1, X_STEPS).marks
     } else {
         chart.x_marks.clone()
     };
@@ -199,15 +209,9 @@ fn write_line(line: &Line, chart: &Chart, frame: &Frame, out: &mut String) -> st
     out.push_str("\"/>\n");
     for point in line.points.iter().flatten() {
         let (x, y) = frame.place(*point);
-        // A single point has no line: it is drawn.
-        let class = if line.points.len() == 1 {
-            line.class
-        } else {
-            "hit"
-        };
         writeln!(
             out,
-            "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"><title>{}, {}: {}</title></circle>",
+            "<circle class=\"hit\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"><title>{}, {}: {}</title></circle>",
             escape(&(chart.show_x)(point.0)),
             escape(&line.name),
             escape(&(chart.show)(point.1))
@@ -248,17 +252,6 @@ fn write_end_labels(chart: &Chart, frame: &Frame, out: &mut String) -> std::fmt:
     Ok(())
 }
 
-/// The next of 1, 2, 2.5, 4, 5, 8 times a power of ten that is not below.
-fn nice_above(value: f64) -> f64 {
-    let power = 10f64.powf(value.log10().floor());
-    let steps = [1.0, 2.0, 2.5, 4.0, 5.0, 8.0, 10.0];
-    let found = steps
-        .iter()
-        .map(|step| step * power)
-        .find(|step| *step >= value);
-    found.unwrap_or(10.0 * power)
-}
-
 /// For HTML's text and attributes.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -288,8 +281,10 @@ mod tests {
             description: "x".to_owned(),
             lines: vec![line("s1"), line("s2")],
             scale,
+            quantity: Quantity::Latency,
             show: |value| format!("{value}"),
             x_marks: Vec::new(),
+            x_end: 0.0,
             show_x: |x| format!("{x} s"),
         }
     }
@@ -308,7 +303,10 @@ mod tests {
                     Some((3.0, 0.0)),
                 ],
             ] {
-                let svg = svg(&chart(scale, points));
+                let many = points.iter().flatten().count() > 1;
+                let chart = chart(scale, points);
+                assert_eq!(chart.is_drawable(), many);
+                let svg = svg(&chart);
                 assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
                 assert!(!svg.contains("a<b") && svg.contains("a&lt;b"), "{svg}");
                 for (name, most) in [("cx=\"", WIDTH), ("cy=\"", HEIGHT)] {
@@ -323,19 +321,6 @@ mod tests {
                     }
                 }
             }
-        }
-    }
-
-    #[test]
-    fn axes_end_at_round_numbers() {
-        for (value, above) in [
-            (1.0, 1.0),
-            (1.1, 2.0),
-            (230.0, 250.0),
-            (8001.0, 10_000.0),
-            (0.03, 0.04),
-        ] {
-            assert!((nice_above(value) - above).abs() < 1e-9 * above, "{value}");
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
 
-use super::{Percentiles, Report};
+use super::{Percentiles, Reason, Report};
+use crate::units::{grouped, show_number, show_octets};
 
 /// The phases in the order of a message's way, with what they are called.
 pub const ROWS: [(&str, &str); 8] = [
@@ -16,6 +17,9 @@ pub const ROWS: [(&str, &str); 8] = [
     ("whole", "whole"),
     ("start_lag", "(own lag)"),
 ];
+
+/// Most kinds of reasons that are listed.
+const MOST_REASONS: usize = 12;
 
 /// The whole report.
 pub fn text(report: &Report) -> String {
@@ -37,7 +41,10 @@ fn write(report: &Report, text: &mut String) -> fmt::Result {
         let holds = if assertion.holds { "holds" } else { "FAILS" };
         writeln!(text, "assert       {}: {holds} ({value})", assertion.text)?;
     }
-    Ok(())
+    match &report.failures()[..] {
+        [] => writeln!(text, "result       passed"),
+        failures => writeln!(text, "result       failed: {}", failures.join("; ")),
+    }
 }
 
 fn write_counts(report: &Report, text: &mut String) -> fmt::Result {
@@ -51,29 +58,30 @@ fn write_counts(report: &Report, text: &mut String) -> fmt::Result {
         report.elapsed_seconds,
         options.loop_kind,
         match (options.rate, options.connection_rate) {
-            (Some(rate), _) => format!(", {rate} messages/s"),
-            (_, Some(rate)) => format!(", {rate} connections/s"),
+            (Some(rate), _) => format!(", {} messages/s", show_number(rate)),
+            (_, Some(rate)) => format!(", {} connections/s", show_number(rate)),
             _ => String::new(),
         }
     )?;
     writeln!(
         text,
-        "messages     {} accepted, {} refused, {} unanswered, {} unsent{}; {:.0} octets on average",
-        messages.accepted,
-        messages.refused,
-        messages.unanswered,
-        messages.unsent,
+        "messages     {} accepted, {} refused, {} unanswered, {} unsent{}; {} octets on average",
+        grouped(messages.accepted),
+        grouped(messages.refused),
+        grouped(messages.unanswered),
+        grouped(messages.unsent),
         if messages.misbehaved > 0 {
-            format!(", {} misbehaved", messages.misbehaved)
+            format!(", {} misbehaved", grouped(messages.misbehaved))
         } else {
             String::new()
         },
-        options.message_octets_mean
+        grouped(options.message_octets_mean.round() as u64)
     )?;
     writeln!(
         text,
-        "rate         {:.0} messages/s, {:.2} MB/s",
-        report.messages_per_second, report.megabytes_per_second
+        "rate         {} messages/s, {:.2} MB/s",
+        show_number(report.messages_per_second),
+        report.megabytes_per_second
     )?;
     write_connections(report, text)?;
     write_replies(report, text)
@@ -83,13 +91,15 @@ fn write_connections(report: &Report, text: &mut String) -> fmt::Result {
     write!(
         text,
         "connections  {} opened, {} at a time",
-        report.connections_opened, report.options.connections
+        grouped(report.connections_opened),
+        grouped(report.options.connections.into())
     )?;
     if report.tls.handshakes > 0 {
         write!(
             text,
             "; {} TLS handshakes, {} resumed",
-            report.tls.handshakes, report.tls.resumed
+            grouped(report.tls.handshakes),
+            grouped(report.tls.resumed)
         )?;
     }
     writeln!(text)?;
@@ -97,11 +107,18 @@ fn write_connections(report: &Report, text: &mut String) -> fmt::Result {
         write!(
             text,
             "idle         {} of {} opened, {} closed by the server",
-            idle.opened, idle.asked, idle.closed_by_server
+            grouped(idle.opened),
+            grouped(idle.asked.into()),
+            grouped(idle.closed_by_server)
         )?;
-        match idle.server_rss_bytes_per_session {
-            Some(each) => writeln!(text, "; {each:.0} octets of the server's memory each")?,
-            None => writeln!(text)?,
+        match (idle.server_rss_bytes_per_session, &idle.server_rss_note) {
+            (Some(each), _) => writeln!(
+                text,
+                "; the server's memory grew by {} each, beyond what earlier sessions had left in it",
+                show_octets(each)
+            )?,
+            (None, Some(note)) => writeln!(text, "; {note}")?,
+            (None, None) => writeln!(text)?,
         }
     }
     Ok(())
@@ -109,27 +126,39 @@ fn write_connections(report: &Report, text: &mut String) -> fmt::Result {
 
 fn write_replies(report: &Report, text: &mut String) -> fmt::Result {
     writeln!(text, "replies      {}", list(&report.replies))?;
-    if report.messages.refused > 0 {
-        writeln!(text, "refused by   {}", list(&report.refused_by_code))?;
-    }
+    write_reasons(report, "refused", "refused", text)?;
     if report.recipients_refused > 0 {
         writeln!(
             text,
             "recipients   {} refused in messages that went on without them",
-            report.recipients_refused
+            grouped(report.recipients_refused)
         )?;
+        write_reasons(report, "recipient", "", text)?;
     }
     let happened: BTreeMap<_, _> = report
         .errors
         .iter()
         .filter(|(_, count)| **count > 0)
+        .map(|(name, count)| (name, *count))
         .collect();
-    writeln!(
-        text,
-        "errors       {} {}",
-        report.errors_total,
-        list(&happened)
-    )?;
+    if happened.is_empty() {
+        writeln!(text, "errors       0")?;
+    } else {
+        writeln!(
+            text,
+            "errors       {}: {}",
+            grouped(report.errors_total),
+            list(&happened)
+        )?;
+    }
+    write_reasons(report, "error", "", text)?;
+    if report.reasons_not_listed > 0 {
+        let more = grouped(report.reasons_not_listed);
+        writeln!(
+            text,
+            "             {more} refusals and errors with further texts"
+        )?;
+    }
     for (misdeed, outcomes) in &report.misbehaviour {
         writeln!(text, "misbehaved   {misdeed}: {}", list(outcomes))?;
     }
@@ -143,10 +172,37 @@ fn write_replies(report: &Report, text: &mut String) -> fmt::Result {
     }
 }
 
+/// What was said to one kind of failure, the most frequent first, each with its hint.
+fn write_reasons(report: &Report, kind: &str, title: &str, text: &mut String) -> fmt::Result {
+    let reasons: Vec<&Reason> = report
+        .reasons
+        .iter()
+        .filter(|reason| reason.kind == kind)
+        .collect();
+    for (index, reason) in reasons.iter().take(MOST_REASONS).enumerate() {
+        let title = if index == 0 { title } else { "" };
+        writeln!(text, "{title:<12} {}", reason.counted())?;
+        if let Some(hint) = &reason.hint {
+            writeln!(text, "               hint: {hint}")?;
+        }
+    }
+    match reasons.len().checked_sub(MOST_REASONS) {
+        None | Some(0) => Ok(()),
+        Some(more) => writeln!(
+            text,
+            "             and {more} further texts; --json has them"
+        ),
+    }
+}
+
 fn write_latencies(report: &Report, text: &mut String) -> fmt::Result {
+    let measured = |name: &str| report.latency_microseconds[name].count > 0;
+    if !ROWS.iter().any(|(name, _)| measured(name)) {
+        return Ok(());
+    }
     writeln!(
         text,
-        "microseconds        p50       p90       p99     p99.9       max     count"
+        "microseconds         p50         p90         p99       p99.9         max       count"
     )?;
     for (name, title) in ROWS {
         if let Some(percentiles) = report
@@ -169,17 +225,18 @@ fn write_row(text: &mut String, title: &str, percentiles: &Percentiles) -> fmt::
         max,
         count,
         ..
-    } = percentiles;
-    writeln!(
-        text,
-        "{title:<12} {p50:>10}{p90:>10}{p99:>10}{p99_9:>10}{max:>10}{count:>10}"
-    )
+    } = *percentiles;
+    write!(text, "{title:<12}")?;
+    for value in [p50, p90, p99, p99_9, max, count] {
+        write!(text, "{:>12}", grouped(value))?;
+    }
+    writeln!(text)
 }
 
 fn write_costs(report: &Report, text: &mut String) -> fmt::Result {
     write_cpu(
         text,
-        "own CPU",
+        "tester CPU",
         report.own.cpu_microseconds_per_message,
         report.own.cpu_seconds,
     )?;
@@ -190,13 +247,13 @@ fn write_costs(report: &Report, text: &mut String) -> fmt::Result {
             server.cpu_microseconds_per_message,
             server.cpu_seconds,
         )?;
-        let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         writeln!(
             text,
-            "server RSS   {:.1} MiB at its peak, {:.1} MiB now, {} processes",
-            mebibytes(server.peak_rss_bytes),
-            mebibytes(server.rss_bytes),
-            server.processes
+            "server RSS   {} at its peak, {} now, {} process{}",
+            show_octets(server.peak_rss_bytes as f64),
+            show_octets(server.rss_bytes as f64),
+            server.processes,
+            if server.processes == 1 { "" } else { "es" }
         )?;
     }
     if let Some(error) = &report.metrics_error {
@@ -213,7 +270,7 @@ fn write_costs(report: &Report, text: &mut String) -> fmt::Result {
             text,
             "metric       {} +{}",
             change.name,
-            change.after - before
+            show_number(change.after - before)
         )?;
     }
     Ok(())
@@ -223,7 +280,7 @@ fn write_cpu(text: &mut String, name: &str, each: Option<f64>, seconds: f64) -> 
     match each {
         Some(each) => writeln!(
             text,
-            "{name:<12} {each:.1} microseconds/message, {seconds:.2} s"
+            "{name:<12} {each:.1} microseconds a message, {seconds:.2} s"
         ),
         None => writeln!(text, "{name:<12} {seconds:.2} s"),
     }
@@ -236,25 +293,25 @@ fn write_verify(report: &Report, text: &mut String) -> fmt::Result {
     writeln!(
         text,
         "verify       {} lost, {} duplicated ({} by a produce retry), {} altered, {} with another envelope; {} records",
-        verify.lost,
-        verify.duplicated,
-        verify.duplicated_same_id,
-        verify.altered,
-        verify.envelope_differs,
-        verify.records
+        grouped(verify.lost),
+        grouped(verify.duplicated),
+        grouped(verify.duplicated_same_id),
+        grouped(verify.altered),
+        grouped(verify.envelope_differs),
+        grouped(verify.records)
     )?;
     if verify.stored_without_reply > 0 {
         writeln!(
             text,
             "             {} stored whose 250 was not read",
-            verify.stored_without_reply
+            grouped(verify.stored_without_reply)
         )?;
     }
     if verify.foreign > 0 {
         writeln!(
             text,
             "             {} records of other origin",
-            verify.foreign
+            grouped(verify.foreign)
         )?;
     }
     for id in &verify.lost_message_ids {
@@ -270,16 +327,19 @@ fn write_verify(report: &Report, text: &mut String) -> fmt::Result {
         writeln!(
             text,
             "             {} errors of the Kafka client, the last: {error}",
-            verify.kafka_errors
+            grouped(verify.kafka_errors)
         )?;
     }
-    write_row(text, "250 to read", &verify.readable_microseconds)
+    if verify.readable_microseconds.count > 0 {
+        write_row(text, "250 to read", &verify.readable_microseconds)?;
+    }
+    Ok(())
 }
 
-fn list<K: Display, V: Display>(counts: &BTreeMap<K, V>) -> String {
+fn list<K: Display>(counts: &BTreeMap<K, u64>) -> String {
     let parts: Vec<String> = counts
         .iter()
-        .map(|(name, count)| format!("{name} {count}"))
+        .map(|(name, count)| format!("{} x {name}", grouped(*count)))
         .collect();
     parts.join(", ")
 }

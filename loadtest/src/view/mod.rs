@@ -6,9 +6,10 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use crate::plan::Plan;
+use crate::report::Reason;
 use crate::series::Series;
 use crate::tally::Interval;
-use crate::units::show_microseconds;
+use crate::units::{grouped, show_microseconds, show_number};
 use terminal::Screen;
 
 /// A run so far.
@@ -87,28 +88,36 @@ impl View {
     }
 }
 
-/// One line: totals, and the last second's rate and percentiles.
+/// One line: totals, the last second's rate and percentiles, and what most failures said.
 fn line(snapshot: &Snapshot<'_>) -> String {
     let total = snapshot.total;
     let mut line = format!(
         "{:.1} s  accepted {}  refused {}  errors {}",
         snapshot.elapsed.as_secs_f64(),
-        total.accepted,
-        total.refused,
-        total.errors
+        grouped(total.accepted),
+        grouped(total.refused),
+        grouped(total.errors)
     );
     if let Some(point) = snapshot.series.points().last() {
-        let at =
-            |quantile| show_microseconds(point.interval.whole.value_at_quantile(quantile) as f64);
-        line.push_str(&format!(
-            "  {:.0} messages/s  p50 {}  p99 {}",
-            point.rate(),
-            at(0.5),
-            at(0.99)
-        ));
+        line.push_str(&format!("  {} messages/s", show_number(point.rate())));
+        if !point.interval.whole.is_empty() {
+            let whole = &point.interval.whole;
+            let at = |quantile| show_microseconds(whole.value_at_quantile(quantile) as f64);
+            line.push_str(&format!("  p50 {}  p99 {}", at(0.5), at(0.99)));
+        }
+    }
+    if let Some(trouble) = trouble(snapshot) {
+        line.push_str(&format!("  ({trouble})"));
     }
     if snapshot.gave_up {
         line.push_str("  giving up: too many errors");
     }
     line
+}
+
+/// What most failures said so far.
+fn trouble(snapshot: &Snapshot<'_>) -> Option<String> {
+    let kinds = snapshot.total.troubles.kinds();
+    let most = kinds.first()?;
+    Some(Reason::new(most, &snapshot.plan.options).counted())
 }

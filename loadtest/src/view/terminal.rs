@@ -2,6 +2,7 @@
 //! there, by ratatui; it takes no keys.
 
 use std::io::{Stderr, stderr};
+use std::time::Duration;
 
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -11,11 +12,16 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph};
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
-use super::Snapshot;
-use crate::units::show_microseconds;
+use super::{Snapshot, trouble};
+use crate::axis::{Axis as Marks, Quantity};
+use crate::series::Point;
+use crate::units::{grouped, show_microseconds, show_number, show_octets};
 
 /// Lines of the picture.
-const HEIGHT: u16 = 18;
+const HEIGHT: u16 = 19;
+
+/// Most steps of an axis; the picture has few lines.
+const Y_STEPS: u32 = 2;
 
 /// A part of the terminal.
 pub struct Screen {
@@ -47,7 +53,7 @@ impl Screen {
 fn picture(frame: &mut Frame<'_>, snapshot: &Snapshot<'_>) {
     let rows = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Length(4),
+        Constraint::Length(5),
         Constraint::Min(8),
         Constraint::Length(1),
     ])
@@ -68,13 +74,15 @@ fn bold(text: String) -> Span<'static> {
 fn title(snapshot: &Snapshot<'_>) -> Paragraph<'static> {
     let options = &snapshot.plan.options;
     let load = match (options.rate, options.connection_rate) {
-        (Some(rate), _) => format!("open loop, {rate} messages/s"),
-        (_, Some(rate)) => format!("open loop, {rate} connections/s"),
+        (Some(rate), _) => format!("open loop, {} messages/s", show_number(rate)),
+        (_, Some(rate)) => format!("open loop, {} connections/s", show_number(rate)),
         _ => "closed loop".to_owned(),
     };
     let text = format!(
         " {}   {load}, {} connections, run {}",
-        snapshot.plan.address, options.connections, snapshot.plan.run
+        snapshot.plan.address,
+        grouped(options.connections.into()),
+        snapshot.plan.run
     );
     Paragraph::new(Line::from(vec![
         bold("ringpost-loadtest".to_owned()),
@@ -88,10 +96,15 @@ fn numbers(snapshot: &Snapshot<'_>) -> Paragraph<'static> {
     let rate = point.map_or(0.0, |point| point.rate());
     let bad = |count: u64| {
         let color = if count > 0 { Color::Red } else { Color::Green };
-        Span::styled(count.to_string(), Style::new().fg(color))
+        Span::styled(grouped(count), Style::new().fg(color))
     };
     let percentiles = |name: &str, histogram: &hdrhistogram::Histogram<u64>| {
-        let at = |quantile| show_microseconds(histogram.value_at_quantile(quantile) as f64);
+        let at = |quantile| {
+            if histogram.is_empty() {
+                return "-".to_owned();
+            }
+            show_microseconds(histogram.value_at_quantile(quantile) as f64)
+        };
         let text = format!(
             "p50 {:>9}   p90 {:>9}   p99 {:>9}   p99.9 {:>9}   max {:>9}",
             at(0.5),
@@ -104,27 +117,38 @@ fn numbers(snapshot: &Snapshot<'_>) -> Paragraph<'static> {
     };
     let mut lines = vec![Line::from(vec![
         Span::raw("accepted "),
-        bold(total.accepted.to_string()),
+        bold(grouped(total.accepted)),
         Span::raw("   refused "),
         bad(total.refused),
         Span::raw("   errors "),
         bad(total.errors),
         Span::raw("   now "),
-        bold(format!("{rate:.0} messages/s")),
+        bold(format!("{} messages/s", show_number(rate))),
     ])];
     lines.push(percentiles("whole run", &total.whole));
     if let Some(point) = point {
         lines.push(percentiles("last second", &point.interval.whole));
-        if let Some((server, cpu)) = point.server.zip(point.server_cpu) {
-            let share = cpu.as_secs_f64() / point.length.as_secs_f64().max(1e-9) * 100.0;
-            lines.push(Line::from(format!(
-                "server      CPU {share:.0} %   memory {:.1} MiB   processes {}",
-                server.rss as f64 / 1_048_576.0,
-                server.processes
-            )));
-        }
+        lines.push(Line::from(cpus(point)));
+    }
+    if let Some(trouble) = trouble(snapshot) {
+        let style = Style::new().fg(Color::Red);
+        lines.push(Line::from(Span::styled(trouble, style)));
     }
     Paragraph::new(lines)
+}
+
+/// Who uses how many CPUs, and the server's memory.
+fn cpus(point: &Point) -> String {
+    let share = |cpu: Duration| cpu.as_secs_f64() / point.length.as_secs_f64().max(1e-9);
+    let mut text = format!("load tester {:.2} CPUs", share(point.own_cpu));
+    if let Some((server, cpu)) = point.server.zip(point.server_cpu) {
+        text += &format!(
+            "   server {:.2} CPUs, {} of memory",
+            share(cpu),
+            show_octets(server.rss as f64),
+        );
+    }
+    text
 }
 
 /// Points as ratatui wants them.
@@ -135,11 +159,12 @@ fn chart(
     area: Rect,
     title: &str,
     lines: &[(&str, Color, Points)],
-    label: fn(f64) -> String,
+    quantity: Quantity,
 ) {
     let all = || lines.iter().flat_map(|(_, _, points)| points);
     let end = all().map(|(x, _)| *x).fold(1.0, f64::max);
-    let top = all().map(|(_, y)| *y).fold(0.0, f64::max).max(1.0) * 1.1;
+    let top = all().map(|(_, y)| *y).fold(0.0, f64::max).max(1.0);
+    let marks = Marks::up_to(quantity, top, Y_STEPS);
     let datasets = lines
         .iter()
         .map(|(_, color, points)| {
@@ -154,12 +179,12 @@ fn chart(
     let x_axis = Axis::default()
         .bounds([0.0, end])
         .style(dim)
-        .labels(vec!["0".to_owned(), format!("{end:.0} s")]);
-    let y_axis = Axis::default().bounds([0.0, top]).style(dim).labels(vec![
-        "0".to_owned(),
-        label(top / 2.0),
-        label(top),
-    ]);
+        .labels(vec!["0 s".to_owned(), format!("{} s", grouped(end as u64))]);
+    let texts: Vec<String> = marks.marks.iter().map(|(_, text)| text.clone()).collect();
+    let y_axis = Axis::default()
+        .bounds([0.0, marks.end()])
+        .style(dim)
+        .labels(texts);
     // The names stand in the title, where they hide no line.
     let mut words = vec![Span::raw(format!(" {title} "))];
     for (name, color, _) in lines.iter().filter(|_| lines.len() > 1) {
@@ -181,9 +206,7 @@ fn rate_chart(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
         .map(|point| (point.end.as_secs_f64(), point.rate()))
         .collect();
     let lines = [("messages/s", Color::Cyan, points)];
-    chart(frame, area, "accepted messages/s", &lines, |value| {
-        format!("{value:.0}")
-    });
+    chart(frame, area, "accepted messages/s", &lines, Quantity::Number);
 }
 
 fn latency_chart(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
@@ -204,7 +227,7 @@ fn latency_chart(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
         ("p90", Color::Yellow, at(0.9)),
         ("p99", Color::Red, at(0.99)),
     ];
-    chart(frame, area, "latency", &lines, show_microseconds);
+    chart(frame, area, "latency", &lines, Quantity::Latency);
 }
 
 fn progress(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {

@@ -31,6 +31,8 @@ pub struct Behaviour {
     pub lenient_end: bool,
     /// Expects a PROXY header of version 1.
     pub proxy: bool,
+    /// Refuses every recipient.
+    pub refuses: bool,
     /// Keeps a message, before its final reply: its count and its octets.
     pub keep: Option<Keep>,
 }
@@ -168,7 +170,12 @@ fn dialogue<S: Read + Write>(
             }
             "RCPT" => {
                 recipients += 1;
-                say(stream, "250 2.1.5 Ok\r\n")?;
+                let reply = if behaviour.refuses {
+                    "550 5.1.1 No such user\r\n"
+                } else {
+                    "250 2.1.5 Ok\r\n"
+                };
+                say(stream, reply)?;
             }
             "DATA" => {
                 say(stream, "354 Go on\r\n")?;

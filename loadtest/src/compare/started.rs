@@ -1,0 +1,242 @@
+//! A server that `compare` starts for its turn: its process, what it says, and its end.
+//!
+//! Owns the process and the file of its output; must not know what is measured. Invariant: the process is stopped when
+//! [`Started`] goes; the terminal shows nothing of what it says unless it fails, and then the end of it.
+//!
+//! # BUGS
+//! - A server whose start command goes into the background is not found: its command must stay the server.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::Failure;
+use crate::fault::harmless;
+
+/// How long a server may take to end.
+const STOP_WAIT: Duration = Duration::from_secs(15);
+/// How much of its output is shown when it fails.
+const SHOWN_OCTETS: u64 = 8 * 1024;
+const SHOWN_LINES: usize = 15;
+/// How many names for a file are tried.
+const NAMES: u32 = 100;
+
+/// The file of one server's output; of each turn anew, so that it does not grow with their number.
+pub struct ServerLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl ServerLog {
+    /// A new file among the temporary ones, for this user alone.
+    pub fn create(name: &str) -> Result<ServerLog, Failure> {
+        let folder = std::env::temp_dir();
+        let mut last = None;
+        for number in 0..NAMES {
+            let path = folder.join(format!(
+                "ringpost-loadtest-compare-{}-{number}-{name}.log",
+                std::process::id()
+            ));
+            let opened = OpenOptions::new()
+                .read(true)
+                .append(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path);
+            match opened {
+                Ok(file) => return Ok(ServerLog { path, file }),
+                Err(error) => last = Some(error),
+            }
+        }
+        let error = last.map_or(String::new(), |error| error.to_string());
+        Err(Failure::Run(format!(
+            "no file for the server's output in {}: {error}; name another folder with TMPDIR",
+            folder.display()
+        )))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn copy(&self) -> std::io::Result<ServerLog> {
+        Ok(ServerLog {
+            path: self.path.clone(),
+            file: self.file.try_clone()?,
+        })
+    }
+
+    /// The last lines, with where the rest is.
+    fn end(&self) -> String {
+        let mut file = &self.file;
+        let mut octets = Vec::new();
+        let read = file.seek(SeekFrom::End(0)).and_then(|end| {
+            file.seek(SeekFrom::Start(end.saturating_sub(SHOWN_OCTETS)))?;
+            file.read_to_end(&mut octets)
+        });
+        let path = self.path.display();
+        if read.is_err() || octets.trim_ascii().is_empty() {
+            return format!("; it said nothing ({path})");
+        }
+        let lines: Vec<String> = octets
+            .split(|octet| *octet == b'\n')
+            .map(harmless)
+            .filter(|line| !line.is_empty())
+            .collect();
+        let from = lines.len().saturating_sub(SHOWN_LINES);
+        format!(
+            "; the end of what it said ({path}):\n  {}",
+            lines[from..].join("\n  ")
+        )
+    }
+}
+
+/// The command with `-u nobody` for smtp-sink, which does not run as root; `None` where nothing is to change.
+pub fn as_unprivileged(command: &str) -> Option<String> {
+    let is_sink = |word: &str| {
+        Path::new(word)
+            .file_name()
+            .is_some_and(|name| name == "smtp-sink")
+    };
+    let sink = command.split_whitespace().find(|word| is_sink(word))?;
+    let (before, behind) = command.split_once(sink)?;
+    let has_user = behind.split_whitespace().any(|word| word.starts_with("-u"));
+    (!has_user).then(|| format!("{before}{sink} -u nobody{behind}"))
+}
+
+/// A server that was started here; it is stopped when this goes.
+pub struct Started {
+    command: String,
+    child: Child,
+    log: ServerLog,
+}
+
+impl Started {
+    /// Starts it, with an empty log.
+    pub fn new(command: &str, log: &ServerLog) -> Result<Started, Failure> {
+        let failed = |error: std::io::Error| Failure::Run(format!("{command:?}: {error}"));
+        log.file.set_len(0).map_err(failed)?;
+        // A process group of its own: a signal for this program at a terminal is not one for the server.
+        let child = Command::new("sh")
+            .args(["-c", &format!("exec {command}")])
+            .stdin(Stdio::null())
+            .stdout(log.file.try_clone().map_err(failed)?)
+            .stderr(log.file.try_clone().map_err(failed)?)
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        Ok(Started {
+            command: command.to_owned(),
+            child,
+            log: log.copy().map_err(failed)?,
+        })
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The end of what it said.
+    pub fn last_words(&self) -> String {
+        self.log.end()
+    }
+
+    /// Waits until it greets.
+    pub fn wait_for_banner(&mut self, address: SocketAddr, wait: Duration) -> Result<(), Failure> {
+        let until = Instant::now() + wait;
+        while Instant::now() < until && !crate::signals::stopped() {
+            if greets(address, wait).unwrap_or(false) {
+                return self.must_run();
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(Failure::Run(format!(
+                    "{:?} ended before it greeted at {address}: {status}{}",
+                    self.command,
+                    self.log.end()
+                )));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(Failure::Run(format!(
+            "{:?}: no banner from {address} within {wait:?}; try the command alone, or give --start-wait{}",
+            self.command,
+            self.log.end()
+        )))
+    }
+
+    /// Fails if it has ended: whoever answers then is another server.
+    pub fn must_run(&mut self) -> Result<(), Failure> {
+        match self.child.try_wait() {
+            Ok(Some(status)) => Err(Failure::Run(format!(
+                "{:?} ended within its turn: {status}{}",
+                self.command,
+                self.log.end()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let pid = Pid::from_child(&self.child);
+        // An error means that it ended by itself.
+        let _ = kill_process(pid, Signal::TERM);
+        let until = Instant::now() + STOP_WAIT;
+        while Instant::now() < until {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn greets(address: SocketAddr, wait: Duration) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect_timeout(&address, wait)?;
+    stream.set_read_timeout(Some(wait))?;
+    let mut banner = [0; 4];
+    stream.read_exact(&mut banner)?;
+    stream.write_all(b"QUIT\r\n")?;
+    Ok(banner.starts_with(b"220"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smtp_sink_gets_a_user_where_it_has_none() {
+        for (command, changed) in [
+            (
+                "smtp-sink 127.0.0.1:1 10",
+                Some("smtp-sink -u nobody 127.0.0.1:1 10"),
+            ),
+            (
+                "/usr/sbin/smtp-sink -c :1 10",
+                Some("/usr/sbin/smtp-sink -u nobody -c :1 10"),
+            ),
+            (
+                "nice smtp-sink :1 10",
+                Some("nice smtp-sink -u nobody :1 10"),
+            ),
+            ("smtp-sink -u postfix :1 10", None),
+            ("smtp-sink -upostfix :1 10", None),
+            ("ringpost serve", None),
+            ("smtp-sinks :1", None),
+        ] {
+            assert_eq!(as_unprivileged(command).as_deref(), changed, "{command}");
+        }
+    }
+}

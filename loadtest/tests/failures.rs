@@ -1,0 +1,569 @@
+//! Runs that fail: what they say, how soon they end, and that a server which goes away in the middle ends nothing.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Output;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use support::{Behaviour, Server, number, report, run, tls_settings};
+
+/// Where nobody listens.
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+}
+
+/// A server that treats each connection as it is told, with the connection's number from 1.
+fn serve(treat: impl Fn(TcpStream, u64) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let (treat, count) = (Arc::new(treat), AtomicU64::new(0));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let treat = Arc::clone(&treat);
+            let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+            std::thread::spawn(move || treat(stream, number));
+        }
+    });
+    address
+}
+
+/// Says a banner, then answers each line by what it begins with; a reply of 221 or 421 ends the connection.
+fn dialogue(stream: TcpStream, banner: &str, answer: impl Fn(&str, u64) -> &'static str) {
+    stream.set_nodelay(true).expect("a socket");
+    let mut stream = BufReader::new(stream);
+    let say = |stream: &mut BufReader<TcpStream>, text: &str| {
+        let sent = stream.get_mut().write_all(format!("{text}\r\n").as_bytes());
+        sent.is_ok()
+            && !["221", "421", "554-"]
+                .iter()
+                .any(|end| text.starts_with(end))
+    };
+    let (mut go_on, mut lines, mut in_data) = (say(&mut stream, banner), 0, false);
+    while go_on {
+        let mut line = String::new();
+        if stream.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        if in_data && line != ".\r\n" {
+            continue;
+        }
+        lines += 1;
+        let reply = answer(if in_data { "." } else { line.trim_end() }, lines);
+        in_data = reply.starts_with("354");
+        go_on = say(&mut stream, reply);
+    }
+}
+
+/// Takes everything.
+fn willing(line: &str) -> &'static str {
+    match line.get(..4).unwrap_or(line) {
+        "EHLO" => "250-mx.example\r\n250 PIPELINING",
+        "DATA" => "354 Go on",
+        "QUIT" => "221 2.0.0 Bye",
+        _ => "250 2.0.0 Ok",
+    }
+}
+
+/// A run that does not begin: exit status 1, one line on standard error, nothing else.
+fn one_line(address: impl ToString, words: &[&str]) -> String {
+    let address = address.to_string();
+    let words: Vec<&str> = [&address[..]].iter().chain(words).copied().collect();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = run(&words);
+    let said = String::from_utf8_lossy(&stderr).into_owned();
+    assert_eq!(status.code(), Some(1), "{words:?}: {said}");
+    assert_eq!(String::from_utf8_lossy(&stdout), "", "{words:?}");
+    assert_eq!(said.lines().count(), 1, "{words:?}: {said}");
+    said
+}
+
+#[test]
+fn nobody_listening_ends_every_kind_of_run_with_one_line() {
+    let address = nobody();
+    for words in [
+        &[][..],
+        &["--duration", "1h"],
+        &["--rate", "100", "--duration", "1h", "--threads", "2"],
+        &["--connection-rate", "100", "--duration", "1h"],
+        &["--messages", "0", "--idle", "50", "--duration", "1h"],
+        &["--misbehave", "garbage=100%", "--duration", "1h"],
+        &["--max-errors", "5"],
+        &["--rate", "100", "--duration", "1h", "--search", "p99<1s"],
+        &[
+            "--mix",
+            "50% --tls starttls",
+            "--mix",
+            "50% --transfer bdat",
+        ],
+    ] {
+        assert_eq!(
+            one_line(address, words),
+            format!("ringpost-loadtest: connection refused by {address}: is the server running?\n")
+        );
+    }
+}
+
+#[test]
+fn a_name_that_does_not_resolve_and_a_target_without_a_port_are_told_apart() {
+    let said = one_line("no-such-host.invalid:2525", &[]);
+    assert!(said.contains("does not resolve"), "{said}");
+    let usage = run(&["127.0.0.1"]);
+    assert_eq!(usage.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&usage.stderr).contains("host:port"));
+}
+
+#[test]
+fn a_server_that_cannot_be_talked_to_is_told_and_ends_the_run() {
+    let talks = serve(|mut stream, _| {
+        let _ = stream.write_all(b"SSH-2.0-Open\x1b[31mSSH\r\n");
+    });
+    let silent = serve(|stream, _| dialogue_of_nothing(&stream));
+    let hangs_up = serve(|stream, _| drop(stream));
+    let refuses = serve(|stream, _| dialogue(stream, "554 5.7.1 Not from\x07 you", |_, _| "221 x"));
+    let is_full = serve(|stream, _| dialogue(stream, "421 4.3.2 Too many connections", |_, _| ""));
+    let no_ehlo = serve(|stream, _| dialogue(stream, "220 mx", |_, _| "550 5.7.1 Bad name"));
+    let clear = serve(|stream, _| dialogue(stream, "220 mx", |line, _| willing(line)));
+    let proxied = serve(|stream, _| {
+        dialogue(stream, "220 mx", |line, _| match line.get(..5) {
+            Some("PROXY") => "500 5.5.2 What?",
+            _ => willing(line),
+        });
+    });
+    let no_tls = serve(|stream, _| {
+        dialogue(stream, "220 mx", |line, _| match &line[..4] {
+            "EHLO" => "250-mx\r\n250 STARTTLS",
+            _ => "454 4.7.0 TLS is not available",
+        });
+    });
+    let bad_tls = serve(|stream, _| {
+        dialogue(stream, "220 mx", |line, _| match line.get(..4) {
+            Some("EHLO") => "250-mx\r\n250 STARTTLS",
+            Some("STAR") => "220 go on",
+            _ => "nonsense",
+        });
+    });
+    for (address, words, part) in [
+        (
+            talks,
+            &[][..],
+            "does not speak SMTP: it said \"SSH-2.0-Open?[31mSSH\"",
+        ),
+        (silent, &["--timeout", "300ms"], "sends no banner"),
+        (hangs_up, &[], "sends no banner: the server"),
+        (
+            refuses,
+            &[],
+            "refuses every connection: 554 5.7.1 Not from? you",
+        ),
+        (
+            is_full,
+            &[],
+            "refuses every connection: 421 4.3.2 Too many connections",
+        ),
+        (no_ehlo, &[], "refuses EHLO and HELO: 550 5.7.1 Bad name"),
+        (clear, &["--tls", "starttls"], "does not offer STARTTLS"),
+        (
+            proxied,
+            &["--proxy", "v1"],
+            "does not take the PROXY header: 500 5.5.2 What?",
+        ),
+        (clear, &["--tls", "implicit"], "TLS handshake with"),
+        (clear, &["--transfer", "bdat"], "does not offer CHUNKING"),
+        (clear, &["--body", "8bit"], "does not offer 8BITMIME"),
+        (
+            no_tls,
+            &["--tls", "starttls"],
+            "refuses STARTTLS: 454 4.7.0 TLS is not available",
+        ),
+        (bad_tls, &["--tls", "starttls"], "TLS handshake with"),
+    ] {
+        let words: Vec<&str> = ["--duration", "1h"].iter().chain(words).copied().collect();
+        let said = one_line(address, &words);
+        assert!(said.contains(part), "{part}: {said}");
+        assert!(said.contains(&address.to_string()), "{said}");
+    }
+}
+
+/// Holds the connection until the client goes.
+fn dialogue_of_nothing(stream: &TcpStream) {
+    let mut line = String::new();
+    let _ = BufReader::new(stream).read_line(&mut line);
+}
+
+#[test]
+fn a_server_that_comes_late_or_serves_one_shape_of_a_mixture_is_enough() {
+    let late = serve(|stream, number| match number {
+        1 => drop(stream),
+        _ => dialogue(stream, "220 mx", |line, _| willing(line)),
+    });
+    let report_late = report(late, &["--messages", "20"]);
+    assert_eq!(number(&report_late, "/messages/accepted"), 20);
+    assert_eq!(number(&report_late, "/errors_total"), 1, "{report_late}");
+    let clear = serve(|stream, _| dialogue(stream, "220 mx", |line, _| willing(line)));
+    let words = [
+        "--duration",
+        "300ms",
+        "--mix",
+        "50% --tls starttls",
+        "--mix",
+        "50% --per-connection 3",
+    ];
+    let mixed = report(clear, &words);
+    assert!(number(&mixed, "/messages/accepted") > 0, "{mixed}");
+    assert!(number(&mixed, "/errors/unsupported") > 0, "{mixed}");
+}
+
+#[test]
+fn the_first_connection_is_used_and_not_one_more() {
+    for words in [
+        &["--messages", "50"][..],
+        &["--idle", "7", "--messages", "50"],
+    ] {
+        let server = Server::start(Behaviour {
+            extensions: vec!["PIPELINING"],
+            ..Behaviour::default()
+        });
+        let report = report(server.address, words);
+        let idle = report
+            .pointer("/idle/opened")
+            .and_then(|opened| opened.as_u64());
+        assert_eq!(
+            server.taken.connections.load(Ordering::Relaxed),
+            number(&report, "/connections_opened") + idle.unwrap_or(0),
+            "{words:?}"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_goes_away_in_the_middle_is_counted_and_shown() {
+    for (words, ended_by) in [
+        (&["--duration", "1500ms"][..], "duration"),
+        (&["--duration", "1500ms", "--rate", "200"], "duration"),
+        (&["--messages", "100000", "--max-errors", "20"], "errors"),
+    ] {
+        let gone = Arc::new(AtomicBool::new(false));
+        let shared = Arc::clone(&gone);
+        let address = serve(move |stream, _| {
+            if shared.load(Ordering::Relaxed) {
+                return;
+            }
+            let shared = Arc::clone(&shared);
+            dialogue(stream, "220 mx", move |line, lines| {
+                if lines > 200 {
+                    shared.store(true, Ordering::Relaxed);
+                }
+                if shared.load(Ordering::Relaxed) {
+                    return "421 4.3.2 Going down";
+                }
+                willing(line)
+            });
+        });
+        let words: Vec<&str> = ["--connections", "2"]
+            .iter()
+            .chain(words)
+            .copied()
+            .collect();
+        let report = report(address, &words);
+        assert_eq!(report["ended_by"], ended_by, "{report}");
+        assert!(report["start_error"].is_null(), "{report}");
+        assert!(number(&report, "/messages/accepted") > 10, "{report}");
+        assert!(number(&report, "/errors/421") > 0, "{report}");
+        assert!(number(&report, "/errors/closed") > 2, "{report}");
+        let reasons = report["reasons"].as_array().expect("a list");
+        let said = |error: &str, text: &str| {
+            reasons.iter().any(|reason| {
+                reason["error"] == error
+                    && reason["text"].as_str().is_some_and(|is| is.contains(text))
+            })
+        };
+        assert!(said("421", "Going down"), "{report}");
+        assert!(said("closed", "the connection"), "{report}");
+    }
+}
+
+/// Refuses every recipient, and ends a connection after twenty of them, as ringpost does.
+fn refuser() -> SocketAddr {
+    serve(|stream, _| {
+        let refused = AtomicU64::new(0);
+        dialogue(stream, "220 mx", move |line, _| match line.get(..4) {
+            Some("RCPT") if refused.fetch_add(1, Ordering::Relaxed) < 20 => {
+                "550-5.7.1 Relaying denied:\r\n550 5.7.1 \x1b]0;evil\x07 not \u{202e}here"
+            }
+            Some("RCPT") => "421 4.7.0 Too many errors",
+            Some("DATA") => "554 5.5.1 No valid recipients",
+            _ => willing(line),
+        });
+    })
+}
+
+#[test]
+fn refusals_show_their_codes_their_text_how_often_and_a_hint() {
+    for words in [&[][..], &["--no-pipeline"], &["--rate", "5000"]] {
+        let base = [
+            "--messages",
+            "200",
+            "--connections",
+            "2",
+            "--to",
+            "x@load.example",
+        ];
+        let words: Vec<&str> = base.iter().chain(words).copied().collect();
+        let address = refuser();
+        let result = report(address, &words);
+        let reasons = result["reasons"].as_array().expect("a list");
+        let first = &reasons[0];
+        assert_eq!(first["kind"], "refused", "{result}");
+        assert_eq!(first["code"], 550);
+        assert_eq!(first["enhanced"], "5.7.1");
+        assert_eq!(first["step"], "RCPT");
+        assert_eq!(first["text"], "Relaying denied: ?]0;evil? not ?here");
+        assert_eq!(first["count"], result["refused_by_code"]["550"]);
+        assert!(
+            first["hint"]
+                .as_str()
+                .is_some_and(|hint| hint.contains("load.example") && hint.contains("--to")),
+            "{first}"
+        );
+        let closing: Vec<_> = reasons
+            .iter()
+            .filter(|reason| reason["code"] == 421)
+            .collect();
+        assert_eq!(closing.len(), 1, "{result}");
+        assert_eq!(closing[0]["error"], "421");
+        assert_eq!(closing[0]["text"], "Too many errors");
+        assert_eq!(closing[0]["count"], result["errors"]["421"]);
+
+        let address = address.to_string();
+        let words: Vec<&str> = [&address[..], "--quiet"]
+            .iter()
+            .chain(&words)
+            .copied()
+            .collect();
+        let output = run(&words);
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&output.stdout);
+        for part in [
+            " x 550 5.7.1 after RCPT: Relaying denied: ?]0;evil? not ?here\n",
+            "hint: the server takes no mail for load.example: name a recipient it takes with --to\n",
+            " x 421 4.7.0 after RCPT: Too many errors\n",
+            "result       failed: ",
+            "messages were refused",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!text.contains("shutdown"), "{text}");
+        assert!(
+            text.chars()
+                .all(|letter| letter == '\n' || !letter.is_control()),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn a_recipient_that_is_refused_within_a_message_is_told_with_its_text() {
+    let address = serve(|stream, _| {
+        dialogue(stream, "220 mx", |line, _| {
+            if line.starts_with("RCPT") && line.contains("+2@") {
+                "450 4.2.0 Come back later"
+            } else {
+                willing(line)
+            }
+        });
+    });
+    let words = ["--messages", "40", "--recipients", "3"];
+    let report = report(address, &words);
+    assert_eq!(number(&report, "/messages/accepted"), 40, "{report}");
+    assert_eq!(number(&report, "/recipients_refused"), 40);
+    let reason = &report["reasons"][0];
+    assert_eq!(reason["kind"], "recipient", "{report}");
+    assert_eq!(reason["text"], "Come back later");
+    assert_eq!(reason["count"], 40);
+}
+
+/// Runs with a page; its HTML and the exit status.
+fn page(address: SocketAddr, words: &[&str]) -> (String, Option<i32>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("page.html");
+    let json = folder.path().join("report.json");
+    let address = address.to_string();
+    let base = [
+        &address[..],
+        "--quiet",
+        "--html",
+        path.to_str().expect("UTF-8"),
+        "--json-file",
+        json.to_str().expect("UTF-8"),
+    ];
+    let words: Vec<&str> = base.iter().chain(words).copied().collect();
+    let code = run(&words).status.code();
+    let text = std::fs::read_to_string(json).expect("written");
+    serde_json::from_str::<serde_json::Value>(&text).expect("JSON");
+    (std::fs::read_to_string(path).expect("written"), code)
+}
+
+#[test]
+fn the_page_of_a_failed_run_says_why_before_anything_else_and_draws_nothing_empty() {
+    let address = nobody();
+    let (html, code) = page(address, &["--duration", "1h", "--rate", "100"]);
+    assert_eq!(code, Some(1));
+    let why = format!("connection refused by {address}: is the server running?");
+    assert!(html.contains(&why), "{html}");
+    for absent in [
+        "<svg",
+        "class=\"tiles\"",
+        "0 \u{b5}s",
+        "limit was",
+        "Phases",
+    ] {
+        assert!(!html.contains(absent), "{absent}: {html}");
+    }
+
+    let (html, code) = page(refuser(), &["--duration", "2500ms", "--connections", "1"]);
+    assert_eq!(code, Some(1));
+    let place = |part: &str| html.find(part).unwrap_or_else(|| panic!("{part}: {html}"));
+    assert!(place("Relaying denied") < place("class=\"tiles\""));
+    assert!(place("messages were refused") < place("class=\"tiles\""));
+    place("refused");
+    for absent in ["\u{b5}s</b>", "limit was", "Latency", "\u{1b}", "\u{202e}"] {
+        assert!(!html.contains(absent), "{absent}: {html}");
+    }
+}
+
+#[test]
+fn the_page_of_a_good_run_says_whose_cpus_and_no_sentence_breaks() {
+    let server = Server::start(Behaviour {
+        extensions: vec!["PIPELINING"],
+        ..Behaviour::default()
+    });
+    let words = [
+        "--rate",
+        "2000",
+        "--duration",
+        "2500ms",
+        "--connections",
+        "5",
+    ];
+    let (html, code) = page(server.address, &words);
+    assert_eq!(code, Some(0), "{html}");
+    for part in [
+        "\u{2713} passed",
+        "CPUs in use by the load tester",
+        "The limit was ",
+        "5,000",
+    ] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    assert!(!html.contains("was the rate was"), "{html}");
+    assert!(
+        !html.contains('\u{202f}'),
+        "one way of writing thousands: {html}"
+    );
+}
+
+#[test]
+fn a_search_writes_its_page_and_its_steps_and_repeats_what_breaks() {
+    let server = Server::start(Behaviour {
+        extensions: vec!["PIPELINING"],
+        ..Behaviour::default()
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let (html, json) = (folder.path().join("s.html"), folder.path().join("s.json"));
+    let address = server.address.to_string();
+    let words = [
+        &address[..],
+        "--rate",
+        "100",
+        "--duration",
+        "300ms",
+        "--search",
+        "p99<0s",
+        "--html",
+        html.to_str().expect("UTF-8"),
+        "--json-file",
+        json.to_str().expect("UTF-8"),
+        "--quiet",
+    ];
+    let output = run(&words);
+    assert_eq!(output.status.code(), Some(1), "no rate holds it");
+    let text = String::from_utf8_lossy(&output.stdout);
+    for part in [
+        "asked/s",
+        "p99",
+        "does not hold at any rate",
+        "2 of up to 3 runs",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let unit = text.lines().nth(1).expect("a step");
+    assert!(unit.contains(" \u{b5}s") || unit.contains(" ms"), "{unit}");
+    let found: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(json).expect("written")).expect("JSON");
+    assert_eq!(found["unit"], "microseconds");
+    let steps = found["steps"].as_array().expect("steps");
+    assert_eq!(steps.len() % 2, 0, "each breaks twice: {found}");
+    for pair in steps.chunks(2) {
+        assert_eq!(pair[0]["rate"], pair[1]["rate"]);
+        assert_eq!(
+            (&pair[0]["attempt"], &pair[1]["attempt"]),
+            (&1.into(), &2.into())
+        );
+        assert!(
+            number(&pair[0], "/accepted") > 0,
+            "no line of zeros: {found}"
+        );
+    }
+    let page = std::fs::read_to_string(html).expect("written");
+    assert!(page.contains("does not hold at any rate"), "{page}");
+    assert!(page.contains("p99&lt;0s"), "{page}");
+}
+
+#[test]
+fn a_server_that_dies_of_a_search_leaves_its_steps_and_no_zeros() {
+    let gone = Arc::new(AtomicU64::new(0));
+    let address = serve(move |stream, _| {
+        // Room for two steps, then nobody is served any more.
+        let gone = Arc::clone(&gone);
+        if gone.load(Ordering::Relaxed) >= 60 {
+            return;
+        }
+        dialogue(stream, "220 mx", move |line, _| {
+            if line == "." {
+                gone.fetch_add(1, Ordering::Relaxed);
+            }
+            willing(line)
+        });
+    });
+    let words = ["--rate", "100", "--duration", "300ms", "--search", "p99<1h"];
+    let found = report(address, &words);
+    assert!(
+        found["ended_early"]
+            .as_str()
+            .is_some_and(|why| why.contains("no banner")),
+        "{found}"
+    );
+    for step in found["steps"].as_array().expect("steps") {
+        assert!(number(step, "/accepted") > 0, "{found}");
+    }
+}
+
+#[test]
+fn tls_works_where_the_server_has_it() {
+    let server = Server::start(Behaviour {
+        extensions: vec!["PIPELINING", "STARTTLS"],
+        tls: Some((tls_settings(), false)),
+        ..Behaviour::default()
+    });
+    let report = report(server.address, &["--tls", "starttls", "--messages", "10"]);
+    assert_eq!(number(&report, "/messages/accepted"), 10, "{report}");
+    assert_eq!(number(&report, "/errors_total"), 0);
+}
