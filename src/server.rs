@@ -321,6 +321,7 @@ fn shared(config: &Config, taken: Recipients, sink: Arc<dyn Sink>, metrics: Metr
         message_size: config.limits.message_size,
         recipients: config.limits.recipients,
         errors: config.limits.errors,
+        unknown_recipients: config.limits.unknown_recipients,
         command_timeout: config.limits.command_timeout,
         data_timeout: config.limits.data_timeout,
         commit_timeout: config.kafka.delivery_timeout

@@ -63,6 +63,7 @@ fn blank() -> Config {
             session_bytes: 0,
             idle_commands: 0,
             errors: 0,
+            unknown_recipients: 0,
         },
         recipients: Recipients {
             domains: Vec::new(),

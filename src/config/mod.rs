@@ -158,8 +158,10 @@ pub struct Limits {
     pub session_bytes: u64,
     /// Commands in a row that bring no message forward before a session is closed with 421.
     pub idle_commands: usize,
-    /// Erroneous commands of a session before it is closed with 421.
+    /// Erroneous commands of a session since its last stored message before it is closed with 421.
     pub errors: usize,
+    /// Recipients that were not taken, since then, before it is closed with 421.
+    pub unknown_recipients: usize,
 }
 
 /// `[recipients]`: whom mail is taken for.

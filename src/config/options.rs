@@ -353,7 +353,17 @@ pub static SETTINGS: [Setting; 49] = [
         key: "limits.errors",
         kind: Kind::Count(1, 10_000, |config| &mut config.limits.errors),
         default: "20",
-        doc: "Erroneous commands of a session before it is answered 421 and closed.",
+        doc: "Erroneous commands of a session before it is answered 421 and closed. A message that is stored takes them back; \
+              recipients that are not taken are counted by `limits.unknown_recipients`.",
+        flag: None,
+        reload: false,
+    },
+    Setting {
+        key: "limits.unknown_recipients",
+        kind: Kind::Count(1, 1_000_000, |config| &mut config.limits.unknown_recipients),
+        default: "100",
+        doc: "Recipients of a session that are not taken (550) before it is answered 421 and closed, so that nobody can try out \
+              names without end. A message that is stored takes them back.",
         flag: None,
         reload: false,
     },

@@ -61,7 +61,7 @@ const fn option(name: &'static str, source: &'static str, refusal: Refusal) -> L
 const LENGTHS: &str = "tests/dialogues/lengths-of-paths.smtp";
 
 /// All limits.
-pub const LIMITS: [Limit; 26] = [
+pub const LIMITS: [Limit; 27] = [
     fixed(
         "command line, CRLF included",
         COMMAND_LINE_OCTETS,
@@ -79,14 +79,14 @@ pub const LIMITS: [Limit; 26] = [
     fixed(
         "local-part",
         LOCAL_PART_OCTETS,
-        "RFC 5321 4.5.3.1.1",
+        "RFC 5321 4.5.3.1.1 (64 at least)",
         Some(Refusal::ForwardPathSyntax),
         LENGTHS,
     ),
     fixed(
         "domain",
         DOMAIN_OCTETS,
-        "RFC 5321 4.5.3.1.2",
+        "RFC 5321 4.5.3.1.2, in A-labels",
         Some(Refusal::ForwardPathSyntax),
         LENGTHS,
     ),
@@ -100,7 +100,7 @@ pub const LIMITS: [Limit; 26] = [
     fixed(
         "path with its brackets",
         PATH_OCTETS,
-        "RFC 5321 4.5.3.1.3",
+        "RFC 5321 4.5.3.1.3 (256 at least)",
         Some(Refusal::ForwardPathSyntax),
         LENGTHS,
     ),
@@ -209,6 +209,11 @@ pub const LIMITS: [Limit; 26] = [
         Refusal::TooManyIdleCommands,
     ),
     option("limits.errors", "RFC 5321 7.8", Refusal::TooManyErrors),
+    option(
+        "limits.unknown_recipients",
+        "RFC 5321 7.3",
+        Refusal::TooManyUnknownRecipients,
+    ),
 ];
 
 const PREFACE: &str = "\

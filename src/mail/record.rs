@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use super::envelope::Envelope;
 use super::id::QueueId;
 use crate::config::RecordKey;
+use crate::smtp::domain;
 
 /// `ce_type` of every record.
 pub const CE_TYPE: &str = "io.ringpost.mail.received.v1";
@@ -115,21 +116,33 @@ impl Record {
         self.headers.push((name, from..self.octets.len()));
     }
 
+    /// A mailbox in a key has its local-part as it was written and its domain in normal form, so that all spellings of it
+    /// share a partition.
     fn set_key(&mut self, envelope: &Envelope<'_>, key: RecordKey) {
         let from = self.octets.len();
+        let recipient = envelope.first_recipient();
         match key {
             RecordKey::None => return,
-            RecordKey::Recipient => self.octets.extend(envelope.first_recipient().bytes()),
+            RecordKey::Recipient => self.key_mailbox(recipient),
             RecordKey::RecipientDomain => {
-                let recipient = envelope.first_recipient();
                 let domain = recipient.rsplit_once('@').map_or("", |(_, domain)| domain);
-                self.octets
-                    .extend(domain.bytes().map(|octet| octet.to_ascii_lowercase()));
+                self.octets.extend(domain::normal(domain).bytes());
             }
-            RecordKey::Sender => self.octets.extend(envelope.reverse_path.bytes()),
+            RecordKey::Sender => self.key_mailbox(envelope.reverse_path),
             RecordKey::ClientIp => self.octets.extend(envelope.client.ip_text().bytes()),
         }
         self.key = Some(from..self.octets.len());
+    }
+
+    fn key_mailbox(&mut self, mailbox: &str) {
+        match mailbox.rsplit_once('@') {
+            Some((local_part, domain)) => {
+                self.octets.extend(local_part.bytes());
+                self.octets.push(b'@');
+                self.octets.extend(domain::normal(domain).bytes());
+            }
+            None => self.octets.extend(mailbox.bytes()),
+        }
     }
 
     /// A key for a record that was not made of an envelope.

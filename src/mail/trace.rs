@@ -1,11 +1,35 @@
-//! The Received field (RFC 5321 4.4).
+//! The Received field (RFC 5321 4.4), and what stands between it and the message.
 //!
-//! Owns: its form. Must not know: the clock; the date comes in as text.
+//! Owns: their form. Must not know: the clock; the date comes in as text.
+//!
+//! A client chooses its name in EHLO, its recipients and its message, and none of these may change what the field says to any
+//! parser of header fields:
+//!
+//! - The name stands in the field only as a domain (a U-label as its A-label) or an address literal. Any other name is written
+//!   percent-encoded in a comment, and the client's address in its place: `from [192.0.2.1] (helo=a%3Bb)`.
+//! - A recipient is named only where it is alone and its local-part is a plain dot-string.
+//! - A message that begins with an octet which no field name begins with (a blank, a tab, anything outside of printable ASCII)
+//!   would be read as a continuation of the field. An empty line then ends the header section, as Postfix does it: the section
+//!   is ours alone, and the message is the body. [`end_section`] makes room for it by folding the field once less.
+//!
+//! Invariant: the message stands behind the field octet by octet as it was sent, so it is the last `smtp_size` octets.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
 use super::envelope::Envelope;
 use super::id::QueueId;
+use crate::smtp::address::{is_address_literal, is_strict_dot_string};
+use crate::smtp::domain;
+
+/// Octets of a date in the form of RFC 5322 3.3, `Thu, 01 Jan 2026 00:00:00 +0000`.
+const DATE_OCTETS: usize = 31;
+
+/// What stands before the date, and what may stand there in its place.
+const FOLD: &[u8] = b";\r\n\t";
+const NO_FOLD: &[u8] = b"; ";
 
 /// Writes the field of one mail to the end of `body`, CRLF at its end. `date` is in the form of RFC 5322 3.3.
 pub fn write(
@@ -18,16 +42,30 @@ pub fn write(
     let id = id.text();
     let mut put = |text: &str| body.extend_from_slice(text.as_bytes());
     put("Received: from ");
-    put(envelope.helo);
-    put(" (");
-    envelope.client.literal().into_iter().for_each(&mut put);
-    put(")\r\n\tby ");
+    let literal = envelope.client.literal();
+    match written_name(envelope.helo) {
+        Some(name) => {
+            put(&name);
+            put(" (");
+            literal.into_iter().for_each(&mut put);
+            put(")");
+        }
+        None => {
+            literal.into_iter().for_each(&mut put);
+            put(" (helo=");
+            put(&percent_encoded(envelope.helo));
+            put(")");
+        }
+    }
+    put("\r\n\tby ");
     put(hostname);
     put(" with ");
     put(envelope.protocol);
     put(" id ");
     put(id.as_str());
-    if let [one] = envelope.recipients {
+    if let [one] = envelope.recipients
+        && is_strict_dot_string(one.local_part())
+    {
         put("\r\n\tfor <");
         put(one.as_str());
         put(">");
@@ -35,4 +73,193 @@ pub fn write(
     put(";\r\n\t");
     put(date);
     put("\r\n");
+}
+
+/// The client's name as a domain or address literal, if it is one.
+fn written_name(helo: &str) -> Option<Cow<'_, str>> {
+    if helo.is_ascii() {
+        let known = domain::is_domain(helo.as_bytes()) || is_address_literal(helo.as_bytes());
+        return known.then_some(Cow::Borrowed(helo));
+    }
+    domain::is_domain(helo.as_bytes()).then(|| domain::normal(helo))
+}
+
+/// A name with all octets but letters, digits and a few harmless signs as `%` and their hexadecimal number.
+fn percent_encoded(name: &str) -> String {
+    let mut encoded = String::with_capacity(name.len());
+    for octet in name.bytes() {
+        if octet.is_ascii_alphanumeric() || b"-._:[]".contains(&octet) {
+            encoded.push(char::from(octet));
+        } else {
+            write!(encoded, "%{octet:02X}").expect("a String takes every write");
+        }
+    }
+    encoded
+}
+
+/// Ends the header section behind the field, which is the first `field` octets of `value`, if what follows could be read as a
+/// continuation of it. The length stays the same.
+///
+/// # Panics
+/// If the field is not one that [`write`] wrote.
+pub fn end_section(value: &mut [u8], field: usize) {
+    let (field, message) = value.split_at_mut(field);
+    let begins_a_line = |octet: u8| matches!(octet, b'\r' | b'\n' | b'!'..=b'~');
+    if field.is_empty() || message.first().is_none_or(|&first| begins_a_line(first)) {
+        return;
+    }
+    let date = field.len() - 2 - DATE_OCTETS;
+    let from = date - FOLD.len();
+    assert_eq!(
+        &field[from..date],
+        FOLD,
+        "the date stands on a line of its own"
+    );
+    field.copy_within(date.., from + NO_FOLD.len());
+    field[from..from + NO_FOLD.len()].copy_from_slice(NO_FOLD);
+    let end = field.len() - 2;
+    field[end..].copy_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::envelope::Client;
+    use crate::mail::id::Generator;
+    use crate::smtp::address::{self, Mailbox};
+    use crate::smtp::parameter::Body;
+
+    const DATE: &str = "Thu, 01 Jan 2026 00:00:00 +0000";
+
+    fn field(helo: &str, recipients: &[&str]) -> String {
+        let recipients: Vec<Mailbox> = recipients
+            .iter()
+            .map(|text| address::mailbox(text.as_bytes()).unwrap())
+            .collect();
+        let client = Client::new("192.0.2.1:4711".parse().unwrap());
+        let envelope = Envelope {
+            reverse_path: "a@b.example",
+            recipients: &recipients,
+            helo,
+            client: &client,
+            protocol: "ESMTP",
+            tls: None,
+            body: Body::SevenBit,
+            smtputf8: false,
+        };
+        let mut body = BytesMut::new();
+        let id = Generator::new(1).next(0);
+        write(&mut body, &envelope, "mx.example", id, DATE);
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_field_has_its_form() {
+        let id = Generator::new(1).next(0);
+        assert_eq!(
+            field("client.example", &["x@mx.example"]),
+            format!(
+                "Received: from client.example ([192.0.2.1])\r\n\tby mx.example with ESMTP id {id}\r\n\tfor \
+                 <x@mx.example>;\r\n\t{DATE}\r\n"
+            )
+        );
+    }
+
+    #[test]
+    fn no_name_changes_what_the_field_says() {
+        for (helo, written) in [
+            ("client.example.", "from client.example. ([192.0.2.1])"),
+            ("under_score", "from under_score ([192.0.2.1])"),
+            (
+                "[IPv6:2001:db8::1]",
+                "from [IPv6:2001:db8::1] ([192.0.2.1])",
+            ),
+            (
+                "b\u{fc}cher.example",
+                "from xn--bcher-kva.example ([192.0.2.1])",
+            ),
+            ("a;b", "from [192.0.2.1] (helo=a%3Bb)"),
+            ("My Printer", "from [192.0.2.1] (helo=My%20Printer)"),
+            (
+                "x) by evil.example; (",
+                "from [192.0.2.1] (helo=x%29%20by%20evil.example%3B%20%28)",
+            ),
+            ("[192.0.2.999]", "from [192.0.2.1] (helo=[192.0.2.999])"),
+            ("\"q\\", "from [192.0.2.1] (helo=%22q%5C)"),
+            ("a\u{200b}b", "from [192.0.2.1] (helo=a%E2%80%8Bb)"),
+            ("\u{fffd}", "from [192.0.2.1] (helo=%EF%BF%BD)"),
+            ("a,b@c", "from [192.0.2.1] (helo=a%2Cb%40c)"),
+        ] {
+            let field = field(helo, &["x@mx.example", "y@mx.example"]);
+            assert!(field.is_ascii(), "{field}");
+            assert_eq!(field.matches(';').count(), 1, "{field}");
+            let first = field.lines().next().unwrap();
+            assert_eq!(first, format!("Received: {written}"));
+        }
+    }
+
+    #[test]
+    fn a_recipient_is_named_where_nobody_can_read_it_wrong() {
+        for (recipient, named) in [
+            ("a.b+c@mx.example", true),
+            ("\"a;b\"@mx.example", false),
+            ("a..b@mx.example", false),
+            ("a.@mx.example", false),
+            ("postmaster", true),
+            ("j\u{f6}rg@mx.example", true),
+            ("a\u{85}b@mx.example", false),
+            ("a\u{2028}b@mx.example", false),
+        ] {
+            let field = field("c.example", &[recipient]);
+            assert_eq!(
+                field.contains(&format!("for <{recipient}>;")),
+                named,
+                "{field}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_could_continue_the_field_stands_behind_an_empty_line() {
+        let field = field("c.example", &["x@mx.example"]);
+        let shorter = field.replace(";\r\n\t", "; ");
+        for message in [
+            "Subject: x\r\n\r\nbody",
+            "",
+            "\r\n body",
+            "body",
+            ":\r\n",
+            "\n x",
+            "~",
+            "!",
+        ] {
+            let mut value = format!("{field}{message}").into_bytes();
+            end_section(&mut value, field.len());
+            assert_eq!(
+                value,
+                format!("{field}{message}").into_bytes(),
+                "{message:?}"
+            );
+        }
+        for message in [
+            &b" ; Mon, 1 Jan 1990 00:00:00 +0000\r\n"[..],
+            b"\tFrom: x",
+            b" ",
+            b"\x0bx",
+            b"\x0cx",
+            b"\0",
+            b"\x7f",
+            b"\xef\xbb\xbfFrom: x",
+            b"\x85x",
+            b"\xa0x",
+            b"\xc2\xa0x",
+        ] {
+            let mut value = [field.as_bytes(), message].concat();
+            end_section(&mut value, field.len());
+            assert_eq!(value, [shorter.as_bytes(), b"\r\n", message].concat());
+        }
+        let mut alone = b" x".to_vec();
+        end_section(&mut alone, 0);
+        assert_eq!(alone, b" x", "without a field there is nothing to continue");
+    }
 }

@@ -11,7 +11,8 @@
 //!
 //! Invariants: replies leave before the client is waited for, in one write; a body is read by the kernel into the buffer
 //! that the record will have, and octets are copied only where a client sent data behind a command, or commands behind
-//! data, in one packet; while an outcome is awaited, nothing is read.
+//! data, in one packet; while an outcome is awaited, nothing is read; a connection that ends with a refusal is not reset by
+//! what the client still sends, so that the client can read why.
 //!
 //! BUGS: a client that stops inside a TLS record holds two buffers of 16 KiB, outside of the in-flight budget, until its time is over.
 //!
@@ -47,6 +48,8 @@ struct Message {
     id: QueueId,
     time: jiff::Timestamp,
     body: BytesMut,
+    /// Octets of the Received field at the front of `body`.
+    field: usize,
     /// Octets charged to the budget for `body`.
     charged: usize,
     /// Octets that `body` will probably need, its Received field included.
@@ -106,6 +109,9 @@ pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, openi
     let result = connection.run().await;
     if result.is_ok() && !connection.stream.is_clear() {
         Box::pin(connection.say_farewell()).await;
+    }
+    if let (Ok(()), Some(longest)) = (&result, connection.lingers()) {
+        Box::pin(connection.linger(longest)).await;
     }
     connection.count_out(&result);
 }

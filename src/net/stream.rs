@@ -151,7 +151,8 @@ impl<'a, T: Transport> Stream<'a, T> {
         // To the state in which plain octets can be sent: rustls counts the handshake as done before its last flight is out.
         loop {
             match engine.step(None, Send::Nothing) {
-                Ok(Step::Again) => {}
+                // A client may send its last flight, commands and close_notify at once: what it asked for is still answered.
+                Ok(Step::Again | Step::Ended) => {}
                 Ok(Step::Starved) => {
                     transmit(self.transport, &mut engine)
                         .await
@@ -167,7 +168,6 @@ impl<'a, T: Transport> Stream<'a, T> {
                         Err(error) => return Err(HandshakeError::Transport(error)),
                     }
                 }
-                Ok(Step::Ended) => return Err(HandshakeError::Closed),
                 Ok(Step::Idle) => break,
                 Err(error) => {
                     broken(self.transport, &mut engine, error.clone()).await;

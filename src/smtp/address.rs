@@ -1,12 +1,18 @@
-//! Paths, mailboxes, domains and address literals (RFC 5321 4.1.2 and 4.1.3, RFC 6531 3.3).
+//! Paths, mailboxes and address literals (RFC 5321 4.1.2 and 4.1.3, RFC 6531 3.3).
 //!
-//! Owns: their syntax and their lengths (RFC 5321 4.5.3.1). Must not know: whom this MX takes mail for.
+//! Owns: their syntax and their lengths (RFC 5321 4.5.3.1). Must not know: whom this MX takes mail for; what a domain is,
+//! `domain` decides.
 //!
 //! A source route is accepted and ignored (RFC 5321 appendix C). A mailbox is kept as it was written, octet by octet.
+//!
+//! More generous than the letter, since real senders need it (docs/protocol.md names them): a path may lack its brackets, a
+//! local-part may have dots anywhere, and a domain may end with a dot.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::limits::{DOMAIN_LABEL_OCTETS, DOMAIN_OCTETS, LOCAL_PART_OCTETS, PATH_OCTETS};
+use super::domain::{self, is_domain};
+use crate::limits::{DOMAIN_LABEL_OCTETS, LOCAL_PART_OCTETS, PATH_OCTETS};
 
 /// A mailbox as the client wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +38,11 @@ impl Mailbox {
         self.text.get(self.at + 1..).unwrap_or("")
     }
 
+    /// The domain in the one form that all its spellings share. Allocates only where it is written in another form.
+    pub fn normal_domain(&self) -> Cow<'_, str> {
+        domain::normal(self.domain())
+    }
+
     /// Whether it needs SMTPUTF8.
     pub fn is_international(&self) -> bool {
         !self.text.is_ascii()
@@ -42,13 +53,28 @@ impl Mailbox {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
 
-/// A path at the front of `input`, and the octets behind it. `None` is the null path `<>`.
+/// A path at the front of `input`, and the octets after it. `None` is the null path `<>`.
+///
+/// # Errors
+/// [`Malformed`] where no path stands there.
 pub fn path(input: &[u8]) -> Result<(Option<Mailbox>, &[u8]), Malformed> {
-    let inner = input.strip_prefix(b"<").ok_or(Malformed)?;
+    let Some(inner) = input.strip_prefix(b"<") else {
+        return bare_path(input);
+    };
     match plain_path(inner) {
         Some((mailbox, rest)) => Ok((Some(mailbox), rest)),
         None => thorough_path(inner),
     }
+}
+
+/// A path without its brackets, up to the first blank.
+fn bare_path(input: &[u8]) -> Result<(Option<Mailbox>, &[u8]), Malformed> {
+    let length = unquoted(input, |octet| octet == b' ' || octet == b'\t').unwrap_or(input.len());
+    let (inner, rest) = input.split_at(length);
+    if inner.len() + 2 > PATH_OCTETS {
+        return Err(Malformed);
+    }
+    Ok((Some(mailbox(inner)?), rest))
 }
 
 /// The path that nearly all are: a dot-string and a domain, in ASCII. `None` for any other one, well-formed or not, which the
@@ -101,14 +127,19 @@ fn thorough_path(inner: &[u8]) -> Result<(Option<Mailbox>, &[u8]), Malformed> {
 
 /// The place of the `>` that ends the path: not one inside a quoted string.
 fn closing_bracket(inner: &[u8]) -> Option<usize> {
+    unquoted(inner, |octet| octet == b'>')
+}
+
+/// The first octet outside of a quoted string for which `is` holds.
+fn unquoted(input: &[u8], is: impl Fn(u8) -> bool) -> Option<usize> {
     let mut quoted = false;
     let mut escaped = false;
-    inner.iter().position(|&octet| {
+    input.iter().position(|&octet| {
         match octet {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
-            b'>' if !quoted => return true,
+            _ if !quoted => return is(octet),
             _ => {}
         }
         false
@@ -162,10 +193,18 @@ fn local_part_length(input: &[u8]) -> Option<usize> {
     is_dot_string(&input[..length]).then_some(length)
 }
 
+/// Atoms with dots anywhere between and around them: a large carrier has given out addresses such as `ilo.@` and `u..n@`.
 fn is_dot_string(input: &[u8]) -> bool {
-    input
-        .split(|&octet| octet == b'.')
-        .all(|atom| !atom.is_empty() && atom.iter().all(|&octet| is_atext(octet)))
+    let mut atoms = input.split(|&octet| octet == b'.');
+    atoms.all(|atom| atom.iter().all(|&octet| is_atext(octet)))
+        && input.iter().any(|&octet| octet != b'.')
+}
+
+/// Whether a local-part is a dot-string by the letter (RFC 5321 4.1.2): no quotes, no dot without an atom on each side, and
+/// nothing that a reader of a header field could take for something else.
+pub fn is_strict_dot_string(local_part: &str) -> bool {
+    let plain = |c: char| c != '"' && !c.is_control() && !c.is_whitespace();
+    local_part.split('.').all(|atom| !atom.is_empty()) && local_part.chars().all(plain)
 }
 
 /// Whether `input` is a local-part and nothing else.
@@ -232,23 +271,6 @@ const fn classes() -> [u8; 256] {
         octet += 1;
     }
     classes
-}
-
-/// Whether `input` is a domain: labels of letters, digits and hyphens that start and end with none of those, or UTF-8
-/// labels (RFC 6531 3.3). An underscore is accepted inside, since names in use have it.
-pub fn is_domain(input: &[u8]) -> bool {
-    !input.is_empty()
-        && input.len() <= DOMAIN_OCTETS
-        && std::str::from_utf8(input).is_ok()
-        && input.split(|&octet| octet == b'.').all(is_label)
-}
-
-fn is_label(label: &[u8]) -> bool {
-    let inner = |&octet: &u8| CLASSES[octet as usize] & LABEL != 0;
-    let (Some(first), Some(last)) = (label.first(), label.last()) else {
-        return false;
-    };
-    label.len() <= DOMAIN_LABEL_OCTETS && *first != b'-' && *last != b'-' && label.iter().all(inner)
 }
 
 /// Whether `input` is an address literal (RFC 5321 4.1.3): `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
@@ -327,6 +349,13 @@ mod tests {
             ),
             ("<Postmaster>", "Postmaster", ""),
             ("<jörg@exämple.de>", "jörg", "exämple.de"),
+            ("<user@example.com.>", "user", "example.com."),
+            ("user@example.com", "user", "example.com"),
+            ("\"a b\"@example.com", "\"a b\"", "example.com"),
+            ("postmaster", "postmaster", ""),
+            ("<ilo.@b>", "ilo.", "b"),
+            ("<.a@b>", ".a", "b"),
+            ("<u..n@b>", "u..n", "b"),
         ] {
             let (mailbox, rest) = path(text.as_bytes()).unwrap_or_else(|_| panic!("{text}"));
             let mailbox = mailbox.unwrap();
@@ -341,19 +370,23 @@ mod tests {
 
     #[test]
     fn paths_that_are_refused() {
-        let long_local = format!("<{}@example.com>", "x".repeat(65));
+        let long_local = format!("<{}@example.com>", "x".repeat(257));
         let long_label = format!("<x@{}.com>", "x".repeat(64));
-        let long_path = format!("<x@{}>", ["x"; 128].join("."));
+        let long_path = format!("<x@{}>", ["x"; 129].join("."));
+        let long_route = format!("<@{0},@{0}:{1}@b>", ["x"; 127].join("."), "y".repeat(5));
         for text in [
             "",
-            "user@example.com",
+            "user",
+            "user@example.com>",
+            "<user@example.com",
+            "..@example.com",
+            "<...@example.com>",
+            "<user@example.com..>",
             "<user>",
             "<user@>",
             "<@example.com>",
             "<a@b@c>",
             "<a b@c>",
-            "<a..b@c>",
-            "<.a@c>",
             "<a@-b>",
             "<a@b->",
             "<a@b..c>",
@@ -369,6 +402,7 @@ mod tests {
             &long_local,
             &long_label,
             &long_path,
+            &long_route,
         ] {
             assert_eq!(path(text.as_bytes()), Err(Malformed), "{text}");
         }

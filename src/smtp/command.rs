@@ -7,6 +7,7 @@ use super::address::{self, Mailbox};
 use super::parameter::{self, MailParameters};
 use super::refusal::Refusal;
 use super::state::Chunk;
+use crate::limits::DOMAIN_OCTETS;
 
 /// A command with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,17 +145,46 @@ impl Verb {
 
 /// Parses a line without its CRLF. The verb is told even if the rest is refused.
 pub fn parse(line: &[u8]) -> (Verb, Result<Command, Refusal>) {
-    let bare_newline = memchr::memchr3(b'\r', b'\n', 0, line).is_some();
+    let (verb, rest) = divide(line);
+    if memchr::memchr3(b'\r', b'\n', 0, line).is_some() {
+        return (verb, Err(ill_ended(line)));
+    }
+    if verb != Verb::Bdat && is_like_bdat(line) {
+        return (verb, Err(Refusal::ChunkSyntax));
+    }
+    (verb, command(verb, rest))
+}
+
+/// What answers a line that ended with a bare LF, and the verb that it had.
+pub fn parse_bare(line: &[u8]) -> (Verb, Refusal) {
+    (divide(line).0, ill_ended(line))
+}
+
+fn divide(line: &[u8]) -> (Verb, &[u8]) {
     let line = line.trim_ascii_end();
-    let (word, rest) = match memchr::memchr(b' ', line) {
+    let (word, rest) = match memchr::memchr2(b' ', b'\t', line) {
         Some(at) => (&line[..at], &line[at + 1..]),
         None => (line, &line[line.len()..]),
     };
-    let verb = Verb::of(word);
-    if bare_newline {
-        return (verb, Err(Refusal::BareNewline));
+    (Verb::of(word), rest)
+}
+
+/// What answers a line with a CR, LF or NUL that does not belong there. One that may have been meant as BDAT is answered so.
+fn ill_ended(line: &[u8]) -> Refusal {
+    let mut parts = line.split(|octet| matches!(octet, b'\r' | b'\n' | 0));
+    if parts.any(is_like_bdat) {
+        Refusal::ChunkSyntax
+    } else {
+        Refusal::BareNewline
     }
-    (verb, command(verb, rest))
+}
+
+/// Whether a line, or the front of one, begins as BDAT does. Octets of a chunk may follow whatever was meant with it, so it is
+/// BDAT that does not parse, and never just an unknown command.
+pub fn is_like_bdat(line: &[u8]) -> bool {
+    let line = line.trim_ascii_start();
+    line.get(..4)
+        .is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"))
 }
 
 fn command(verb: Verb, rest: &[u8]) -> Result<Command, Refusal> {
@@ -178,12 +208,12 @@ fn command(verb: Verb, rest: &[u8]) -> Result<Command, Refusal> {
     }
 }
 
-/// `1*DIGIT [ SP "LAST" ]` (RFC 3030 2).
+/// `1*DIGIT [ SP "LAST" ]` (RFC 3030 2). A size that cannot be counted is none: its octets could not be told from what follows.
 fn chunk(rest: &[u8]) -> Option<Chunk> {
     let mut words = rest
-        .split(|&octet| octet == b' ')
+        .split(|&octet| octet == b' ' || octet == b'\t')
         .filter(|word| !word.is_empty());
-    let left = parameter::number(words.next()?)?;
+    let left = parameter::exact_number(words.next()?)?;
     let last = match words.next() {
         Some(word) if word.eq_ignore_ascii_case(b"LAST") => true,
         Some(_) => return None,
@@ -200,17 +230,16 @@ fn alone(rest: &[u8], command: Command) -> Result<Command, Refusal> {
     }
 }
 
-/// The client's name. RFC 5321 4.1.4 forbids to refuse a mail because the name is not the client's; what is asked for
-/// here is only that it can be written into a header field and a record: visible octets, no more than a domain has.
+/// The client's name. RFC 5321 4.1.4 forbids to refuse a mail because the name is not the client's, and devices say anything,
+/// also two words or Latin-1. What is asked for here is only that it can be written into a record and a log: no control
+/// characters, and no more than a domain has.
 fn hello(rest: &[u8]) -> Result<String, Refusal> {
-    let name = rest.trim_ascii();
-    let visible = name
-        .iter()
-        .all(|&octet| octet > b' ' && octet != 127 && !b"()<>\\\"".contains(&octet));
-    if name.is_empty() || name.len() > crate::limits::DOMAIN_OCTETS || !visible {
+    let name = String::from_utf8_lossy(rest.trim_ascii());
+    let controls = name.chars().any(char::is_control);
+    if name.is_empty() || name.len() > DOMAIN_OCTETS || controls {
         return Err(Refusal::HelloName);
     }
-    String::from_utf8(name.to_vec()).map_err(|_| Refusal::HelloName)
+    Ok(name.into_owned())
 }
 
 fn mail(rest: &[u8]) -> Result<Command, Refusal> {
@@ -289,7 +318,9 @@ mod tests {
             ("BDAT 0 LAST", 0, true),
             ("bdat 86 last", 86, true),
             ("BDAT 1000", 1000, false),
-            ("BDAT 99999999999999999999", u64::MAX, false),
+            ("BDAT\t7  LAST", 7, true),
+            ("BDAT 18446744073709551615", u64::MAX, false),
+            ("BDAT 0000000000000000000000000000000000007", 7, false),
         ] {
             let expected = Ok(Command::Bdat(Chunk { left, last }));
             assert_eq!(parse(line.as_bytes()), (Verb::Bdat, expected), "{line}");
@@ -308,21 +339,36 @@ mod tests {
             "BDAT 1 FIRST",
             "BDAT 1 LAST 2",
             "BDAT 1,2",
+            "BDAT 18446744073709551616",
+            "BDAT 123456789012345678901234567890 LAST",
+            "BDAT\x0b1",
+            "BDAT1 LAST",
+            " BDAT 1",
+            "\tbdat 1 LAST",
+            "BDATA",
+            "BDAT 1 LAST\n",
+            "BDAT 1\0",
+            "BDAT 1\r",
+            "BDAT\n",
         ] {
             assert_eq!(refusal(line), Refusal::ChunkSyntax, "{line}");
         }
         assert_eq!(refusal("EXPN list"), Refusal::NotImplemented);
         assert_eq!(refusal("HELO"), Refusal::HelloName);
-        assert_eq!(refusal("EHLO a b"), Refusal::HelloName);
+        assert_eq!(refusal("EHLO a\tb"), Refusal::HelloName);
         assert_eq!(refusal("DATA now"), Refusal::Syntax);
         assert_eq!(refusal("VRFY"), Refusal::Syntax);
         assert_eq!(refusal("MAIL <a@b>"), Refusal::Syntax);
-        assert_eq!(refusal("MAIL FROM:a@b"), Refusal::ReversePathSyntax);
+        assert_eq!(refusal("MAIL FROM:a@b>"), Refusal::ReversePathSyntax);
+        assert_eq!(refusal("MAIL FROM:"), Refusal::ReversePathSyntax);
         assert_eq!(refusal("MAIL FROM:<a@b>SIZE=1"), Refusal::Syntax);
         assert_eq!(refusal("MAIL FROM:<ä@b>"), Refusal::AddressNeedsSmtpUtf8);
         assert_eq!(refusal("RCPT TO:<>"), Refusal::ForwardPathSyntax);
         assert_eq!(refusal("RCPT TO:<a@b> X=1"), Refusal::UnknownParameter);
         assert_eq!(refusal("NOOP\nQUIT"), Refusal::BareNewline);
         assert_eq!(refusal("NOOP \0"), Refusal::BareNewline);
+        assert_eq!(refusal("NOOP\rBDAT 4"), Refusal::ChunkSyntax);
+        assert_eq!(parse_bare(b"NOOP"), (Verb::Noop, Refusal::BareNewline));
+        assert_eq!(parse_bare(b"BDAT 4"), (Verb::Bdat, Refusal::ChunkSyntax));
     }
 }

@@ -1,8 +1,10 @@
-//! Where a command line ends: at CRLF and nowhere else (RFC 5321 2.3.8).
+//! Where a command line ends: at CRLF (RFC 5321 2.3.8), or at a bare LF, which makes it a line in error.
 //!
-//! Owns: the search for CRLF, and the way back into step after a line that is too long. Must not know: what a line means.
+//! Owns: the search for the end, and the way back into step after a line that is too long. Must not know: what a line means.
 //!
-//! A bare CR or bare LF is part of the line; the parser of commands refuses a line that holds one.
+//! A bare LF ends a line only here, among commands, and such a line is never obeyed: a client that sends no CR is told so at
+//! once, instead of waiting for a reply until it times out. In data only CRLF ends a line (`data`). A bare CR is part of the
+//! line; the parser of commands refuses a line that holds one.
 
 use crate::limits::COMMAND_LINE_OCTETS;
 
@@ -16,14 +18,23 @@ pub enum Line {
         /// Octets to consume, CRLF counted.
         consumed: usize,
     },
-    /// No CRLF yet, and the line may still fit.
+    /// A line that a bare LF ends.
+    Bare {
+        /// Octets of the line, LF not counted.
+        length: usize,
+        /// Octets to consume, LF counted.
+        consumed: usize,
+    },
+    /// No end yet, and the line may still fit.
     Partial,
     /// The line is longer than [`COMMAND_LINE_OCTETS`]; these octets are to be consumed and dropped. The reply is due
     /// when its end has been seen.
     Overlong {
         /// Octets to consume.
         consumed: usize,
-        /// Whether its CRLF was among them.
+        /// Whether they begin with the first octet of the line.
+        begins: bool,
+        /// Whether its end was among them.
         ended: bool,
     },
 }
@@ -37,36 +48,45 @@ pub struct Splitter {
 impl Splitter {
     /// Looks at the front of `input`.
     pub fn next(&mut self, input: &[u8]) -> Line {
-        match find_crlf(input) {
-            Some(length) if self.dropping || length + 2 > COMMAND_LINE_OCTETS => {
-                self.dropping = false;
-                Line::Overlong {
-                    consumed: length + 2,
-                    ended: true,
-                }
-            }
-            Some(length) => Line::Whole {
-                length,
-                consumed: length + 2,
+        let begins = !self.dropping;
+        let Some(at) = memchr::memchr(b'\n', input) else {
+            return self.without_end(input);
+        };
+        let consumed = at + 1;
+        if self.dropping || consumed > COMMAND_LINE_OCTETS {
+            self.dropping = false;
+            return Line::Overlong {
+                consumed,
+                begins,
+                ended: true,
+            };
+        }
+        match input[..at].strip_suffix(b"\r") {
+            Some(line) => Line::Whole {
+                length: line.len(),
+                consumed,
             },
-            None if self.dropping || input.len() >= COMMAND_LINE_OCTETS => {
-                self.dropping = true;
-                // A CR at the very end may be the first half of the CRLF: it stays.
-                let kept = usize::from(input.last() == Some(&b'\r'));
-                Line::Overlong {
-                    consumed: input.len() - kept,
-                    ended: false,
-                }
-            }
-            None => Line::Partial,
+            None => Line::Bare {
+                length: at,
+                consumed,
+            },
         }
     }
-}
 
-fn find_crlf(input: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b'\n', input)
-        .find(|&at| at > 0 && input[at - 1] == b'\r')
-        .map(|at| at - 1)
+    fn without_end(&mut self, input: &[u8]) -> Line {
+        if !self.dropping && input.len() < COMMAND_LINE_OCTETS {
+            return Line::Partial;
+        }
+        let begins = !self.dropping;
+        self.dropping = true;
+        // A CR at the very end may be the first half of the CRLF: it stays.
+        let kept = usize::from(input.last() == Some(&b'\r'));
+        Line::Overlong {
+            consumed: input.len() - kept,
+            begins,
+            ended: false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_ends_at_crlf_only() {
+    fn a_line_ends_at_crlf_and_a_bare_lf_spoils_it() {
         let mut splitter = Splitter::default();
         assert_eq!(
             splitter.next(b"NOOP\r\nQUIT\r\n"),
@@ -85,13 +105,20 @@ mod tests {
         );
         assert_eq!(
             splitter.next(b"NOOP\nQUIT\r\n"),
-            Line::Whole {
-                length: 9,
-                consumed: 11
+            Line::Bare {
+                length: 4,
+                consumed: 5
             }
         );
         assert_eq!(splitter.next(b"NOOP\r"), Line::Partial);
-        assert_eq!(splitter.next(b"\n"), Line::Partial);
+        assert_eq!(splitter.next(b"NOOP\rQUIT"), Line::Partial);
+        assert_eq!(
+            splitter.next(b"\n"),
+            Line::Bare {
+                length: 0,
+                consumed: 1
+            }
+        );
         assert_eq!(
             splitter.next(b"\r\n"),
             Line::Whole {
@@ -125,7 +152,10 @@ mod tests {
                             lines.push(pending[..length].to_vec());
                             pending.drain(..consumed);
                         }
-                        Line::Overlong { consumed, ended } => {
+                        Line::Bare { .. } => panic!("every line here ends with CRLF"),
+                        Line::Overlong {
+                            consumed, ended, ..
+                        } => {
                             pending.drain(..consumed);
                             endings += usize::from(ended);
                             if !ended {

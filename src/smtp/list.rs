@@ -7,21 +7,25 @@
 //! passed over. Case is that of ASCII letters; quotes that a local-part does not need make no difference (RFC 5321 4.1.2:
 //! `"joe"@example.com` is `joe@example.com`).
 //!
-//! Invariant: entries stand in the octets of the file itself, each behind its length, never further back than they were
-//! read from; so a list of a million lines is the file's size and 5 to 11 octets a line, and is loaded without a copy.
+//! Invariant: entries stand in the octets of the file itself, each before an octet that no text has, never further back than
+//! they were read from; so a list of a million lines is the file's size and 5 to 11 octets a line, and is loaded without a
+//! copy. The few entries that are longer than their line (a U-label's A-label may be) stand after all others.
 //!
-//! BUGS: letters outside of ASCII are compared as they are, in upper or lower case and as they are composed.
+//! Domains are compared in their normal form (`domain`).
+//!
+//! BUGS: letters outside of ASCII in a local-part are compared as they are, in upper or lower case and as they are composed.
 
 use std::hash::{DefaultHasher, Hasher};
 
 use super::address;
+use super::domain;
 use super::policy::matches;
 use crate::limits::{DOMAIN_OCTETS, LOCAL_PART_OCTETS, PATH_OCTETS};
 
 /// A set of recipients. See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {
-    /// Entries, each behind its length in one octet.
+    /// Entries, each with [`END`] after it.
     octets: Vec<u8>,
     /// Places in `octets` plus one, by hash; 0 is none. Never full, and a power of two long.
     slots: Vec<u32>,
@@ -36,7 +40,7 @@ pub struct List {
 /// How a list is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading<'a> {
-    /// The pattern of domains whose recipients these are, in lower case: `example.com`, `*.example.com`, `*`.
+    /// The pattern of domains whose recipients these are, in normal form: `example.com`, `*.example.com`, `*`.
     pub pattern: &'a str,
     /// Whether local-parts that differ in case alone are two.
     pub case_sensitive: bool,
@@ -63,6 +67,9 @@ const KEY_OCTETS: usize = LOCAL_PART_OCTETS + 1 + DOMAIN_OCTETS;
 
 /// Stands between local-part and domain: an octet that no local-part has. `@` may stand in a quoted one.
 const SEPARATOR: u8 = 0;
+
+/// Stands after each entry: an octet that no text in UTF-8 has.
+const END: u8 = 0xff;
 
 impl Key {
     /// The key of a local-part; none where it is too long to be one.
@@ -140,6 +147,7 @@ impl List {
             0
         };
         let (mut read, mut write, mut line, mut entries, mut with_domains) = (mark, 0, 0, 0, false);
+        let mut longer = Vec::new();
         while let Some(length) = memchr::memchr(b'\n', &octets[read..]) {
             line += 1;
             if let Some(text) = content(&octets[read..read + length]) {
@@ -147,15 +155,20 @@ impl List {
                     entry(text, reading).map_err(|reason| Mistake { line, reason })?;
                 with_domains |= has_domain;
                 entries += 1;
-                write = store(&mut octets, write, key.octets());
-                assert!(
-                    write <= read + length + 1,
-                    "an entry is no longer than its line"
-                );
+                let end = write + key.octets().len() + 1;
+                if end <= read + length + 1 {
+                    octets[write..end - 1].copy_from_slice(key.octets());
+                    octets[end - 1] = END;
+                    write = end;
+                } else {
+                    longer.extend_from_slice(key.octets());
+                    longer.push(END);
+                }
             }
             read += length + 1;
         }
         octets.truncate(write);
+        octets.append(&mut longer);
         octets.shrink_to_fit();
         let mut list = Self {
             octets,
@@ -178,7 +191,7 @@ impl List {
         self.entries == 0
     }
 
-    /// Whether the key's local-part is listed, alone or with `domain`, which is in lower case.
+    /// Whether the key's local-part is listed, alone or with `domain`, which is in normal form.
     pub fn lists(&self, key: &Key, domain: &[u8]) -> bool {
         if self.contains(key.octets()) {
             return true;
@@ -206,7 +219,8 @@ impl List {
         let mask = self.slots.len() - 1;
         let mut slot = hasher.finish() as usize & mask;
         while let Some(at) = (self.slots[slot] as usize).checked_sub(1) {
-            if self.at(at) == entry {
+            let rest = &self.octets[at..];
+            if rest.starts_with(entry) && rest[entry.len()] == END {
                 return Ok(slot);
             }
             slot = (slot + 1) & mask;
@@ -214,23 +228,17 @@ impl List {
         Err(slot)
     }
 
-    fn at(&self, at: usize) -> &[u8] {
-        &self.octets[at + 1..][..usize::from(self.octets[at])]
-    }
-
     /// Fills the slots; of entries that are the same, the first.
     fn index(&mut self, entries: usize) {
         // Three of four are filled at the most.
         self.slots = vec![0; (entries + entries / 3 + 1).next_power_of_two()];
         let mut at = 0;
-        while at < self.octets.len() {
-            let entry = self.at(at);
-            let next = at + 1 + entry.len();
-            if let Err(free) = self.find(entry) {
+        while let Some(length) = memchr::memchr(END, &self.octets[at..]) {
+            if let Err(free) = self.find(&self.octets[at..at + length]) {
                 self.slots[free] = u32::try_from(at + 1).expect("a list is smaller than 4 GiB");
                 self.entries += 1;
             }
-            at = next;
+            at += length + 1;
         }
     }
 }
@@ -270,15 +278,15 @@ fn entry(text: &[u8], reading: Reading<'_>) -> Result<(Key, bool), String> {
     }
     let at = memchr::memrchr(b'@', text).ok_or_else(wrong)?;
     let (local_part, domain) = (&text[..at], &text[at + 1..]);
-    let domain = domain.strip_suffix(b".").unwrap_or(domain);
     if !address::is_local_part(local_part)
-        || !address::is_domain(domain)
+        || !domain::is_domain(domain)
         || text.len() + 2 > PATH_OCTETS
     {
         return Err(wrong());
     }
     let mut key = Key::new(local_part, reading.case_sensitive).ok_or_else(wrong)?;
-    let domain = String::from_utf8_lossy(domain).to_ascii_lowercase();
+    let domain = std::str::from_utf8(domain).map_err(|_| wrong())?;
+    let domain = domain::normal(domain);
     if !matches(reading.pattern, &domain) {
         return Err(format!(
             "{domain} is not of {}, whose list this is: move the address to the list of its domain",
@@ -290,13 +298,6 @@ fn entry(text: &[u8], reading: Reading<'_>) -> Result<(Key, bool), String> {
     }
     key.push_domain(domain.as_bytes());
     Ok((key, true))
-}
-
-/// Puts an entry behind its length at `at`; the place behind it.
-fn store(octets: &mut [u8], at: usize, entry: &[u8]) -> usize {
-    octets[at] = u8::try_from(entry.len()).expect("a path has less than 256 octets");
-    octets[at + 1..][..entry.len()].copy_from_slice(entry);
-    at + 1 + entry.len()
 }
 
 #[cfg(test)]
@@ -387,13 +388,34 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_listed_in_any_spelling_of_their_domain() {
+        let long = "x".repeat(256);
+        let text = format!(
+            "a@\u{fc}.example\nb@xn--tda.example.\n{long}\nc@\u{dc}.EXAMPLE\nd..e@other.example"
+        );
+        let list = list("*", &text);
+        for (local_part, domain) in [
+            ("a", "xn--tda.example"),
+            ("b", "xn--tda.example"),
+            ("c", "xn--tda.example"),
+            (&long, "any.example"),
+            ("d..e", "other.example"),
+        ] {
+            assert!(lists(&list, local_part, domain), "{local_part}@{domain}");
+        }
+        assert!(!lists(&list, "a", "tda.example") && !lists(&list, "d.e", "other.example"));
+        assert_eq!(list.len(), 5);
+    }
+
+    #[test]
     fn a_mistake_is_named_with_its_line() {
-        let long = format!("ok\n{}\n", "x".repeat(65));
+        let long = format!("ok\n{}\n", "x".repeat(257));
         for (text, line, part) in [
             ("joe\n\n# c\njoe ann\n", 4, "\"joe ann\" is no recipient"),
             ("joe@", 1, "is no recipient"),
             ("@example.com", 1, "is no recipient"),
-            ("ok\r\na..b", 2, "is no recipient"),
+            ("ok\r\n..", 2, "is no recipient"),
+            ("joe@exam\u{200b}ple.com", 1, "is no recipient"),
             ("a,b", 1, "is no recipient"),
             ("<joe@example.com>", 1, "is no recipient"),
             ("\"open", 1, "is no recipient"),

@@ -12,7 +12,8 @@
 //! |---|---|
 //! | `line` | where a command line ends |
 //! | `command` | the verbs and their arguments |
-//! | `address` | paths, mailboxes, domains (RFC 5321 4.1.2, RFC 6531) |
+//! | `address` | paths and mailboxes (RFC 5321 4.1.2, RFC 6531) |
+//! | `domain` | domains, and the one form that their spellings share (RFC 5890) |
 //! | `parameter` | the parameters of MAIL and RCPT |
 //! | `data` | transparency and the end of the data (RFC 5321 4.5.2, 4.1.1.4) |
 //! | `scan` | the one loop over the octets of the data |
@@ -32,6 +33,7 @@ pub mod access;
 pub mod address;
 pub mod command;
 pub mod data;
+pub mod domain;
 pub mod extension;
 pub mod line;
 pub mod list;

@@ -1,9 +1,11 @@
 //! The parameters of MAIL and RCPT (RFC 5321 4.1.2, esmtp-param): SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8
 //! (RFC 6531); and the size of a chunk.
 //!
-//! Owns: which are known, and their values. Must not know: the limits that a value is held against.
+//! Owns: which are known, which are passed over, and their values. Must not know: the limits that a value is held against.
 //!
-//! BUGS: RCPT has no parameters here, since no extension that is offered defines one (no DSN).
+//! Parameters of DSN (RFC 3461) and AUTH (RFC 4954 5) are passed over whatever their value: real senders give them to servers
+//! that offer neither, and nothing that ringpost does depends on them. What a sender could rely on (REQUIRETLS, HOLDFOR, BY) is
+//! refused.
 
 use super::refusal::Refusal;
 
@@ -41,10 +43,29 @@ pub struct MailParameters {
     pub smtputf8: bool,
 }
 
+/// What MAIL may carry although nothing here offers it.
+const PASSED_OVER_BY_MAIL: [&[u8]; 3] = [b"RET", b"ENVID", b"AUTH"];
+
+/// The same for RCPT.
+const PASSED_OVER_BY_RCPT: [&[u8]; 2] = [b"NOTIFY", b"ORCPT"];
+
+fn is_one_of(keyword: &[u8], keywords: &[&[u8]]) -> bool {
+    keywords
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(keyword))
+}
+
 /// Parses what follows the path of MAIL.
+///
+/// # Errors
+/// The refusal of the first parameter that is unknown, malformed or there twice.
 pub fn mail(input: &[u8]) -> Result<MailParameters, Refusal> {
     let mut parameters = MailParameters::default();
-    for (keyword, value) in split(input)? {
+    for parameter in split(input, &PASSED_OVER_BY_MAIL)? {
+        let (keyword, value) = parameter?;
+        if is_one_of(keyword, &PASSED_OVER_BY_MAIL) {
+            continue;
+        }
         let repeated = if keyword.eq_ignore_ascii_case(b"SIZE") {
             parameters.size.replace(size(value)?).is_some()
         } else if keyword.eq_ignore_ascii_case(b"BODY") {
@@ -64,29 +85,37 @@ pub fn mail(input: &[u8]) -> Result<MailParameters, Refusal> {
     Ok(parameters)
 }
 
-/// Checks what follows the path of RCPT: no parameter is known.
+/// Checks what follows the path of RCPT.
+///
+/// # Errors
+/// The refusal of the first parameter that is unknown or malformed.
 pub fn rcpt(input: &[u8]) -> Result<(), Refusal> {
-    if split(input)?.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::UnknownParameter)
+    for parameter in split(input, &PASSED_OVER_BY_RCPT)? {
+        if !is_one_of(parameter?.0, &PASSED_OVER_BY_RCPT) {
+            return Err(Refusal::UnknownParameter);
+        }
     }
+    Ok(())
 }
 
 type Parameter<'a> = (&'a [u8], Option<&'a [u8]>);
 
-fn split(input: &[u8]) -> Result<Vec<Parameter<'_>>, Refusal> {
-    if !input.is_empty() && input[0] != b' ' {
+fn split<'a>(
+    input: &'a [u8],
+    passed_over: &'a [&'a [u8]],
+) -> Result<impl Iterator<Item = Result<Parameter<'a>, Refusal>>, Refusal> {
+    let is_blank = |octet: &u8| *octet == b' ' || *octet == b'\t';
+    if !input.first().is_none_or(is_blank) {
         return Err(Refusal::Syntax);
     }
-    input
-        .split(|&octet| octet == b' ')
-        .filter(|word| !word.is_empty())
-        .map(parameter)
-        .collect()
+    let words = input
+        .split(move |octet| is_blank(octet))
+        .filter(|word| !word.is_empty());
+    Ok(words.map(|word| parameter(word, passed_over)))
 }
 
-fn parameter(word: &[u8]) -> Result<Parameter<'_>, Refusal> {
+/// `keyword["=" value]`. The value of one that is passed over may be anything.
+fn parameter<'a>(word: &'a [u8], passed_over: &[&[u8]]) -> Result<Parameter<'a>, Refusal> {
     let (keyword, value) = match memchr::memchr(b'=', word) {
         Some(at) => (&word[..at], Some(&word[at + 1..])),
         None => (word, None),
@@ -96,8 +125,10 @@ fn parameter(word: &[u8]) -> Result<Parameter<'_>, Refusal> {
         && keyword
             .iter()
             .all(|&octet| octet.is_ascii_alphanumeric() || octet == b'-');
-    let value_fits = value
-        .is_none_or(|v| !v.is_empty() && v.iter().all(|&o| (33..=126).contains(&o) && o != b'='));
+    let value_fits = is_one_of(keyword, passed_over)
+        || value.is_none_or(|v| {
+            !v.is_empty() && v.iter().all(|&o| (33..=126).contains(&o) && o != b'=')
+        });
     if keyword_fits && value_fits {
         Ok((keyword, value))
     } else {
@@ -109,8 +140,14 @@ fn size(value: Option<&[u8]>) -> Result<u64, Refusal> {
     value.and_then(number).ok_or(Refusal::ParameterValue)
 }
 
-/// RFC 1870 3, RFC 3030 2: one to twenty digits. A number beyond u64 is a size beyond every limit.
-pub fn number(digits: &[u8]) -> Option<u64> {
+/// RFC 3030 2: one digit or more, of a number that can be counted.
+pub fn exact_number(digits: &[u8]) -> Option<u64> {
+    let plain = digits.iter().all(u8::is_ascii_digit);
+    plain.then(|| std::str::from_utf8(digits).ok()?.parse().ok())?
+}
+
+/// RFC 1870 3: one to twenty digits. A number beyond u64 is a size beyond every limit.
+fn number(digits: &[u8]) -> Option<u64> {
     let fits = (1..=20).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
     fits.then(|| {
         digits.iter().fold(0_u64, |sum, digit| {
@@ -151,7 +188,10 @@ mod tests {
     #[test]
     fn refused_parameters() {
         for (text, refusal) in [
-            (" RET=FULL", Refusal::UnknownParameter),
+            (" BY=1;R", Refusal::UnknownParameter),
+            (" NOTIFY=NEVER", Refusal::UnknownParameter),
+            (" RETX=FULL", Refusal::UnknownParameter),
+            (" REQUIRETLS", Refusal::UnknownParameter),
             (" SIZE", Refusal::ParameterValue),
             (" SIZE=x", Refusal::ParameterValue),
             (" SIZE=-1", Refusal::ParameterValue),
@@ -167,7 +207,26 @@ mod tests {
         ] {
             assert_eq!(mail(text.as_bytes()), Err(refusal), "{text}");
         }
-        assert_eq!(rcpt(b" NOTIFY=NEVER"), Err(Refusal::UnknownParameter));
+        assert_eq!(rcpt(b" RET=FULL"), Err(Refusal::UnknownParameter));
+        assert_eq!(
+            rcpt(b" NOTIFY=NEVER RRVS=1"),
+            Err(Refusal::UnknownParameter)
+        );
+        assert_eq!(rcpt(b"NOTIFY=NEVER"), Err(Refusal::Syntax));
         assert_eq!(rcpt(b" "), Ok(()));
+    }
+
+    #[test]
+    fn parameters_of_dsn_and_auth_are_passed_over() {
+        let all = b" RET=HDRS ENVID=QQ314159 SIZE=7\tAUTH=<> ret=HDRS RET ENVID=a=b";
+        assert_eq!(mail(all).map(|parameters| parameters.size), Ok(Some(7)));
+        for text in [
+            " NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob@example.com",
+            " notify=never NOTIFY",
+            " ORCPT=utf-8;b\u{fc}cher@example.com",
+            " ORCPT=rfc822;a=b@example.com",
+        ] {
+            assert_eq!(rcpt(text.as_bytes()), Ok(()), "{text}");
+        }
     }
 }

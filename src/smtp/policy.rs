@@ -6,19 +6,17 @@
 //! the longest part of it, then `*`. A pattern with a list takes who is listed; one without takes everybody.
 //!
 //! Invariants: `postmaster` is taken at every domain that is taken, listed or not, and without a domain (RFC 5321 4.5.1);
-//! a match allocates nothing.
-//!
-//! BUGS: a domain with letters outside of ASCII is not the same one as its xn-- form: only `*` holds it, or `*.` in front
-//! of an ASCII part of it.
+//! domains are compared in their normal form (`domain`); a match of a domain in lower-case ASCII
+//! allocates nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::Mailbox;
+use super::domain;
 use super::list::{Key, List};
 use super::refusal::Refusal;
-use crate::limits::DOMAIN_OCTETS;
 
 /// The policy of all sessions of a server.
 #[derive(Debug, Clone)]
@@ -29,8 +27,10 @@ pub struct Policy {
     pub message_size: u64,
     /// Recipients of one message.
     pub recipients: usize,
-    /// Commands in error before the session ends.
+    /// Commands in error before the session ends; a message that is stored takes them back.
     pub errors: usize,
+    /// Recipients that are not taken before the session ends; a message that is stored takes them back.
+    pub unknown_recipients: usize,
     /// Longest wait for a command.
     pub command_timeout: Duration,
     /// Longest wait for the next part of the data.
@@ -74,6 +74,7 @@ impl Policy {
             message_size: 25 << 20,
             recipients: 100,
             errors: 20,
+            unknown_recipients: 100,
             command_timeout: minutes(5),
             data_timeout: minutes(3),
             commit_timeout: Duration::from_secs(31),
@@ -114,17 +115,17 @@ impl Recipients {
         }
     }
 
-    /// Takes mail for a pattern of domains in lower case, and of those only for who is listed if there is a list, which has
-    /// to have been read with the same pattern and rule of case.
+    /// Takes mail for a pattern of domains, and of those only for who is listed if there is a list, which has to have been read
+    /// with the same pattern and rule of case.
     pub fn take(&mut self, pattern: &str, list: Option<List>) {
         match pattern.strip_prefix('*') {
             Some("") => self.every = Some(list),
             Some(suffix) => {
-                self.below
-                    .insert(suffix.trim_start_matches('.').into(), list);
+                let name = domain::normal(suffix.trim_start_matches('.'));
+                self.below.insert((*name).into(), list);
             }
             None => {
-                self.exact.insert(pattern.into(), list);
+                self.exact.insert((*domain::normal(pattern)).into(), list);
             }
         }
     }
@@ -183,23 +184,10 @@ impl Recipients {
     /// # Errors
     /// [`Refusal::RelayDenied`] for a domain that is not taken, [`Refusal::UnknownRecipient`] for who is not listed.
     pub fn check(&self, mailbox: &Mailbox) -> Result<(), Refusal> {
-        let mut folded = [0; DOMAIN_OCTETS];
-        let lowered;
-        let domain = mailbox.domain();
-        let domain = domain.strip_suffix('.').unwrap_or(domain);
-        if domain.is_empty() {
+        if mailbox.domain().is_empty() {
             return Ok(());
         }
-        let domain = if domain.is_ascii() {
-            let folded = folded.get_mut(..domain.len()).ok_or(Refusal::RelayDenied)?;
-            folded.copy_from_slice(domain.as_bytes());
-            folded.make_ascii_lowercase();
-            std::str::from_utf8(folded).map_err(|_| Refusal::RelayDenied)?
-        } else {
-            // A U-label (RFC 6531 3.3): rare, and its lower case can be longer than itself.
-            lowered = domain.to_lowercase();
-            lowered.as_str()
-        };
+        let domain = &*mailbox.normal_domain();
         match self.rule(domain).ok_or(Refusal::RelayDenied)? {
             None => Ok(()),
             Some(list) if self.is_listed(list, mailbox.local_part(), domain) => Ok(()),
@@ -293,6 +281,10 @@ mod tests {
             "\"a b\"@example.com",
             "a@b.sub.example",
             "a@c.b.Sub.example",
+            "a@example.com.",
+            "a@ex\u{e4}mple.example",
+            "a@EX\u{c4}MPLE.example.",
+            "a@exa\u{308}mple.sub.example",
             "postmaster",
             "PostMaster",
         ] {

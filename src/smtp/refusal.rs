@@ -36,7 +36,8 @@ pub enum Refusal {
     NeedRecipient,
     /// MAIL inside a transaction (RFC 5321 4.1.4).
     NestedMail,
-    /// The size of a chunk does not parse (RFC 3030 2).
+    /// A BDAT line that does not parse (RFC 3030 2). Octets of a chunk may follow it, and nobody knows how many; the connection
+    /// ends.
     ChunkSyntax,
     /// RCPT, MAIL or DATA between the chunks of a message (RFC 3030 2).
     ChunksOpen,
@@ -73,8 +74,10 @@ pub enum Refusal {
     AccessDenied,
     /// More messages in a minute than this client may send.
     MessageRate,
-    /// Too many commands in error; the connection ends.
+    /// Too many commands in error since the last message that was stored; the connection ends.
     TooManyErrors,
+    /// Too many recipients that are not taken, since then; the connection ends.
+    TooManyUnknownRecipients,
     /// Nothing, or not enough, arrived in time; the connection ends (RFC 5321 4.5.3.2).
     TimedOut,
     /// ringpost is stopping; the connection ends.
@@ -146,7 +149,7 @@ table! {
         "RFC 5321 4.2.4" "tests/dialogues/known-and-not-offered.smtp";
     LineTooLong: 500 "5.5.2" "line_too_long" "Line too long"
         "RFC 5321 4.5.3.1.4" "tests/dialogues/a-line-that-is-too-long.smtp";
-    BareNewline: 500 "5.5.2" "bare_newline" "Lines end with CRLF; bare CR, bare LF and NUL are refused"
+    BareNewline: 500 "5.5.2" "bare_newline" "Each line must end with CRLF; a bare CR, a bare LF and NUL are refused"
         "RFC 5321 2.3.8" "tests/dialogues/bare-newlines-in-commands.smtp";
     Syntax: 501 "5.5.4" "syntax" "Syntax error in parameters or arguments"
         "RFC 5321 4.1.1" "tests/dialogues/mail-and-rcpt-need-their-keyword.smtp";
@@ -170,8 +173,8 @@ table! {
         "RFC 5321 3.3" "tests/dialogues/data-needs-mail-and-rcpt.smtp";
     NestedMail: 503 "5.5.1" "nested_mail" "A transaction is open already; send RSET to end it"
         "RFC 5321 4.1.4" "tests/dialogues/mail-inside-a-transaction.smtp";
-    ChunkSyntax: 501 "5.5.4" "chunk_syntax" "BDAT takes a number of octets and LAST, or nothing behind it"
-        "RFC 3030 2" "tests/dialogues/chunk-sizes.smtp";
+    ChunkSyntax: 521 "5.5.4" "chunk_syntax" "BDAT takes a number of octets, then LAST or nothing; closing the connection"
+        "RFC 3030 2" "tests/dialogues/a-bdat-that-does-not-parse-ends-the-session.smtp";
     ChunksOpen: 503 "5.5.1" "chunks_open" "Chunks of a message are open; send BDAT or RSET"
         "RFC 3030 2" "tests/dialogues/data-and-chunks-do-not-mix.smtp";
     BinaryNeedsChunks: 503 "5.5.1" "binary_needs_chunks" "BINARYMIME needs BDAT"
@@ -184,7 +187,7 @@ table! {
         "proxy-protocol.txt 2" "tests/policy.rs: a_health_check_of_a_proxy_is_served_and_a_bad_header_is_closed_without_a_word";
     EarlyTalker: 554 "5.5.1" "early_talker" "You spoke before the greeting; closing the connection"
         "RFC 5321 4.3.1" "tests/policy.rs: a_client_that_speaks_before_the_greeting_is_answered_554";
-    BareNewlineInData: 550 "5.6.0" "bare_newline_in_data" "The message holds a CR or LF that is not part of CRLF"
+    BareNewlineInData: 550 "5.6.0" "bare_newline_in_data" "The message has a bare CR or LF: each line must end with CRLF (with curl, add --crlf)"
         "RFC 5321 2.3.8" "tests/dialogues/bare-newlines-in-data.smtp";
     SessionFull: 421 "4.7.0" "session_full" "Enough mail for one connection; closing it, please open another"
         "RFC 9422 4.1" "tests/dialogues/messages-of-a-session.smtp";
@@ -208,6 +211,8 @@ table! {
         "RFC 5321 7.8" "tests/policy.rs: mail_beyond_the_rate_is_answered_451";
     TooManyErrors: 421 "4.7.0" "too_many_errors" "Too many errors; closing the connection"
         "RFC 5321 7.8" "tests/dialogues/too-many-errors.smtp";
+    TooManyUnknownRecipients: 421 "4.7.0" "too_many_unknown_recipients" "Too many recipients that are not taken here; closing the connection"
+        "RFC 5321 7.3" "tests/dialogues/too-many-unknown-recipients.smtp";
     TimedOut: 421 "4.4.2" "timed_out" "Timed out; closing the connection"
         "RFC 5321 4.5.3.2" "tests/dialogues/deadline-between-commands.smtp";
     ShuttingDown: 421 "4.3.2" "shutting_down" "The service is shutting down; try again"
@@ -247,7 +252,13 @@ impl Refusal {
 
     /// Whether it counts towards the limit of commands in error: those that a correct client does not cause.
     pub fn is_error(self) -> bool {
-        matches!(self.row().code, 500..=504 | 550 | 553..=555)
+        matches!(self.row().code, 500..=504 | 550 | 553..=555) && !self.is_recipient()
+    }
+
+    /// Whether it is about a recipient that is not taken. A correct client that sends to an old list causes many of these, so
+    /// they have a limit of their own.
+    pub fn is_recipient(self) -> bool {
+        matches!(self, Refusal::RelayDenied | Refusal::UnknownRecipient)
     }
 }
 

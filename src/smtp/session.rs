@@ -21,7 +21,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::command::Verb;
+use super::command::{Verb, is_like_bdat};
 use super::line::{Line, Splitter};
 use super::policy::Policy;
 use super::rate::Rate;
@@ -130,7 +130,10 @@ pub struct Session {
     started: Instant,
     /// Whether it is encrypted.
     secure: bool,
+    /// Commands in error since the last message that was stored.
     errors: u32,
+    /// Recipients that were not taken, since then.
+    unknown_recipients: u32,
     /// Commands since one brought a message forward.
     idle_commands: u32,
     messages: u64,
@@ -153,6 +156,7 @@ impl Session {
             started: now,
             secure: false,
             errors: 0,
+            unknown_recipients: 0,
             idle_commands: 0,
             messages: 0,
             octets: 0,
@@ -284,11 +288,25 @@ impl Session {
                     self.renew(now);
                     self.line(&rest[..length], now);
                 }
+                Line::Bare {
+                    length,
+                    consumed: octets,
+                } => {
+                    consumed += octets;
+                    self.renew(now);
+                    self.bare_line(&rest[..length], now);
+                }
                 Line::Overlong {
                     consumed: octets,
+                    begins,
                     ended,
                 } => {
                     consumed += octets;
+                    if begins && is_like_bdat(rest) {
+                        self.output().events.push(Event::Command(Verb::Bdat));
+                        self.refuse(Refusal::ChunkSyntax);
+                        break;
+                    }
                     if !ended {
                         break;
                     }
@@ -378,7 +396,12 @@ impl Session {
         if refusal.closes() {
             return self.close();
         }
-        if refusal.is_error() {
+        if refusal.is_recipient() {
+            self.unknown_recipients += 1;
+            if self.unknown_recipients as usize >= self.policy.unknown_recipients {
+                self.refuse(Refusal::TooManyUnknownRecipients);
+            }
+        } else if refusal.is_error() {
             self.errors += 1;
             if self.errors as usize >= self.policy.errors {
                 self.refuse(Refusal::TooManyErrors);

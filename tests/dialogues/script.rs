@@ -138,6 +138,7 @@ fn directive(script: &mut Script, text: &str) -> Result<(), String> {
         "message_size" => script.policy.message_size = number()?,
         "recipients" => script.policy.recipients = count()?,
         "errors" => script.policy.errors = count()?,
+        "unknown_recipients" => script.policy.unknown_recipients = count()?,
         "domains" => script.policy.taken = taken(value),
         "bare_newlines" if value == "reject" => {
             script.policy.bare_newlines = BareNewlinePolicy::Reject;

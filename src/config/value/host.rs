@@ -4,6 +4,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::smtp::domain;
+
 /// An address with its port. Host names are refused: a listener has to know its interface without asking anybody.
 pub(in crate::config) fn address(text: &str) -> Result<SocketAddr, String> {
     let text = text.trim();
@@ -132,8 +134,7 @@ pub(in crate::config) fn host_name(text: &str) -> Result<String, String> {
             literal(ip)
         ));
     }
-    let name = text.strip_suffix('.').unwrap_or(text);
-    domain_name(name).map(|()| name.to_owned())
+    domain_name(text.strip_suffix('.').unwrap_or(text))
 }
 
 fn is_literal(text: &str) -> bool {
@@ -156,17 +157,33 @@ fn literal(ip: IpAddr) -> String {
     }
 }
 
-/// Checks a name of letters, digits and hyphens (RFC 5321 4.1.2, RFC 1035 2.3.4).
-pub(super) fn domain_name(name: &str) -> Result<(), String> {
+/// A name of letters, digits and hyphens (RFC 5321 4.1.2, RFC 1035 2.3.4), as it is written; or one with U-labels (RFC 5890), in
+/// the form of its A-labels.
+pub(super) fn domain_name(name: &str) -> Result<String, String> {
+    if !name.is_ascii() {
+        return if domain::is_domain(name.as_bytes()) {
+            Ok(domain::normal(name).into_owned())
+        } else {
+            Err("is not a domain name: a part with letters outside of ASCII is no U-label (RFC 5890), or too long".to_owned())
+        };
+    }
+    ascii_name(name)?;
+    if !domain::has_valid_a_labels(name) {
+        return Err(
+            "is not a domain name: a part that begins with xn-- is no A-label (RFC 5890)"
+                .to_owned(),
+        );
+    }
+    Ok(name.to_owned())
+}
+
+fn ascii_name(name: &str) -> Result<(), String> {
     // 255 octets on the wire are 253 characters in text: the first length octet and the root's fall away.
     const CHARACTERS: usize = 253;
     const LABEL_CHARACTERS: usize = 63;
     let wrong = |why: &str| Err(format!("is not a domain name: {why}"));
     if name.is_empty() {
         return wrong("it is empty");
-    }
-    if !name.is_ascii() {
-        return wrong("letters outside of ASCII are written in their xn-- form");
     }
     if name.len() > CHARACTERS {
         return wrong("it is longer than 253 characters");
@@ -298,10 +315,12 @@ mod tests {
         for text in good {
             assert_eq!(host_name(text), Ok(text.to_owned()));
         }
-        assert_eq!(
-            host_name("mx.example.net."),
-            Ok("mx.example.net".to_owned())
-        );
+        for (text, name) in [
+            ("mx.example.net.", "mx.example.net"),
+            ("münchen.example", "xn--mnchen-3ya.example"),
+        ] {
+            assert_eq!(host_name(text), Ok(name.to_owned()));
+        }
         let cases = [
             (
                 "192.0.2.1",
@@ -337,8 +356,12 @@ mod tests {
                 "is not a domain name: a part between dots begins or ends with a hyphen",
             ),
             (
-                "münchen.example",
-                "is not a domain name: letters outside of ASCII are written in their xn-- form",
+                "mün\u{200b}chen.example",
+                "is not a domain name: a part with letters outside of ASCII is no U-label (RFC 5890), or too long",
+            ),
+            (
+                "xn--a.example",
+                "is not a domain name: a part that begins with xn-- is no A-label (RFC 5890)",
             ),
         ];
         for (text, why) in cases {
@@ -351,7 +374,7 @@ mod tests {
         let label = "a".repeat(63);
         let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
         assert_eq!(longest.len(), 253);
-        assert_eq!(domain_name(&longest), Ok(()));
+        assert_eq!(domain_name(&longest), Ok(longest.clone()));
         assert!(domain_name(&format!("{longest}a")).is_err());
         assert!(domain_name(&format!("a{label}.example")).is_err());
     }

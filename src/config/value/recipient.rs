@@ -4,7 +4,7 @@
 
 use super::host::domain_name;
 
-/// A pattern of recipient domains, in lower case and without a trailing dot.
+/// A pattern of recipient domains, in their normal form: lower case, A-labels, no dot at the end.
 pub(in crate::config) fn domain_pattern(text: &str) -> Result<String, String> {
     let text = text.trim();
     let pattern = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
@@ -21,14 +21,17 @@ pub(in crate::config) fn domain_pattern(text: &str) -> Result<String, String> {
             "is a mailbox: a domain is expected, such as {domain}"
         ));
     }
-    let name = pattern.strip_prefix("*.").unwrap_or(&pattern);
+    let (front, name) = match pattern.strip_prefix("*.") {
+        Some(name) => ("*.", name),
+        None => ("", &*pattern),
+    };
     if name.contains('*') {
         return Err(
             "has a * in the midst: write * for every domain, *.example.com for the names below one"
                 .to_owned(),
         );
     }
-    domain_name(name).map(|()| pattern)
+    domain_name(name).map(|name| format!("{front}{name}"))
 }
 
 /// The characters of plus-addressing, of which each divides a local-part.
@@ -52,6 +55,10 @@ mod tests {
             ("Example.COM", "example.com"),
             ("example.com.", "example.com"),
             ("*.Sub.example", "*.sub.example"),
+            ("Bücher.example.", "xn--bcher-kva.example"),
+            ("BÜCHER.example", "xn--bcher-kva.example"),
+            ("*.bücher.example", "*.xn--bcher-kva.example"),
+            ("XN--BCHER-KVA.example", "xn--bcher-kva.example"),
         ];
         for (text, pattern) in good {
             assert_eq!(domain_pattern(text), Ok(pattern.to_owned()));

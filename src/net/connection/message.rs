@@ -86,6 +86,7 @@ impl<T: Transport> Connection<'_, T> {
         Message {
             id,
             time,
+            field: body.len(),
             body,
             charged: room,
             expected,
@@ -104,7 +105,8 @@ impl<T: Transport> Connection<'_, T> {
 
     pub(super) async fn commit(&mut self, size: u64, bare_newlines: bool) {
         let received = self.hub.clock.now();
-        let message = *self.message.take().expect("a message is being committed");
+        let mut message = *self.message.take().expect("a message is being committed");
+        trace::end_section(&mut message.body, message.field);
         let id = message.id;
         self.last_size = u32::try_from(message.body.len()).unwrap_or(u32::MAX);
         let outcome = match self.submit(message, size, bare_newlines) {

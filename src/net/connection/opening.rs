@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Buf;
 
 use super::{Connection, Opening};
-use crate::limits::{FAREWELL_MILLISECONDS, PROXY_HEADER_MILLISECONDS};
+use crate::limits::{FAREWELL_MILLISECONDS, LINGER_MILLISECONDS, PROXY_HEADER_MILLISECONDS};
 use crate::mail::envelope::Client;
 use crate::net::admission::Visit;
 use crate::net::proxy::{self, Header};
@@ -70,7 +70,8 @@ impl<'a, T: Transport> Connection<'a, T> {
             return Err(Refusal::AccessDenied);
         }
         visit.attribute(client, self.hub.clock.now())?;
-        if opening == Opening::Clear {
+        // Without a delay nobody can be told from a client that was merely fast.
+        if opening == Opening::Clear && !self.hub.shared.greeting_delay.is_zero() {
             self.keep_waiting().await;
             if self.transport.has_spoken() {
                 return Err(Refusal::EarlyTalker);
@@ -81,12 +82,10 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     /// Lets the client wait for its greeting.
     async fn keep_waiting(&self) {
-        let delay = self.hub.shared.greeting_delay;
-        if !delay.is_zero() {
-            self.slot.arm(self.hub.clock.now() + delay);
-            while !self.slot.expired() {
-                self.slot.woken().await;
-            }
+        self.slot
+            .arm(self.hub.clock.now() + self.hub.shared.greeting_delay);
+        while !self.slot.expired() {
+            self.slot.woken().await;
         }
     }
 
@@ -99,11 +98,53 @@ impl<'a, T: Transport> Connection<'a, T> {
         let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
         self.slot.arm(soon);
         let write = self.stream.write_all(octets);
-        // It ends here whether the client reads it or not.
-        let _ = self
+        let (result, _) = self
             .slot
             .operation(self.transport, Shutdown::Both, write)
             .await;
+        // Where there are too many connections already, none of them lasts longer for that.
+        if result.is_ok() && refusal != Refusal::TooManyConnections {
+            Box::pin(self.linger(FAREWELL_MILLISECONDS)).await;
+        }
+    }
+
+    /// How long the connection is kept to let its last refusal be read, in milliseconds; nothing where none was its end.
+    pub(super) fn lingers(&self) -> Option<u64> {
+        match self.end {
+            _ if self.slot.has_shut() => None,
+            SessionEnd::Refused | SessionEnd::TooManyErrors => Some(LINGER_MILLISECONDS),
+            SessionEnd::Shutdown => Some(FAREWELL_MILLISECONDS),
+            SessionEnd::Quit
+            | SessionEnd::ClosedByClient
+            | SessionEnd::TimedOut
+            | SessionEnd::HandshakeFailed
+            | SessionEnd::Error => None,
+        }
+    }
+
+    /// Says that no more comes, then drops what the client still sends until it ends the connection too: a socket that is
+    /// closed with unread octets is reset (RFC 2525 2.17), and the client may lose the last reply with that.
+    pub(super) async fn linger(&mut self, longest: u64) {
+        self.transport.shutdown(Shutdown::Write);
+        self.slot
+            .arm(self.hub.clock.now() + Duration::from_millis(longest));
+        loop {
+            let readable = self.transport.readable();
+            let readable = self
+                .slot
+                .operation(self.transport, Shutdown::Read, readable)
+                .await;
+            let over = self.slot.expired();
+            let read = readable.and_then(|()| {
+                let mut scratch = self.hub.scratch.borrow_mut();
+                self.transport.read_now(&mut scratch)
+            });
+            match read {
+                Ok(1..) if !over => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !over => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
     }
 
     /// Ends the TLS session (RFC 8446 6.1); nothing depends on whether the client reads it.

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::{Action, Event, Session};
 use crate::limits::ENVELOPE_OCTETS;
 use crate::smtp::address::Mailbox;
-use crate::smtp::command::{self, Command};
+use crate::smtp::command::{self, Command, Verb};
 use crate::smtp::extension::EXTENSIONS;
 use crate::smtp::parameter::MailParameters;
 use crate::smtp::policy::Policy;
@@ -20,6 +20,16 @@ use crate::smtp::state::{Hello, State, Transaction};
 impl Session {
     pub(super) fn line(&mut self, line: &[u8], now: Instant) {
         let (verb, command) = command::parse(line);
+        self.parsed(verb, command, now);
+    }
+
+    /// A line that ended with a bare LF.
+    pub(super) fn bare_line(&mut self, line: &[u8], now: Instant) {
+        let (verb, refusal) = command::parse_bare(line);
+        self.parsed(verb, Err(refusal), now);
+    }
+
+    fn parsed(&mut self, verb: Verb, command: Result<Command, Refusal>, now: Instant) {
         self.output().events.push(Event::Command(verb));
         if self.is_idle() && now.duration_since(self.started) >= self.policy.session_timeout {
             return self.refuse(Refusal::SessionTooLong);

@@ -4,7 +4,8 @@
 //! octets are kept; the driver does.
 //!
 //! Invariant: after a BDAT exactly as many octets as it names are taken as its chunk, whether it is refused or not
-//! (RFC 3030 2), so that a chunk is never taken for commands.
+//! (RFC 3030 2); after one that names no number that can be counted, nothing more is read. So a chunk is never taken for
+//! commands.
 
 use std::fmt::Display;
 use std::time::Instant;
@@ -302,6 +303,7 @@ impl Session {
         match outcome {
             Ok(id) => {
                 self.idle_commands = 0;
+                (self.errors, self.unknown_recipients) = (0, 0);
                 self.say(250, "2.0.0", id);
             }
             Err(refusal) => self.refuse_message(refusal),
