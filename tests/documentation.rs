@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ringpost::config::protocol::LIMITS;
+use ringpost::config::protocol::{GENEROSITIES, LIMITS};
 use ringpost::smtp::extension::EXTENSIONS;
 use ringpost::smtp::refusal::Refusal;
 
@@ -74,5 +74,8 @@ fn extensions_and_limits_are_held_by_what_exists() {
     }
     for limit in LIMITS {
         proof(limit.held_by);
+    }
+    for generosity in GENEROSITIES {
+        proof(generosity.held_by);
     }
 }

@@ -100,6 +100,72 @@ impl Server {
     }
 }
 
+/// A client may send its last flight of the handshake, QUIT and close_notify as one: it still gets its 221, and then the end.
+#[test]
+fn quit_and_close_notify_with_the_last_flight_are_answered() {
+    let server = server("");
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = Arc::new(server.client(&[version]));
+        for said in [
+            "QUIT\r\n",
+            "EHLO c\r\nNOOP\r\nQUIT\r\n",
+            "EHLO c\r\nBDAT x\r\n",
+        ] {
+            let stream = TcpStream::connect(&server.implicit).unwrap();
+            stream
+                .set_read_timeout(Some(Duration::from_secs(60)))
+                .unwrap();
+            let heard = in_one_flight(Arc::clone(&config), stream, said);
+            let last = heard.lines().last().unwrap_or_default();
+            assert!(
+                heard.starts_with("220 ") && (last.starts_with("221 ") || last.starts_with("521 ")),
+                "{version:?} {said:?}: {heard:?}"
+            );
+        }
+    }
+}
+
+/// Shakes hands, and sends `said` and close_notify in the same write as the last flight; what is heard until the end.
+fn in_one_flight(config: Arc<ClientConfig>, mut stream: TcpStream, said: &str) -> String {
+    let name = ServerName::try_from("mx.example").unwrap();
+    let mut client = ClientConnection::new(config, name).unwrap();
+    client.write_tls(&mut stream).unwrap();
+    while client.is_handshaking() {
+        assert!(
+            client.read_tls(&mut stream).unwrap() > 0,
+            "the handshake goes on"
+        );
+        client.process_new_packets().unwrap();
+        // In TLS 1.2 the client's Finished is not its last word of the handshake: the server's is awaited.
+        if client.is_handshaking() && client.wants_write() {
+            client.write_tls(&mut stream).unwrap();
+        }
+    }
+    client.writer().write_all(said.as_bytes()).unwrap();
+    client.send_close_notify();
+    let mut flight = Vec::new();
+    while client.wants_write() {
+        client.write_tls(&mut flight).unwrap();
+    }
+    stream.write_all(&flight).unwrap();
+    let mut heard = Vec::new();
+    loop {
+        let mut piece = [0; 1000];
+        match client.reader().read(&mut piece) {
+            Ok(0) => return String::from_utf8(heard).unwrap(),
+            Ok(length) => heard.extend_from_slice(&piece[..length]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                assert!(
+                    client.read_tls(&mut stream).unwrap() > 0,
+                    "close_notify comes first"
+                );
+                client.process_new_packets().unwrap();
+            }
+            Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&heard)),
+        }
+    }
+}
+
 fn secure(config: Arc<ClientConfig>, name: &str, stream: TcpStream) -> Secure {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut stream = StreamOwned::new(ClientConnection::new(config, name).unwrap(), stream);

@@ -2,7 +2,8 @@
 
 use ringpost::limits::{DOMAIN_OCTETS, LOCAL_PART_OCTETS, PATH_OCTETS};
 use ringpost::smtp::address::Mailbox;
-use ringpost::smtp::command::{Command, Verb, parse};
+use ringpost::smtp::command::{Command, Verb, is_like_bdat, parse};
+use ringpost::smtp::domain;
 use ringpost::smtp::parameter::MailParameters;
 use ringpost::smtp::refusal::Refusal;
 
@@ -20,6 +21,12 @@ pub const WORDS: &[&str] = &[
     "RCPT TO:",
     "DATA",
     "BDAT ",
+    "BDAT",
+    "\u{200b}",
+    "\u{fc}",
+    ".>",
+    " NOTIFY=",
+    " RET=",
     "RSET",
     "NOOP",
     "VRFY ",
@@ -64,10 +71,16 @@ pub const WORDS: &[&str] = &[
 pub fn check(line: &[u8], _: &mut Random) {
     let (verb, parsed) = parse(line);
     if line.iter().any(|octet| b"\r\n\0".contains(octet)) {
+        assert!(
+            matches!(parsed, Err(Refusal::BareNewline | Refusal::ChunkSyntax)),
+            "CR, LF and NUL have no place in a line"
+        );
+    }
+    if is_like_bdat(line) && !matches!(parsed, Ok(Command::Bdat(_))) {
         assert_eq!(
             parsed,
-            Err(Refusal::BareNewline),
-            "CR, LF and NUL have no place in a line"
+            Err(Refusal::ChunkSyntax),
+            "a chunk may follow, so the session ends"
         );
     }
     match &parsed {
@@ -93,7 +106,7 @@ pub fn check(line: &[u8], _: &mut Random) {
     );
     let length = line
         .iter()
-        .position(|&octet| octet == b' ')
+        .position(|&octet| octet == b' ' || octet == b'\t')
         .unwrap_or(line.len());
     let mut other_case = line.to_vec();
     other_case[..length]
@@ -109,11 +122,10 @@ pub fn check(line: &[u8], _: &mut Random) {
 /// Which refusals a verb's line can get.
 fn belongs(verb: Verb, refusal: Refusal) -> bool {
     match refusal {
-        Refusal::BareNewline => true,
+        Refusal::BareNewline | Refusal::ChunkSyntax => true,
         Refusal::UnknownCommand => verb == Verb::Unknown,
         Refusal::NotImplemented => verb == Verb::NotOffered,
         Refusal::NotSmtp => verb == Verb::Http,
-        Refusal::ChunkSyntax => verb == Verb::Bdat,
         Refusal::HelloName => matches!(verb, Verb::Helo | Verb::Ehlo),
         Refusal::ReversePathSyntax => verb == Verb::Mail,
         Refusal::ForwardPathSyntax => verb == Verb::Rcpt,
@@ -139,7 +151,7 @@ fn look_at(command: &Command) {
     match command {
         Command::Helo(name) | Command::Ehlo(name) => {
             assert!((1..=DOMAIN_OCTETS).contains(&name.len()));
-            assert!(name.bytes().all(|octet| octet > b' ' && octet != 127));
+            assert!(!name.chars().any(char::is_control));
         }
         Command::Mail(path, parameters) => {
             if let Some(path) = path {
@@ -163,7 +175,9 @@ fn look_at(command: &Command) {
 fn look_at_mailbox(mailbox: &Mailbox) {
     let (local_part, domain) = (mailbox.local_part(), mailbox.domain());
     assert!(mailbox.as_str().len() + 2 <= PATH_OCTETS);
-    assert!((1..=LOCAL_PART_OCTETS).contains(&local_part.len()) && domain.len() <= DOMAIN_OCTETS);
+    let normal = mailbox.normal_domain();
+    assert!((1..=LOCAL_PART_OCTETS).contains(&local_part.len()) && normal.len() <= DOMAIN_OCTETS);
+    assert!(normal.is_ascii() && !normal.ends_with('.') && *normal == *domain::normal(&normal));
     assert!(
         mailbox
             .as_str()
@@ -183,11 +197,7 @@ fn look_at_mailbox(mailbox: &Mailbox) {
         assert!(!local_part.contains([
             '@', ' ', '<', '>', '"', '\\', ',', ';', ':', '(', ')', '[', ']'
         ]));
-        assert!(
-            !local_part.starts_with('.')
-                && !local_part.ends_with('.')
-                && !local_part.contains("..")
-        );
+        assert!(local_part.contains(|c| c != '.'));
     }
 }
 

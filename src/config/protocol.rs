@@ -1,7 +1,8 @@
 //! The page of the protocol, docs/protocol.md: extensions, limits and refusals, each with the paragraph that has it and the
 //! dialogue or test that holds it.
 //!
-//! Owns the rows of the limits: which paragraph a limit is from, and what is said beyond it. Knows nothing of sessions. The
+//! Owns the rows of the limits, which paragraph a limit is from, what is said beyond it; and the places where more is taken than the
+//! letter asks for. Knows nothing of sessions. The
 //! extensions and refusals are the protocol's own tables, the values of the options those of [`super::options`].
 //!
 //! Invariants, tested: every option of `[limits]` has a row; tests/documentation.rs finds whatever a row is held by.
@@ -57,6 +58,97 @@ const fn option(name: &'static str, source: &'static str, refusal: Refusal) -> L
         held_by: refusal.row().held_by,
     }
 }
+
+/// A place where ringpost takes more than the letter asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Generosity {
+    /// What is taken.
+    title: &'static str,
+    /// The paragraph with the letter.
+    source: &'static str,
+    /// What exactly, why it does no harm, and which senders need it.
+    text: &'static str,
+    /// The dialogue or test that holds it.
+    pub held_by: &'static str,
+}
+
+/// All of them.
+pub const GENEROSITIES: [Generosity; 9] = [
+    Generosity {
+        title: "Long local-parts and paths",
+        source: "RFC 5321 4.5.3.1",
+        text: "The RFC has 64 octets of local-part and 256 of path as what every receiver must take, and asks receivers to avoid \
+               limits. 256 and 516 are taken here. Bounce addresses that carry a recipient in them (VERP of mailing lists, SRS of \
+               forwarders, invitations of calendar services) have local-parts of 83 octets and more. For recipients the domain \
+               and its list decide, as for any other address.",
+        held_by: LENGTHS,
+    },
+    Generosity {
+        title: "Dots anywhere in a local-part",
+        source: "RFC 5321 4.1.2",
+        text: "`<ilo.@example.com>`, `<.a@example.com>` and `<u..n@example.com>` are no dot-strings by the letter. Japanese mobile \
+               carriers gave out such addresses for years, and their owners still write from them. The address is only recorded, or \
+               looked up as it stands. At least one character has to be none of the dots.",
+        held_by: "tests/dialogues/paths-that-are-accepted.smtp",
+    },
+    Generosity {
+        title: "Paths without brackets",
+        source: "RFC 5321 4.1.2",
+        text: "`MAIL FROM:a@example.com` and `RCPT TO:b@example.com`, as printers, scanners, cameras and scripts say it. The path \
+               ends at the first blank outside of quotes. One bracket without the other is still refused, and so is a display name.",
+        held_by: "tests/dialogues/paths-without-brackets.smtp",
+    },
+    Generosity {
+        title: "A dot at the end of a domain",
+        source: "RFC 5321 2.3.5",
+        text: "`<user@example.com.>` is `<user@example.com>`: some senders use a name as their resolver gives it, with the dot of \
+               the root. The record keeps what the client wrote.",
+        held_by: "tests/dialogues/a-dot-at-the-end-of-a-domain.smtp",
+    },
+    Generosity {
+        title: "Both forms of an internationalized domain",
+        source: "RFC 5890 2.3.2.4",
+        text: "`bücher.example` and `xn--bcher-kva.example` are one domain, in domains, lists and keys of records; large providers send \
+               the first form wherever SMTPUTF8 is offered. Case makes no difference, and neither does composition (NFC or NFD). What \
+               UTS 46 would map to another label, such as a zero-width space or a full-width letter, is answered 501. The record \
+               keeps what the client wrote.",
+        held_by: "tests/dialogues/both-forms-of-a-domain-are-one.smtp",
+    },
+    Generosity {
+        title: "Parameters of DSN, and AUTH=",
+        source: "RFC 5321 4.1.1.11",
+        text: "DSN is not offered, as ringpost sends no mail, and AUTH is not either. Senders exist that give `RET`, `ENVID`, `NOTIFY`, \
+               `ORCPT` and `AUTH=` all the same, and take a 555 for final. They are passed over, whatever their value: a sender that \
+               was not offered DSN has to expect none (RFC 3461 4). A parameter that a sender relies on (`REQUIRETLS`, `HOLDFOR`, \
+               `BY`) is answered 555.",
+        held_by: "tests/dialogues/parameters-of-dsn-are-passed-over.smtp",
+    },
+    Generosity {
+        title: "Any name in HELO and EHLO",
+        source: "RFC 5321 4.1.4",
+        text: "The RFC forbids to refuse mail because of the name. Devices and desktop machines say `My Printer`, a name with a bracket in \
+               it, or one in Latin-1. Only control characters and more than 255 octets are refused. The record's `smtp_helo` has the name \
+               (octets that are no UTF-8 as U+FFFD). The Received field has it only where it is a domain, with U-labels as A-labels, or \
+               an address literal; any other name stands percent-encoded in a comment behind the client's address, so that it cannot \
+               change what the field says.",
+        held_by: "tests/dialogues/hello-name-in-any-form.smtp",
+    },
+    Generosity {
+        title: "Blanks and tabs",
+        source: "RFC 5321 3.3, 4.1.1",
+        text: "A blank after `FROM:` and `TO:`, blanks at the end of a line, and a tab in place of a blank: old senders and people with a \
+               terminal send them, and nothing else can be meant.",
+        held_by: "tests/dialogues/a-space-behind-the-colon.smtp",
+    },
+    Generosity {
+        title: "Dead recipients among good mail",
+        source: "RFC 5321 4.3.2, 7.8",
+        text: "Recipients that are not taken count towards `limits.unknown_recipients`, apart from commands in error, and a message that \
+               is stored takes both counts back. A mailing list that delivers many messages over one connection, each with a dead \
+               recipient, is not shown out; one that tries out names without ever delivering is.",
+        held_by: "tests/dialogues/a-stored-message-takes-errors-back.smtp",
+    },
+];
 
 const LENGTHS: &str = "tests/dialogues/lengths-of-paths.smtp";
 
@@ -224,11 +316,18 @@ const PREFACE: &str = "\
 ringpost speaks SMTP as RFC 5321 has it. A test finds each dialogue and test that is named here, and in it the reply that it is
 named for; tests/dialogues/README.md says how a dialogue is read.
 
-- A line ends with CRLF and with nothing else, and the data with CRLF `.` CRLF alone.
+- The data ends with CRLF `.` CRLF alone, and a line in it with CRLF alone.
+- A command line ends with CRLF. One that ends with a bare LF is answered 500 at once and not obeyed; the next line stands for
+  itself. A bare CR is part of its line, which is then refused.
 - Replies carry the codes of RFC 3463, but for the banner, 354 and those to HELO and EHLO (RFC 2034 3).
 - VRFY is answered 252, whoever is asked for; EXPN, AUTH, ETRN and other commands that exist elsewhere 502.
-- A source route is accepted and ignored (RFC 5321 appendix C), a space behind `FROM:` and `TO:` tolerated.
-- An octet of a refused BDAT is read and dropped, so that it is never taken for a command (RFC 3030 2).
+- A source route is accepted and ignored (RFC 5321 appendix C).
+- An octet of a refused BDAT is read and dropped, so that it is never taken for a command (RFC 3030 2). A line that begins with BDAT
+  and names no size that can be counted is answered 521, and nothing after it is read.
+- A connection that ends with a refusal is read to its end for up to 5 s, so that the reply is not lost to a reset.
+- With `server.trace` the value of a record is one Received field and the message. A message that begins with a blank, a tab or
+  anything else that no field name begins with would continue that field: an empty line then stands between them, and the message
+  is the body. In each case the message is the last `smtp_size` octets of the value.
 - STARTTLS forgets all that was said, and drops what was sent behind it in clear (RFC 3207 4.2, CVE-2011-0411).
 
 ## Extensions
@@ -246,6 +345,12 @@ Numbers without an option are octets. All of an option is in [configuration.md](
 
 | limit | value | source | beyond it | held by |
 |---|---|---|---|---|
+";
+
+const GENEROSITIES_PREFACE: &str = "
+## More generous than the letter
+
+Where the letter of an RFC would refuse mail that real senders send, and taking it does no harm, ringpost takes it.
 ";
 
 const REFUSALS_PREFACE: &str = "
@@ -287,6 +392,18 @@ pub fn protocol() -> String {
             &mut text,
             &[&name, &value, limit.source, &beyond, &held(limit.held_by)],
         );
+    }
+    text.push_str(GENEROSITIES_PREFACE);
+    for generosity in &GENEROSITIES {
+        let Generosity {
+            title,
+            source,
+            text: paragraph,
+            held_by,
+        } = generosity;
+        let held_by = held(held_by);
+        writeln!(text, "\n### {title}\n\n{paragraph} ({source}; {held_by})")
+            .expect("a String takes every write");
     }
     text.push_str(REFUSALS_PREFACE);
     for refusal in Refusal::ALL {
