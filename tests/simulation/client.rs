@@ -335,6 +335,7 @@ impl Client {
             What::Rcpt { ours } => code == if ours { 250 } else { 550 },
             What::Data => matches!(code, 354 | 451),
             What::Chunk => matches!(code, 250 | 451 | 503),
+            What::Miscounted => code == 521,
             What::Quit => code == 221,
             What::End => matches!(code, 250 | 451 | 503 | 552 | 550),
         };
@@ -358,6 +359,11 @@ impl Client {
                 }
             }
             (What::Quit, _) => self.give_up(),
+            (What::Miscounted, _) => {
+                // Whatever is still sent, no further reply may come: one would be a reply too many.
+                self.turns.clear();
+                self.turn = Turn::default();
+            }
             _ => {}
         }
     }

@@ -13,6 +13,8 @@ pub enum Kind {
     Blast,
     /// Sequences that could pass for the end of the data.
     Smuggling,
+    /// BDAT lines that name no size, and behind them chunks that look like commands.
+    Miscounting,
     /// Messages above the limit.
     Oversize,
     /// A few octets at a time.
@@ -29,9 +31,10 @@ pub enum Kind {
 pub const GOOD: [Kind; 3] = [Kind::Correct, Kind::Pipelining, Kind::Chunking];
 
 /// The others.
-pub const BAD: [Kind; 7] = [
+pub const BAD: [Kind; 8] = [
     Kind::Blast,
     Kind::Smuggling,
+    Kind::Miscounting,
     Kind::Oversize,
     Kind::Drip,
     Kind::Leaving,

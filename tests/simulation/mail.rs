@@ -13,6 +13,17 @@ pub const LARGEST: usize = 30_000;
 pub fn text(random: &mut Random) -> Vec<u8> {
     let octets = size(random);
     let mut message = Vec::with_capacity(octets + 2);
+    if random.once_in(8) {
+        // What could continue the Received field that the server puts in front.
+        let start = random.of(&[
+            " ; Mon, 1 Jan 1990 00:00:00 +0000\r\n",
+            "\tFrom: x\r\n",
+            " \r\n",
+            "\u{a0}\r\n",
+            "\0\r\n",
+        ]);
+        message.extend_from_slice(start.as_bytes());
+    }
     while message.len() < octets {
         if random.once_in(4) {
             let start = random.of(&[".", "..", ".x", "...\t"]);
@@ -96,9 +107,51 @@ pub fn smuggled(random: &mut Random, envelope: &str) -> (Vec<u8>, Vec<u8>) {
     (octets, message)
 }
 
+/// A BDAT line that names no size that can be counted, and octets behind it that look like commands.
+pub fn miscounted(random: &mut Random) -> Vec<u8> {
+    let lines: [&[u8]; 24] = [
+        b"BDAT\r\n",
+        b"BDAT LAST\r\n",
+        b"BDAT x LAST\r\n",
+        b"BDAT -86\r\n",
+        b"BDAT +86 LAST\r\n",
+        b"BDAT 86 FIRST\r\n",
+        b"BDAT 86 LAST LAST\r\n",
+        b"BDAT 86LAST\r\n",
+        b"BDAT 0x86\r\n",
+        b"BDAT 8.6 LAST\r\n",
+        b"BDAT 8,600\r\n",
+        b"BDAT 18446744073709551616 LAST\r\n",
+        b"BDAT 123456789012345678901234567890 LAST\r\n",
+        b"BDAT 86\n",
+        b"BDAT 86 LAST\n",
+        b"bdat 86\0\r\n",
+        b"BDAT\x0b86\r\n",
+        b"bdat86 last\r\n",
+        b" BDAT 86 LAST\r\n",
+        b"BDATA 86\r\n",
+        b"NOOP\rBDAT 86\r\n",
+        b"BDAT 86 LAST\r\r\n",
+        b"BDAT \xef\xbc\x98 LAST\r\n",
+        b"BDAT 86 ",
+    ];
+    let mut octets = random.of::<&[u8]>(&lines).to_vec();
+    if octets.ends_with(b" ") {
+        // Longer than a line may be.
+        octets.resize(random.between(2_100, 5_000), b'L');
+        octets.extend_from_slice(b"\r\n");
+    }
+    for _ in 0..random.between(1, 3) {
+        octets.extend_from_slice(
+            b"RSET\r\nMAIL FROM:<smuggled@client.example>\r\nRCPT TO:<r0@mx.example>\r\nDATA\r\nx\r\n.\r\n",
+        );
+    }
+    octets
+}
+
 /// What somebody sends who does not speak SMTP well, or not at all.
 pub fn garbage(random: &mut Random) -> Vec<u8> {
-    let words: [&[u8]; 16] = [
+    let words: [&[u8]; 18] = [
         b"EHLO g\r\n",
         b"HELO g\r\n",
         b"MAIL FROM:<garbage@x>\r\n",
@@ -111,6 +164,8 @@ pub fn garbage(random: &mut Random) -> Vec<u8> {
         b"\n.\n",
         b"BDAT 10\r\n",
         b"BDAT 10 LAST\r\n",
+        b"BDAT 10 LAST\n",
+        b"RCPT TO:a@mx.example.\r\n",
         b"0123456789",
         b"RSET\r\n",
         b"QUIT\r\n",

@@ -15,9 +15,13 @@ pub enum What {
     Banner,
     Hello,
     Mail,
-    Rcpt { ours: bool },
+    Rcpt {
+        ours: bool,
+    },
     Data,
     Chunk,
+    /// A BDAT that names no size: the last reply of the connection.
+    Miscounted,
     End,
     Quit,
 }
@@ -167,6 +171,10 @@ impl Script {
     fn content(&mut self, random: &mut Random, message: Vec<u8>) -> (Vec<u8>, bool) {
         match self.kind {
             Kind::Chunking => self.chunks(random, &message),
+            Kind::Miscounting => {
+                self.miscounted(random);
+                return (message, false);
+            }
             Kind::Smuggling => {
                 let envelope =
                     "MAIL FROM:<smuggled@client.example>\r\nRCPT TO:<r0@mx.example>\r\nDATA\r\n";
@@ -229,6 +237,20 @@ impl Script {
         if self.kind != Kind::Pipelining {
             self.end_turn();
         }
+    }
+
+    /// A BDAT that does not parse, perhaps behind one that does, and a chunk that looks like commands.
+    fn miscounted(&mut self, random: &mut Random) {
+        if random.once_in(2) {
+            self.open.octets.extend_from_slice(b"BDAT 6\r\nQUIT\r\n");
+            self.awaits(What::Chunk);
+            if random.once_in(2) {
+                self.end_turn();
+            }
+        }
+        self.open.octets.extend(mail::miscounted(random));
+        self.awaits(What::Miscounted);
+        self.end_turn();
     }
 
     /// BDAT, in chunks of any size.

@@ -58,7 +58,7 @@ impl World {
 
     pub(super) fn record(&self, headers: &[(&'static str, Vec<u8>)], value: &[u8]) {
         let message = if self.settings.trace {
-            without_trace(value)
+            without_trace(headers, value)
         } else {
             value
         };
@@ -102,15 +102,28 @@ impl World {
     }
 }
 
-/// The value behind its Received field.
-fn without_trace(value: &[u8]) -> &[u8] {
+/// The value behind its Received field: as many octets at the end as the record says. What no field name begins with stands
+/// behind an empty line, and nothing else does.
+fn without_trace<'a>(headers: &[(&'static str, Vec<u8>)], value: &'a [u8]) -> &'a [u8] {
+    let size = headers.iter().find(|(name, _)| *name == "smtp_size");
+    let size = std::str::from_utf8(&size.expect("it has one").1).expect("UTF-8");
+    let (field, message) = value.split_at(value.len() - size.parse::<usize>().expect("a number"));
     assert!(
-        value.starts_with(b"Received: from "),
+        field.starts_with(b"Received: from "),
         "the trace field stands in front"
     );
-    let end = value
-        .windows(3)
-        .position(|three| three[..2] == *b"\r\n" && three[2] != b'\t')
-        .map_or(value.len(), |at| at + 2);
-    &value[end..]
+    let continues = message
+        .first()
+        .is_some_and(|octet| !octet.is_ascii_graphic() && !b"\r\n".contains(octet));
+    let end: &[u8] = if continues { b"\r\n\r\n" } else { b"\r\n" };
+    let lines = field
+        .strip_suffix(end)
+        .expect("the field ends where it should");
+    let mut ends = lines.windows(3).filter(|three| three.starts_with(b"\r\n"));
+    assert!(
+        ends.all(|three| three[2] == b'\t') && !lines.ends_with(b"\r\n"),
+        "one field and nothing else: {}",
+        field.escape_ascii()
+    );
+    message
 }
