@@ -216,6 +216,54 @@ fn recipients_are_taken_by_domain_and_list() {
 }
 
 #[test]
+fn both_forms_of_a_domain_are_one_in_domains_and_lists() {
+    for domain in [
+        "b\u{fc}cher.example",
+        "xn--bcher-kva.example",
+        "B\u{dc}CHER.Example.",
+    ] {
+        let text = format!(
+            "[recipients]\ndomains = [\"{domain}\", \"*.{domain}\"]\n[recipients.lists]\n\"{domain}\" = \"FOLDER/list.txt\"\n"
+        );
+        let list = "joe\nann@b\u{fc}cher.example\nbob@xn--bcher-kva.example\n";
+        let server = Ringpost::start(&text, &[("list.txt", list)]);
+        let mut client = Client::greeted(&server.smtp);
+        assert_eq!(code(&client.say("MAIL FROM:<> SMTPUTF8")), "250");
+        for taken in [
+            "joe@b\u{fc}cher.example",
+            "joe@xn--bcher-kva.example",
+            "ann@BU\u{308}CHER.example.",
+            "bob@b\u{fc}cher.example",
+            "any@x.b\u{fc}cher.example",
+        ] {
+            assert_eq!(code(&client.rcpt(taken)), "250", "{domain}: {taken}");
+        }
+        for unknown in ["eve@b\u{fc}cher.example", "eve@xn--bcher-kva.example"] {
+            assert_eq!(
+                codes(&client.rcpt(unknown)),
+                "550 5.1.1",
+                "{domain}: {unknown}"
+            );
+        }
+        assert_eq!(codes(&client.rcpt("joe@bucher.example")), "550 5.7.1");
+    }
+}
+
+/// Thirty good mails, each with one dead recipient.
+#[test]
+fn dead_recipients_among_good_mails_end_no_session() {
+    let server = Ringpost::start("[recipients]\ndomains = [\"mx.example\"]\n", &[]);
+    let mut client = Client::greeted(&server.smtp);
+    for _ in 0..30 {
+        assert_eq!(code(&client.say("MAIL FROM:<a@b.example>")), "250");
+        assert_eq!(code(&client.rcpt("dead@elsewhere.example")), "550");
+        assert_eq!(code(&client.rcpt("x@mx.example")), "250");
+        assert_eq!(code(&client.say("DATA")), "354");
+        assert_eq!(code(&client.say("x\r\n.")), "250");
+    }
+}
+
+#[test]
 fn a_list_with_a_mistake_keeps_the_server_from_starting() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("com.txt"), "joe\njoe ann\n").unwrap();

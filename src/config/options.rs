@@ -563,7 +563,8 @@ pub static SETTINGS: [Setting; 49] = [
         ]),
         default: "none",
         doc: "What a record's key is made of; records of one key are in one partition, in order. `recipient` and \
-              `recipient-domain` take the first recipient of the message. `none` spreads records evenly.",
+              `recipient-domain` take the first recipient of the message. A domain stands in a key in lower case and as its A-labels, \
+              however it was written. `none` spreads records evenly.",
         flag: None,
         reload: false,
     },

@@ -153,3 +153,76 @@ impl Record {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::envelope::Client;
+    use crate::mail::id::Generator;
+    use crate::smtp::address;
+    use crate::smtp::parameter::Body;
+
+    fn key(kind: RecordKey, from: &str, to: &str) -> Option<String> {
+        let recipients = [address::mailbox(to.as_bytes()).unwrap()];
+        let client = Client::new("192.0.2.1:4711".parse().unwrap());
+        let envelope = Envelope {
+            reverse_path: from,
+            recipients: &recipients,
+            helo: "c",
+            client: &client,
+            protocol: "ESMTP",
+            tls: None,
+            body: Body::SevenBit,
+            smtputf8: false,
+        };
+        let stamp = Stamp {
+            id: Generator::new(1).next(0),
+            hostname: "mx.example",
+            time: b"",
+            size: 0,
+            bare_newlines: false,
+            key: kind,
+        };
+        let mut record = Record::default();
+        record.fill(&envelope, stamp, BytesMut::new());
+        assert!(
+            record
+                .headers()
+                .any(|(name, value)| name == "smtp_to" && value == to.as_bytes()),
+            "the envelope keeps what the client wrote"
+        );
+        record
+            .key()
+            .map(|key| String::from_utf8(key.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn all_spellings_of_a_domain_have_one_key() {
+        let some = |text: &str| Some(text.to_owned());
+        for domain in [
+            "b\u{fc}cher.example",
+            "xn--bcher-kva.example",
+            "B\u{dc}CHER.EXAMPLE.",
+        ] {
+            let address = format!("Joe@{domain}");
+            let is = |kind| key(kind, &address, &address);
+            assert_eq!(is(RecordKey::Recipient), some("Joe@xn--bcher-kva.example"));
+            assert_eq!(is(RecordKey::Sender), some("Joe@xn--bcher-kva.example"));
+            assert_eq!(
+                is(RecordKey::RecipientDomain),
+                some("xn--bcher-kva.example")
+            );
+            assert_eq!(is(RecordKey::ClientIp), some("192.0.2.1"));
+            assert_eq!(is(RecordKey::None), None);
+        }
+        assert_eq!(key(RecordKey::Sender, "", "postmaster"), some(""));
+        assert_eq!(
+            key(RecordKey::Recipient, "", "Postmaster"),
+            some("Postmaster")
+        );
+        assert_eq!(
+            key(RecordKey::Recipient, "", "\"a@b\"@C.example"),
+            some("\"a@b\"@c.example")
+        );
+    }
+}
