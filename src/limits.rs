@@ -208,7 +208,7 @@ const _: () = assert!(
         && 2 * BATCH_OCTETS <= EMBEDDED_PARTITION_OCTETS
 );
 const _: () = assert!(LOG_GATHERED_OCTETS < LOG_OCTETS_WAITING);
-const _: () = assert!(PATH_OCTETS >= 1 + LOCAL_PART_OCTETS + 1 + DOMAIN_OCTETS + 1);
+const _: () = assert!(PATH_OCTETS >= LOCAL_PART_OCTETS + DOMAIN_OCTETS + "<@>".len());
 const _: () = assert!(ENVELOPE_OCTETS >= 100 * (PATH_OCTETS + 16));
 const _: () = assert!(SWEEP_MINIMUM_MILLISECONDS < SWEEP_MAXIMUM_MILLISECONDS);
 const _: () =
