@@ -79,3 +79,14 @@ fn extensions_and_limits_are_held_by_what_exists() {
         proof(generosity.held_by);
     }
 }
+
+/// A flag of the image's command would reach `serve` alone.
+#[test]
+fn the_image_names_its_configuration_to_every_command() {
+    let image = std::fs::read_to_string("deploy/Dockerfile").unwrap();
+    let path = "/etc/ringpost/ringpost.toml";
+    let variable = format!("ENV {}={path}\n", ringpost::config::FILE_VARIABLE);
+    assert!(image.contains(&variable));
+    assert!(image.contains(&format!("> {path}\n")));
+    assert!(image.contains("CMD [\"serve\"]\n"));
+}

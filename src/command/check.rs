@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::open_files;
 use super::serve::{Options, check_properties, failed};
+use super::{environment, open_files};
 use crate::config::certificate::fitness::Severity;
-use crate::config::{Brokers, Config, recipients};
+use crate::config::{self, Brokers, Config, recipients};
 use crate::limits::EMBEDDED_MESSAGE_OCTETS;
 use crate::net::certificates::{self, Loaded};
 use crate::net::probe;
@@ -67,7 +67,7 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(warnings) => warnings,
         Err(error) => return failed(2, &error),
     };
-    let source = match &options.config {
+    let source = match config::file_of(options.config.as_deref(), environment()) {
         Some(path) => format!("{} is valid", path.display()),
         None => "no file; defaults, environment and flags are valid".to_owned(),
     };

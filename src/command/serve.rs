@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 
 use super::quick_start::{self, Facts};
-use super::{container, open_files};
+use super::{container, environment, open_files};
 use crate::config::{self, Brokers, Config, Loaded};
 use crate::limits::RECORD_OVERHEAD_OCTETS;
 use crate::net::certificates::{self, Certificates};
@@ -29,7 +29,7 @@ use crate::telemetry::{admin, log};
 /// Flags of `serve`.
 #[derive(Debug, Default, Clone, clap::Args)]
 pub struct Options {
-    /// Configuration file (TOML)
+    /// Configuration file (TOML) [environment: RINGPOST_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Address that SMTP is served on, IP:port; may be given several times
@@ -75,10 +75,7 @@ impl Options {
             ("tls.certificate", one(&self.tls_cert)),
             ("tls.key", one(&self.tls_key)),
         ];
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        config::load(self.config.as_deref(), environment, &flags)
+        config::load(self.config.as_deref(), environment(), &flags)
     }
 }
 

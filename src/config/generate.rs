@@ -64,6 +64,9 @@ const PREFACE: &str = r#"# Configuration
 
 Without any configuration ringpost is the quick start: SMTP on 127.0.0.1:2525 and a broker in memory. Options come from
 a file in TOML (`--config FILE`), from the environment and from flags; flags beat the environment, which beats the file.
+Where no flag names the file, the environment variable `RINGPOST_CONFIG` does, for `serve`, `check` and `consume` alike: set it once,
+as the image does, and `ringpost check` asks about the configuration that is served. A file that it names and that is not
+there is an error (exit code 2), and so is an empty value.
 
 ```toml
 [server]
@@ -79,7 +82,7 @@ topic = "mail"
 ```
 
 - **Environment**: `RINGPOST_`, the section, the key: `RINGPOST_LIMITS_MESSAGE_SIZE=50MiB`. Lists are separated by commas.
-  Other variables that begin with `RINGPOST_` have no effect, and a warning says so.
+  Other variables that begin with `RINGPOST_`, but for `RINGPOST_CONFIG`, have no effect, and a warning says so.
 - **Sizes** are octets, or a whole number with B, KiB, MiB, GiB, TiB, KB, MB, GB or TB. In the file, one with a unit is in
   quotes: `"25MiB"`.
 - **Durations** are a whole number with ms, s, min or h, in the file in quotes: `"30s"`.

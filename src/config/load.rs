@@ -12,7 +12,7 @@ mod flags;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{Error, Place, Problem};
 use super::relation::RELATIONS;
@@ -30,8 +30,24 @@ pub struct Loaded {
     pub set: BTreeSet<&'static str>,
 }
 
+/// The variable that names the file where no flag does.
+pub const FILE_VARIABLE: &str = "RINGPOST_CONFIG";
+
+/// The file that is loaded: the flag's, or the one that the environment names.
+pub fn file_of(
+    flag: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Option<PathBuf> {
+    flag.map(Path::to_owned).or_else(|| {
+        let mut environment = environment.into_iter();
+        let (_, path) = environment.find(|(name, _)| name == FILE_VARIABLE)?;
+        Some(path.into())
+    })
+}
+
 /// Loads a configuration. `environment` may be the whole environment; what does not begin with `RINGPOST_` is passed over.
-/// `flags` are keys of the table with the values given on the command line; one without values was not given.
+/// `flags` are keys of the table with the values given on the command line; one without values was not given. Without a
+/// `file` it is the one that `RINGPOST_CONFIG` names, if it does.
 ///
 /// # Errors
 /// Every mistake of the file, the environment and the flags. All are the operator's.
@@ -43,9 +59,14 @@ pub fn load(
     environment: impl IntoIterator<Item = (String, String)>,
     flags: &[(&'static str, Vec<String>)],
 ) -> Result<Loaded, Error> {
+    let ours = |(name, _): &(String, String)| name.starts_with("RINGPOST_");
+    let environment: Vec<(String, String)> = environment.into_iter().filter(ours).collect();
     let mut draft = Draft::new();
-    if let Some(path) = file {
-        draft.apply_file(path);
+    match (file, file_of(file, environment.iter().cloned())) {
+        (Some(path), _) => draft.apply_file(path, "--config"),
+        (None, Some(path)) if path.as_os_str().is_empty() => draft.miss_the_file(),
+        (None, Some(path)) => draft.apply_file(&path, FILE_VARIABLE),
+        (None, None) => {}
     }
     draft.apply_environment(environment);
     draft.apply_flags(flags);
@@ -77,6 +98,17 @@ impl Draft {
             problems: Vec::new(),
             warnings: Vec::new(),
         }
+    }
+
+    /// The variable that names the file is there and names none.
+    fn miss_the_file(&mut self) {
+        self.incomplete = true;
+        self.problems.push(Problem {
+            place: Place::Environment(FILE_VARIABLE.to_owned()),
+            key: None,
+            value: Some(String::new()),
+            reason: "is empty: name a file in TOML, or unset it to run without a file".to_owned(),
+        });
     }
 
     /// The faults of setting an option; remembers whether there were any.

@@ -28,7 +28,7 @@ mod value;
 
 pub use error::{Error, Place, Problem};
 pub use generate::{example, markdown};
-pub use load::{Loaded, load};
+pub use load::{FILE_VARIABLE, Loaded, file_of, load};
 pub use loss::{losses, opened};
 pub use setting::Setting;
 

@@ -66,17 +66,19 @@ pub(super) struct Contents<'a> {
 }
 
 /// The text of the file, or what is wrong with the file as a whole.
-pub(super) fn read(path: &Path) -> Result<String, String> {
+pub(super) fn read(path: &Path, named_by: &str) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
-            "there is no such file: --config names it; correct the path, or leave --config out to run without a file".to_owned()
+            format!("there is no such file: {named_by} names it; correct the path, or leave {named_by} out to run without a file")
         }
         io::ErrorKind::PermissionDenied => {
-            "this user may not read it: --config names it; give the user of ringpost permission to read it".to_owned()
+            format!("this user may not read it: {named_by} names it; give the user of ringpost permission to read it")
         }
-        io::ErrorKind::IsADirectory => "is a folder: --config has to name a file in TOML".to_owned(),
-        io::ErrorKind::InvalidData => "is not text in UTF-8: --config has to name a file in TOML".to_owned(),
-        _ => format!("cannot be read: {error}; --config names it"),
+        io::ErrorKind::IsADirectory => format!("is a folder: {named_by} has to name a file in TOML"),
+        io::ErrorKind::InvalidData => {
+            format!("is not text in UTF-8: {named_by} has to name a file in TOML")
+        }
+        _ => format!("cannot be read: {error}; {named_by} names it"),
     })
 }
 

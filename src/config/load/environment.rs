@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Draft;
+use super::{Draft, FILE_VARIABLE};
 use crate::config::error::{Place, Problem};
 use crate::config::options::SETTINGS;
 use crate::config::setting::{Fault, Setting};
@@ -16,7 +16,8 @@ impl Draft {
         environment: impl IntoIterator<Item = (String, String)>,
     ) {
         // In the order of the names: what an environment's own order is, nobody chose.
-        let ours = |(name, _): &(String, String)| name.starts_with("RINGPOST_");
+        let ours =
+            |(name, _): &(String, String)| name.starts_with("RINGPOST_") && name != FILE_VARIABLE;
         let variables: BTreeMap<String, String> = environment.into_iter().filter(ours).collect();
         let mut injected = Vec::new();
         for (name, text) in variables {
@@ -55,7 +56,8 @@ impl Draft {
 }
 
 fn unknown_variable(name: &str) -> String {
-    let variables: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
+    let options = SETTINGS.iter().map(Setting::variable);
+    let variables: Vec<String> = options.chain([FILE_VARIABLE.to_owned()]).collect();
     let rest = name.strip_prefix("RINGPOST").unwrap_or(name);
     let whole_end = variables
         .iter()

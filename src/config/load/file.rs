@@ -11,8 +11,8 @@ use crate::config::setting::Fault;
 use crate::config::toml_file::{self, Content, Entry, Written};
 
 impl Draft {
-    pub(super) fn apply_file(&mut self, path: &Path) {
-        let text = match toml_file::read(path) {
+    pub(super) fn apply_file(&mut self, path: &Path, named_by: &str) {
+        let text = match toml_file::read(path, named_by) {
             Ok(text) => text,
             Err(reason) => {
                 let place = Place::File {
