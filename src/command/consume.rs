@@ -2,8 +2,8 @@
 //!
 //! Owns: the flags, what of them goes together, the exit code and the one line of an error. Must not know: Kafka's
 //! client (`cluster`, `reader`), the forms (`format`) or files (`output`).
-//! Invariants: exit code 0 done (also where the reader of a pipe has gone), 1 failed at run time, 2 wrong usage.
-//! BUGS: SIGINT and SIGTERM end the process at once; in a group, what was flushed but not committed comes again.
+//! Invariants: exit code 0 done (also where the reader of a pipe has gone, or a signal ended reading that had no end of
+//! its own), 1 failed at run time, 2 wrong usage, 130 and 143 where a signal came before the end that was asked for.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,27 @@ mod cluster;
 pub mod format;
 mod output;
 mod reader;
+mod settings;
+mod stop;
 
 use cluster::{BROKER_WAIT, Failure, Plan};
-use output::{Folder, Maildir, Output, Writer};
+use output::{Form, Output};
+use settings::Settings;
+use stop::Stop;
 
 /// Reads mails back from Kafka.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Brokers to ask first, `host:port`, separated by commas [environment: RINGPOST_KAFKA_BROKERS]
-    #[arg(long, value_name = "LIST", default_value_t = environment("RINGPOST_KAFKA_BROKERS", "127.0.0.1:9092"))]
-    pub brokers: String,
-    /// Topic to read [environment: RINGPOST_KAFKA_TOPIC]
-    #[arg(long, value_name = "NAME", default_value_t = environment("RINGPOST_KAFKA_TOPIC", "mail"))]
-    pub topic: String,
+    /// Configuration file (TOML) of serve, of which [kafka] is read [environment: RINGPOST_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Brokers to ask first, `host:port`, separated by commas [environment: RINGPOST_KAFKA_BROKERS] [default: kafka.brokers
+    /// of the configuration, else 127.0.0.1:9092]
+    #[arg(long, value_name = "LIST")]
+    pub brokers: Option<String>,
+    /// Topic to read [environment: RINGPOST_KAFKA_TOPIC] [default: kafka.topic of the configuration, else mail]
+    #[arg(long, value_name = "NAME")]
+    pub topic: Option<String>,
     /// Read as a member of this consumer group, and commit offsets once the output has them; without it every
     /// partition is read and nothing committed
     #[arg(long, value_name = "NAME")]
@@ -44,12 +52,13 @@ pub struct Options {
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Summary)]
     pub format: Format,
-    /// File for summary, json and mbox, appended to in a group and begun anew without; folder for eml and maildir
+    /// File for summary, json and mbox, continued in a group and emptied without; folder for eml and maildir
     #[arg(long, value_name = "PATH")]
     pub output: Option<PathBuf>,
-    /// A librdkafka property; may be given again
-    #[arg(long = "property", value_name = "NAME=VALUE", value_parser = property)]
-    pub properties: Vec<(String, String)>,
+    /// A librdkafka property; may be given again. Everybody on the machine can read a command line: a password belongs into
+    /// the file or into RINGPOST_KAFKA_PROPERTIES
+    #[arg(long = "property", value_name = "NAME=VALUE")]
+    pub properties: Vec<String>,
 }
 
 /// Where reading starts.
@@ -76,97 +85,95 @@ pub enum Format {
     Maildir,
 }
 
-/// The variable's value, or the default where it is unset or empty.
-fn environment(name: &str, default: &str) -> String {
-    std::env::var(name)
-        .ok()
-        .filter(|value| !value.is_empty())
-        .unwrap_or_else(|| default.to_owned())
-}
-
-/// Properties that flags or the order of flush and commit decide.
-const PROPERTIES_TAKEN: [(&str, &str); 8] = [
-    ("bootstrap.servers", "use --brokers"),
-    ("metadata.broker.list", "use --brokers"),
-    ("group.id", "use --group"),
-    ("auto.offset.reset", "use --from"),
-    ("topic.auto.offset.reset", "use --from"),
-    (
-        "enable.auto.commit",
-        "offsets are committed after the output is flushed",
-    ),
-    (
-        "enable.auto.offset.store",
-        "offsets are committed after the output is flushed",
-    ),
-    ("enable.partition.eof", "--until-end needs it on"),
-];
-
-fn property(text: &str) -> Result<(String, String), String> {
-    let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-        return Err("expected NAME=VALUE, like security.protocol=SSL".to_owned());
-    };
-    match PROPERTIES_TAKEN.iter().find(|(taken, _)| *taken == name) {
-        Some((_, instead)) => Err(format!("{name} cannot be set here: {instead}")),
-        None => Ok((name.to_owned(), value.to_owned())),
-    }
+/// A line for the operator.
+pub(crate) fn say(text: &str) {
+    eprintln!("ringpost consume: {text}");
 }
 
 /// Reads until told to stop; every error is one line on standard error.
 pub fn run(options: &Options) -> ExitCode {
-    if let Err(usage) = check(options) {
-        eprintln!("ringpost consume: {usage}");
-        return ExitCode::from(2);
+    let settings = match check(options).and_then(|()| settings::load(options)) {
+        Ok(settings) => settings,
+        Err(usage) => {
+            usage.lines().for_each(say);
+            return ExitCode::from(2);
+        }
+    };
+    for warning in &settings.warnings {
+        say(&format!("warning: {warning}"));
     }
-    let mut output = match open(options) {
-        Ok(output) => output,
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
         Err(error) => {
-            let path = options.output.as_deref().unwrap_or(Path::new("-"));
-            eprintln!(
-                "ringpost consume: cannot open --output {}: {error}",
-                path.display()
-            );
+            say(&format!("signals cannot be waited for: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    match reader::read(&plan(options), &mut output) {
-        Ok(_) => ExitCode::SUCCESS,
+    // In a group the offsets are committed after the output: what they promise has to survive a power cut.
+    let durable = options.group.is_some();
+    let mut output = match Output::open(options.format.form(), options.output.as_deref(), durable) {
+        Ok(output) => output,
+        Err(error) => {
+            let path = options.output.as_deref().unwrap_or(Path::new("-"));
+            say(&format!("cannot open --output {}: {error}", path.display()));
+            // One that is for something else is a mistake of the command line.
+            let usage = error.kind() == io::ErrorKind::InvalidInput;
+            return ExitCode::from(if usage { 2 } else { 1 });
+        }
+    };
+    match reader::read(&plan(options, settings, stop), &mut output) {
+        Ok(outcome) => ended(options, &outcome),
         // The reader of a pipe has seen enough, as `head` does.
         Err(Failure::Output(error))
             if options.output.is_none() && error.kind() == io::ErrorKind::BrokenPipe =>
         {
-            // Dropping the stream would try to write the rest again, to no one.
-            std::mem::forget(output);
             ExitCode::SUCCESS
         }
         Err(failure) => report(&failure),
     }
 }
 
+fn ended(options: &Options, outcome: &reader::Outcome) -> ExitCode {
+    let Some(signal) = outcome.stopped else {
+        return ExitCode::SUCCESS;
+    };
+    let kept = if options.group.is_some() {
+        ", all committed; the group was left"
+    } else {
+        ""
+    };
+    say(&format!(
+        "{signal}: stopped after {} mails{kept}",
+        outcome.mails
+    ));
+    // Reading that follows the topic has no other end; one that was to reach an end did not.
+    if options.until_end || options.count.is_some() {
+        ExitCode::from(signal.exit_code())
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
 fn report(failure: &Failure) -> ExitCode {
     match failure {
         Failure::Property(text) => {
-            eprintln!("ringpost consume: {text}");
+            say(text);
             ExitCode::from(2)
         }
         Failure::Kafka(text) => {
-            eprintln!("ringpost consume: {text}");
+            say(text);
             ExitCode::FAILURE
         }
         Failure::Output(error) => {
-            eprintln!("ringpost consume: cannot write the output: {error}");
+            say(&format!("cannot write the output: {error}"));
             ExitCode::FAILURE
         }
+        Failure::Stopped => ExitCode::FAILURE,
     }
 }
 
 /// What the flags' own types cannot say.
 fn check(options: &Options) -> Result<(), String> {
-    for (flag, text) in [("--brokers", &options.brokers), ("--topic", &options.topic)] {
-        if text.trim().is_empty() {
-            return Err(format!("{flag} is empty"));
-        }
-    }
     if options.group.as_deref() == Some("") {
         return Err("--group is empty; leave it out to read without a group".to_owned());
     }
@@ -182,33 +189,29 @@ fn check(options: &Options) -> Result<(), String> {
     }
 }
 
-fn open(options: &Options) -> io::Result<Output<'static>> {
-    // In a group the offsets are committed behind the output: what they promise has to survive a power cut.
-    let durable = options.group.is_some();
-    let writer: Writer = match options.format {
-        Format::Summary => format::summary,
-        Format::Json => format::json,
-        Format::Mbox => format::mbox,
-        Format::Eml | Format::Maildir => |received, to| to.write_all(&received.value),
-    };
-    match (options.format, options.output.as_deref()) {
-        (_, None) => Ok(Output::stream(writer, io::stdout())),
-        (Format::Eml, Some(path)) => Folder::open(path, durable).map(Output::Folder),
-        (Format::Maildir, Some(path)) => Maildir::open(path, durable).map(Output::Maildir),
-        (_, Some(path)) => Output::file(writer, path, durable),
+impl Format {
+    fn form(self) -> Form {
+        match self {
+            Format::Summary => Form::Summary,
+            Format::Json => Form::Json,
+            Format::Eml => Form::Eml,
+            Format::Mbox => Form::Mbox,
+            Format::Maildir => Form::Maildir,
+        }
     }
 }
 
-fn plan(options: &Options) -> Plan {
+fn plan(options: &Options, settings: Settings, stop: Stop) -> Plan {
     Plan {
-        brokers: options.brokers.clone(),
-        topic: options.topic.clone(),
+        brokers: settings.brokers,
+        topic: settings.topic,
         group: options.group.clone(),
         from_beginning: options.from == From::Beginning,
         until_end: options.until_end,
         count: options.count,
-        properties: options.properties.clone(),
+        properties: settings.properties,
         broker_wait: BROKER_WAIT,
+        stop,
     }
 }
 
@@ -246,24 +249,5 @@ mod tests {
         assert!(parse(&["--format", "eml", "--output", "x"]).is_ok());
         assert!(parse(&["--count", "0"]).is_err());
         assert!(parse(&["--group", ""]).is_err());
-    }
-
-    #[test]
-    fn properties_are_pairs_and_none_of_ours() {
-        let options = parse(&["--property", "sasl.password=a=b"]).unwrap();
-        assert_eq!(
-            options.properties,
-            [("sasl.password".to_owned(), "a=b".to_owned())]
-        );
-        assert!(
-            parse(&["--property", "x"])
-                .unwrap_err()
-                .contains("NAME=VALUE")
-        );
-        assert!(
-            parse(&["--property", "group.id=x"])
-                .unwrap_err()
-                .contains("--group")
-        );
     }
 }

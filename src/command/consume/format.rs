@@ -2,8 +2,9 @@
 //!
 //! Owns: the shape of what is printed. Must not know: where the octets go, or how the record was read.
 //! Invariants: a JSON line and a summary line hold exactly one line feed, their last octet, whatever the record holds.
-//! BUGS: a foreign record can carry another record's `ce_id` and so take its `.eml` name. The summary decodes only the character sets that mail-parser is built with; others show replacement characters.
+//! BUGS: the summary decodes only the character sets that mail-parser is built with; others show replacement characters.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use base64::Engine as _;
@@ -27,7 +28,7 @@ pub struct Received {
     pub timestamp: Option<i64>,
     /// The headers in their order; a header without a value has an empty one.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The message; empty where the record has no value.
+    /// The message.
     pub value: Vec<u8>,
 }
 
@@ -35,6 +36,18 @@ impl Received {
     /// The first header of this name as text; what is not UTF-8 is replaced.
     fn header(&self, name: &str) -> Option<String> {
         self.headers_named(name).next()
+    }
+
+    /// The first header of this name, where it is UTF-8.
+    pub fn text_header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(have, _)| have == name)?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// Every header of this name that is UTF-8.
+    fn text_headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.headers.iter().filter(move |(have, _)| have == name);
+        named.filter_map(|(_, value)| std::str::from_utf8(value).ok())
     }
 
     fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = String> + 'a {
@@ -51,11 +64,16 @@ struct JsonLine<'a> {
     topic: &'a str,
     partition: i32,
     offset: i64,
-    key: Option<String>,
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_base64: Option<String>,
     timestamp: Option<i64>,
-    mail_from: Option<String>,
-    rcpt_to: Vec<String>,
+    id: Option<&'a str>,
+    mail_from: Option<&'a str>,
+    rcpt_to: Vec<&'a str>,
     headers: Map<String, Value>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    headers_base64: Map<String, Value>,
     size: usize,
     message_base64: String,
 }
@@ -65,18 +83,22 @@ struct JsonLine<'a> {
 /// # Errors
 /// What `to` returns.
 pub fn json(received: &Received, to: &mut dyn Write) -> io::Result<()> {
+    let key = received.key.as_deref();
+    let (headers, headers_base64) = json_headers(&received.headers);
     let line = JsonLine {
         topic: &received.topic,
         partition: received.partition,
         offset: received.offset,
-        key: received
-            .key
-            .as_ref()
-            .map(|key| String::from_utf8_lossy(key).into_owned()),
+        key: key.and_then(|key| std::str::from_utf8(key).ok()),
+        key_base64: key
+            .filter(|key| std::str::from_utf8(key).is_err())
+            .map(|key| STANDARD.encode(key)),
         timestamp: received.timestamp,
-        mail_from: received.header("smtp_from"),
-        rcpt_to: received.headers_named("smtp_to").collect(),
-        headers: json_headers(&received.headers),
+        id: received.text_header("ce_id"),
+        mail_from: received.text_header("smtp_from"),
+        rcpt_to: received.text_headers("smtp_to").collect(),
+        headers,
+        headers_base64,
         size: received.value.len(),
         message_base64: STANDARD.encode(&received.value),
     };
@@ -85,26 +107,37 @@ pub fn json(received: &Received, to: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Every header; a name that is repeated has an array. `smtp_to` always has one, so that its type does not depend on
-/// how many recipients a mail has.
-fn json_headers(headers: &[(String, Vec<u8>)]) -> Map<String, Value> {
-    let mut object = Map::new();
+/// how many recipients a mail has. A name of which a value is not UTF-8 is in the second map instead, all its values in
+/// base64.
+fn json_headers(headers: &[(String, Vec<u8>)]) -> (Map<String, Value>, Map<String, Value>) {
+    let (mut texts, mut binary) = (Map::new(), Map::new());
     for (name, value) in headers {
-        let value = Value::String(String::from_utf8_lossy(value).into_owned());
-        match object.get_mut(name) {
-            None if name == "smtp_to" => {
-                object.insert(name.clone(), Value::Array(vec![value]));
+        let mut values = headers.iter().filter(|(other, _)| other == name);
+        match std::str::from_utf8(value) {
+            Ok(text) if values.all(|(_, value)| std::str::from_utf8(value).is_ok()) => {
+                add_header(&mut texts, name, text.to_owned());
             }
-            None => {
-                object.insert(name.clone(), value);
-            }
-            Some(Value::Array(values)) => values.push(value),
-            Some(single) => {
-                let first = single.take();
-                *single = Value::Array(vec![first, value]);
-            }
+            _ => add_header(&mut binary, name, STANDARD.encode(value)),
         }
     }
-    object
+    (texts, binary)
+}
+
+fn add_header(object: &mut Map<String, Value>, name: &str, value: String) {
+    let value = Value::String(value);
+    match object.get_mut(name) {
+        None if name == "smtp_to" => {
+            object.insert(name.to_owned(), Value::Array(vec![value]));
+        }
+        None => {
+            object.insert(name.to_owned(), value);
+        }
+        Some(Value::Array(values)) => values.push(value),
+        Some(single) => {
+            let first = single.take();
+            *single = Value::Array(vec![first, value]);
+        }
+    }
 }
 
 /// Writes one line for a person: `partition:offset time size from → to subject`.
@@ -180,7 +213,23 @@ fn rfc3339(milliseconds: Option<i64>) -> String {
         )
 }
 
-/// Writes the record as an entry of an mbox file: mboxrd quoting, line feeds only, an empty line behind it.
+/// The message with the line ends of local mail: CRLF becomes LF, as MTAs deliver it; a bare CR stays.
+pub fn local_line_ends(message: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memmem::find(message, b"\r\n").is_none() {
+        return Cow::Borrowed(message);
+    }
+    let mut local = Vec::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(at) = memchr::memmem::find(rest, b"\r\n") {
+        local.extend_from_slice(&rest[..at]);
+        local.push(b'\n');
+        rest = &rest[at + 2..];
+    }
+    local.extend_from_slice(rest);
+    Cow::Owned(local)
+}
+
+/// Writes the record as an entry of an mbox file: mboxrd quoting, line feeds only, an empty line after it.
 ///
 /// # Errors
 /// What `to` returns.
@@ -193,13 +242,13 @@ pub fn mbox(received: &Received, to: &mut dyn Write) -> io::Result<()> {
         "From {sender} {}",
         time.strftime("%a %b %e %H:%M:%S %Y")
     )?;
-    let mut rest = received.value.as_slice();
+    let message = local_line_ends(&received.value);
+    let mut rest: &[u8] = &message;
     while !rest.is_empty() {
         let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
         let (line, behind) = rest.split_at(end);
         rest = behind;
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
         if needs_quote(line) {
             to.write_all(b">")?;
         }
@@ -234,30 +283,33 @@ fn mbox_sender(sender: Option<&str>) -> String {
 
 /// The name of the record's `.eml` file: its `ce_id`, or `topic-partition-offset` where that is missing.
 ///
-/// An id that is no file name is made one, and the record's place added to keep such ids apart. A repeat of the same id
-/// takes the same file: that is the produce retry which consumers drop.
+/// An id that is no file name is made one, and the record's place added to keep such ids apart.
 pub fn eml_name(received: &Received) -> String {
-    const ID_OCTETS_MAX: usize = 120;
+    let id = received.header("ce_id").unwrap_or_default();
+    if !id.is_empty() && file_name(&id) == id {
+        format!("{id}.eml")
+    } else {
+        eml_name_of_place(received)
+    }
+}
+
+/// The name of a record whose id alone does not tell it from others.
+pub fn eml_name_of_place(received: &Received) -> String {
     let place = format!(
         "{}-{}-{}",
         received.topic, received.partition, received.offset
     );
-    let id = received.header("ce_id").unwrap_or_default();
-    if id.is_empty() {
-        return format!("{place}.eml");
-    }
-    let safe = file_name(&id, ID_OCTETS_MAX);
-    if safe == id {
-        format!("{safe}.eml")
-    } else {
-        format!("{safe}-{place}.eml")
+    match file_name(&received.header("ce_id").unwrap_or_default()) {
+        id if id.is_empty() => format!("{place}.eml"),
+        id => format!("{id}-{place}.eml"),
     }
 }
 
 /// Letters, digits, `-`, `_` and dots that are not the first; all else becomes `_`.
-fn file_name(text: &str, octets_max: usize) -> String {
+fn file_name(text: &str) -> String {
+    const OCTETS_MAX: usize = 120;
     text.chars()
-        .take(octets_max)
+        .take(OCTETS_MAX)
         .enumerate()
         .map(|(at, character)| match character {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => character,
@@ -300,7 +352,7 @@ mod tests {
             text(json, &received()),
             concat!(
                 r#"{"topic":"mail","partition":3,"offset":42,"key":null,"timestamp":1700000000123,"#,
-                r#""mail_from":"a@example.net","rcpt_to":["b@example.com"],"headers":{"ce_id":"0A-1b","#,
+                r#""id":"0A-1b","mail_from":"a@example.net","rcpt_to":["b@example.com"],"headers":{"ce_id":"0A-1b","#,
                 r#""smtp_from":"a@example.net","smtp_to":["b@example.com"]},"size":21,"#,
                 r#""message_base64":"U3ViamVjdDogaGkNCg0KYm9keQ0K"}"#,
                 "\n"
@@ -320,7 +372,8 @@ mod tests {
         let line = text(json, &record);
         assert_eq!(line.matches('\n').count(), 1);
         let object: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(object["key"], "k\u{fffd}");
+        assert_eq!(object["key"], Value::Null);
+        assert_eq!(object["key_base64"], "a/8=");
         assert_eq!(object["headers"]["x"], serde_json::json!(["1", "2", "3"]));
         assert_eq!(
             object["rcpt_to"],
@@ -328,6 +381,47 @@ mod tests {
         );
         assert_eq!(object["rcpt_to"], object["headers"]["smtp_to"]);
         assert_eq!(object["message_base64"], "AP8K");
+    }
+
+    #[test]
+    fn json_has_no_replacement_characters() {
+        let mut record = received();
+        record.key = Some("clé".into());
+        record.headers = vec![
+            ("ce_id".into(), b"\xff".to_vec()),
+            ("smtp_from".into(), b"\xfe@x".to_vec()),
+            ("smtp_to".into(), b"a@x".to_vec()),
+            ("smtp_to".into(), b"\xfd@x".to_vec()),
+            ("x".into(), "ü".into()),
+        ];
+        let line = text(json, &record);
+        assert!(!line.contains('\u{fffd}'), "{line}");
+        let object: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(object["key"], "clé");
+        assert!(object.get("key_base64").is_none());
+        assert_eq!(
+            (&object["id"], &object["mail_from"]),
+            (&Value::Null, &Value::Null)
+        );
+        assert_eq!(object["rcpt_to"], serde_json::json!(["a@x"]));
+        assert_eq!(object["headers"], serde_json::json!({"x": "ü"}));
+        assert_eq!(
+            object["headers_base64"],
+            serde_json::json!({"ce_id": "/w==", "smtp_from": "/kB4", "smtp_to": ["YUB4", "/UB4"]})
+        );
+    }
+
+    #[test]
+    fn only_crlf_becomes_lf() {
+        for (message, local) in [
+            ("a\r\nb\r\n", "a\nb\n"),
+            ("a\rb\nc\r\r\n\r", "a\rb\nc\r\n\r"),
+            ("\r\n", "\n"),
+            ("", ""),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(local_line_ends(message.as_bytes()), local.as_bytes());
+        }
     }
 
     #[test]

@@ -8,8 +8,9 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
 
-use super::super::cluster::BROKER_WAIT;
+use super::super::cluster::{BROKER_WAIT, Properties};
 use super::super::format;
+use super::super::stop::Stop;
 use super::*;
 
 fn plan(brokers: String) -> Plan {
@@ -20,8 +21,9 @@ fn plan(brokers: String) -> Plan {
         from_beginning: true,
         until_end: true,
         count: None,
-        properties: Vec::new(),
+        properties: Properties::default(),
         broker_wait: BROKER_WAIT,
+        stop: Stop::default(),
     }
 }
 
@@ -29,10 +31,10 @@ fn plan_of_a_group(brokers: String) -> Plan {
     Plan {
         group: Some("readers".into()),
         // With the default session of 45 s the mock broker lets the next member in late: a test then takes 94 s.
-        properties: vec![
+        properties: Properties(vec![
             ("session.timeout.ms".into(), "6000".into()),
             ("heartbeat.interval.ms".into(), "500".into()),
-        ],
+        ]),
         ..plan(brokers)
     }
 }
@@ -73,7 +75,7 @@ fn read_json(plan: &Plan) -> Vec<Value> {
     let mut out = Vec::new();
     let records = {
         let mut output = Output::stream(format::json, &mut out);
-        read(plan, &mut output).unwrap()
+        read(plan, &mut output).unwrap().mails
     };
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<Value> = text
@@ -194,7 +196,7 @@ fn a_missing_topic_and_a_missing_broker_are_told_apart() {
 #[test]
 fn a_property_that_librdkafka_refuses_is_wrong_usage() {
     let mut plan = plan("127.0.0.1:1".into());
-    plan.properties = vec![("no.such.property".into(), "1".into())];
+    plan.properties = Properties(vec![("no.such.property".into(), "1".into())]);
     let failure = read(&plan, &mut Output::stream(format::json, io::sink()));
     let Err(Failure::Property(text)) = failure else {
         panic!("{failure:?}")

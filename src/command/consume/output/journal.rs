@@ -1,0 +1,362 @@
+//! What an output holds, written down beside it, so that a run that was killed is continued at a whole record.
+//!
+//! Owns: the journal's file, its form, and how it is replaced. Must not know: Kafka's client, nor how a record looks.
+//!
+//! The order of one commit is: records to the disk, then the journal, then the group's offsets. So what is longer than the
+//! journal says was never committed and is cut; what the journal has and the group has not is passed over on the way in.
+//!
+//! Invariants: the journal is replaced whole (written beside it, fsynced, renamed); it never names more than is on disk.
+//! BUGS: what somebody else appends while a run is going on, and is then killed, is cut as that run's own. Offsets are compared with the group's alone. A group that is set back to exactly the offset before its last
+//! commit, after a kill, looks like a commit that was lost, and those records are passed over: the output has them.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the journal's form.
+const VERSION: u32 = 1;
+
+/// Who reads from where: each has offsets of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The cluster's id; empty where it has none.
+    pub cluster: String,
+    /// The topic.
+    pub topic: String,
+    /// The consumer group.
+    pub group: String,
+}
+
+/// What the output holds of one partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The group's offset before the commit that follows this entry; none where it had none.
+    pub committed: Option<i64>,
+    /// The offset after the last record that the output holds.
+    pub next: i64,
+    /// That record's id, by which it is known again.
+    pub id: Option<String>,
+    /// That record's time stamp.
+    pub timestamp: Option<i64>,
+}
+
+/// What the output holds, by partition.
+pub type Marks = BTreeMap<i32, Mark>;
+
+/// How far the output itself is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// Bytes of a file that are whole records.
+    pub length: u64,
+    /// The last of these bytes, in base64: by them the file is known again.
+    pub tail: String,
+    /// Files of a folder up to this batch are to be delivered.
+    pub batch: u64,
+    /// The run ended in order: what is longer was not written by it.
+    pub clean: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Content {
+    version: u32,
+    format: String,
+    #[serde(flatten)]
+    extent: Extent,
+    sources: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    source: Source,
+    partitions: Marks,
+}
+
+/// The journal of one output.
+pub struct Journal {
+    path: PathBuf,
+    content: Content,
+    /// There was none yet.
+    new: bool,
+    /// What it said before the last [`Journal::record`].
+    before: Option<Content>,
+}
+
+impl Journal {
+    /// Reads the journal at this path, or begins one.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is of another format or version.
+    pub fn open(path: &Path, format: &str) -> io::Result<Self> {
+        let found = match fs::read(path) {
+            Ok(octets) => Some(
+                parse(&octets, format)
+                    .map_err(|reason| invalid(&format!("{}: {reason}", path.display())))?,
+            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(named(path, &error)),
+        };
+        let new = found.is_none();
+        let content = found.unwrap_or_else(|| Content {
+            version: VERSION,
+            format: format.to_owned(),
+            extent: Extent::default(),
+            sources: Vec::new(),
+        });
+        Ok(Self {
+            path: path.to_owned(),
+            content,
+            new,
+            before: None,
+        })
+    }
+
+    /// Whether there was none yet.
+    pub fn is_new(&self) -> bool {
+        self.new
+    }
+
+    /// How far the output is.
+    pub fn extent(&self) -> &Extent {
+        &self.content.extent
+    }
+
+    /// What the output holds for a source.
+    pub fn marks(&self, source: &Source) -> Marks {
+        let mut entries = self.content.sources.iter();
+        entries
+            .find(|entry| entry.source == *source)
+            .map(|entry| entry.partitions.clone())
+            .unwrap_or_default()
+    }
+
+    /// Forgets all offsets: the output is not the one that they were written for.
+    pub fn forget(&mut self) {
+        self.content.sources.clear();
+    }
+
+    /// Says that a run has begun, and how far the output is.
+    ///
+    /// # Errors
+    /// Where the journal cannot be written.
+    pub fn begin(&mut self, extent: Extent) -> io::Result<()> {
+        self.content.extent = extent;
+        self.content.extent.clean = false;
+        self.before = None;
+        self.save()
+    }
+
+    /// Says that the run has ended in order: nothing comes after what was recorded, and of these partitions the group has
+    /// committed it.
+    ///
+    /// # Errors
+    /// Where the journal cannot be written.
+    pub fn end(&mut self, source: &Source, settled: &[i32]) -> io::Result<()> {
+        let mut entries = self.content.sources.iter_mut();
+        if let Some(entry) = entries.find(|entry| entry.source == *source) {
+            for partition in settled {
+                if let Some(mark) = entry.partitions.get_mut(partition) {
+                    mark.committed = Some(mark.next);
+                }
+            }
+        }
+        self.content.extent.clean = true;
+        self.before = None;
+        self.save()
+    }
+
+    /// Writes down how far the output is, and what it holds of some partitions now.
+    ///
+    /// # Errors
+    /// Where the journal cannot be written; it then says what it said before.
+    pub fn record(&mut self, source: &Source, marks: &Marks, extent: Extent) -> io::Result<()> {
+        let before = self.content.clone();
+        let sources = &mut self.content.sources;
+        let known = sources.iter().position(|entry| entry.source == *source);
+        let at = known.unwrap_or_else(|| {
+            sources.push(Entry {
+                source: source.clone(),
+                partitions: Marks::new(),
+            });
+            sources.len() - 1
+        });
+        let news = marks
+            .iter()
+            .map(|(partition, mark)| (*partition, mark.clone()));
+        sources[at].partitions.extend(news);
+        self.content.extent = extent;
+        match self.save() {
+            Ok(()) => {
+                self.before = Some(before);
+                Ok(())
+            }
+            Err(error) => {
+                self.content = before;
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes the last [`Journal::record`] back.
+    ///
+    /// # Errors
+    /// Where the journal cannot be written.
+    pub fn take_back(&mut self) -> io::Result<()> {
+        let Some(before) = self.before.take() else {
+            return Ok(());
+        };
+        self.content = before;
+        self.save()
+    }
+
+    fn save(&self) -> io::Result<()> {
+        let mut part = self.path.clone().into_os_string();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let written = self
+            .write_part(&part)
+            .and_then(|()| fs::rename(&part, &self.path));
+        if let Err(error) = written {
+            let _ = fs::remove_file(&part);
+            return Err(named(&self.path, &error));
+        }
+        match self.path.parent() {
+            Some(folder) => sync_folder(folder),
+            None => Ok(()),
+        }
+    }
+
+    fn write_part(&self, part: &Path) -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            // It has the end of the last mail in it.
+            .mode(0o600)
+            .open(part)?;
+        serde_json::to_writer(&mut file, &self.content).map_err(io::Error::from)?;
+        file.write_all(b"\n")?;
+        file.sync_data()
+    }
+}
+
+fn invalid(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+/// Brings the names in a folder to the disk.
+///
+/// # Errors
+/// What the file system returns.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    File::open(folder)?.sync_all()
+}
+
+/// The error with the path in front.
+pub fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+fn parse(octets: &[u8], format: &str) -> Result<Content, String> {
+    let content: Content = serde_json::from_slice(octets).map_err(|error| {
+        format!(
+            "is not a journal of ringpost consume ({error}): move it away to go on at the group's offsets"
+        )
+    })?;
+    if content.version != VERSION {
+        return Err(format!(
+            "is a journal of version {}, and this is version {VERSION}: use the ringpost that wrote it",
+            content.version
+        ));
+    }
+    if content.format != format {
+        return Err(format!(
+            "the output holds --format {}, not {format}: name another --output",
+            content.format
+        ));
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(group: &str) -> Source {
+        Source {
+            cluster: "c".into(),
+            topic: "mail".into(),
+            group: group.into(),
+        }
+    }
+
+    fn marks(partition: i32, next: i64) -> Marks {
+        Marks::from([(
+            partition,
+            Mark {
+                next,
+                ..Mark::default()
+            },
+        )])
+    }
+
+    fn extent(length: u64) -> Extent {
+        Extent {
+            length,
+            ..Extent::default()
+        }
+    }
+
+    #[test]
+    fn a_journal_keeps_each_source_apart_and_can_take_one_step_back() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join(".f.ringpost");
+        let mut journal = Journal::open(&path, "json").unwrap();
+        journal
+            .record(&source("a"), &marks(0, 5), extent(10))
+            .unwrap();
+        journal
+            .record(&source("b"), &marks(0, 7), extent(20))
+            .unwrap();
+        journal
+            .record(&source("a"), &marks(1, 9), extent(30))
+            .unwrap();
+        let again = Journal::open(&path, "json").unwrap();
+        assert_eq!(again.extent().length, 30);
+        let of_a: Vec<(i32, i64)> = again
+            .marks(&source("a"))
+            .iter()
+            .map(|(partition, mark)| (*partition, mark.next))
+            .collect();
+        assert_eq!(of_a, [(0, 5), (1, 9)]);
+        assert_eq!(again.marks(&source("b")).len(), 1);
+        journal.take_back().unwrap();
+        let again = Journal::open(&path, "json").unwrap();
+        assert_eq!(again.extent().length, 20);
+        assert_eq!(again.marks(&source("a")).len(), 1);
+    }
+
+    #[test]
+    fn another_format_and_a_broken_journal_are_errors_that_say_what_to_do() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join(".f.ringpost");
+        let mut journal = Journal::open(&path, "json").unwrap();
+        journal.begin(extent(0)).unwrap();
+        let error = |format: &str| match Journal::open(&path, format) {
+            Ok(_) => panic!("{format} was taken"),
+            Err(error) => error.to_string(),
+        };
+        assert!(error("mbox").contains("--format json"), "{}", error("mbox"));
+        fs::write(&path, "{").unwrap();
+        assert!(error("json").contains("move it away"), "{}", error("json"));
+    }
+}

@@ -1,0 +1,203 @@
+//! Which cluster, topic and properties are read: flags, the environment and the configuration file of `serve`.
+//!
+//! Owns: what of the configuration concerns reading. Must not know: Kafka's client.
+//! Invariant: no value of a property gets into a text.
+
+use super::Options;
+use super::cluster::Properties;
+use crate::command::environment;
+use crate::config::{self, Brokers};
+
+/// The brokers where nothing names any.
+const LOCAL_BROKERS: &str = "127.0.0.1:9092";
+
+/// What is read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub brokers: String,
+    pub topic: String,
+    pub properties: Properties,
+    pub warnings: Vec<String>,
+}
+
+/// Properties that flags or the order of flush and commit decide.
+const PROPERTIES_TAKEN: [(&str, &str); 8] = [
+    ("bootstrap.servers", "use --brokers"),
+    ("metadata.broker.list", "use --brokers"),
+    ("group.id", "use --group"),
+    ("auto.offset.reset", "use --from"),
+    ("topic.auto.offset.reset", "use --from"),
+    (
+        "enable.auto.commit",
+        "offsets are committed after the output is flushed",
+    ),
+    (
+        "enable.auto.offset.store",
+        "offsets are committed after the output is flushed",
+    ),
+    ("enable.partition.eof", "--until-end needs it on"),
+];
+
+/// Puts them together.
+///
+/// # Errors
+/// Every mistake of the flags, the environment and the file, a line each.
+pub(super) fn load(options: &Options) -> Result<Settings, String> {
+    from(options, environment())
+}
+
+fn from(
+    options: &Options,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Settings, String> {
+    let given = options
+        .properties
+        .iter()
+        .enumerate()
+        .map(|(at, text)| property(at, text))
+        .collect::<Result<Vec<_>, _>>()?;
+    let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
+    let flags = [
+        ("kafka.brokers", one(&options.brokers)),
+        ("kafka.topic", one(&options.topic)),
+    ];
+    let loaded = config::load(options.config.as_deref(), environment, &flags)
+        .map_err(|error| error.to_string())?;
+    let kafka = loaded.config.kafka;
+    let brokers = match kafka.brokers {
+        Brokers::List(list) => list,
+        _ if !loaded.set.contains("kafka.brokers") => LOCAL_BROKERS.to_owned(),
+        other => {
+            return Err(format!(
+                "kafka.brokers is {other}, of which nothing can be read: name brokers with --brokers host:port (the quick start \
+                 prints the address of its own)"
+            ));
+        }
+    };
+    let mut properties: Vec<(String, String)> = kafka.properties.into_iter().collect();
+    properties.extend(given);
+    Ok(Settings {
+        brokers,
+        topic: kafka.topic,
+        properties: Properties(properties),
+        warnings: loaded.warnings,
+    })
+}
+
+/// A property of the command line. An error does not show the text: all of it may be a password.
+fn property(at: usize, text: &str) -> Result<(String, String), String> {
+    let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+        return Err(format!(
+            "--property, the {}. one, is not NAME=VALUE, like security.protocol=SSL",
+            at + 1
+        ));
+    };
+    match PROPERTIES_TAKEN.iter().find(|(taken, _)| *taken == name) {
+        Some((_, instead)) => Err(format!("--property {name} cannot be set here: {instead}")),
+        None => Ok((name.to_owned(), value.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn settings(flags: &[&str], variables: &[(&str, &str)]) -> Result<Settings, String> {
+        let line = std::iter::once(&"consume").chain(flags);
+        let parsed = Line::try_parse_from(line).map_err(|error| error.to_string())?;
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        from(&parsed.options, variables)
+    }
+
+    #[test]
+    fn flags_beat_the_environment_which_beats_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "[kafka]\nbrokers = \"file:1\"\ntopic = \"file\"\n[kafka.properties]\n\"sasl.password\" = \"of-file\"\n";
+        std::fs::write(file.path(), text).unwrap();
+        let path = file.path().to_str().unwrap();
+        let read = settings(&["--config", path], &[]).unwrap();
+        assert_eq!(
+            (read.brokers.as_str(), read.topic.as_str()),
+            ("file:1", "file")
+        );
+        assert_eq!(
+            read.properties.0,
+            [("sasl.password".to_owned(), "of-file".to_owned())]
+        );
+        let variables = [
+            ("RINGPOST_CONFIG", path),
+            ("RINGPOST_KAFKA_BROKERS", "environment:1"),
+            (
+                "RINGPOST_KAFKA_PROPERTIES",
+                r"sasl.password=of\;environment",
+            ),
+        ];
+        let read = settings(
+            &["--topic", "flag", "--property", "sasl.password=of=flag"],
+            &variables,
+        )
+        .unwrap();
+        assert_eq!(
+            (read.brokers.as_str(), read.topic.as_str()),
+            ("environment:1", "flag")
+        );
+        // The last one of a name counts.
+        let values: Vec<&str> = read
+            .properties
+            .0
+            .iter()
+            .map(|(_, value)| value.as_str())
+            .collect();
+        assert_eq!(values, ["of;environment", "of=flag"]);
+    }
+
+    #[test]
+    fn without_brokers_it_is_this_machine_and_brokers_in_memory_are_an_error() {
+        let read = settings(&[], &[]).unwrap();
+        assert_eq!(
+            (read.brokers.as_str(), read.topic.as_str()),
+            (LOCAL_BROKERS, "mail")
+        );
+        for brokers in ["embedded", "discard"] {
+            let error = settings(&[], &[("RINGPOST_KAFKA_BROKERS", brokers)]).unwrap_err();
+            assert!(
+                error.starts_with("kafka.brokers is ") && error.contains("--brokers"),
+                "{error}"
+            );
+        }
+        assert!(
+            settings(&["--brokers", ""], &[])
+                .unwrap_err()
+                .starts_with("--brokers")
+        );
+        assert!(
+            settings(&["--topic", "a b"], &[])
+                .unwrap_err()
+                .starts_with("--topic")
+        );
+    }
+
+    #[test]
+    fn properties_are_pairs_and_none_of_ours_and_no_error_shows_them() {
+        for (text, part) in [
+            ("hunter2", "NAME=VALUE"),
+            ("=hunter2", "NAME=VALUE"),
+            ("group.id=hunter2", "--group"),
+        ] {
+            let error = settings(&["--property", "a=b", "--property", text], &[]).unwrap_err();
+            assert!(
+                error.contains(part) && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! `ringpost consume` as a process against librdkafka's mock cluster: what it says, what it reads its settings from, what it
+//! makes of records that are no mails of ringpost's.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use serde_json::Value;
+
+type Mock = MockCluster<'static, DefaultProducerContext>;
+
+/// A cluster with a topic of one partition: two mails of ringpost's, a tombstone, and a record of another program.
+fn records() -> Mock {
+    let mock = Mock::new(1).unwrap();
+    mock.create_topic("mail", 1, 1).unwrap();
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", mock.bootstrap_servers())
+        .create()
+        .unwrap();
+    let ours = |id: &str| {
+        OwnedHeaders::new()
+            .insert(Header {
+                key: "ce_id",
+                value: Some(id),
+            })
+            .insert(Header {
+                key: "ce_type",
+                value: Some("io.ringpost.mail.received.v1"),
+            })
+    };
+    let record = || BaseRecord::<[u8], str>::to("mail").partition(0);
+    for record in [
+        record()
+            .payload("Subject: one\r\n\r\nbody\r\n")
+            .headers(ours("A")),
+        record().key(b"\xff").headers(ours("B")),
+        record().key(b"\xfe").payload("foreign"),
+        record().payload("").headers(ours("C")),
+    ] {
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+    }
+    producer.flush(Duration::from_secs(60)).unwrap();
+    mock
+}
+
+fn consume(flags: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        .arg("consume")
+        .args(flags)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .expect("the binary starts")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The objects that were printed.
+fn objects(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{}", said(output));
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn tombstones_are_counted_and_foreign_records_kept_and_named() {
+    let mock = records();
+    let output = consume(
+        &[
+            "--brokers",
+            &mock.bootstrap_servers(),
+            "--until-end",
+            "--format",
+            "json",
+        ],
+        &[],
+    );
+    let objects = objects(&output);
+    let offsets: Vec<_> = objects
+        .iter()
+        .map(|object| object["offset"].as_i64())
+        .collect();
+    assert_eq!(offsets, [Some(0), Some(2), Some(3)]);
+    assert_eq!(objects[0]["id"], "A");
+    assert_eq!(objects[1]["key_base64"], "/g==");
+    assert_eq!(objects[2]["size"], 0);
+    let said = said(&output);
+    for part in [
+        "partition 0, offset 1: a record without a value (a tombstone) is no mail and is passed over",
+        "partition 0, offset 2: not written by ringpost",
+        "1 records without a value passed over",
+        "1 records kept that ringpost did not write",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn a_tombstone_is_committed_and_a_count_is_one_of_mails() {
+    let mock = records();
+    let folder = tempfile::tempdir().unwrap();
+    let brokers = mock.bootstrap_servers();
+    let run = |flags: &[&str]| {
+        let path = folder.path().to_str().unwrap();
+        let mut all = vec![
+            "--brokers",
+            &brokers,
+            "--group",
+            "g",
+            "--format",
+            "eml",
+            "--output",
+            path,
+        ];
+        all.extend(["--property", "session.timeout.ms=6000"]);
+        all.extend(flags);
+        let output = consume(&all, &[]);
+        assert!(output.status.success(), "{}", said(&output));
+    };
+    let names = || {
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        names
+    };
+    run(&["--count", "1"]);
+    assert_eq!(names(), ["A.eml"]);
+    run(&["--count", "1"]);
+    assert_eq!(names(), ["A.eml", "mail-0-2.eml"]);
+    run(&["--until-end"]);
+    assert_eq!(names(), ["A.eml", "C.eml", "mail-0-2.eml"]);
+}
+
+/// Writes a configuration and gives its path.
+fn configuration(folder: &Path, text: &str) -> String {
+    let path = folder.join("ringpost.toml");
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_configuration_of_serve_is_read_from_flag_and_environment() {
+    let mock = records();
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "[server]\nlisten = [\"127.0.0.1:0\"]\n[kafka]\nbrokers = \"{}\"\ntopic = \"mail\"\n[kafka.properties]\n\
+         \"linger.ms\" = \"7\"\n",
+        mock.bootstrap_servers()
+    );
+    let path = configuration(folder.path(), &text);
+    let flags = ["--until-end", "--format", "json"];
+    let by_flag = consume(&[&flags[..], &["--config", &path]].concat(), &[]);
+    assert_eq!(objects(&by_flag).len(), 3);
+    let by_variable = consume(&flags, &[("RINGPOST_CONFIG", &path)]);
+    assert_eq!(objects(&by_variable).len(), 3);
+    let flag_wins = consume(
+        &[&flags[..], &["--config", &path]].concat(),
+        &[("RINGPOST_CONFIG", "/no/such/file")],
+    );
+    assert_eq!(objects(&flag_wins).len(), 3);
+    let variable_beats_file = consume(
+        &flags,
+        &[
+            ("RINGPOST_CONFIG", &path),
+            ("RINGPOST_KAFKA_TOPIC", "absent"),
+        ],
+    );
+    assert_eq!(variable_beats_file.status.code(), Some(1));
+    assert!(said(&variable_beats_file).contains("\"absent\" does not exist"));
+}
+
+#[test]
+fn every_command_obeys_the_variable_that_names_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configuration(folder.path(), "[limits]\nrecipients = 0\n");
+    for command in ["serve", "check", "consume"] {
+        for (value, parts) in [
+            (path.as_str(), ["ringpost.toml:2:14", "limits.recipients"]),
+            ("/no/such/file", ["/no/such/file", "RINGPOST_CONFIG"]),
+            ("", ["RINGPOST_CONFIG", "is empty"]),
+        ] {
+            let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+                .arg(command)
+                .env_clear()
+                .env("RINGPOST_CONFIG", value)
+                .output()
+                .unwrap();
+            let said = said(&output);
+            assert_eq!(output.status.code(), Some(2), "{command}: {said}");
+            assert_eq!(said.lines().count(), 1, "{command}: {said}");
+            assert!(
+                parts.iter().all(|part| said.contains(part)),
+                "{command}: {said}"
+            );
+        }
+    }
+    let path = configuration(folder.path(), "[kafka]\nbrokers = \"discard\"\n");
+    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        .arg("check")
+        .env_clear()
+        .env("RINGPOST_CONFIG", &path)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains(&format!("{path} is valid")), "{printed}");
+}
+
+#[test]
+fn wrong_usage_is_one_line_exit_code_2_and_no_secret() {
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let cases: &[Case] = &[
+        (&["--property", "hunter2"], &[], "NAME=VALUE"),
+        (&["--property", "group.id=hunter2"], &[], "--group"),
+        (&["--property", "sasl.pasword=hunter2"], &[], "sasl.pasword"),
+        (
+            &["--property", "security.protocol=hunter2"],
+            &[],
+            "security.protocol",
+        ),
+        (&["--property", "debug=cgrp,hunter2"], &[], "debug"),
+        (
+            &[
+                "--property",
+                "security.protocol=ssl",
+                "--property",
+                "ssl.ca.location=/hunter2",
+            ],
+            &[],
+            "ssl.ca.location",
+        ),
+        (
+            &[],
+            &[("RINGPOST_KAFKA_PROPERTIES", "sasl.pasword=hunter2")],
+            "sasl.pasword",
+        ),
+        (
+            &[],
+            &[("RINGPOST_KAFKA_PROPERTIES", "a=b;hunter2")],
+            "RINGPOST_KAFKA_PROPERTIES",
+        ),
+        (
+            &[],
+            &[("RINGPOST_KAFKA_BROKERS", "embedded")],
+            "kafka.brokers is embedded",
+        ),
+        (&["--brokers", "a b"], &[], "--brokers"),
+        (&["--config", "/no/such/file"], &[], "--config"),
+        (&["--group", ""], &[], "--group"),
+    ];
+    for (flags, variables, part) in cases {
+        let output = consume(flags, variables);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{flags:?}: {said}");
+        assert!(
+            said.contains(part) && !said.contains("hunter2"),
+            "{flags:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn an_output_of_another_format_or_of_another_process_is_one_error() {
+    let mock = records();
+    let brokers = mock.bootstrap_servers();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("output");
+    let path = path.to_str().unwrap();
+    let flags = |format| {
+        let group = [
+            "--brokers",
+            &brokers,
+            "--group",
+            "g",
+            "--until-end",
+            "--output",
+            path,
+            "--format",
+        ];
+        [&group[..], &[format]].concat()
+    };
+    assert!(consume(&flags("json"), &[]).status.success());
+    let other = consume(&flags("mbox"), &[]);
+    assert_eq!(other.status.code(), Some(2), "{}", said(&other));
+    assert!(
+        said(&other).contains("holds --format json"),
+        "{}",
+        said(&other)
+    );
+    let held = std::fs::File::open(path).unwrap();
+    held.try_lock().unwrap();
+    let second = consume(&flags("json"), &[]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(
+        said(&second).contains("another ringpost consume"),
+        "{}",
+        said(&second)
+    );
+    assert_eq!(said(&second).lines().count(), 1);
+}
+
+#[test]
+fn brokers_that_do_not_answer_are_spoken_of_while_they_are_waited_for() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        .args(["consume", "--brokers", &address, "--until-end"])
+        .env_clear()
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    // It comes while the process is still waiting, which it does for seconds more.
+    BufReader::new(child.stderr.take().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    assert!(child.try_wait().unwrap().is_none(), "{said}");
+    for part in [
+        &address,
+        "have not answered yet",
+        "does not answer as Kafka does",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
