@@ -325,9 +325,11 @@ named for; tests/dialogues/README.md says how a dialogue is read.
 - An octet of a refused BDAT is read and dropped, so that it is never taken for a command (RFC 3030 2). A line that begins with BDAT
   and names no size that can be counted is answered 521, and nothing after it is read.
 - A connection that ends with a refusal is read to its end for up to 5 s, so that the reply is not lost to a reset.
-- With `server.trace` the value of a record is one Received field and the message. A message that begins with a blank, a tab or
-  anything else that no field name begins with would continue that field: an empty line then stands between them, and the message
-  is the body. In each case the message is the last `smtp_size` octets of the value.
+- With `server.trace` the value of a record is one Received field and the message, which is the last `smtp_size` octets. Where the
+  message begins with neither a field nor an empty line, an empty line stands between them, so that all of the message is the body:
+  parsers would read a blank and its like as a continuation of our field, and drop text without a colon or refuse the mail for it.
+  A first line `From ` or `>From ` of a mailbox file is let through. [tests/parsers.rs](../tests/parsers.rs) has parsers of five
+  languages read it.
 - STARTTLS forgets all that was said, and drops what was sent behind it in clear (RFC 3207 4.2, CVE-2011-0411).
 
 ## Extensions

@@ -8,9 +8,10 @@
 //! - The name stands in the field only as a domain (a U-label as its A-label) or an address literal. Any other name is written
 //!   percent-encoded in a comment, and the client's address in its place: `from [192.0.2.1] (helo=a%3Bb)`.
 //! - A recipient is named only where it is alone and its local-part is a plain dot-string.
-//! - A message that begins with an octet which no field name begins with (a blank, a tab, anything outside of printable ASCII)
-//!   would be read as a continuation of the field. An empty line then ends the header section, as Postfix does it: the section
-//!   is ours alone, and the message is the body. [`end_section`] makes room for it by folding the field once less.
+//! - A message that begins with neither a field nor an empty line gets an empty line in front, as Postfix does it: the header
+//!   section is ours alone, and the message is the body. Parsers would take a blank, a tab and whatever else they hold for one
+//!   as a continuation of our field, and text without a colon they drop, or refuse the whole mail for it. [`end_section`] makes
+//!   room for the line by folding the field once less.
 //!
 //! Invariant: the message stands behind the field octet by octet as it was sent, so it is the last `smtp_size` octets.
 
@@ -26,6 +27,9 @@ use crate::smtp::domain;
 
 /// Octets of a date in the form of RFC 5322 3.3, `Thu, 01 Jan 2026 00:00:00 +0000`.
 const DATE_OCTETS: usize = 31;
+
+/// A field begins within the first line, which has at most so many octets before its CRLF (RFC 5322 2.1.1).
+const LINE_OCTETS_MOST: usize = 998;
 
 /// What stands before the date, and what may stand there in its place.
 const FOLD: &[u8] = b";\r\n\t";
@@ -97,15 +101,14 @@ fn percent_encoded(name: &str) -> String {
     encoded
 }
 
-/// Ends the header section behind the field, which is the first `field` octets of `value`, if what follows could be read as a
-/// continuation of it. The length stays the same.
+/// Ends the header section behind the field, which is the first `field` octets of `value`, unless what follows begins with a
+/// field of its own or an empty line. The length stays the same.
 ///
 /// # Panics
 /// If the field is not one that [`write`] wrote.
 pub fn end_section(value: &mut [u8], field: usize) {
     let (field, message) = value.split_at_mut(field);
-    let begins_a_line = |octet: u8| matches!(octet, b'\r' | b'\n' | b'!'..=b'~');
-    if field.is_empty() || message.first().is_none_or(|&first| begins_a_line(first)) {
+    if field.is_empty() || message.is_empty() || continues_section(message) {
         return;
     }
     let date = field.len() - 2 - DATE_OCTETS;
@@ -119,6 +122,33 @@ pub fn end_section(value: &mut [u8], field: usize) {
     field[from..from + NO_FOLD.len()].copy_from_slice(NO_FOLD);
     let end = field.len() - 2;
     field[end..].copy_from_slice(b"\r\n");
+}
+
+/// Whether a message begins with a field or an empty line, so that it goes on, or ends, the header section before it. A bare
+/// CR or LF is no empty line: some parsers see one there, and some a blank.
+///
+/// The line `From ` of a mailbox file is let through in front of the fields that it stands before in the file; parsers know it.
+fn continues_section(message: &[u8]) -> bool {
+    let line = &message[..message.len().min(LINE_OCTETS_MOST)];
+    if line.starts_with(b"\r\n") {
+        return true;
+    }
+    let ends_name = |octet: &u8| matches!(octet, b':' | b'\r' | b'\n');
+    let Some(end) = line.iter().position(ends_name) else {
+        return false;
+    };
+    let name = &line[..end];
+    let of_mailbox = name.starts_with(b"From ") || name.starts_with(b">From ");
+    line[end] == b':' && (of_mailbox || is_field_name(name))
+}
+
+/// Whether parsers take it for a name (RFC 5322 2.2, with the blanks behind it of 4.5, and none at all). UTF-8 may stand in it,
+/// but not at its beginning, where U+FEFF and U+00A0 are blanks to some.
+fn is_field_name(name: &[u8]) -> bool {
+    let visible = |octet: &u8| !octet.is_ascii_control() && *octet != b' ';
+    let blanks = name.iter().rev().take_while(|octet| b" \t".contains(octet));
+    let (visibles, _) = name.split_at(name.len() - blanks.count());
+    visibles.iter().all(visible) && name.first().is_none_or(u8::is_ascii_graphic)
 }
 
 #[cfg(test)]
@@ -220,18 +250,20 @@ mod tests {
     }
 
     #[test]
-    fn what_could_continue_the_field_stands_behind_an_empty_line() {
+    fn what_is_no_field_stands_behind_an_empty_line() {
         let field = field("c.example", &["x@mx.example"]);
         let shorter = field.replace(";\r\n\t", "; ");
         for message in [
             "Subject: x\r\n\r\nbody",
             "",
             "\r\n body",
-            "body",
+            "From: x",
+            "X-\u{fc}: x",
+            "Subject \t: x",
             ":\r\n",
-            "\n x",
-            "~",
-            "!",
+            "~:",
+            "From a@b Thu Jan  1 00:00:00 2026\r\nFrom: x",
+            ">From a@b Thu Jan  1 00:00:00 2026\r\nFrom: x",
         ] {
             let mut value = format!("{field}{message}").into_bytes();
             end_section(&mut value, field.len());
@@ -252,7 +284,21 @@ mod tests {
             b"\xef\xbb\xbfFrom: x",
             b"\x85x",
             b"\xa0x",
-            b"\xc2\xa0x",
+            b"\xc2\xa0x: y",
+            b"body",
+            b"body\r\nSubject: x\r\n",
+            b"body ; Thu, 1 Jan 1990",
+            b"two words: x",
+            b"a\tb: x",
+            b"a\0: x",
+            b"From \r\nSubject: x",
+            b" : x",
+            b"\r x: y\r\n",
+            b"\n x: y\r\n",
+            b"a\rb: y\r\n",
+            b"\r",
+            b".",
+            &[&[b'x'; LINE_OCTETS_MOST][..], b":"].concat(),
         ] {
             let mut value = [field.as_bytes(), message].concat();
             end_section(&mut value, field.len());

@@ -49,15 +49,26 @@ impl Received {
         );
         assert!(trace.starts_with(&start), "{trace:?}");
         assert!(trace.contains(&format!(" id {}", self.id())), "{trace:?}");
-        // What no field name begins with stands behind an empty line, and nothing else does.
-        let continues = message
-            .first()
-            .is_some_and(|octet| !octet.is_ascii_graphic() && !b"\r\n".contains(octet));
-        let end = if continues { "\r\n\r\n" } else { "\r\n" };
-        let mut lines = trace.strip_suffix(end).expect(trace).split("\r\n").skip(1);
+        let field = trace.strip_suffix("\r\n").expect(trace);
+        let field = match has_empty_line(message) {
+            Some(true) => field.strip_suffix("\r\n").expect(trace),
+            Some(false) => field,
+            None => field.strip_suffix("\r\n").unwrap_or(field),
+        };
+        let mut lines = field.split("\r\n").skip(1);
         assert!(lines.all(|line| line.starts_with('\t')), "{trace:?}");
         message
     }
+}
+
+/// Whether an empty line stands between the field and the message: before what no name of a field begins with, and not before
+/// nothing or an empty line. For all others src/mail/trace.rs has tests.
+pub fn has_empty_line(message: &[u8]) -> Option<bool> {
+    let first = message.first();
+    if first.is_none() || message.starts_with(b"\r\n") {
+        return Some(false);
+    }
+    first.and_then(|octet| (!octet.is_ascii_graphic()).then_some(true))
 }
 
 /// All records of the topic.
