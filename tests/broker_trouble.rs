@@ -148,6 +148,62 @@ fn a_brokers_refusal_is_told_apart_and_ends_with_it() {
     assert_stored(&ringpost.kafka, all);
 }
 
+/// Looks at a log until it holds, and gives it back.
+fn wait_for_log(path: &std::path::Path, holds: impl Fn(&str) -> bool) -> String {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let log = std::fs::read_to_string(path).unwrap();
+        if holds(&log) {
+            return log;
+        }
+        assert!(Instant::now() < deadline, "waited in vain:\n{log}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn an_outage_is_one_line_when_it_begins_and_one_when_it_ends() {
+    let mock = mock();
+    let folder = tempfile::tempdir().unwrap();
+    let (path, config) = (
+        folder.path().join("log"),
+        folder.path().join("ringpost.toml"),
+    );
+    std::fs::write(
+        &config,
+        "[log]\nlevel = \"trace\"\n[kafka]\ndelivery_timeout = \"1s\"\n",
+    )
+    .unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ringpost"));
+    command.stderr(std::fs::File::create(&path).unwrap());
+    let brokers = mock.bootstrap_servers();
+    let flags = ["--config", config.to_str().unwrap(), "--brokers", &brokers];
+    let ringpost = Ringpost::launch_heard(command, &flags);
+    let mut client = ringpost.client().unwrap();
+    assert!(promised(&send(&mut client)).is_some());
+    let before = std::fs::read_to_string(&path).unwrap().len();
+    mock.broker_down(-1).unwrap();
+    wait_for_log(&path, |log| log.contains("storage away since"));
+    for _ in 0..2 {
+        let reply = send(&mut client);
+        assert!(reply.starts_with("451 4.4."), "{reply}");
+    }
+    mock.broker_up(-1).unwrap();
+    while promised(&send(&mut client)).is_none() {}
+    let log = wait_for_log(&path, |log| log.contains("storage back after"));
+    let loud: Vec<&str> = log[before..]
+        .lines()
+        .filter(|line| line.contains(" ERROR ") || line.contains(" WARN "))
+        .collect();
+    assert_eq!(loud.len(), 2, "{loud:?}");
+    assert!(loud[0].contains("ERROR storage away since"), "{loud:?}");
+    assert!(loud[0].contains("refuses the connection"), "{loud:?}");
+    assert!(loud[1].contains("WARN storage back after"), "{loud:?}");
+    // librdkafka is heard at this level, and the crate around it, which logs its pointers, at none.
+    assert!(log.contains("Connection refused"), "{log}");
+    assert!(!log.contains("Destroy") && !log.contains("0x"), "{log}");
+}
+
 #[test]
 fn a_full_queue_refuses_the_next_mail_and_keeps_those_before_it() {
     let mock = mock();

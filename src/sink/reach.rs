@@ -4,17 +4,26 @@
 //!
 //! Invariant: a reason is given once for each broker, the last one.
 //!
-//! BUGS: librdkafka tells most of it in prose alone, so the words decide.
+//! BUGS: librdkafka tells most of it in prose alone, so the words decide. It says nothing of a broker that is silent or hangs
+//! up, so that [`Said::probe`] looks for itself; where TLS is configured, at the connection alone.
 
 use std::collections::BTreeMap;
-use std::net::ToSocketAddrs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::librdkafka::Events;
 use super::lock;
 use super::topic::named;
+
+/// Longest wait of a probe for a connection, and for the first octets of an answer.
+const PROBE_WAIT: Duration = Duration::from_millis(600);
+/// A request for ApiVersions, version 0, which every broker answers before any login: the length of what follows, the
+/// request's number and version, a number of ours, and the client's name.
+const PROBE: &[u8] = b"\0\0\0\x12\0\x12\0\0rp01\0\x08ringpost";
 
 /// The entries of a list of brokers whose name does not resolve, and how many there are in all.
 pub fn unresolved(list: &str) -> (Vec<&str>, usize) {
@@ -33,10 +42,17 @@ pub fn unresolved(list: &str) -> (Vec<&str>, usize) {
     (unresolved.collect(), brokers.len())
 }
 
-/// Remembers what librdkafka said of its connections, the last of each broker.
+/// Remembers what is known of the way to each broker, the last of it.
 #[derive(Default)]
 pub(super) struct Said {
-    reasons: Mutex<BTreeMap<String, String>>,
+    reasons: Mutex<BTreeMap<String, Reason>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reason {
+    text: String,
+    /// Whether more waiting is of no use.
+    hopeless: bool,
 }
 
 impl Said {
@@ -47,8 +63,39 @@ impl Said {
             return false;
         }
         let (broker, words) = split(text);
-        lock(&self.reasons).insert(broker.to_owned(), plain(code, words));
+        let reason = Reason {
+            text: plain(code, words),
+            hopeless: true,
+        };
+        lock(&self.reasons).insert(broker.to_owned(), reason);
         true
+    }
+
+    /// Looks for itself at the brokers of which nothing is known; `speaks` says whether they are to be spoken to in clear.
+    pub(super) fn probe(&self, list: &str, speaks: bool) {
+        let unknown: Vec<String> = {
+            let known = lock(&self.reasons);
+            let brokers = list.split(',').map(address);
+            brokers
+                .filter(|broker| !known.contains_key(broker))
+                .collect()
+        };
+        let found: Vec<_> = std::thread::scope(|scope| {
+            let probes: Vec<_> = unknown
+                .iter()
+                .map(|broker| scope.spawn(move || probe(broker, speaks)))
+                .collect();
+            probes
+                .into_iter()
+                .map(|probe| probe.join().unwrap_or(None))
+                .collect()
+        });
+        let mut reasons = lock(&self.reasons);
+        for (broker, reason) in unknown.into_iter().zip(found) {
+            if let Some(reason) = reason {
+                reasons.entry(broker).or_insert(reason);
+            }
+        }
     }
 
     /// Forgets all, as the brokers answer again.
@@ -58,7 +105,9 @@ impl Said {
 
     /// Whether each broker of the list is known to be out of reach, so that waiting is of no use.
     pub(super) fn hopeless(&self, list: &str) -> bool {
-        lock(&self.reasons).len() >= list.split(',').count()
+        let reasons = lock(&self.reasons);
+        let hopeless = reasons.values().filter(|reason| reason.hopeless);
+        hopeless.count() >= list.split(',').count()
     }
 
     /// All reasons in one line; for none, what the code says.
@@ -67,8 +116,8 @@ impl Said {
         let mut all: Vec<String> = reasons
             .iter()
             .map(|(broker, reason)| match broker.as_str() {
-                "" => reason.clone(),
-                broker => format!("{broker} {reason}"),
+                "" => reason.text.clone(),
+                broker => format!("{broker} {}", reason.text),
             })
             .collect();
         if all.is_empty() {
@@ -87,7 +136,7 @@ impl Said {
         let reasons = lock(&self.reasons);
         let known: Vec<String> = reasons
             .iter()
-            .map(|(broker, reason)| format!("{broker} {reason}"))
+            .map(|(broker, reason)| format!("{broker} {}", reason.text))
             .collect();
         match known.is_empty() {
             true => list.to_owned(),
@@ -102,6 +151,89 @@ impl Events for std::sync::Arc<Said> {
         self.note(code, text);
     }
 }
+
+/// An entry of a list of brokers as librdkafka names it: without its protocol, with its port.
+fn address(broker: &str) -> String {
+    let broker = broker.trim();
+    let address = broker.rsplit_once("://").map_or(broker, |(_, rest)| rest);
+    match address.rsplit_once(':') {
+        Some((_, port)) if port.parse::<u16>().is_ok() => address.to_owned(),
+        _ => format!("{address}:9092"),
+    }
+}
+
+/// What a look at one broker shows; `None` where it is well, or where nothing can be said.
+fn probe(broker: &str, speaks: bool) -> Option<Reason> {
+    let hopeless = |text: &str| {
+        Some(Reason {
+            text: text.to_owned(),
+            hopeless: true,
+        })
+    };
+    let silent = |text: &str| {
+        Some(Reason {
+            text: text.to_owned(),
+            hopeless: false,
+        })
+    };
+    let address = match broker.to_socket_addrs() {
+        Ok(mut found) => found.next()?,
+        Err(_) => return hopeless(UNRESOLVED),
+    };
+    let mut stream = match TcpStream::connect_timeout(&address, PROBE_WAIT) {
+        Ok(stream) => stream,
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => return hopeless(REFUSED),
+        Err(error) if error.kind() == ErrorKind::TimedOut => return silent(UNANSWERED),
+        Err(error) => return silent(&format!("cannot be connected to: {error}")),
+    };
+    if !speaks {
+        return silent(MUTE);
+    }
+    let mut octets = [0; 8];
+    stream.set_read_timeout(Some(PROBE_WAIT)).ok()?;
+    let answer = stream
+        .write_all(PROBE)
+        .and_then(|()| first_octets(&mut stream, &mut octets));
+    match (answer, octets) {
+        (Ok(0), _) => hopeless(HANGS_UP),
+        // A TLS record: an alert, or a handshake.
+        (Ok(_), [0x15 | 0x16, 3, ..]) => hopeless(SPEAKS_TLS),
+        (Ok(_), [0, _, _, _, b'r', b'p', b'0', b'1']) => None,
+        (Ok(_), _) => hopeless(NOT_KAFKA),
+        (Err(error), _) => match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => silent(MUTE),
+            _ => hopeless(HANGS_UP),
+        },
+    }
+}
+
+/// Reads until the octets are full, or tell enough: a broker's answer begins with a zero.
+fn first_octets(stream: &mut TcpStream, octets: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    loop {
+        match stream.read(&mut octets[filled..]) {
+            Ok(0) => return Ok(filled),
+            Ok(count) => filled += count,
+            Err(_) if filled > 0 => return Ok(filled),
+            Err(error) => return Err(error),
+        }
+        if filled == octets.len() || octets[0] != 0 {
+            return Ok(filled);
+        }
+    }
+}
+
+const UNRESOLVED: &str = "does not resolve: correct the name, or the resolver of this machine";
+const REFUSED: &str = "refuses the connection (Connection refused): nothing listens there";
+const UNANSWERED: &str =
+    "does not answer: the connection timed out; check the address, and what is on the way to it";
+const MUTE: &str =
+    "takes the connection and does not answer (timed out): is it a broker, and is it well?";
+const HANGS_UP: &str = "closes the connection at the first request: it speaks TLS alone (then set security.protocol to ssl or \
+    sasl_ssl in [kafka.properties]), or it is not Kafka";
+const SPEAKS_TLS: &str =
+    "speaks TLS: set security.protocol to ssl or sasl_ssl in [kafka.properties]";
+const NOT_KAFKA: &str = "answers something that is not Kafka: check the address, and security.protocol in [kafka.properties]";
 
 /// The broker that librdkafka's line is of, and what it says: `127.0.0.1:9092/bootstrap: Connect to …`, with
 /// `sasl_ssl://` and the like in front.
@@ -126,36 +258,145 @@ fn plain(code: Code, words: &str) -> String {
     // How often and how long adds nothing, and differs each time.
     let short = words.split(" (after ").next().unwrap_or(words);
     if code == Code::Resolve || has("Failed to resolve") {
-        return "does not resolve: correct the name, or the resolver of this machine".to_owned();
+        return UNRESOLVED.to_owned();
     }
     if code == Code::Authentication {
         let words = short.trim_start_matches("SASL authentication error: ");
         return format!("refuses the login: {words}; check sasl.* in [kafka.properties]");
     }
     if has("Connection refused") {
-        return "refuses the connection (Connection refused): nothing listens there".to_owned();
+        return REFUSED.to_owned();
     }
     if has("setup timed out") || has("state CONNECT") && has("timed out") {
-        return "does not answer: the connection timed out; check the address, and what is on the way to it".to_owned();
+        return UNANSWERED.to_owned();
     }
     if has("SSL handshake failed") || code == Code::SSL {
         return format!("TLS failed: {short}");
     }
-    if has("connecting to a SSL listener") || has("Invalid response size") || has("Protocol parse")
-    {
-        return "closes the connection or answers something that is not Kafka: does it speak TLS (security.protocol = ssl or \
-                sasl_ssl in [kafka.properties]), and is it a broker?"
-            .to_owned();
+    if has("Invalid response size") || has("Protocol parse") {
+        return match tls_record(words) {
+            true => SPEAKS_TLS.to_owned(),
+            false => NOT_KAFKA.to_owned(),
+        };
+    }
+    if has("connecting to a SSL listener") {
+        return HANGS_UP.to_owned();
     }
     if has("ApiVersionRequest failed") || has("APIVERSION") {
-        return "takes the connection and does not answer (timed out): is it a broker, and is it well?".to_owned();
+        return MUTE.to_owned();
     }
     format!("{}: {short}", super::librdkafka::error_name(code))
 }
 
+/// Whether the size of an answer that librdkafka calls invalid is the beginning of a TLS record: an alert or a handshake of
+/// version 3.x.
+fn tls_record(words: &str) -> bool {
+    let digits = words
+        .split("size ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    let size: Option<i64> = digits.and_then(|digits| digits.parse().ok());
+    size.is_some_and(|size| matches!(size >> 16, 0x1503 | 0x1603))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+
+    /// What is said of a listener that does this to a connection whose request it has read.
+    fn said_of(act: fn(TcpStream)) -> (String, bool) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let said = Said::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; PROBE.len()];
+                stream.read_exact(&mut request).unwrap();
+                act(stream);
+            });
+            said.probe(&address, true);
+        });
+        (
+            said.reason(Code::OperationTimedOut),
+            said.hopeless(&address),
+        )
+    }
+
+    #[test]
+    fn a_probe_tells_what_listens_there() {
+        for (act, words, hopeless) in [
+            (
+                (|mut stream| stream.write_all(b"\x15\x03\x03\0\x02\x02\x0a").unwrap())
+                    as fn(TcpStream),
+                SPEAKS_TLS,
+                true,
+            ),
+            (
+                |mut stream| stream.write_all(b"HTTP/1.1 400 Bad Request\r\n").unwrap(),
+                NOT_KAFKA,
+                true,
+            ),
+            (drop, HANGS_UP, true),
+            // Held until the probe has given up.
+            (
+                |mut stream| assert_eq!(stream.read(&mut [0]).unwrap(), 0),
+                MUTE,
+                false,
+            ),
+            (
+                |mut stream| stream.write_all(b"\0\0\x01\0rp01\0\0").unwrap(),
+                "no broker answers",
+                false,
+            ),
+        ] {
+            let (reason, known) = said_of(act);
+            assert!(reason.contains(words), "{reason}");
+            assert_eq!(known, hopeless, "{reason}");
+        }
+        let closed = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let list = format!("PLAINTEXT://{closed}, no-such-host.invalid");
+        let said = Said::default();
+        said.probe(&list, false);
+        let reason = said.reason(Code::OperationTimedOut);
+        assert!(reason.contains(&format!("{closed} {REFUSED}")), "{reason}");
+        assert!(reason.contains("no-such-host.invalid:9092"), "{reason}");
+        assert!(said.hopeless(&list));
+    }
+
+    #[test]
+    fn a_line_of_librdkafka_is_put_in_plain_words() {
+        for (code, line, plain) in [
+            (
+                Code::BrokerTransportFailure,
+                "127.0.0.1:9092/bootstrap: Connect to ipv4#127.0.0.1:9092 failed: Connection refused (after 0ms in state \
+                 CONNECT)",
+                format!("127.0.0.1:9092 {REFUSED}"),
+            ),
+            (
+                Code::BrokerTransportFailure,
+                "sasl_ssl://kafka:9093/bootstrap: Connection setup timed out in state CONNECT (after 30029ms in state CONNECT)",
+                format!("kafka:9093 {UNANSWERED}"),
+            ),
+            (
+                Code::BadMessage,
+                "kafka:9092/bootstrap: Receive failed: Invalid response size 352518912 (0..100000000): increase \
+                 receive.message.max.bytes",
+                format!("kafka:9092 {SPEAKS_TLS}"),
+            ),
+        ] {
+            let said = Said::default();
+            assert!(said.note(code, line));
+            assert_eq!(said.reason(code), plain);
+        }
+        let said = Said::default();
+        assert!(!said.note(Code::AllBrokersDown, "1/1 brokers are down"));
+    }
 
     #[test]
     fn names_that_do_not_resolve_are_told_apart() {

@@ -24,6 +24,8 @@ use crate::config;
 /// The first try for an answer; later ones take longer. Between two, it shows whether all brokers are out of reach.
 const FIRST_TRY: Duration = Duration::from_millis(250);
 const LONGEST_TRY: Duration = Duration::from_secs(2);
+/// What librdkafka has not said by then is looked for.
+const PROBE_AFTER: Duration = Duration::from_millis(700);
 /// An answer that takes longer is worth a word to the operator who waits.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Longest wait for an event before the topic is looked at again.
@@ -255,6 +257,8 @@ fn find(
     waiting: impl FnOnce(&str),
 ) -> Result<TopicInfo, Finding> {
     let started = Instant::now();
+    let protocol = config.properties.get("security.protocol");
+    let in_clear = protocol.is_none_or(|protocol| !protocol.to_ascii_lowercase().ends_with("ssl"));
     let (mut waiting, mut tried) = (Some(waiting), FIRST_TRY);
     loop {
         let left = timeout.saturating_sub(started.elapsed());
@@ -272,6 +276,9 @@ fn find(
                 return Err(Finding::Unreachable(said.reason(code)));
             }
             Look::Silent(_) => tried = (tried * 2).min(LONGEST_TRY),
+        }
+        if waiting.is_some() && started.elapsed() > PROBE_AFTER {
+            said.probe(brokers, in_clear);
         }
         if started.elapsed() > PATIENCE
             && let Some(waiting) = waiting.take()

@@ -2,7 +2,8 @@
 //!
 //! Owns the life of the cluster: its folder, its addresses, when it counts as ready, and its end. The recipe (which
 //! jars, which settings, which JVM options) is in the script `brokers` beside this file, and only there; people start
-//! the same cluster by hand with it. [`wire`] asks brokers what they know, [`broker`] holds the processes.
+//! the same cluster by hand with it. [`wire`] asks brokers what they know, [`change`] changes it, [`broker`] holds the
+//! processes.
 //!
 //! ```ignore
 //! let Some(mut cluster) = kafka::start_or_skip(3) else { return };
@@ -36,6 +37,7 @@
 #![allow(dead_code)]
 
 mod broker;
+mod change;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -80,7 +82,12 @@ impl fmt::Display for Skip {
 
 /// Starts a cluster, or prints `skipped: <reason>` to standard error, where the test harness cannot swallow it.
 pub fn start_or_skip(brokers: usize) -> Option<Cluster> {
-    match Cluster::start(brokers) {
+    start_configured_or_skip(brokers, "")
+}
+
+/// The same, with lines that are added to each broker's configuration; of two that set the same, the later one counts.
+pub fn start_configured_or_skip(brokers: usize, lines: &str) -> Option<Cluster> {
+    match Cluster::start_configured(brokers, lines) {
         Ok(cluster) => Some(cluster),
         Err(skip) => {
             let test = thread::current();
@@ -109,6 +116,14 @@ impl Cluster {
     /// # Panics
     /// When they do not, and with `RINGPOST_REQUIRE_KAFKA=1` in place of every [`Skip`].
     pub fn start(brokers: usize) -> Result<Self, Skip> {
+        Self::start_configured(brokers, "")
+    }
+
+    /// As [`Cluster::start`], with lines that are added to each broker's configuration.
+    ///
+    /// # Panics
+    /// As it does.
+    pub fn start_configured(brokers: usize, lines: &str) -> Result<Self, Skip> {
         assert!(brokers > 0, "a cluster has a broker");
         if let Err(skip) = jars() {
             let required = std::env::var("RINGPOST_REQUIRE_KAFKA").is_ok_and(|value| value == "1");
@@ -119,20 +134,31 @@ impl Cluster {
             return Err(skip);
         }
         for _ in 0..START_ATTEMPTS {
-            if let Ok(cluster) = Self::attempt(brokers) {
+            if let Ok(cluster) = Self::attempt(brokers, lines) {
                 return Ok(cluster);
             }
         }
         panic!("a port was taken by another process in each of {START_ATTEMPTS} attempts");
     }
 
-    fn attempt(brokers: usize) -> Result<Self, AddressTaken> {
+    fn attempt(brokers: usize, lines: &str) -> Result<Self, AddressTaken> {
         let folder = tempfile::Builder::new()
             .prefix("ringpost-kafka-")
             .tempdir()
             .expect("a temporary folder");
         let (address, ports) = free_ports(2 * brokers);
         prepare(folder.path(), address, &ports);
+        for node in 0..brokers {
+            let path = folder
+                .path()
+                .join(node.to_string())
+                .join("server.properties");
+            let mut file = std::fs::OpenOptions::new()
+                .append(true)
+                .open(path)
+                .expect("a broker's configuration");
+            writeln!(file, "{lines}").expect("a line is written");
+        }
         let brokers = ports
             .chunks(2)
             .enumerate()
@@ -198,6 +224,42 @@ impl Cluster {
             topic.partitions.len() == usize::try_from(partitions).expect("a count")
                 && topic.partitions.iter().all(wire::Partition::has_leader)
         });
+    }
+
+    /// Deletes a topic, and waits until no broker that runs names it.
+    pub fn delete_topic(&self, name: &str) {
+        change::delete_topic(self.any(), name).expect("the topic is deleted");
+        wait_until(&format!("topic {name} to be gone"), DEADLINE, || {
+            let gone = |broker: &Broker| {
+                wire::topics(broker.address)
+                    .is_ok_and(|topics| !topics.iter().any(|topic| topic == name))
+            };
+            self.answering().all(gone).then_some(())
+        });
+    }
+
+    /// The names of all topics, asked for in a way that creates none.
+    pub fn topics(&self) -> Vec<String> {
+        wire::topics(self.any()).expect("a broker answers")
+    }
+
+    /// Sets an entry of a topic's configuration.
+    pub fn set_config(&self, topic: &str, name: &str, value: &str) {
+        change::set_config(self.any(), topic, name, value).expect("the topic is changed");
+    }
+
+    /// Denies everybody to write to a topic; needs an authorizer in the brokers' configuration.
+    pub fn deny_writing(&self, topic: &str) {
+        change::deny_writing(self.any(), topic).expect("rules are set");
+    }
+
+    /// Takes that back.
+    pub fn allow_writing(&self, topic: &str) {
+        change::allow_writing(self.any(), topic).expect("a rule is removed");
+    }
+
+    fn any(&self) -> SocketAddr {
+        self.answering().next().expect("a broker runs").address
     }
 
     /// Waits until every replica of every partition of a topic is in sync again, as all brokers that run see it.

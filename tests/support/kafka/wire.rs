@@ -104,6 +104,26 @@ pub fn metadata(address: SocketAddr, topics: &[&str]) -> io::Result<Metadata> {
     Ok(Metadata { brokers, topics })
 }
 
+/// The names of all topics that the broker at `address` knows; asking for all creates none.
+pub fn topics(address: SocketAddr) -> io::Result<Vec<String>> {
+    let answer = exchange(address, METADATA, 1, &(-1_i32).to_be_bytes())?;
+    let mut reader = Reader(&answer);
+    reader.array(|reader| {
+        reader.int32()?; // id
+        reader.string()?; // host
+        reader.int32()?; // port
+        reader.string() // rack
+    })?;
+    reader.int32()?; // controller
+    reader.array(|reader| {
+        reader.int16()?; // error
+        let name = reader.string()?.unwrap_or_default();
+        reader.int8()?; // whether it is internal
+        reader.array(Reader::partition)?;
+        Ok(name)
+    })
+}
+
 /// Asks the broker at `address` to create a topic; any broker passes it on to the controller.
 pub fn create_topic(address: SocketAddr, topic: &NewTopic) -> io::Result<Result<(), Refusal>> {
     let mut body = Vec::new();
@@ -136,7 +156,12 @@ pub fn create_topic(address: SocketAddr, topic: &NewTopic) -> io::Result<Result<
 }
 
 /// One request, one answer: both with a length in front; returns what follows the correlation id.
-fn exchange(address: SocketAddr, api: i16, version: i16, body: &[u8]) -> io::Result<Vec<u8>> {
+pub(super) fn exchange(
+    address: SocketAddr,
+    api: i16,
+    version: i16,
+    body: &[u8],
+) -> io::Result<Vec<u8>> {
     const CORRELATION: i32 = 1;
     let mut request = Vec::new();
     request.extend_from_slice(&api.to_be_bytes());
@@ -166,18 +191,18 @@ fn exchange(address: SocketAddr, api: i16, version: i16, body: &[u8]) -> io::Res
     Ok(answer)
 }
 
-fn put_length(out: &mut Vec<u8>, length: usize) {
+pub(super) fn put_length(out: &mut Vec<u8>, length: usize) {
     let length = i32::try_from(length).expect("requests of tests are small");
     out.extend_from_slice(&length.to_be_bytes());
 }
 
-fn put_string(out: &mut Vec<u8>, text: &str) {
+pub(super) fn put_string(out: &mut Vec<u8>, text: &str) {
     let length = i16::try_from(text.len()).expect("names and values of tests are short");
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(text.as_bytes());
 }
 
-fn malformed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+pub(super) fn malformed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 

@@ -1,0 +1,303 @@
+//! What a real cluster's state means for mail: a topic that is missing, compacted, or not to be written to. `check`, the log
+//! and /readyz say the same, and mail flows again by itself.
+//!
+//! The brokers create topics that are asked for, as Kafka's default is, so that a request of ours that could create one
+//! would. They have an authorizer.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use support::kafka::{self, Cluster};
+use support::ringpost::{Ringpost, promised};
+use support::topic::read_topic;
+
+/// Ends a test that would hang; nothing is measured against it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const BROKER: &str = "auto.create.topics.enable=true
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true";
+
+/// One broker for all tests of this file.
+fn cluster() -> Option<&'static Cluster> {
+    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    CLUSTER
+        .get_or_init(|| kafka::start_configured_or_skip(1, BROKER))
+        .as_ref()
+}
+
+/// A server whose standard error goes to a file.
+struct Server {
+    ringpost: Ringpost,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts it for a topic, with lines of `[kafka]`.
+    fn start(cluster: &Cluster, topic: &str, lines: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ringpost.toml");
+        let text = format!(
+            "[server]\nworkers = 1\n[kafka]\nbrokers = \"{}\"\ntopic = \"{topic}\"\n{lines}\n",
+            cluster.bootstrap()
+        );
+        std::fs::write(&path, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        command.stderr(std::fs::File::create(folder.path().join("log")).unwrap());
+        let ringpost = Ringpost::launch_heard(command, &["--config", path.to_str().unwrap()]);
+        Self { ringpost, folder }
+    }
+
+    /// Status and text of /readyz.
+    fn readiness(&self) -> (bool, String) {
+        let mut stream = TcpStream::connect(&self.ringpost.admin).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = "GET /readyz HTTP/1.1\r\nHost: ringpost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+        (head.starts_with("HTTP/1.1 200"), body.trim().to_owned())
+    }
+
+    /// Waits until it is ready, or not; what it says then.
+    fn wait(&self, ready: bool) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let (now, text) = self.readiness();
+            if now == ready {
+                return text;
+            }
+            assert!(
+                Instant::now() < end,
+                "ready is {now}: {text}\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// The lines about the storage, and that there is no other of their kind.
+    fn lines(&self) -> (Vec<String>, Vec<String>) {
+        let log = self.log();
+        let with = |word: &str| -> Vec<String> {
+            let lines = log.lines().filter(|line| line.contains(word));
+            lines.map(str::to_owned).collect()
+        };
+        (with("storage away since"), with("storage back after"))
+    }
+
+    /// The reply to a mail of this size.
+    fn send(&self, octets: usize) -> String {
+        let mut client = self.ringpost.client().unwrap();
+        let line = "0123456789012345678901234567890123456789\r\n";
+        let body = line.repeat(octets / line.len() + 1);
+        let mail = format!("Subject: x\r\n\r\n{body}");
+        client.send(&[mail.as_bytes(), b".\r\n"]).unwrap()
+    }
+
+    fn stored(&self, octets: usize) {
+        let reply = self.send(octets);
+        assert!(promised(&reply).is_some(), "{reply}\n{}", self.log());
+    }
+
+    fn refused(&self, with: &str) {
+        let reply = self.send(10);
+        assert!(reply.starts_with(with), "{reply}\n{}", self.log());
+    }
+}
+
+/// The exit code and the output of a command.
+fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary starts");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+fn check(cluster: &Cluster, topic: &str) -> (Option<i32>, String) {
+    run(&["check", "--brokers", &cluster.bootstrap(), "--topic", topic])
+}
+
+/// The line of a check's question.
+fn line<'a>(output: &'a str, verdict: &str, name: &str) -> &'a str {
+    let start = format!("{verdict:<8} {name:<12} ");
+    output
+        .lines()
+        .find_map(|line| line.strip_prefix(&start))
+        .unwrap_or_else(|| panic!("no line {start:?} in:\n{output}"))
+}
+
+fn assert_absent(cluster: &Cluster, topic: &str, who: &str) {
+    let topics = cluster.topics();
+    assert!(
+        !topics.iter().any(|name| name == topic),
+        "{who}: {topics:?}"
+    );
+}
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn nothing_of_ours_creates_a_topic_and_mail_flows_once_somebody_has() {
+    let Some(cluster) = cluster() else { return };
+    let (topic, brokers) = ("typo", cluster.bootstrap());
+    let (code, output) = check(cluster, topic);
+    assert_eq!(code, Some(1), "{output}");
+    let missing = line(&output, "failed", "topic");
+    assert!(missing.contains("kafka-topics.sh --create"), "{missing}");
+    assert_absent(cluster, topic, "check");
+    for group in [&[][..], &["--group", "g"]] {
+        let flags = [
+            "consume",
+            "--brokers",
+            &brokers,
+            "--topic",
+            topic,
+            "--until-end",
+        ];
+        let (code, output) = run(&[&flags, group].concat());
+        assert_eq!(code, Some(1), "{output}");
+        assert_absent(cluster, topic, "consume");
+    }
+    let server = Server::start(cluster, topic, "");
+    assert_eq!(server.readiness(), (false, missing.to_owned()));
+    for _ in 0..3 {
+        server.refused("451 4.4.1 ");
+    }
+    // Asked for all the time, by each producer.
+    server.send(MIB);
+    let rounds = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < rounds {
+        server.refused("451 4.4.1 ");
+    }
+    assert_absent(cluster, topic, "serve");
+    cluster.create_topic(topic, 2, 1, &[]);
+    server.wait(true);
+    server.stored(10);
+    server.stored(MIB);
+    assert_eq!(read_topic(&brokers, topic).len(), 2);
+    let (away, back) = server.lines();
+    assert_eq!((away.len(), back.len()), (1, 1), "{}", server.log());
+    assert!(
+        away[0].contains("ERROR") && away[0].ends_with(missing),
+        "{away:?}"
+    );
+}
+
+#[test]
+fn a_topic_that_is_deleted_is_not_made_again_by_us() {
+    let Some(cluster) = cluster() else { return };
+    let topic = "fleeting";
+    cluster.create_topic(topic, 2, 1, &[]);
+    let server = Server::start(cluster, topic, "delivery_timeout = \"3s\"");
+    server.wait(true);
+    server.stored(10);
+    server.stored(MIB);
+    cluster.delete_topic(topic);
+    let text = server.wait(false);
+    server.refused("451 ");
+    server.send(MIB);
+    let rounds = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < rounds {
+        server.refused("451 4.4.1 ");
+    }
+    assert!(!text.is_empty());
+    let (_, text) = server.readiness();
+    assert!(text.contains("does not exist"), "{text}");
+    assert_absent(cluster, topic, "serve");
+    cluster.create_topic(topic, 3, 1, &[]);
+    server.wait(true);
+    server.stored(10);
+    server.stored(MIB);
+    assert_eq!(read_topic(&cluster.bootstrap(), topic).len(), 2);
+}
+
+#[test]
+fn a_compacted_topic_takes_no_mail_until_it_is_changed() {
+    let Some(cluster) = cluster() else { return };
+    let topic = "newest";
+    cluster.create_topic(topic, 1, 1, &[("cleanup.policy", "compact")]);
+    let (code, output) = check(cluster, topic);
+    assert_eq!(code, Some(1), "{output}");
+    let why = line(&output, "failed", "cleanup");
+    assert!(why.contains("refuses every record without a key"), "{why}");
+    let server = Server::start(cluster, topic, "");
+    assert_eq!(server.readiness(), (false, why.to_owned()));
+    let (away, _) = server.lines();
+    assert!(
+        away[0].contains("ERROR") && away[0].ends_with(why),
+        "{away:?}"
+    );
+    server.refused("451 4.3.5 ");
+    cluster.set_config(topic, "cleanup.policy", "delete");
+    server.wait(true);
+    server.stored(10);
+    cluster.set_config(topic, "cleanup.policy", "compact,delete");
+    let text = server.wait(false);
+    assert!(text.contains("compact,delete"), "{text}");
+    server.refused("451 4.3.5 ");
+    let (away, back) = server.lines();
+    assert_eq!((away.len(), back.len()), (2, 1), "{}", server.log());
+}
+
+#[test]
+fn a_compacted_topic_takes_mail_with_keys_where_the_operator_wants_it() {
+    let Some(cluster) = cluster() else { return };
+    let topic = "wanted";
+    cluster.create_topic(topic, 1, 1, &[("cleanup.policy", "compact")]);
+    for (lines, takes) in [
+        ("key = \"recipient\"", false),
+        ("allow_compacted = true", false),
+        ("key = \"recipient\"\nallow_compacted = true", true),
+    ] {
+        let server = Server::start(cluster, topic, lines);
+        if takes {
+            server.wait(true);
+            server.stored(10);
+        } else {
+            server.refused("451 4.3.5 ");
+        }
+        assert_eq!(server.readiness().0, takes, "{lines}: {}", server.log());
+    }
+}
+
+#[test]
+fn a_right_that_is_missing_is_said_when_it_goes_and_when_it_is_back() {
+    let Some(cluster) = cluster() else { return };
+    let topic = "guarded";
+    cluster.create_topic(topic, 1, 1, &[]);
+    let (_, output) = check(cluster, topic);
+    line(&output, "ok", "write");
+    let server = Server::start(cluster, topic, "");
+    server.wait(true);
+    server.stored(10);
+    cluster.deny_writing(topic);
+    while promised(&server.send(10)).is_some() {}
+    server.refused("451 4.3.5 ");
+    let text = server.wait(false);
+    assert!(text.contains("TOPIC_AUTHORIZATION_FAILED"), "{text}");
+    let (code, output) = check(cluster, topic);
+    assert_eq!(code, Some(1), "{output}");
+    let why = line(&output, "failed", "write");
+    assert!(why.contains("operation Write is missing"), "{why}");
+    assert!(why.contains("kafka-acls.sh"), "{why}");
+    cluster.allow_writing(topic);
+    server.wait(true);
+    server.stored(10);
+    let (away, back) = server.lines();
+    assert_eq!((away.len(), back.len()), (1, 1), "{}", server.log());
+    assert!(away[0].contains("TOPIC_AUTHORIZATION_FAILED"), "{away:?}");
+}
