@@ -8,7 +8,8 @@
 //! sees no connection more than without this.
 //!
 //! # BUGS
-//! - A server that greets once and refuses everyone after that is not found here, but by `--max-errors`.
+//! - A server that greets and then never answers a message is not found here, but by the errors of the run
+//!   ([`crate::tally::Live::count_fruitless`]).
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -102,7 +103,7 @@ async fn try_once(context: &Rc<Context>, profile: &Profile) -> Result<Connection
     let slot = context.slots.add();
     let mut dial = context.dial(profile, context.next_session());
     dial.timeout = options.first_time();
-    let quiet = options.quiet;
+    let (quiet, address) = (options.quiet, dial.address);
     let watched = Rc::clone(&slot);
     let begun = Instant::now();
     let watch = tokio_uring::spawn(async move {
@@ -113,7 +114,7 @@ async fn try_once(context: &Rc<Context>, profile: &Profile) -> Result<Connection
                 watched.shut_down();
             }
             if !said && begun.elapsed() >= SILENCE {
-                eprintln!("the server has not greeted yet; waiting");
+                eprintln!("waiting for {address}");
                 said = true;
             }
         }
@@ -184,7 +185,16 @@ fn line(plan: &Plan, profile: &Profile, fault: &Fault) -> String {
             "the TLS handshake with {address} failed: {words}; the server's log may say why (its certificate, its versions)"
         ),
         (ErrorKind::Tls, _) => format!("{address} refuses STARTTLS: {words}"),
-        (_, step) => format!("{address} cannot be used: {words} {}", step.place()),
+        (ErrorKind::Reply421, step) => {
+            format!("{address} ends the connection {}: {words}", step.place())
+        }
+        (ErrorKind::Timeout, step) => {
+            format!(
+                "{address} does not answer {}: {words} (--timeout)",
+                step.place()
+            )
+        }
+        (_, step) => format!("{address} cannot be used, {}: {words}", step.place()),
     }
 }
 

@@ -18,6 +18,9 @@ pub const MAX_MESSAGES: u64 = 999_999_999_999;
 const STEP_TIME: Duration = Duration::from_secs(60);
 const FIRST_TIME: Duration = Duration::from_secs(10);
 
+/// So many errors before the first answer are no chance.
+const LEAST_FRUITLESS: u64 = 20;
+
 const AFTER_HELP: &str = "\
 Other commands:
   ringpost-loadtest sink [--listen ADDR]      a server that takes everything, to know this tool's own ceiling
@@ -148,7 +151,8 @@ pub struct Options {
 
     /// Give up after this many errors (not refusals) without an accepted message in between; 0: never, and the run begins
     /// even if no connection can be opened. A connection waits up to 0.2 s after each error [default: 1000, with --duration
-    /// never; a run whose first connection cannot be opened ends at once in any case]
+    /// never; but a run whose first connection cannot be opened ends at once, and one in which nothing was ever answered after
+    /// twice as many errors as connections]
     #[arg(long, value_name = "N", help_heading = "Load")]
     pub max_errors: Option<u64>,
 
@@ -243,6 +247,14 @@ impl Options {
     /// Whether the run begins only if a connection can be opened.
     pub fn needs_first(&self) -> bool {
         self.max_errors != Some(0)
+    }
+
+    /// Errors that end a run in which no message was ever answered; `None`: none do.
+    pub fn most_fruitless(&self) -> Option<u64> {
+        let each_twice = 2 * u64::from(self.connections);
+        self.max_errors
+            .is_none()
+            .then_some(each_twice.max(LEAST_FRUITLESS))
     }
 
     /// Errors in a row that end the run; `None`: never.

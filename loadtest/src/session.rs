@@ -243,6 +243,9 @@ impl Sender {
             held = left;
             if let Err(fault) = result {
                 self.context.count_error(&fault);
+                self.context
+                    .live
+                    .count_fruitless(plan.options.most_fruitless());
                 let wait = FIRST_WAIT
                     .saturating_mul(1 << self.waits.min(10))
                     .min(LONGEST_WAIT);
@@ -271,6 +274,7 @@ impl Sender {
             Err(fault) => return (held, Err(fault)),
         };
         context.tally.borrow_mut().connections += 1;
+        let _open = context.live.open_session();
         let pipelining = profile.pipelining && connection.offers().pipelining;
         let mut next = held.map(|work| (work, None));
         let mut last = None;
@@ -572,8 +576,12 @@ impl Message<'_> {
         {
             let mut interval = context.interval();
             match delivered.code {
-                200..300 => interval.accepted += 1,
+                200..300 => {
+                    context.live.count_answer();
+                    interval.accepted += 1;
+                }
                 400..600 => {
+                    context.live.count_answer();
                     interval.refused += 1;
                     self.note_refusal(&mut interval, delivered.code);
                 }
@@ -613,6 +621,9 @@ impl Message<'_> {
     fn count_refused(&self, code: u16) {
         let context = &self.sender.context;
         {
+            if code != CLOSING {
+                context.live.count_answer();
+            }
             let mut interval = context.interval();
             interval.refused += 1;
             self.note_refusal(&mut interval, code);

@@ -3,8 +3,8 @@
 //! Each thread has a [`Tally`] of its own, merged at the end, and an [`Interval`] that the main thread takes away every
 //! second; [`Live`] holds the few numbers that threads share while they run. Must not know sockets or how results are shown.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -225,6 +225,11 @@ pub fn record(histogram: &mut Histogram<u64>, time: Duration) {
 pub struct Live {
     next: AtomicU64,
     errors_in_a_row: AtomicU64,
+    /// Sessions that are greeted and not at their end.
+    open: AtomicU64,
+    /// Errors of sessions while no message was ever answered.
+    fruitless: AtomicU64,
+    answered: AtomicBool,
     gave_up: AtomicBool,
     stopped: AtomicBool,
     idle_over: AtomicBool,
@@ -259,6 +264,33 @@ impl Live {
         }
     }
 
+    /// The server answered a message, whatever it said.
+    pub fn count_answer(&self) {
+        if !self.answered.load(Ordering::Relaxed) {
+            self.answered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A session is greeted, until what this gives is dropped.
+    pub fn open_session(self: &Arc<Self>) -> OpenSession {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        OpenSession(Arc::clone(self))
+    }
+
+    /// A session ended by an error. Where no message was ever answered and no session is open that may yet bring an answer,
+    /// more than `most` of them end the run: waiting would show nothing else. A server that has answered once may go away for
+    /// as long as it likes.
+    pub fn count_fruitless(&self, most: Option<u64>) {
+        if self.answered.load(Ordering::Relaxed) {
+            return;
+        }
+        let count = self.fruitless.fetch_add(1, Ordering::Relaxed) + 1;
+        let nobody = self.open.load(Ordering::Relaxed) == 0;
+        if nobody && most.is_some_and(|most| count > most) {
+            self.gave_up.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Whether too many errors happened in a row.
     pub fn gave_up(&self) -> bool {
         self.gave_up.load(Ordering::Relaxed)
@@ -285,9 +317,35 @@ impl Live {
     }
 }
 
+/// See [`Live::open_session`].
+pub struct OpenSession(Arc<Live>);
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_end_a_run_in_which_nothing_was_answered_and_nobody_waits() {
+        let live: Arc<Live> = Arc::default();
+        let waiting = live.open_session();
+        (0..9).for_each(|_| live.count_fruitless(Some(2)));
+        assert!(!live.gave_up(), "a session may yet be answered");
+        drop(waiting);
+        live.count_fruitless(None);
+        assert!(!live.gave_up());
+        live.count_fruitless(Some(2));
+        assert!(live.gave_up());
+        let live: Arc<Live> = Arc::default();
+        live.count_answer();
+        (0..9).for_each(|_| live.count_fruitless(Some(2)));
+        assert!(!live.gave_up(), "it answered once");
+    }
 
     #[test]
     fn phases_are_listed_in_the_order_of_their_numbers() {

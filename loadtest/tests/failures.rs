@@ -290,6 +290,35 @@ fn a_server_that_goes_away_in_the_middle_is_counted_and_shown() {
     }
 }
 
+#[test]
+fn a_server_that_greets_and_never_answers_a_message_ends_the_run_soon() {
+    for (answer, kind) in [
+        ("421 4.3.2 Not now", "421"),
+        ("Hello there", "protocol"),
+        ("250 2.1.0 Ok\r\n354 Too early", "protocol"),
+    ] {
+        let address = serve(move |stream, _| {
+            dialogue(stream, "220 mx", move |line, _| {
+                if line.starts_with("MAIL") {
+                    answer
+                } else {
+                    willing(line)
+                }
+            });
+        });
+        for load in [&["--rate", "100"][..], &[]] {
+            let words: Vec<&str> = ["--duration", "1h"].iter().chain(load).copied().collect();
+            let report = report(address, &words);
+            assert_eq!(report["ended_by"], "errors", "{answer}: {report}");
+            assert!(
+                number(&report, &format!("/errors/{kind}")) >= 20,
+                "{report}"
+            );
+            assert_eq!(report["passed"], false);
+        }
+    }
+}
+
 /// Refuses every recipient, and ends a connection after twenty of them, as ringpost does.
 fn refuser() -> SocketAddr {
     serve(|stream, _| {

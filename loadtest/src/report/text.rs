@@ -165,7 +165,7 @@ fn write_replies(report: &Report, text: &mut String) -> fmt::Result {
     match report.ended_by {
         "errors" => writeln!(
             text,
-            "gave up      too many errors without an accepted message in between (--max-errors)"
+            "gave up      too many errors without an answer in between (--max-errors)"
         ),
         "signal" => writeln!(text, "stopped      by a signal"),
         _ => Ok(()),
