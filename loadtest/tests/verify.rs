@@ -9,7 +9,7 @@ use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
-use support::{Behaviour, Server, number, report};
+use support::{Behaviour, Server, number, report, run};
 
 const TOPIC: &str = "mail";
 
@@ -136,4 +136,21 @@ fn a_server_that_cheats_is_told() {
     assert_eq!(verify("altered"), 4, "{report}");
     assert_eq!(report["verify"]["complete"], true);
     assert_eq!(report["passed"], false);
+}
+
+#[test]
+fn a_run_against_nobody_ends_with_one_line_also_when_it_is_to_be_verified() {
+    let (_cluster, brokers) = cluster();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .to_string();
+    let words = [&nobody[..], "--duration", "1h", "--rate", "10"];
+    let verify = ["--verify", "--topic", TOPIC, "--brokers", &brokers];
+    let output = run(&[&words[..], &verify].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        format!("ringpost-loadtest: connection refused by {nobody}: is the server running?\n")
+    );
 }

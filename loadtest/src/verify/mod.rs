@@ -29,6 +29,7 @@ use crate::content::identity::{self, Found};
 use crate::content::template::numbered_address;
 use crate::plan::Plan;
 use crate::tally::{Tally, record};
+use crate::units::grouped;
 use crate::view::View;
 use ledger::{Ledger, Read};
 
@@ -109,10 +110,12 @@ impl Verifier {
     /// Waits for what is missing, at most so long, and sums up.
     pub fn finish(self, tally: &Tally, wait: Duration, view: &View) -> Result<Verdict, String> {
         drop(self.sender);
-        view.note(&format!(
-            "verify: reading back {} accepted messages, at most {wait:?}",
-            tally.accepted
-        ));
+        if tally.accepted > 0 {
+            view.note(&format!(
+                "verify: reading back {} accepted messages, at most {wait:?}",
+                grouped(tally.accepted)
+            ));
+        }
         self.ending.store(true, Ordering::Relaxed);
         let reader = self
             .thread

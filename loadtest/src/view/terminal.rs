@@ -163,7 +163,11 @@ fn chart(
 ) {
     let all = || lines.iter().flat_map(|(_, _, points)| points);
     let end = all().map(|(x, _)| *x).fold(1.0, f64::max);
-    let top = all().map(|(_, y)| *y).fold(0.0, f64::max).max(1.0);
+    let least = match quantity {
+        Quantity::Latency => 1000.0,
+        _ => 10.0,
+    };
+    let top = all().map(|(_, y)| *y).fold(least, f64::max);
     let marks = Marks::up_to(quantity, top, Y_STEPS);
     let datasets = lines
         .iter()
