@@ -203,6 +203,8 @@ const _: () = assert!(TLS_INCOMING_OCTETS > TLS_RECORD_PLAIN_OCTETS);
 const _: () = assert!(BODY_READ_OCTETS >= BODY_TRUSTED_OCTETS);
 const _: () = assert!(ENVELOPE_OCTETS + 8 * 1024 <= RECORD_OVERHEAD_OCTETS);
 const _: () = assert!(LARGE_RECORD_OCTETS >= BATCH_OCTETS);
+// The documentation names this number.
+const _: () = assert!(EMBEDDED_MESSAGE_OCTETS == 2_555_904);
 const _: () = assert!(
     2 * (EMBEDDED_MESSAGE_OCTETS + RECORD_OVERHEAD_OCTETS) <= EMBEDDED_PARTITION_OCTETS
         && 2 * BATCH_OCTETS <= EMBEDDED_PARTITION_OCTETS

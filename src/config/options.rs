@@ -35,7 +35,9 @@ pub(super) const SECTIONS: [Section; 8] = [
     },
     Section {
         name: "tls",
-        doc: "The certificates of STARTTLS and of `server.listen_tls`. Without one, STARTTLS is not offered.",
+        doc: "The certificates of STARTTLS and of `server.listen_tls`. Without one, STARTTLS is not offered. TLS 1.3 is spoken, and \
+              TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305. Some old clients have these for ECDSA certificates alone, and \
+              fall back to clear with an RSA one; those with CBC or DHE suites alone cannot encrypt with either.",
     },
     Section {
         name: "kafka",
@@ -459,7 +461,8 @@ pub static SETTINGS: [Setting; 50] = [
             Ok(())
         }),
         default: "",
-        doc: "PEM file of the certificate, followed by its chain. A relative path starts at the folder that ringpost was \
+        doc: "PEM file of the certificate, followed by its chain. It should be for `server.hostname`, and ECDSA serves more clients than \
+              RSA. A relative path starts at the folder that ringpost was \
               started in. Empty: none.",
         flag: Some("--tls-cert"),
         reload: true,
@@ -529,7 +532,8 @@ pub static SETTINGS: [Setting; 50] = [
         ),
         default: "embedded",
         doc: "Brokers of the cluster to begin with; the others are learned from them. `embedded`: a broker inside this \
-              process, in memory, to try ringpost with; it is no storage. `discard`: no broker; messages are acknowledged \
+              process, in memory, to try ringpost with; it is no storage: it takes messages of 2555904 bytes at most, keeps some \
+              320 MiB, and drops the oldest beyond that. `discard`: no broker; messages are acknowledged \
               and dropped, to measure with.",
         flag: Some("--brokers"),
         reload: false,
