@@ -189,9 +189,30 @@ pub const LOG_GATHERED_OCTETS: usize = 16 * 1024;
 /// along sees it.
 pub const LOG_GATHER_MILLISECONDS: u64 = 50;
 
-/// Lines in a second that a worker's log has for failed TLS handshakes: a client that cannot is seen, one that tries all the
-/// time fills no disk. The others are counted, in the next line and in the metrics.
-pub const HANDSHAKE_LINES_A_SECOND: u32 = 5;
+/// Recipients of a message that its log line names; it tells how many there are.
+pub const RECIPIENTS_TOLD: usize = 5;
+
+/// The most of a refused command line that the log shows: the longest path with its keyword, and a few parameters.
+pub const COMMAND_TOLD_OCTETS: usize = PATH_OCTETS + 64;
+
+/// The same of a line that is no command: enough to recognize what sent it, little enough not to be somebody's mail.
+pub const GARBAGE_TOLD_OCTETS: usize = 64;
+
+/// Time within which refusals of the same kind, for the same reason, of clients of the same network are one flood, in
+/// milliseconds: as long as somebody who reads along waits for the count without wondering.
+pub const FLOOD_MILLISECONDS: u64 = 10_000;
+
+/// Lines of a flood that are written as they come; the others are counted. As many as the errors after which a session
+/// ends by default: one client's session is written whole.
+pub const FLOOD_LINES: u32 = 20;
+
+/// Floods that a worker tells apart, some 60 octets each; those beyond share one.
+pub const FLOODS_TOLD_APART: usize = 256;
+
+/// Bits of an address that make the network of a flood: what one operator of clients usually has.
+pub const FLOOD_PREFIX_IPV4: u8 = 24;
+/// See [`FLOOD_PREFIX_IPV4`].
+pub const FLOOD_PREFIX_IPV6: u8 = 64;
 
 const _: () = assert!(COMMAND_BUFFER_OCTETS >= 2 * COMMAND_LINE_OCTETS);
 const _: () = assert!(PROXY_LINE_OCTETS < PROXY_HEADER_OCTETS);
@@ -212,6 +233,9 @@ const _: () = assert!(
 const _: () = assert!(LOG_GATHERED_OCTETS < LOG_OCTETS_WAITING);
 const _: () = assert!(PATH_OCTETS >= LOCAL_PART_OCTETS + DOMAIN_OCTETS + "<@>".len());
 const _: () = assert!(ENVELOPE_OCTETS >= 100 * (PATH_OCTETS + 16));
+const _: () = assert!(GARBAGE_TOLD_OCTETS < COMMAND_TOLD_OCTETS);
+const _: () = assert!(COMMAND_TOLD_OCTETS < COMMAND_LINE_OCTETS);
+const _: () = assert!(SWEEP_MAXIMUM_MILLISECONDS < FLOOD_MILLISECONDS);
 const _: () = assert!(SWEEP_MINIMUM_MILLISECONDS < SWEEP_MAXIMUM_MILLISECONDS);
 const _: () =
     assert!(BUDGET_WAIT_MILLISECONDS + REPORT_GRACE_MILLISECONDS < SENDER_PATIENCE_MILLISECONDS);

@@ -92,11 +92,12 @@ impl Reload<'_> {
         }
         self.applied = loaded;
         let config = self.applied.config.clone();
-        let restart = self.started.sections_that_need_a_restart(&config);
-        if !restart.is_empty() {
+        let changes = self.started.changes_that_need_a_restart(&config);
+        if !changes.is_empty() {
+            let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
             tracing::warn!(
-                "options that need a restart have changed, in {}: they stay as they were",
-                restart.join(", ")
+                "options that need a restart have changed: {}; until then they stay as they were",
+                texts.join("; ")
             );
         }
         let (domains, recipients) = (taken.domains(), taken.listed());

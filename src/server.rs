@@ -22,7 +22,7 @@ use crate::net::connection::Opening;
 use crate::net::hub::Shared;
 use crate::net::listen::{self, Wanted};
 use crate::net::rules::{Published, Rules};
-use crate::net::worker::{self, Door, Plan};
+use crate::net::worker::{self, CutOff, Door, Plan};
 use crate::sink::discard::DiscardSink;
 use crate::sink::embedded::EmbeddedBroker;
 use crate::sink::kafka::{Events, First, KafkaSink};
@@ -47,7 +47,7 @@ pub struct Server {
     shared: Arc<Shared>,
     kafka: Option<Arc<KafkaSink>>,
     stops: Vec<Arc<Notify>>,
-    workers: Vec<JoinHandle<Result<(), String>>>,
+    workers: Vec<JoinHandle<Result<CutOff, String>>>,
     drain_timeout: Duration,
     embedded: Option<EmbeddedBroker>,
 }
@@ -109,7 +109,8 @@ impl Server {
             fill_evenly(broker, kafka.as_ref())?;
         }
         let mut shared = shared(&config, taken, sink, metrics);
-        shared.message_log = log;
+        let discards = config.kafka.brokers == Brokers::Discard;
+        shared.message_log = log.map(|log| if discards { log.discarding() } else { log });
         shared.tls = certificates.map(server_config).transpose()?;
         let shared = Arc::new(shared);
         let brokers = config.kafka.brokers.to_string();
@@ -178,23 +179,22 @@ impl Server {
         Arc::new(KafkaHealth(self.kafka.clone(), Arc::clone(&self.shared)))
     }
 
-    /// Drains: no new connections, transactions end, records are confirmed.
+    /// Drains: no new connections, transactions end, records are confirmed. What did not end in time.
     ///
     /// # Errors
     /// If a worker failed.
-    pub fn stop(self) -> Result<(), String> {
+    pub fn stop(self) -> Result<CutOff, String> {
         let deadline = Instant::now() + self.drain_timeout;
         self.shared.draining.store(true, Ordering::Relaxed);
         for stop in &self.stops {
             stop.notify_one();
         }
-        let mut result = Ok(());
+        let mut result = Ok(CutOff::default());
         for worker in self.workers {
-            result = result.and(
-                worker
-                    .join()
-                    .unwrap_or_else(|_| Err("a worker panicked".to_owned())),
-            );
+            let ended = worker
+                .join()
+                .unwrap_or_else(|_| Err("a worker panicked".to_owned()));
+            result = result.and_then(|sum| ended.map(|more| sum + more));
         }
         if let Some(kafka) = &self.kafka {
             kafka.shutdown(deadline.saturating_duration_since(Instant::now()));
@@ -223,7 +223,8 @@ fn octet_share(config: &Config, workers: usize) -> usize {
     share.max(least)
 }
 
-fn worker_count(configured: usize) -> usize {
+/// Worker threads that `server.workers` asks for.
+pub fn worker_count(configured: usize) -> usize {
     match configured {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         count => count,

@@ -35,7 +35,6 @@ impl Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ringpost"))
             .arg("--config")
             .arg(folder.path().join("ringpost.toml"))
-            .env("RINGPOST_LOG_MESSAGES", "false")
             .env("RINGPOST_ADMIN_LISTEN", "127.0.0.1:0")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -315,7 +314,7 @@ fn a_handshake_that_fails_names_its_client() {
         .unwrap();
     // The alert, then the end.
     let _ = stream.read_to_end(&mut Vec::new());
-    let line = server.log_until("a TLS handshake failed");
+    let line = server.log_until("the TLS handshake failed");
     for words in ["INFO", &client, "protocol"] {
         assert!(line.contains(words), "{words}: {line}");
     }

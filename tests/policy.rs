@@ -691,7 +691,7 @@ fn the_log_level_follows_and_what_needs_a_restart_is_said() {
     );
     let line = server.log_line("need a restart");
     assert!(
-        line.contains("[limits]") && !line.contains("[server]"),
+        line.contains("limits.errors from 20 to 3") && !line.contains("server."),
         "{line}"
     );
     let line = server.log_line("reloaded");

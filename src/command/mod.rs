@@ -1,5 +1,6 @@
 //! The commands of the program: flags in, exit code out.
 
+mod announce;
 pub mod check;
 pub mod consume;
 mod container;

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 
 use super::quick_start::{self, Facts};
-use super::{container, environment, open_files};
+use super::{announce, container, environment, open_files};
 use crate::config::{self, Brokers, Config, Loaded};
 use crate::limits::RECORD_OVERHEAD_OCTETS;
 use crate::net::certificates::{self, Certificates};
@@ -107,6 +107,7 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(taken) => taken,
         Err(error) => return failed(2, &error),
     };
+    announce::starting(&loaded.config);
     let started = loaded.clone();
     let mut config = loaded.config;
     let (needed, allowed) = open_files::raise(&config);
@@ -264,13 +265,8 @@ async fn serve(
     log: &log::LogHandle,
     first: First,
 ) -> Result<(), String> {
-    let (topic, quick_start) = (
-        config.kafka.topic.clone(),
-        config.kafka.brokers == Brokers::Embedded,
-    );
-    let (hostname, recipients) = (config.server.hostname.clone(), config.recipients.clone());
     if let Some(certificates) = &certificates {
-        certificates.tell(&hostname);
+        certificates.tell(&config.server.hostname);
     }
     let (listener, address) = listen_for_admin(&config)?;
     if config.kafka.brokers == Brokers::Discard {
@@ -284,11 +280,11 @@ async fn serve(
         signal(SignalKind::hangup())?,
     );
     let messages = config.log.messages.then(|| log.messages());
-    let server = Server::start(config, taken, certificates.clone(), messages, first)?;
-    if quick_start {
-        say_quick_start(&server, &recipients, address, &topic);
+    let server = Server::start(config.clone(), taken, certificates.clone(), messages, first)?;
+    if config.kafka.brokers == Brokers::Embedded {
+        say_quick_start(&server, &config, address);
     }
-    say_ready(&server, address, &topic);
+    say_ready(&server, &config, address);
     let counters = server.counters();
     let reload = Reload {
         read,
@@ -310,19 +306,29 @@ async fn serve(
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = watch_log(log, &counters) => {}
-        () = watch_certificates(certificates, &hostname) => {}
+        () = watch_certificates(certificates, &config.server.hostname) => {}
         () = reload.serve(hangup) => {}
     }
     tracing::info!("draining; a second signal ends at once");
+    let began = Instant::now();
     let drained = tokio::task::spawn_blocking(move || server.stop());
     tokio::select! {
         result = drained => {
             admin.abort();
-            result.map_err(|error| error.to_string())?
+            let cut_off = result.map_err(|error| error.to_string())??;
+            announce::stopped(began.elapsed(), cut_off);
+            Ok(())
         }
-        _ = terminate.recv() => std::process::exit(1),
-        _ = interrupt.recv() => std::process::exit(1),
+        _ = terminate.recv() => end_at_once(log),
+        _ = interrupt.recv() => end_at_once(log),
     }
+}
+
+/// The second signal.
+fn end_at_once(log: &log::LogHandle) -> ! {
+    tracing::warn!("stopped by a second signal; what was open is cut off");
+    log.finish();
+    std::process::exit(1)
 }
 
 /// Where metrics and health are asked for, the port resolved.
@@ -338,23 +344,15 @@ fn listen_for_admin(config: &Config) -> Result<(TcpListener, SocketAddr), String
     Ok((listener, address))
 }
 
-/// The one line on standard output.
-fn say_ready(server: &Server, admin: SocketAddr, topic: &str) {
-    let smtp: Vec<String> = server.smtp.iter().map(ToString::to_string).collect();
-    println!(
-        "ready smtp={} admin={admin} kafka={} topic={topic}",
-        smtp.join(","),
-        server.brokers
-    );
+/// The one line on standard output, and the same in the log.
+fn say_ready(server: &Server, config: &Config, admin: SocketAddr) {
+    let (smtp, brokers) = (&server.smtp, &server.brokers);
+    announce::ready(config, smtp, admin, brokers);
+    println!("{}", announce::ready_line(config, smtp, admin, brokers));
 }
 
 /// What a newcomer can do now.
-fn say_quick_start(
-    server: &Server,
-    recipients: &config::Recipients,
-    admin: SocketAddr,
-    topic: &str,
-) {
+fn say_quick_start(server: &Server, config: &Config, admin: SocketAddr) {
     // A binary of cargo's is on nobody's PATH; the lines are to work as they are pasted.
     let program = std::env::current_exe()
         .map_or_else(|_| "ringpost".to_owned(), |path| path.display().to_string());
@@ -362,9 +360,9 @@ fn say_quick_start(
         smtp: server.smtp[0],
         admin,
         brokers: &server.brokers,
-        topic,
+        topic: &config.kafka.topic,
         program: &program,
-        recipients,
+        recipients: &config.recipients,
         message_size: server.message_size,
         container: container::detect(),
     });

@@ -13,6 +13,7 @@
 
 pub mod certificate;
 mod defaults;
+mod difference;
 mod error;
 mod generate;
 mod load;
@@ -26,6 +27,7 @@ mod suggest;
 mod toml_file;
 mod value;
 
+pub use difference::Difference;
 pub use error::{Error, Place, Problem};
 pub use generate::{example, markdown};
 pub use load::{FILE_VARIABLE, Loaded, file_of, load};
@@ -60,40 +62,6 @@ pub struct Config {
     pub admin: Admin,
     /// `[log]`: what is written to standard error.
     pub log: Log,
-}
-
-impl Config {
-    fn offers_tls(&self) -> bool {
-        self.tls.certificate.is_some()
-    }
-
-    /// The sections in which `newer` differs in an option that SIGHUP does not apply.
-    pub fn sections_that_need_a_restart(&self, newer: &Config) -> Vec<&'static str> {
-        let mut server = newer.server.clone();
-        server
-            .proxy_networks
-            .clone_from(&self.server.proxy_networks);
-        let mut tls = newer.tls.clone();
-        tls.certificate.clone_from(&self.tls.certificate);
-        tls.key.clone_from(&self.tls.key);
-        tls.sni_certificates.clone_from(&self.tls.sni_certificates);
-        tls.sni_keys.clone_from(&self.tls.sni_keys);
-        let mut log = newer.log.clone();
-        log.level.clone_from(&self.log.level);
-        let differs = [
-            ("[server]", server != self.server),
-            ("[limits]", newer.limits != self.limits),
-            (
-                "[tls]",
-                tls != self.tls || self.offers_tls() != newer.offers_tls(),
-            ),
-            ("[kafka]", newer.kafka != self.kafka),
-            ("[admin]", newer.admin != self.admin),
-            ("[log]", log != self.log),
-        ];
-        let differs = differs.iter().filter(|(_, differs)| *differs);
-        differs.map(|(section, _)| *section).collect()
-    }
 }
 
 /// `[server]`: the SMTP side as a whole.
@@ -292,49 +260,5 @@ impl fmt::Debug for Kafka {
             .field("delivery_timeout", &self.delivery_timeout)
             .field("properties", &self.properties.keys())
             .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Every option of the table, changed alone: a restart is asked for where the table says that SIGHUP does not apply it.
-    #[test]
-    fn the_table_says_what_a_reload_applies() {
-        // One for each kind of option; an option is changed by the first one that it takes and does not have already.
-        let values = [
-            "17",
-            "77s",
-            "7s",
-            "77MiB",
-            "true",
-            "false",
-            "192.0.2.0/24",
-            "127.0.0.1:7777",
-            "*=list.txt",
-            "linger.ms=7",
-            "-",
-            "accept",
-            "sender",
-            "debug",
-            "json",
-            "other.example",
-        ];
-        for setting in &options::SETTINGS {
-            let mut started = Config::default();
-            // TLS is on: to turn it on or off needs a restart, another certificate does not.
-            started.tls.certificate = Some("mx.pem".into());
-            let changed = values.iter().find_map(|value| {
-                let mut newer = started.clone();
-                setting.set(&mut newer, &[value]).ok()?;
-                (newer != started).then_some(newer)
-            });
-            let newer = changed.unwrap_or_else(|| panic!("no value changes {}", setting.key));
-            let sections = started.sections_that_need_a_restart(&newer);
-            let expected = format!("[{}]", setting.section());
-            let expected: &[&str] = if setting.reload { &[] } else { &[&expected] };
-            assert_eq!(sections, expected, "{}", setting.key);
-        }
     }
 }

@@ -657,7 +657,8 @@ pub static SETTINGS: [Setting; 50] = [
         key: "log.messages",
         kind: Kind::Switch(|config| &mut config.log.messages),
         default: "true",
-        doc: "Whether each message gets a line in the log: its id, sender, recipients, size and outcome.",
+        doc: "Whether each message and each refusal gets a line in the log: who sent what to whom, and what became of it. \
+              `docs/logging.md` has the fields. A flood of the same refusals is counted.",
         flag: None,
         reload: false,
     },

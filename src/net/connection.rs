@@ -5,6 +5,7 @@
 //! | this one | the loop: read, act, write |
 //! | `connection/opening` | who the client is, whether it is served, the TLS handshake |
 //! | `connection/message` | room for a message, its record, its outcome |
+//! | `connection/refused` | the log line of what was refused, and of who left |
 //!
 //! Owns: the buffers of a connection, and the order of reading, acting and writing. Must not know: the protocol (the
 //! session does), the runtime (the transport does) and ciphers (the stream does).
@@ -21,6 +22,7 @@
 
 mod message;
 mod opening;
+mod refused;
 
 use std::io;
 use std::net::Shutdown;
@@ -103,6 +105,7 @@ pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, openi
         end: SessionEnd::ClosedByClient,
     };
     // How long it counts as connected.
+    connection.session.explain_refusals(hub.logs_refusals());
     let Some(_visit) = Box::pin(connection.welcome(opening)).await else {
         return;
     };
@@ -114,6 +117,7 @@ pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, openi
         Box::pin(connection.linger(longest)).await;
     }
     connection.count_out(&result);
+    connection.log_gone(&result);
 }
 
 impl<T> Drop for Connection<'_, T> {
@@ -469,6 +473,9 @@ impl<'a, T: Transport> Connection<'a, T> {
                 }
                 Event::MessageRefused(_) => metrics.message_refused(),
             }
+        }
+        if self.session.has_refused() {
+            self.log_refused();
         }
     }
 

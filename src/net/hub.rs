@@ -18,13 +18,11 @@ use super::admission::Admission;
 use super::budget::Budget;
 use super::buffers::Buffers;
 use super::clock::Clock;
-use super::gate::Gate;
 use super::rules::{Published, Rules, View};
 use super::transport::Transport;
 use crate::config::RecordKey;
 use crate::limits::{
-    BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS, HANDSHAKE_LINES_A_SECOND, OUTPUT_KEPT_OCTETS,
-    OUTPUTS_KEPT, RECORDS_KEPT,
+    BUFFERS_KEPT_OCTETS, COMMAND_BUFFER_OCTETS, OUTPUT_KEPT_OCTETS, OUTPUTS_KEPT, RECORDS_KEPT,
 };
 use crate::mail::date::Dates;
 use crate::mail::id::Generator;
@@ -33,7 +31,7 @@ use crate::sink::ledger::{Ledger, Waiter};
 use crate::sink::{Outcome, Report, Sink, Ticket};
 use crate::smtp::policy::Policy;
 use crate::smtp::session::Output;
-use crate::telemetry::message_log::{Gathered, Line, MessageLog};
+use crate::telemetry::message_log::{Gathered, Line, MessageLog, RefusedLine};
 use crate::telemetry::metrics::{Metrics, Tally};
 
 /// What all workers share: read only, or atomic.
@@ -224,8 +222,6 @@ pub struct Hub {
     /// Woken when log lines wait to be handed over.
     pub logged: Notify,
     log_lines: RefCell<Gathered>,
-    /// Lets the lines of failed handshakes through.
-    pub(super) handshake_lines: Gate,
     /// What this worker counts by itself.
     pub tally: Tally,
     /// Tells the time.
@@ -261,7 +257,6 @@ impl Hub {
             dates: RefCell::default(),
             logged: Notify::new(),
             log_lines: RefCell::default(),
-            handshake_lines: Gate::new(HANDSHAKE_LINES_A_SECOND),
             records: RefCell::default(),
             outputs: RefCell::default(),
             buffers: RefCell::default(),
@@ -354,6 +349,47 @@ impl Hub {
         }
     }
 
+    /// Whether refusals have log lines.
+    pub fn logs_refusals(&self) -> bool {
+        self.shared.message_log.is_some()
+    }
+
+    /// Adds the log line of a refusal, or counts it in its flood.
+    pub fn log_refused(&self, line: RefusedLine<'_>) {
+        let Some(log) = &self.shared.message_log else {
+            return;
+        };
+        let mut gathered = self.log_lines.borrow_mut();
+        let (client, now) = (line.client.ip(), self.clock.now());
+        if log.writes(&mut gathered, line.why, client, now)
+            && log.add_refused(&mut gathered, &self.log_time(), line)
+        {
+            self.logged.notify_one();
+        }
+    }
+
+    /// Adds the counts of the floods that are over.
+    fn end_floods(&self, now: Instant, all: bool) {
+        if let Some(log) = &self.shared.message_log
+            && log.end_floods(&mut self.log_lines.borrow_mut(), now, all, || {
+                self.log_time()
+            })
+        {
+            self.logged.notify_one();
+        }
+    }
+
+    fn log_time(&self) -> String {
+        let time = self.dates.borrow_mut().rfc3339(self.clock.wall());
+        String::from_utf8_lossy(&time).into_owned()
+    }
+
+    /// Hands over all that is still to be logged; nothing more comes.
+    pub fn finish_log(&self) {
+        self.end_floods(self.clock.now(), true);
+        self.hand_over_log();
+    }
+
     /// Hands over the log lines that wait.
     pub fn hand_over_log(&self) {
         if let Some(log) = &self.shared.message_log {
@@ -383,8 +419,9 @@ impl Hub {
     }
 
     /// Interrupts the connections whose deadline has passed; the earliest deadline of the others. Frees some of the buffers
-    /// that a burst has left behind.
+    /// that a burst has left behind, and logs the floods that are over.
     pub fn sweep(&self, now: Instant) -> Option<Instant> {
+        self.end_floods(now, false);
         let mut buffers = self.buffers.borrow_mut();
         let spare = buffers.kept().saturating_sub(BUFFERS_KEPT_OCTETS);
         if spare > 0 {

@@ -13,7 +13,6 @@
 //! | `buffers` | bodies' buffers, used again |
 //! | `budget` | the in-flight budget of one worker |
 //! | `worker` | a thread: ring, listeners, connections, reports, deadlines |
-//! | `gate` | keeps lines that clients cause from flooding the log |
 //! | `listen` | sockets that listen, and why one cannot be had |
 //! | `admission` | how many connections and messages a client may have |
 //! | `rules` | what a reload exchanges, and how it gets to the workers |
@@ -26,7 +25,6 @@ pub mod buffers;
 pub mod certificates;
 pub mod clock;
 pub mod connection;
-mod gate;
 pub mod hub;
 pub mod listen;
 pub mod probe;

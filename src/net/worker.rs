@@ -60,19 +60,38 @@ pub struct Plan {
     pub drain_timeout: Duration,
 }
 
+/// What the end of a drain cut off.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct CutOff {
+    /// Connections that were still open.
+    pub connections: usize,
+    /// Records that Kafka had not confirmed: their senders got no 250.
+    pub records: usize,
+}
+
+impl std::ops::Add for CutOff {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            connections: self.connections + other.connections,
+            records: self.records + other.records,
+        }
+    }
+}
+
 /// Runs a worker on this thread until it has drained.
 ///
 /// # Errors
 /// If the ring cannot be had.
-pub fn run(plan: Plan) -> Result<(), String> {
+pub fn run(plan: Plan) -> Result<CutOff, String> {
     let connections = plan.shared.connections_most;
     let runtime =
         Runtime::new(&probe::ring(connections)).map_err(|error| probe::explain(&error))?;
-    runtime.block_on(serve(plan));
-    Ok(())
+    Ok(runtime.block_on(serve(plan)))
 }
 
-async fn serve(plan: Plan) {
+async fn serve(plan: Plan) -> CutOff {
     let budget = Budget::new(plan.in_flight_messages, plan.in_flight_octets);
     let (ledger, ids) = (Ledger::new(plan.index), Generator::new(plan.random));
     let shared = Arc::clone(&plan.shared);
@@ -98,8 +117,9 @@ async fn serve(plan: Plan) {
         // The accepts that are under way complete with an error, and their loops end.
         let _ = socket2::SockRef::from(door).shutdown(std::net::Shutdown::Both);
     }
-    drain(&hub, Instant::now() + plan.drain_timeout).await;
-    hub.hand_over_log();
+    let cut_off = drain(&hub, Instant::now() + plan.drain_timeout).await;
+    hub.finish_log();
+    cut_off
 }
 
 /// Hands the log lines of messages over, a while after the first of them: one wake-up of the log's thread serves many.
@@ -126,7 +146,8 @@ async fn watch(hub: &Hub, stop: &Notify) {
     }
 }
 
-async fn drain(hub: &Hub, deadline: Instant) {
+/// Waits for the ends of all sessions and records; those that do not come by the deadline are cut off.
+async fn drain(hub: &Hub, deadline: Instant) -> CutOff {
     loop {
         hub.interrupt_idle();
         hub.sweep(Instant::now());
@@ -137,14 +158,17 @@ async fn drain(hub: &Hub, deadline: Instant) {
                 0,
                 "after a drain nothing is charged"
             );
-            return;
+            return CutOff::default();
         }
         if Instant::now() >= deadline {
             tracing::warn!(
                 connections = hub.connections(),
                 "the drain deadline passed; what is left ends now"
             );
-            return;
+            return CutOff {
+                connections: hub.connections(),
+                records: hub.ledger.borrow().len(),
+            };
         }
         tokio::time::sleep(Duration::from_millis(SWEEP_MINIMUM_MILLISECONDS)).await;
     }

@@ -9,11 +9,13 @@
 //! | this one | the types of the interface, input and output, deadlines, replies |
 //! | `session/command` | what each command does in each state |
 //! | `session/content` | the message: data, chunks, its end, its outcome |
+//! | `session/about` | what a refusal was about, for a log |
 //!
 //! Invariants: replies stand in the order of their commands; a message has one final reply; the 250 behind a message is
 //! written in [`Session::resolve`] alone, from `Committing` alone, for the outcome "stored" alone; a plain-text octet is
 //! never taken for one that came encrypted.
 
+mod about;
 mod command;
 mod content;
 
@@ -29,6 +31,8 @@ use super::refusal::Refusal;
 use super::reply::Replies;
 use super::state::{Framing, State, Transaction};
 use crate::limits::{REPLY_BUFFER_OCTETS, SPARE_RECIPIENTS};
+
+pub use about::{About, Refused};
 
 /// What the driver is to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,6 +101,8 @@ pub struct Progress {
 pub struct Output {
     replies: Replies,
     events: Vec<Event>,
+    /// What the refusals among the events were about, where that is asked for.
+    refused: Vec<Refused>,
     /// An empty transaction, for its memory.
     spare: Option<Box<Transaction>>,
 }
@@ -104,7 +110,9 @@ pub struct Output {
 impl Output {
     /// Octets of memory that it holds.
     pub fn octets(&self) -> usize {
-        self.replies.capacity() + self.events.capacity() * size_of::<Event>()
+        self.replies.capacity()
+            + self.events.capacity() * size_of::<Event>()
+            + self.refused.capacity() * size_of::<Refused>()
     }
 
     /// Keeps the memory of a transaction that is over, unless it had many recipients.
@@ -130,6 +138,12 @@ pub struct Session {
     started: Instant,
     /// Whether it is encrypted.
     secure: bool,
+    /// Whether somebody asks what refusals were about.
+    explains: bool,
+    /// Whether the lines that are no commands may be a password's.
+    hides: bool,
+    /// The latest refusals, to which the line that they answer is to be added.
+    unexplained: u8,
     /// Commands in error since the last message that was stored.
     errors: u32,
     /// Recipients that were not taken, since then.
@@ -155,6 +169,9 @@ impl Session {
             deadline,
             started: now,
             secure: false,
+            explains: false,
+            hides: false,
+            unexplained: 0,
             errors: 0,
             unknown_recipients: 0,
             idle_commands: 0,
@@ -169,9 +186,9 @@ impl Session {
 
     /// TLS is on before the banner (RFC 8314 3.3): begins with it now.
     pub fn begin_secure(&mut self, policy: Arc<Policy>, now: Instant) {
-        let rate = self.rate.take();
+        let (rate, explains) = (self.rate.take(), self.explains);
         *self = Self::new(policy, now);
-        (self.secure, self.rate) = (true, rate);
+        (self.secure, self.rate, self.explains) = (true, rate, explains);
     }
 
     /// Which input comes next.
@@ -228,8 +245,9 @@ impl Session {
 
     /// Gives that memory back where nothing waits in it.
     pub fn give_back(&mut self) -> Option<Box<Output>> {
-        self.output
-            .take_if(|output| output.replies.is_empty() && output.events.is_empty())
+        self.output.take_if(|output| {
+            output.replies.is_empty() && output.events.is_empty() && output.refused.is_empty()
+        })
     }
 
     fn output(&mut self) -> &mut Output {
@@ -286,7 +304,9 @@ impl Session {
                 } => {
                     consumed += octets;
                     self.renew(now);
+                    self.unexplained = 0;
                     self.line(&rest[..length], now);
+                    self.explain(&rest[..length]);
                 }
                 Line::Bare {
                     length,
@@ -294,7 +314,9 @@ impl Session {
                 } => {
                     consumed += octets;
                     self.renew(now);
+                    self.unexplained = 0;
                     self.bare_line(&rest[..length], now);
+                    self.explain(&rest[..length]);
                 }
                 Line::Overlong {
                     consumed: octets,
@@ -304,7 +326,9 @@ impl Session {
                     consumed += octets;
                     if begins && is_like_bdat(rest) {
                         self.output().events.push(Event::Command(Verb::Bdat));
+                        self.unexplained = 0;
                         self.refuse(Refusal::ChunkSyntax);
+                        self.explain(&rest[..octets]);
                         break;
                     }
                     if !ended {
@@ -390,6 +414,15 @@ impl Session {
     }
 
     fn refuse(&mut self, refusal: Refusal) {
+        let about = self.about_now();
+        self.refuse_about(refusal, about);
+    }
+
+    /// Refuses something that the state tells nothing of any more; `about` is what it was about, if that is asked for.
+    fn refuse_about(&mut self, refusal: Refusal, about: Option<About>) {
+        if let Some(about) = about {
+            self.keep_refused(refusal, about);
+        }
         self.output().events.push(Event::Reply(refusal.row().code));
         self.output().events.push(Event::Refused(refusal));
         self.output().replies.refuse(refusal);

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
@@ -16,6 +18,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 use super::message_log::MessageLog;
 use super::queue::Queue;
 use crate::config::{self, LogFormat};
+use crate::mail::date::Dates;
 
 /// How long the end waits for the last lines.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -48,6 +51,11 @@ impl LogHandle {
         self.messages.clone()
     }
 
+    /// Writes what waits, for a second at most; later lines are dropped. For those who end the process without dropping this.
+    pub fn finish(&self) {
+        self.queue.finish(LAST_WAIT);
+    }
+
     /// Lines that were dropped since the start because the queue was full.
     pub fn lines_dropped(&self) -> u64 {
         self.queue.lines_dropped()
@@ -56,7 +64,7 @@ impl LogHandle {
 
 impl Drop for LogHandle {
     fn drop(&mut self) {
-        self.queue.finish(LAST_WAIT);
+        self.finish();
     }
 }
 
@@ -85,6 +93,7 @@ fn build<W: Write + Send + 'static>(
         Queue::new(writer).map_err(|error| format!("the log's thread cannot be had: {error}"))?;
     let lines = queue.clone();
     let layer = fmt::layer()
+        .with_timer(Milliseconds)
         .with_writer(move || lines.clone())
         .with_target(false)
         .with_ansi(ansi);
@@ -99,6 +108,16 @@ fn build<W: Write + Send + 'static>(
         messages,
     };
     Ok((Registry::default().with(filter).with(layer), handle))
+}
+
+/// The time as the lines of messages have it: RFC 3339, UTC, three decimals.
+struct Milliseconds;
+
+impl FormatTime for Milliseconds {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        let now = Dates::default().rfc3339(jiff::Timestamp::now());
+        writer.write_str(std::str::from_utf8(&now).expect("a date is ASCII"))
+    }
 }
 
 /// The level of this name.
@@ -137,11 +156,15 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::limits::{FLOOD_LINES, FLOOD_MILLISECONDS, RECIPIENTS_TOLD};
+    use crate::mail::date::RFC3339_LENGTH;
     use crate::mail::envelope::{Client, Envelope};
     use crate::mail::id::Generator;
-    use crate::smtp::address::mailbox;
+    use crate::smtp::address::{Mailbox, mailbox};
     use crate::smtp::parameter::Body;
-    use crate::telemetry::message_log::{Gathered, Line};
+    use crate::smtp::refusal::Refusal;
+    use crate::smtp::session::About;
+    use crate::telemetry::message_log::{Gathered, Line, RefusedLine, Why};
 
     #[derive(Clone, Default)]
     struct Paper(Arc<Mutex<Vec<u8>>>);
@@ -192,7 +215,9 @@ mod tests {
         });
         let (time, rest) = text.split_once(' ').unwrap();
         time.parse::<jiff::Timestamp>().expect(time);
-        assert!(time.ends_with('Z'), "{time}");
+        // As the lines of messages have it: three decimals.
+        assert_eq!(time.len(), RFC3339_LENGTH, "{time}");
+        assert!(time.ends_with('Z') && time.as_bytes()[19] == b'.', "{time}");
         assert_eq!(rest.trim(), "INFO stored id=7");
     }
 
@@ -253,15 +278,17 @@ mod tests {
     fn both(format: LogFormat, ansi: bool, line: Line<'_>) -> [String; 2] {
         let mut lines = logged_with(format, ansi, |handle| {
             let envelope = line.envelope;
+            let to: Vec<&str> = envelope.recipients.iter().map(Mailbox::as_str).collect();
             tracing::info!(
                 id = %line.id,
                 client = envelope.client.text(),
                 helo = envelope.helo,
+                tls = envelope.tls.unwrap_or("none"),
                 from = envelope.reverse_path,
-                to = envelope.first_recipient(),
+                to = ?to,
                 recipients = envelope.recipients.len(),
                 size = line.size,
-                outcome = line.outcome,
+                outcome = "stored",
                 milliseconds = line.took.as_secs_f64() * 1e3,
                 "message"
             );
@@ -287,11 +314,11 @@ mod tests {
         let client = Client::new("192.0.2.1:4711".parse().unwrap());
         let recipients =
             ["first@example.net", "b@example.net"].map(|text| mailbox(text.as_bytes()).unwrap());
-        for (helo, reverse_path) in [
-            ("mx.example.com", "sender@example.com"),
-            ("[192.0.2.1]", ""),
-            ("mx.example.com", "\"quoted \\\" local\"@example.com"),
-            ("mx.example.com", "m\u{fc}ller@b\u{fc}cher.example"),
+        for (helo, reverse_path, tls) in [
+            ("mx.example.com", "sender@example.com", None),
+            ("[192.0.2.1]", "", Some("TLSv1.3 TLS13_AES_256_GCM_SHA384")),
+            ("mx.example.com", "\"quoted \\\" local\"@example.com", None),
+            ("mx.example.com", "m\u{fc}ller@b\u{fc}cher.example", None),
         ] {
             let envelope = Envelope {
                 reverse_path,
@@ -299,7 +326,7 @@ mod tests {
                 helo,
                 client: &client,
                 protocol: "ESMTP",
-                tls: None,
+                tls,
                 body: Body::default(),
                 smtputf8: false,
             };
@@ -308,7 +335,7 @@ mod tests {
                 id: Generator::new(7).next(1_767_225_600_000),
                 envelope: &envelope,
                 size: 4096,
-                outcome: "stored",
+                outcome: Ok(()),
                 took: Duration::from_micros(1125),
             };
             for (format, ansi) in [
@@ -317,7 +344,13 @@ mod tests {
                 (LogFormat::Json, false),
             ] {
                 let [of_tracing, ours] = both(format, ansi, line);
-                assert_eq!(ours, of_tracing);
+                // JSON has a list where tracing has the text of one.
+                let listed = of_tracing.replace(
+                    r#""to":"[\"first@example.net\", \"b@example.net\"]""#,
+                    r#""to":["first@example.net","b@example.net"]"#,
+                );
+                assert_eq!(listed != of_tracing, format == LogFormat::Json);
+                assert_eq!(ours, listed);
             }
         }
     }
@@ -340,7 +373,7 @@ mod tests {
             id: Generator::new(7).next(1),
             envelope: &envelope,
             size: 1,
-            outcome: "stored",
+            outcome: Ok(()),
             took: Duration::ZERO,
         };
         let text = logged(LogFormat::Text, |handle| {
@@ -352,5 +385,145 @@ mod tests {
             messages.hand_over(&mut gathered);
         });
         assert_eq!(text.lines().count(), 2, "{text}");
+    }
+
+    const TIME: &str = "2026-01-01T00:00:00.000Z";
+
+    #[test]
+    fn a_message_names_its_first_recipients_what_became_of_it_and_the_reply() {
+        let client = Client::new("192.0.2.1:4711".parse().unwrap());
+        let recipients: Vec<Mailbox> = (0..RECIPIENTS_TOLD + 2)
+            .map(|number| mailbox(format!("r{number}@example.net").as_bytes()).unwrap())
+            .collect();
+        let envelope = Envelope {
+            reverse_path: "",
+            recipients: &recipients,
+            helo: "a",
+            client: &client,
+            protocol: "SMTP",
+            tls: None,
+            body: Body::default(),
+            smtputf8: false,
+        };
+        let line = |outcome| Line {
+            time: TIME,
+            id: Generator::new(7).next(1),
+            envelope: &envelope,
+            size: 1,
+            outcome,
+            took: Duration::from_micros(1500),
+        };
+        let text = logged(LogFormat::Json, |handle| {
+            let (messages, mut gathered) = (handle.messages(), Gathered::default());
+            messages.add(&mut gathered, line(Err(Refusal::KafkaTimedOut)));
+            messages.hand_over(&mut gathered);
+            let discarding = messages.discarding();
+            discarding.add(&mut gathered, line(Ok(())));
+            discarding.hand_over(&mut gathered);
+        });
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect();
+        let told: Vec<String> = (0..RECIPIENTS_TOLD)
+            .map(|number| format!("r{number}@example.net"))
+            .collect();
+        assert_eq!(lines[0]["to"], serde_json::json!(told));
+        assert_eq!(lines[0]["recipients"], RECIPIENTS_TOLD + 2);
+        assert_eq!(lines[0]["outcome"], "kafka_timed_out");
+        assert_eq!(
+            lines[0]["reply"],
+            "451 4.4.7 The message could not be stored in time; try again later"
+        );
+        assert_eq!(lines[0]["milliseconds"], 1.5);
+        assert_eq!(lines[1]["outcome"], "discarded");
+        assert!(lines[1].get("reply").is_none());
+    }
+
+    /// The lines of refusals, each like the others but for its time.
+    fn refused(format: LogFormat, count: u32, lines: &[RefusedLine<'_>]) -> String {
+        let start = std::time::Instant::now();
+        logged(format, |handle| {
+            let (messages, mut gathered) = (handle.messages(), Gathered::default());
+            for _ in 0..count {
+                for line in lines {
+                    if messages.writes(&mut gathered, line.why, line.client.ip(), start) {
+                        messages.add_refused(&mut gathered, TIME, *line);
+                    }
+                }
+            }
+            let later = start + Duration::from_millis(FLOOD_MILLISECONDS);
+            messages.end_floods(&mut gathered, later, false, || TIME.to_owned());
+            messages.hand_over(&mut gathered);
+        })
+    }
+
+    #[test]
+    fn a_refusal_says_who_what_and_why_and_a_flood_how_many() {
+        let client = Client::new("192.0.2.1:4711".parse().unwrap());
+        let about = About {
+            helo: Some("mx.client.example".into()),
+            reverse_path: Some(String::new()),
+            recipients: vec!["b@example.net".to_owned()],
+            count: 1,
+            size: Some(7),
+            command: Some("RCPT TO:<b@example.net>".to_owned()),
+        };
+        let full = RefusedLine {
+            why: Why::Refused(Refusal::UnknownRecipient),
+            client: &client,
+            tls: Some("TLSv1.3 TLS13_AES_256_GCM_SHA384"),
+            about: &about,
+            error: None,
+        };
+        let nothing = About::default();
+        let bare = RefusedLine {
+            why: Why::Unanswered("tls_handshake_failed"),
+            tls: None,
+            about: &nothing,
+            error: Some("protocol: no TLS"),
+            ..full
+        };
+        let text = refused(LogFormat::Text, 1, &[full, bare]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[0],
+            "2026-01-01T00:00:00.000Z  INFO refused client=\"192.0.2.1:4711\" helo=\"mx.client.example\" \
+             tls=\"TLSv1.3 TLS13_AES_256_GCM_SHA384\" from=\"\" to=[\"b@example.net\"] recipients=1 size=7 \
+             command=\"RCPT TO:<b@example.net>\" reply=\"550 5.1.1 No such recipient here\" \
+             reason=\"unknown_recipient\""
+        );
+        assert_eq!(
+            lines[1],
+            "2026-01-01T00:00:00.000Z  INFO refused client=\"192.0.2.1:4711\" tls=\"none\" \
+             reason=\"tls_handshake_failed\" error=\"protocol: no TLS\""
+        );
+        let text = refused(LogFormat::Json, FLOOD_LINES + 7, &[full]);
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect();
+        assert_eq!(lines.len(), FLOOD_LINES as usize + 1);
+        let last = lines.last().unwrap();
+        assert_eq!(last["message"], "7 more refused in the last 10 seconds");
+        assert_eq!(last["network"], "192.0.2.0/24");
+        assert_eq!(last["reason"], "unknown_recipient");
+        assert_eq!((&last["count"], &last["seconds"]), (&7.into(), &10.into()));
+    }
+
+    #[test]
+    fn refusals_follow_the_level() {
+        let client = Client::new("192.0.2.1:4711".parse().unwrap());
+        let text = logged(LogFormat::Text, |handle| {
+            let (messages, mut gathered) = (handle.messages(), Gathered::default());
+            handle.set_level("warn").unwrap();
+            let (why, now) = (Why::Gone("error"), std::time::Instant::now());
+            for _ in 0..100 {
+                assert!(!messages.writes(&mut gathered, why, client.ip(), now));
+            }
+            messages.end_floods(&mut gathered, now, true, || TIME.to_owned());
+            messages.hand_over(&mut gathered);
+        });
+        assert_eq!(text, "");
     }
 }

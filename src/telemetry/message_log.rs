@@ -1,37 +1,41 @@
-//! The log line of a message. It is the one line that is written as often as mail comes, so it is made by hand, gathered by
-//! each worker, and handed over for many messages at once.
+//! The log lines of messages and of refusals. They are written as often as mail comes, so they are made by hand (`line`),
+//! gathered by each worker, and handed over for many messages at once.
 //!
-//! Owns: its form, which is that of the other lines (`log`), and the gathering. Must not know: terminals and threads; the
-//! queue does.
+//! Owns: which fields they have, and the gathering. docs/logging.md names the fields. Must not know: terminals and threads;
+//! the queue does. How a value looks is `line`'s, how many refusals are written `flood`'s.
 //!
 //! BUGS: a second signal ends the process at once, and with it the lines of the last 50 ms.
 //!
 //! Invariant: a test holds the text and the JSON against what `tracing` makes of the same fields.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::flood::{Counted, Floods, Kind};
+use super::line::{Form, Writer};
 use super::queue::Queue;
 use crate::config::LogFormat;
-use crate::limits::LOG_GATHERED_OCTETS;
-use crate::mail::envelope::Envelope;
+use crate::limits::{LOG_GATHERED_OCTETS, RECIPIENTS_TOLD};
+use crate::mail::envelope::{Client, Envelope};
 use crate::mail::id::QueueId;
+use crate::smtp::address::Mailbox;
+use crate::smtp::refusal::Refusal;
+use crate::smtp::session::About;
 
 /// Where the lines of messages go, and how they look. One for all workers.
 #[derive(Debug, Clone)]
 pub struct MessageLog {
     queue: Queue,
-    format: LogFormat,
-    /// Whether the terminal shows colours.
-    ansi: bool,
+    form: Form,
+    /// The outcome of a message that got its 250.
+    stored: &'static str,
     /// Whether the level lets these lines through.
     enabled: Arc<AtomicBool>,
 }
 
-/// What a line says.
+/// What the line of a message says.
 #[derive(Debug, Clone, Copy)]
 pub struct Line<'a> {
     /// RFC 3339.
@@ -42,26 +46,67 @@ pub struct Line<'a> {
     pub envelope: &'a Envelope<'a>,
     /// Octets of the message.
     pub size: u64,
-    /// `stored`, or the label of a refusal.
-    pub outcome: &'a str,
+    /// Whether it was stored.
+    pub outcome: Result<(), Refusal>,
     /// From the last octet to the outcome.
     pub took: Duration,
 }
 
-/// The lines of one worker that wait to be handed over.
+/// Why a client went without what it had come for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It got this reply.
+    Refused(Refusal),
+    /// Its connection was closed without a reply, which it could not have read.
+    Unanswered(&'static str),
+    /// It left inside a command or a transaction; the reason is how its session ended.
+    Gone(&'static str),
+}
+
+/// What the line of a refusal says.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusedLine<'a> {
+    /// Why.
+    pub why: Why,
+    /// The client.
+    pub client: &'a Client,
+    /// TLS version and cipher suite; none in clear.
+    pub tls: Option<&'a str>,
+    /// What it was about.
+    pub about: &'a About,
+    /// What went wrong, in words that the reply does not have.
+    pub error: Option<&'a str>,
+}
+
+/// The lines of one worker that wait to be handed over, and its floods.
 #[derive(Debug, Default)]
 pub struct Gathered {
     lines: Vec<u8>,
     count: u64,
+    floods: Floods,
 }
 
 impl MessageLog {
     pub(super) fn new(queue: Queue, format: LogFormat, ansi: bool, enabled: bool) -> Self {
+        let form = match format {
+            LogFormat::Json => Form::Json,
+            LogFormat::Text if ansi => Form::Colours,
+            LogFormat::Text => Form::Text,
+        };
         Self {
             queue,
-            format,
-            ansi: ansi && format == LogFormat::Text,
+            form,
+            stored: "stored",
             enabled: Arc::new(AtomicBool::new(enabled)),
+        }
+    }
+
+    /// The same where a 250 stores nothing, and the lines are not to say that it does.
+    #[must_use]
+    pub fn discarding(self) -> Self {
+        Self {
+            stored: "discarded",
+            ..self
         }
     }
 
@@ -69,15 +114,52 @@ impl MessageLog {
         self.enabled.store(enabled, Ordering::Relaxed);
     }
 
-    /// Adds a line; whether it is the first that waits, so that somebody has to hand it over.
+    fn is_enabled(&self) -> bool {
+        self.enabled.load(Ordering::Relaxed)
+    }
+
+    /// Adds the line of a message; whether it is the first that waits, so that somebody has to hand it over.
     pub fn add(&self, gathered: &mut Gathered, line: Line<'_>) -> bool {
-        if !self.enabled.load(Ordering::Relaxed) {
+        if !self.is_enabled() {
             return false;
         }
-        match self.format {
-            LogFormat::Text => write_text(&mut gathered.lines, line, self.ansi),
-            LogFormat::Json => write_json(&mut gathered.lines, line),
+        write_message(&mut gathered.lines, self.form, self.stored, line);
+        self.added(gathered)
+    }
+
+    /// Whether this refusal has a line of its own; else it is in the count of its flood.
+    pub fn writes(&self, gathered: &mut Gathered, why: Why, client: IpAddr, now: Instant) -> bool {
+        self.is_enabled() && gathered.floods.writes(why.kind(), client, now)
+    }
+
+    /// Adds the line of a refusal, at a time of RFC 3339; whether it is the first that waits.
+    pub fn add_refused(&self, gathered: &mut Gathered, time: &str, line: RefusedLine<'_>) -> bool {
+        write_refused(&mut gathered.lines, self.form, time, line);
+        self.added(gathered)
+    }
+
+    /// Adds the counts of the floods that are over, or of all; whether one is the first line that waits.
+    pub fn end_floods(
+        &self,
+        gathered: &mut Gathered,
+        now: Instant,
+        all: bool,
+        time: impl FnOnce() -> String,
+    ) -> bool {
+        let mut ended = Vec::new();
+        gathered.floods.end(now, all, |counted| ended.push(counted));
+        if ended.is_empty() || !self.is_enabled() {
+            return false;
         }
+        let (time, mut first) = (time(), false);
+        for counted in ended {
+            write_counted(&mut gathered.lines, self.form, &time, counted);
+            first |= self.added(gathered);
+        }
+        first
+    }
+
+    fn added(&self, gathered: &mut Gathered) -> bool {
         gathered.count += 1;
         if gathered.lines.len() >= LOG_GATHERED_OCTETS {
             self.hand_over(gathered);
@@ -98,122 +180,106 @@ impl MessageLog {
     }
 }
 
-/// The fields that are texts, in their order up to `to`.
-fn texts<'a>(envelope: &'a Envelope<'a>) -> [(&'static str, &'a str); 4] {
-    [
-        ("client", envelope.client.text()),
-        ("helo", envelope.helo),
-        ("from", envelope.reverse_path),
-        ("to", envelope.first_recipient()),
-    ]
-}
-
-fn milliseconds(took: Duration) -> f64 {
-    took.as_secs_f64() * 1e3
-}
-
-/// A line of `tracing_subscriber`'s compact form.
-fn write_text(lines: &mut Vec<u8>, line: Line<'_>, ansi: bool) {
-    let style = |on: &'static str| if ansi { on } else { "" };
-    let (dim, green, italic, off) = (
-        style("\x1b[2m"),
-        style("\x1b[32m"),
-        style("\x1b[3m"),
-        style("\x1b[0m"),
-    );
-    let name = |lines: &mut Vec<u8>, name: &str| {
-        push(lines, &[" ", italic, name, off, dim, "=", off]);
-    };
-    push(
-        lines,
-        &[dim, line.time, off, " ", green, " INFO", off, " message"],
-    );
-    name(lines, "id");
-    push(lines, &[line.id.text().as_str()]);
-    for (field, text) in texts(line.envelope) {
-        name(lines, field);
-        quote(lines, text);
-    }
-    let mut number = Number::default();
-    name(lines, "recipients");
-    push(lines, &[number.of(line.envelope.recipients.len())]);
-    name(lines, "size");
-    push(lines, &[number.of(line.size)]);
-    name(lines, "outcome");
-    quote(lines, line.outcome);
-    name(lines, "milliseconds");
-    push(lines, &[number.of_float(milliseconds(line.took)), "\n"]);
-}
-
-fn write_json(lines: &mut Vec<u8>, line: Line<'_>) {
-    push(
-        lines,
-        &[
-            r#"{"timestamp":""#,
-            line.time,
-            r#"","level":"INFO","message":"message","id":""#,
-            line.id.text().as_str(),
-            r#"""#,
-        ],
-    );
-    for (field, text) in texts(line.envelope) {
-        push(lines, &[",\"", field, "\":"]);
-        json_text(lines, text);
-    }
-    let mut number = Number::default();
-    push(lines, &[",\"recipients\":"]);
-    push(lines, &[number.of(line.envelope.recipients.len())]);
-    push(lines, &[",\"size\":", number.of(line.size)]);
-    push(lines, &[",\"outcome\":"]);
-    json_text(lines, line.outcome);
-    let took = number.of_float(milliseconds(line.took));
-    push(lines, &[",\"milliseconds\":", took, "}\n"]);
-}
-
-fn push(lines: &mut Vec<u8>, parts: &[&str]) {
-    for part in parts {
-        lines.extend_from_slice(part.as_bytes());
+impl Why {
+    fn kind(self) -> Kind {
+        match self {
+            Why::Refused(refusal) => Kind {
+                message: "refused",
+                reason: refusal.row().label,
+            },
+            Why::Unanswered(reason) => Kind {
+                message: "refused",
+                reason,
+            },
+            Why::Gone(reason) => Kind {
+                message: "gone",
+                reason,
+            },
+        }
     }
 }
 
-/// In quotes; what is not plain is escaped as Rust does, so that a line stays one line.
-fn quote(lines: &mut Vec<u8>, text: &str) {
-    if is_plain(text) {
-        push(lines, &["\"", text, "\""]);
-    } else {
-        write!(lines, "{text:?}").expect("a Vec takes all octets");
+fn write_message(lines: &mut Vec<u8>, form: Form, stored: &str, said: Line<'_>) {
+    let envelope = said.envelope;
+    let mut line = Writer::begin(lines, form, said.time, "message");
+    line.word("id", said.id.text().as_str());
+    line.text("client", envelope.client.text());
+    line.text("helo", envelope.helo);
+    line.text("tls", envelope.tls.unwrap_or(NO_TLS));
+    line.text("from", envelope.reverse_path);
+    let told = envelope.recipients.iter().take(RECIPIENTS_TOLD);
+    line.list("to", told.map(Mailbox::as_str));
+    line.number("recipients", envelope.recipients.len());
+    line.number("size", said.size);
+    match said.outcome {
+        Ok(()) => line.text("outcome", stored),
+        Err(refusal) => {
+            line.text("outcome", refusal.row().label);
+            line.text("reply", &reply(refusal));
+        }
     }
+    // As precise as the clock: microseconds.
+    let milliseconds = said.took.as_secs_f64() * 1e3;
+    line.number("milliseconds", format_args!("{milliseconds:.3}"));
+    line.end();
 }
 
-fn json_text(lines: &mut Vec<u8>, text: &str) {
-    if is_plain(text) {
-        push(lines, &["\"", text, "\""]);
-    } else {
-        serde_json::to_writer(lines, text).expect("a Vec takes all octets");
+/// How a field says that there is no TLS.
+const NO_TLS: &str = "none";
+
+fn write_refused(lines: &mut Vec<u8>, form: Form, time: &str, said: RefusedLine<'_>) {
+    let (about, kind) = (said.about, said.why.kind());
+    let mut line = Writer::begin(lines, form, time, kind.message);
+    line.text("client", said.client.text());
+    if let Some(helo) = &about.helo {
+        line.text("helo", helo);
     }
+    line.text("tls", said.tls.unwrap_or(NO_TLS));
+    if let Some(reverse_path) = &about.reverse_path {
+        line.text("from", reverse_path);
+    }
+    if about.count > 0 {
+        line.list("to", about.recipients.iter().map(String::as_str));
+        line.number("recipients", about.count);
+    }
+    if let Some(size) = about.size {
+        line.number("size", size);
+    }
+    if let Some(command) = &about.command {
+        line.text("command", command);
+    }
+    if let Why::Refused(refusal) = said.why {
+        line.text("reply", &reply(refusal));
+    }
+    line.text("reason", kind.reason);
+    if let Some(error) = said.error {
+        line.text("error", error);
+    }
+    line.end();
 }
 
-/// Whether no form has to escape any of it.
-fn is_plain(text: &str) -> bool {
-    text.bytes()
-        .all(|octet| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\\'))
+fn write_counted(lines: &mut Vec<u8>, form: Form, time: &str, counted: Counted) {
+    let (message, reason) = counted.kind.map_or(("refused or gone", VARIOUS), |kind| {
+        (kind.message, kind.reason)
+    });
+    let (count, seconds) = (counted.count, counted.within.as_secs().max(1));
+    let message = format!("{count} more {message} in the last {seconds} seconds");
+    let mut line = Writer::begin(lines, form, time, &message);
+    match counted.network {
+        Some(network) => line.text("network", &network.to_string()),
+        None => line.text("network", VARIOUS),
+    }
+    line.text("reason", reason);
+    line.number("count", count);
+    line.number("seconds", seconds);
+    line.end();
 }
 
-/// Room for a number as text.
-#[derive(Default)]
-struct Number(String);
+/// What stands for several reasons or networks.
+const VARIOUS: &str = "various";
 
-impl Number {
-    fn of(&mut self, number: impl std::fmt::Display) -> &str {
-        self.0.clear();
-        write!(self.0, "{number}").expect("a String takes all text");
-        &self.0
-    }
-
-    /// As precise as the clock: microseconds.
-    fn of_float(&mut self, number: f64) -> &str {
-        self.0.clear();
-        write!(self.0, "{number:.3}").expect("a String takes all text");
-        &self.0
-    }
+/// Code, enhanced code and text, as the client got them.
+fn reply(refusal: Refusal) -> String {
+    let row = refusal.row();
+    format!("{} {} {}", row.code, row.enhanced, row.text)
 }

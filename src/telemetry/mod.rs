@@ -2,6 +2,8 @@
 //! messages through `message_log`, and names nothing else here.
 
 pub mod admin;
+mod flood;
+mod line;
 pub mod log;
 pub mod message_log;
 pub mod metrics;

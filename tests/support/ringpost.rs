@@ -23,6 +23,8 @@ pub struct Ringpost {
     pub kafka: String,
     /// Where its metrics are.
     pub admin: String,
+    /// Its line on standard output.
+    pub ready: String,
     /// The folder of its configuration file.
     _folder: Option<tempfile::TempDir>,
 }
@@ -35,6 +37,7 @@ impl Ringpost {
 
     /// Starts it by a command of which it becomes the process.
     pub fn launch(mut command: Command, flags: &[&str]) -> Self {
+        command.env("RINGPOST_LOG_MESSAGES", "false");
         command.stderr(Stdio::null());
         Self::launch_heard(command, flags)
     }
@@ -52,7 +55,6 @@ impl Ringpost {
         let mut child = command
             .args(common)
             .args(flags)
-            .env("RINGPOST_LOG_MESSAGES", "false")
             .stdout(Stdio::piped())
             .spawn()
             .expect("the binary starts");
@@ -71,6 +73,7 @@ impl Ringpost {
             kafka: value("kafka="),
             admin: value("admin="),
             child,
+            ready: line,
             _folder: None,
         }
     }

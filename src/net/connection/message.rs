@@ -134,8 +134,8 @@ impl<T: Transport> Connection<'_, T> {
             envelope: &self.envelope(),
             size,
             outcome: match outcome {
-                Outcome::Stored => "stored",
-                Outcome::Refused(refusal) => refusal.row().label,
+                Outcome::Stored => Ok(()),
+                Outcome::Refused(refusal) => Err(refusal),
             },
             took,
         });

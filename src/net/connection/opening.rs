@@ -36,7 +36,10 @@ impl<'a, T: Transport> Connection<'a, T> {
         if let Err(refusal) = self.attribute(&mut visit, opening).await {
             match opening {
                 // A client that waits for a handshake reads no reply.
-                Opening::Tls => self.hub.shared.metrics.connection_refused(refusal),
+                Opening::Tls => {
+                    self.hub.shared.metrics.connection_refused(refusal);
+                    self.log_turned_away(refusal, false, None);
+                }
                 Opening::Clear | Opening::Proxied => self.turn_away(refusal).await,
             }
             return None;
@@ -92,6 +95,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     /// Says why, in place of the banner (RFC 5321 3.1); the connection ends with that.
     pub(super) async fn turn_away(&mut self, refusal: Refusal) {
         self.hub.shared.metrics.connection_refused(refusal);
+        self.log_turned_away(refusal, true, None);
         let (mut replies, mut octets) = (Replies::default(), Vec::new());
         replies.refuse(refusal);
         replies.swap(&mut octets);
@@ -161,7 +165,13 @@ impl<'a, T: Transport> Connection<'a, T> {
     async fn proxy_header(&mut self) -> io::Result<()> {
         let peer = self.client.ip();
         if !self.hub.rules().proxies.contains(peer) {
-            return Err(self.refuse_header("it comes from none of server.proxy_networks"));
+            self.hub
+                .shared
+                .metrics
+                .connection_refused(Refusal::ProxyHeader);
+            let why = "it comes from none of server.proxy_networks";
+            self.log_turned_away(Refusal::ProxyHeader, false, Some(why));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         let until = Duration::from_millis(PROXY_HEADER_MILLISECONDS);
         self.slot.arm(self.hub.clock.now() + until);
@@ -190,7 +200,10 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn refuse_header(&mut self, why: &'static str) -> io::Error {
         let refusal = Refusal::ProxyHeader;
         self.hub.shared.metrics.connection_refused(refusal);
-        tracing::debug!(peer = self.client.text(), why, "a PROXY header was refused");
+        // A proxy that only looks whether somebody listens sends nothing.
+        if !self.input.is_empty() || self.slot.expired() {
+            self.log_turned_away(refusal, false, Some(why));
+        }
         io::Error::new(io::ErrorKind::InvalidData, why)
     }
 
@@ -221,25 +234,13 @@ impl<'a, T: Transport> Connection<'a, T> {
                     HandshakeError::Tls(_) => "protocol",
                 };
                 shared.metrics.tls_handshake_failed(reason);
-                self.tell_of_handshake(reason, &error);
+                self.log_no_handshake(&format!("the TLS handshake failed: {reason}: {error}"));
                 self.end = SessionEnd::HandshakeFailed;
                 Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     error.to_string(),
                 ))
             }
-        }
-    }
-
-    /// One line for an operator who is asked why a sender's mail does not come, or comes in clear.
-    fn tell_of_handshake(&self, reason: &str, error: &HandshakeError) {
-        let Some(not_shown) = self.hub.handshake_lines.pass(self.hub.clock.now()) else {
-            return;
-        };
-        let client = self.client.text();
-        match not_shown {
-            0 => tracing::info!(client, reason, %error, "a TLS handshake failed"),
-            _ => tracing::info!(client, reason, %error, not_shown, "a TLS handshake failed"),
         }
     }
 

@@ -10,7 +10,7 @@
 use std::fmt::Display;
 use std::time::Instant;
 
-use super::{Action, Event, Progress, Session};
+use super::{About, Action, Event, Progress, Session};
 use crate::smtp::data::Decoder;
 use crate::smtp::parameter::Body;
 use crate::smtp::policy::BareNewlinePolicy;
@@ -56,11 +56,12 @@ impl Session {
 
     /// Refuses a BDAT at once and drops its octets as they come. One that is too big ends its transaction.
     fn refuse_chunk(&mut self, refusal: Refusal, chunk: Chunk, now: Instant) {
+        let about = self.about_now();
         if refusal == Refusal::TooBig {
             self.reset();
             self.output().events.push(Event::MessageRefused(refusal));
         }
-        self.refuse(refusal);
+        self.refuse_about(refusal, about);
         self.skip(chunk.left, now);
     }
 
@@ -111,9 +112,10 @@ impl Session {
                 self.next_chunk(chunk, now);
             }
             (Err(refusal), chunk) => {
+                let about = self.explains.then(|| About::transaction(&transaction));
                 self.state = State::Greeted(transaction.hello);
                 self.renew(now);
-                self.refuse_message(refusal);
+                self.refuse_message(refusal, about);
                 self.skip(chunk.map_or(0, |chunk| chunk.left), now);
             }
         }
@@ -254,10 +256,11 @@ impl Session {
                 spoilt: Some(refusal),
                 ..
             } => {
+                let about = self.explains.then(|| About::incoming(&incoming));
                 self.state = State::Greeted(incoming.transaction.hello);
                 self.renew(now);
                 self.action = Some(Action::Discard);
-                self.refuse_message(refusal);
+                self.refuse_message(refusal, about);
             }
             State::Receiving {
                 incoming,
@@ -306,12 +309,13 @@ impl Session {
                 (self.errors, self.unknown_recipients) = (0, 0);
                 self.say(250, "2.0.0", id);
             }
-            Err(refusal) => self.refuse_message(refusal),
+            // The driver has the outcome, and with it what the message was.
+            Err(refusal) => self.refuse_message(refusal, None),
         }
     }
 
-    fn refuse_message(&mut self, refusal: Refusal) {
+    fn refuse_message(&mut self, refusal: Refusal, about: Option<About>) {
         self.output().events.push(Event::MessageRefused(refusal));
-        self.refuse(refusal);
+        self.refuse_about(refusal, about);
     }
 }

@@ -129,6 +129,14 @@ pub(super) const ENDS: [(SessionEnd, &str); 8] = [
     (SessionEnd::Error, "error"),
 ];
 
+impl SessionEnd {
+    /// Value of the metric label `end`.
+    pub fn label(self) -> &'static str {
+        let row = ENDS.iter().find(|(end, _)| *end == self);
+        row.map_or("error", |(_, label)| label)
+    }
+}
+
 /// The versions that are spoken.
 pub(super) const TLS_VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
 
