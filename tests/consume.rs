@@ -87,6 +87,16 @@ fn produce(brokers: &str, topic: &str, numbers: std::ops::Range<usize>) {
     producer.flush(PATIENCE).unwrap();
 }
 
+/// A process that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// One run after another with the same flags.
 struct Reader {
     brokers: String,
@@ -131,11 +141,8 @@ impl Reader {
         command
     }
 
-    fn start(&self, flags: &[&str]) -> Child {
-        self.command()
-            .args(flags)
-            .spawn()
-            .expect("the binary starts")
+    fn start(&self, flags: &[&str]) -> Running {
+        run(self.command().args(flags))
     }
 
     /// Runs to the end of the topic; what it said.
@@ -267,21 +274,27 @@ fn files(folder: &Path, exact: bool) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn end(mut child: Child) -> (ExitStatus, String) {
+fn run(command: &mut Command) -> Running {
+    let child = command.stderr(Stdio::piped()).spawn();
+    Running(child.expect("the binary starts"))
+}
+
+fn end(mut child: Running) -> (ExitStatus, String) {
     let mut said = String::new();
     child
+        .0
         .stderr
         .take()
         .unwrap()
         .read_to_string(&mut said)
         .unwrap();
-    (child.wait().unwrap(), said)
+    (child.0.wait().unwrap(), said)
 }
 
-fn signal(child: &Child, name: &str) {
+fn signal(child: &Running, name: &str) {
     let status = Command::new("/bin/sh")
         .args(["-c", "kill -s \"$0\" \"$1\"", name])
-        .arg(child.id().to_string())
+        .arg(child.0.id().to_string())
         .status()
         .unwrap();
     assert!(status.success(), "SIG{name}");
@@ -306,7 +319,13 @@ fn killed_many_times(format: &'static str) {
         let mut child = reader.start(&[]);
         // A moment after the next commit, wherever that falls.
         let deadline = Instant::now() + PATIENCE;
-        while offsets(folder.path()) == before && child.try_wait().unwrap().is_none() {
+        for look in 1.. {
+            let committed = offsets(folder.path()) != before;
+            // What was committed before a kill is delivered now, and nothing may be left to commit.
+            let all = look % 50 == 0 && count(format, &reader.output) >= MAILS;
+            if committed || all || child.0.try_wait().unwrap().is_some() {
+                break;
+            }
             assert!(Instant::now() < deadline, "nothing was committed");
             std::thread::sleep(LOOK);
         }
@@ -409,7 +428,7 @@ fn a_signal_leaves_the_group_commits_everything_and_has_its_exit_code() {
     ];
     for (at, (name, flags, code)) in cases.iter().enumerate() {
         produce(&brokers, "signals", at * 10..at * 10 + 10);
-        let child = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        let child = run(Command::new(env!("CARGO_BIN_EXE_ringpost"))
             .args([
                 "consume",
                 "--brokers",
@@ -420,10 +439,7 @@ fn a_signal_leaves_the_group_commits_everything_and_has_its_exit_code() {
                 "g",
             ])
             .args(["--format", "json", "--output", output.to_str().unwrap()])
-            .args(*flags)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .args(*flags));
         while text_lines_or_none(&output) < at * 10 + 10 {
             std::thread::sleep(LOOK);
         }
@@ -445,6 +461,30 @@ fn text_lines_or_none(output: &Path) -> usize {
 }
 
 #[test]
+fn a_killed_member_is_waited_for_and_that_is_said() {
+    let Some(cluster) = cluster() else { return };
+    cluster.create_topic("waiting", PARTITIONS, 1, &[]);
+    let brokers = cluster.bootstrap();
+    produce(&brokers, "waiting", 0..20);
+    let folder = tempfile::tempdir().unwrap();
+    let reader = Reader::new(cluster, "waiting", "json", folder.path().join("output"));
+    let child = reader.start(&[]);
+    while text_lines_or_none(&reader.output) < 20 {
+        std::thread::sleep(LOOK);
+    }
+    signal(&child, "KILL");
+    end(child);
+    let said = reader.finish();
+    let waiting = format!("waiting for group {:?} to assign partitions", reader.group);
+    assert!(
+        said.contains(&waiting) && said.contains("10 s after its last word"),
+        "{said}"
+    );
+    assert!(said.contains("assigned 4 partitions"), "{said}");
+    reader.assert_each_once(20);
+}
+
+#[test]
 fn a_full_disk_leaves_whole_records_and_the_next_run_goes_on() {
     const MAILS: usize = 2_000;
     let Some(cluster) = cluster() else { return };
@@ -457,14 +497,11 @@ fn a_full_disk_leaves_whole_records_and_the_next_run_goes_on() {
         for blocks in [1, 700, 3_000] {
             let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
             let command = reader.command();
-            let child = Command::new("/bin/sh")
+            let child = run(Command::new("/bin/sh")
                 .args(["-c", &limited])
                 .arg(command.get_program())
                 .args(command.get_args())
-                .arg("--until-end")
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
+                .arg("--until-end"));
             let (status, said) = end(child);
             assert_eq!(status.code(), Some(1), "{said}");
             assert!(said.contains("cannot write the output"), "{said}");
@@ -484,7 +521,7 @@ fn members_that_come_go_and_sleep_share_the_topic_without_a_repeat() {
     let folder = tempfile::tempdir().unwrap();
     let reader = |name: &str| Reader::new(cluster, "members", "json", folder.path().join(name));
     let start = |name: &str, flags: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        run(Command::new(env!("CARGO_BIN_EXE_ringpost"))
             .args([
                 "consume",
                 "--brokers",
@@ -502,10 +539,7 @@ fn members_that_come_go_and_sleep_share_the_topic_without_a_repeat() {
                 "--output",
             ])
             .arg(folder.path().join(name))
-            .args(flags)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+            .args(flags))
     };
     let has = |name: &str| text_lines_or_none(&folder.path().join(name));
     produce(&brokers, "members", 0..MAILS);

@@ -417,7 +417,7 @@ impl Reader<'_> {
         }
         take_over(self.consumer, &starts).map_err(|error| self.kafka(&error))?;
         if let Some(waiting) = &mut self.waiting {
-            waiting.over(&numbers);
+            waiting.answered(self.positions.len());
         }
         Ok(())
     }

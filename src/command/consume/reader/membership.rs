@@ -28,6 +28,9 @@ pub(in crate::command::consume) type Changes = VecDeque<Change>;
 const SILENCE: Duration = Duration::from_millis(1500);
 const REPEAT: Duration = Duration::from_secs(15);
 
+/// How long a member without partitions may still be given some: in the cooperative protocols it is given none at first.
+const EMPTY_GRACE: Duration = Duration::from_secs(5);
+
 /// The wait for the group.
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -35,6 +38,8 @@ pub(super) struct Waiting {
     session: String,
     /// Since when partitions are awaited; none while there are some.
     since: Option<Instant>,
+    /// When the group answered with none.
+    empty: Option<Instant>,
     said: Option<Instant>,
 }
 
@@ -45,19 +50,19 @@ impl Waiting {
             group: group.to_owned(),
             session,
             since: Some(Instant::now()),
+            empty: None,
             said: None,
         }
     }
 
-    /// Partitions were taken.
+    /// Every partition was taken.
     pub fn again(&mut self) {
-        self.since = Some(Instant::now());
-        self.said = None;
+        *self = Self::begin(&self.group, std::mem::take(&mut self.session));
     }
 
-    /// Whether nothing is assigned.
+    /// Whether partitions may still come. A group that goes on without giving any has more members than partitions.
     pub fn is_waiting(&self) -> bool {
-        self.since.is_some()
+        self.since.is_some() && self.empty.is_none_or(|empty| empty.elapsed() < EMPTY_GRACE)
     }
 
     /// Says once in a while that there is a wait.
@@ -71,28 +76,32 @@ impl Waiting {
             return;
         }
         self.said = Some(Instant::now());
-        say(&format!(
-            "waiting for group {:?} to assign partitions ({} s so far); another member of it, also one that was killed, may \
-             hold them until its session times out{}",
-            self.group,
-            since.elapsed().as_secs(),
-            self.session
-        ));
+        let (group, waited) = (&self.group, since.elapsed().as_secs());
+        if self.empty.is_some() {
+            say(&format!(
+                "group {group:?} gave this member no partitions ({waited} s so far): its other members hold them all"
+            ));
+        } else {
+            say(&format!(
+                "waiting for group {group:?} to assign partitions ({waited} s so far); another member of it, also one that was \
+                 killed, may hold them until its session times out{}",
+                self.session
+            ));
+        }
     }
 
-    /// Partitions were given: ends the wait, with a line if it was spoken of.
-    pub fn over(&mut self, partitions: &[i32]) {
+    /// The group has answered, and this member has so many partitions now.
+    pub fn answered(&mut self, partitions: usize) {
+        if partitions == 0 {
+            self.empty = self.empty.or_else(|| Some(Instant::now()));
+            return;
+        }
         self.since = None;
-        if partitions.is_empty() {
+        self.empty = None;
+        if self.said.take().is_some() {
             say(&format!(
-                "group {:?} has a member for every partition already: nothing is assigned to this one",
+                "group {:?} assigned {partitions} partitions",
                 self.group
-            ));
-        } else if self.said.take().is_some() {
-            say(&format!(
-                "group {:?} assigned {} partitions",
-                self.group,
-                partitions.len()
             ));
         }
     }
