@@ -63,9 +63,6 @@ pub fn mail(input: &[u8]) -> Result<MailParameters, Refusal> {
     let mut parameters = MailParameters::default();
     for parameter in split(input, &PASSED_OVER_BY_MAIL)? {
         let (keyword, value) = parameter?;
-        if is_one_of(keyword, &PASSED_OVER_BY_MAIL) {
-            continue;
-        }
         let repeated = if keyword.eq_ignore_ascii_case(b"SIZE") {
             parameters.size.replace(size(value)?).is_some()
         } else if keyword.eq_ignore_ascii_case(b"BODY") {
@@ -75,6 +72,8 @@ pub fn mail(input: &[u8]) -> Result<MailParameters, Refusal> {
                 return Err(Refusal::ParameterValue);
             }
             std::mem::replace(&mut parameters.smtputf8, true)
+        } else if is_one_of(keyword, &PASSED_OVER_BY_MAIL) {
+            false
         } else {
             return Err(Refusal::UnknownParameter);
         };
@@ -125,10 +124,9 @@ fn parameter<'a>(word: &'a [u8], passed_over: &[&[u8]]) -> Result<Parameter<'a>,
         && keyword
             .iter()
             .all(|&octet| octet.is_ascii_alphanumeric() || octet == b'-');
-    let value_fits = is_one_of(keyword, passed_over)
-        || value.is_none_or(|v| {
-            !v.is_empty() && v.iter().all(|&o| (33..=126).contains(&o) && o != b'=')
-        });
+    let is_value =
+        |v: &[u8]| !v.is_empty() && v.iter().all(|&o| (33..=126).contains(&o) && o != b'=');
+    let value_fits = value.is_none_or(is_value) || is_one_of(keyword, passed_over);
     if keyword_fits && value_fits {
         Ok((keyword, value))
     } else {
