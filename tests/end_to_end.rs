@@ -221,11 +221,11 @@ fn a_small_budget_serves_everybody_in_turn() {
 #[test]
 fn the_largest_message_fits_a_budget_that_is_smaller() {
     let text =
-        "[server]\nworkers = 4\n[limits]\nmessage_size = \"3MiB\"\nin_flight_bytes = \"3MiB\"\n";
+        "[server]\nworkers = 4\n[limits]\nmessage_size = \"2MiB\"\nin_flight_bytes = \"2MiB\"\n";
     let ringpost = Ringpost::configured(text, &[]);
     let mut client = ringpost.client().unwrap();
     let line = [&[b'x'; 1022][..], b"\r\n"].concat();
-    let mut largest = line.repeat(3 * 1024);
+    let mut largest = line.repeat(2 * 1024);
     largest.extend_from_slice(b".\r\n");
     let reply = client.send(&[&largest]).unwrap();
     assert!(reply.starts_with("250 2.0.0 "), "{reply}");
