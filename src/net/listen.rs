@@ -65,6 +65,10 @@ fn is_every_ipv6(address: SocketAddr) -> bool {
     address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
 }
 
+fn is_link_local(address: SocketAddr) -> bool {
+    matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local())
+}
+
 /// Why `option` cannot listen at this address, and what helps: one line.
 pub fn explain(option: &str, address: SocketAddr, error: &io::Error) -> String {
     let help = match error.raw_os_error().map(Errno::from_raw_os_error) {
@@ -75,6 +79,12 @@ pub fn explain(option: &str, address: SocketAddr, error: &io::Error) -> String {
         Some(Errno::ADDRNOTAVAIL) => not_here(address),
         Some(Errno::AFNOSUPPORT) if address.is_ipv6() => format!(
             "IPv6 is off on this machine; listen on IPv4, 0.0.0.0:{}",
+            address.port()
+        ),
+        Some(Errno::INVAL) if is_link_local(address) => format!(
+            "a link-local address needs its interface: write [{}%N]:{} with the number of the interface for N, which \
+             /sys/class/net/NAME/ifindex has",
+            address.ip(),
             address.port()
         ),
         _ => "choose another address".to_owned(),
@@ -206,6 +216,7 @@ mod tests {
                 Errno::AFNOSUPPORT,
                 &["IPv6 is off", "0.0.0.0:25"],
             ),
+            ("[fe80::1]:25", Errno::INVAL, &["[fe80::1%N]:25"]),
             ("[::]:25", Errno::MFILE, &["choose another address"]),
         ] {
             let text = told(own, errno);
