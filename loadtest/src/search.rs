@@ -70,6 +70,12 @@ struct Found {
 pub fn main(mut options: Options, view: &mut View) -> Result<bool, Failure> {
     let bound = Assertion::parse(options.search.as_deref().unwrap_or(""))
         .map_err(|error| Failure::Usage(format!("--search {error}")))?;
+    if bound.needs_verify() && !options.verify {
+        return Err(missing(&bound, "--verify"));
+    }
+    if bound.name.starts_with("server_") && options.pid.is_empty() {
+        return Err(missing(&bound, "--pid"));
+    }
     let duration = *options.duration.get_or_insert(STEP);
     let first = options
         .rate
@@ -109,7 +115,17 @@ pub fn main(mut options: Options, view: &mut View) -> Result<bool, Failure> {
         };
     }
     search.write_out()?;
+    if let (Some(why), []) = (&search.found.ended_early, &search.found.steps[..]) {
+        return Err(Failure::Run(why.clone()));
+    }
     Ok(search.found.highest_rate.is_some() && search.found.ended_early.is_none())
+}
+
+fn missing(bound: &Assertion, option: &str) -> Failure {
+    Failure::Usage(format!(
+        "--search {}: nobody measures that; add {option}",
+        bound.text
+    ))
 }
 
 /// A search on its way.
@@ -155,10 +171,10 @@ impl Search<'_> {
             return Ok(None);
         }
         if let Some(error) = &report.start_error {
-            if self.found.steps.is_empty() {
-                return Err(Failure::Run(error.clone()));
-            }
             self.found.ended_early = Some(error.clone());
+            if self.found.steps.is_empty() {
+                self.page = Some((report, false));
+            }
             return Ok(None);
         }
         let value = report.value(&self.bound.name);
@@ -208,7 +224,7 @@ impl Search<'_> {
         let json = serde_json::to_string(&self.found).expect("plain numbers and texts");
         if self.options.json {
             println!("{json}");
-        } else {
+        } else if !self.found.steps.is_empty() {
             print!("{}", self.found.text());
         }
         if let Some(path) = &self.options.json_file {
@@ -289,6 +305,9 @@ impl Found {
     /// The result in sentences.
     fn sentences(&self) -> Vec<String> {
         let bound = &self.bound;
+        if self.steps.is_empty() {
+            return self.ended_early.iter().cloned().collect();
+        }
         let mut sentences = vec![match (self.highest_rate, self.broken_at) {
             (Some(good), Some(broken)) => format!(
                 "{bound} holds at {}/s and breaks at {}/s",
@@ -335,7 +354,13 @@ impl Found {
             .iter()
             .map(|step| self.row(step).to_vec())
             .collect();
-        let _ = html::grid(&mut out, &self.headings(), &rows);
+        if !rows.is_empty() {
+            let _ = html::grid(&mut out, &self.headings(), &rows);
+        }
+        if self.steps.is_empty() {
+            out.push_str("</section>\n");
+            return out;
+        }
         let which = if held {
             "The highest rate that held"
         } else {

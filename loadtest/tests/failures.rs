@@ -557,6 +557,27 @@ fn a_search_writes_its_page_and_its_steps_and_repeats_what_breaks() {
 }
 
 #[test]
+fn a_search_that_cannot_begin_writes_why_and_what_nobody_measures_is_refused() {
+    let address = nobody();
+    let (html, code) = page(address, &["--rate", "100", "--search", "p99<1s"]);
+    assert_eq!(code, Some(1));
+    assert!(html.contains("is the server running?"), "{html}");
+    assert!(
+        !html.contains("<svg") && !html.contains("does not hold"),
+        "{html}"
+    );
+    for (bound, option) in [("lost=0", "--verify"), ("server_cpu<1ms", "--pid")] {
+        let words = [&address.to_string()[..], "--rate", "100", "--search", bound];
+        let output = run(&words);
+        assert_eq!(output.status.code(), Some(2), "{bound}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains(option),
+            "{bound}"
+        );
+    }
+}
+
+#[test]
 fn a_server_that_dies_of_a_search_leaves_its_steps_and_no_zeros() {
     let gone = Arc::new(AtomicU64::new(0));
     let address = serve(move |stream, _| {

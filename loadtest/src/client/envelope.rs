@@ -25,6 +25,8 @@ pub struct EnvelopeAnswers {
     recipients: usize,
     with_data: bool,
     seen: usize,
+    /// MAIL was taken.
+    began: bool,
     taken: u64,
     recipients_refused: u64,
     /// The code of the first refusal.
@@ -39,6 +41,7 @@ impl EnvelopeAnswers {
             recipients,
             with_data,
             seen: 0,
+            began: false,
             taken: 0,
             recipients_refused: 0,
             refused: None,
@@ -62,8 +65,9 @@ impl EnvelopeAnswers {
             return Ok(Some(Answer::Refused(code)));
         }
         match code {
-            200..300 if position == 0 => {}
-            200..300 if position <= self.recipients => self.taken += 1,
+            200..300 if position == 0 => self.began = true,
+            // A transaction that did not begin has no recipient, whatever the server says to RCPT.
+            200..300 if position <= self.recipients => self.taken += u64::from(self.began),
             300..400 if position > self.recipients => return Ok(Some(self.go())),
             400..600 if position > self.recipients => return Ok(Some(self.refusal(code))),
             400..600 => {
@@ -132,6 +136,14 @@ mod tests {
         assert_eq!(
             answer(2, true, &[250, 452, 550, 554]),
             Ok(Some(Answer::Refused(452)))
+        );
+        assert_eq!(
+            answer(1, true, &[530, 250, 354]),
+            Ok(Some(Answer::Void(530)))
+        );
+        assert_eq!(
+            answer(1, false, &[530, 250]),
+            Ok(Some(Answer::Refused(530)))
         );
         assert_eq!(
             answer(1, true, &[451, 503, 503]),
