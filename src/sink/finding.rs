@@ -219,7 +219,7 @@ impl Finding {
             ),
             Finding::TooSmall(most) => format!(
                 "max.message.bytes = {most} of kafka.topic {topic:?} is too little for limits.message_size = {}: SIZE is \
-                 {} instead; raise it with {}",
+                 lowered to {} at the start, and a larger mail is refused; raise it with {}",
                 subject.message_size,
                 most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64),
                 subject.alter(&format!("max.message.bytes={}", subject.record_size()))
@@ -333,7 +333,7 @@ mod tests {
             (Finding::Hidden, "--operation Describe --operation Write"),
             (Finding::Leaderless(2, 12), "2 of 12 partitions"),
             (Finding::FewInSync(1, 2), "min.insync.replicas = 2"),
-            (Finding::TooSmall(1_000_000), "SIZE is 934464 instead"),
+            (Finding::TooSmall(1_000_000), "SIZE is lowered to 934464"),
         ] {
             let text = finding.text(&subject);
             assert!(text.contains(words), "{finding:?}: {text}");

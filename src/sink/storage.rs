@@ -94,6 +94,8 @@ struct Away {
 #[derive(Debug, Default)]
 pub(super) struct Storage {
     away: Option<Away>,
+    /// Whether some records are refused and others stored: one that is odd must not make the whole server unready.
+    partial: bool,
 }
 
 impl Storage {
@@ -102,9 +104,19 @@ impl Storage {
         self.away.as_ref().map(|away| away.reason.as_str())
     }
 
+    /// The same, where it is worth sending mail elsewhere: not while other records are stored.
+    pub(super) fn unready(&self) -> Option<&str> {
+        self.reason().filter(|_| !self.partial)
+    }
+
     /// Takes note of a round, and says what changed.
     pub(super) fn judge(&mut self, round: Round, now: Instant, time: Timestamp) -> Option<Line> {
         let trouble = self.trouble(&round, now);
+        self.partial = match (&round.finding, &round.failure) {
+            (Some(_), _) => false,
+            (None, Some(_)) => round.stored,
+            (None, None) => self.partial || round.stored,
+        };
         match (&mut self.away, trouble) {
             (None, None) => None,
             (None, Some((reason, failure))) => {
@@ -155,7 +167,9 @@ impl Storage {
         let quiet = now.duration_since(at);
         let stored = away.stored_since || round.stored;
         let over = match failure.is_a_refusal() {
-            true if failure.code == Code::TopicAuthorizationFailed && round.writable => true,
+            true if failure.code == Code::TopicAuthorizationFailed && round.writable => {
+                quiet >= QUIET
+            }
             true => quiet >= FORGOTTEN || stored && quiet >= QUIET,
             false => stored || quiet >= QUIET,
         };
@@ -318,10 +332,29 @@ mod tests {
         };
         let mut story = Story::new();
         story.at(0, failing(Code::TopicAuthorizationFailed));
-        assert_eq!(story.at(1, Round::default()), None);
-        assert!(matches!(story.at(2, allowed()), Some(Line::Back(..))));
-        story.at(3, failing(Code::InvalidRecord));
-        assert_eq!(story.at(4, allowed()), None);
+        assert_eq!(story.at(9, allowed()), None, "it may be wrong");
+        assert_eq!(story.at(10, Round::default()), None);
+        assert!(matches!(story.at(11, allowed()), Some(Line::Back(..))));
+        story.at(12, failing(Code::InvalidRecord));
+        assert_eq!(story.at(23, allowed()), None);
+    }
+
+    #[test]
+    fn one_record_that_is_refused_beside_others_leaves_the_server_ready() {
+        let mut story = Story::new();
+        let odd = || Round {
+            stored: true,
+            ..failing(Code::InvalidRecord)
+        };
+        assert!(story.at(0, odd()).is_some());
+        assert!(story.storage.reason().is_some());
+        assert_eq!(story.storage.unready(), None);
+        story.at(2, failing(Code::InvalidRecord));
+        assert!(story.storage.unready().is_some(), "no other was stored");
+        story.at(4, stored());
+        assert_eq!(story.storage.unready(), None);
+        story.at(6, finding("a"));
+        assert_eq!(story.storage.unready(), Some("a"));
     }
 
     #[test]

@@ -303,8 +303,11 @@ impl Watcher {
         let stops = findings
             .into_iter()
             .filter(|finding| finding.effect(&self.subject) != Effect::Warns)
-            // A cluster that is wrong about rights is contradicted by what it stores.
-            .find(|finding| !(stored && *finding == Finding::Unwritable));
+            // A cluster that is wrong about rights is contradicted by what it stores; so is a silence of the one broker that
+            // was asked.
+            .find(|finding| {
+                !(stored && matches!(finding, Finding::Unwritable | Finding::Unreachable(_)))
+            });
         self.rounds_in_trouble = match &stops {
             Some(_) => self.rounds_in_trouble.saturating_add(1),
             None => 0,
@@ -331,14 +334,15 @@ impl Watcher {
     }
 
     fn publish(&self, watch: &Watch) {
-        let reason = self.storage.reason();
+        let reason = self.storage.unready();
         if let Some(reason) = reason {
             reason.clone_into(&mut lock(&watch.reason));
         }
         // What is not certain yet changes nothing.
         let known = self.rounds_in_trouble == 0 || watch.ready.load(Ordering::Relaxed);
         let ready = reason.is_none() && known && !watch.ended();
-        watch.away.store(reason.is_some(), Ordering::Relaxed);
+        let away = self.storage.reason().is_some();
+        watch.away.store(away, Ordering::Relaxed);
         watch.ready.store(ready, Ordering::Relaxed);
     }
 
