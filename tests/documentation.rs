@@ -90,3 +90,63 @@ fn the_image_names_its_configuration_to_every_command() {
     assert!(image.contains(&format!("> {path}\n")));
     assert!(image.contains("CMD [\"serve\"]\n"));
 }
+
+/// The commands of a page, a line each, without what continues a line.
+fn commands(page: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in page.replace("\\\n", " ").lines() {
+        match line.trim_start() {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            command if inside => found.push(command.to_owned()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What a flag of a command is given.
+fn flag<'a>(command: &'a str, name: &str) -> Option<&'a str> {
+    let mut words = command.split_whitespace();
+    words.find(|word| *word == name)?;
+    words.next()
+}
+
+#[test]
+fn the_commands_of_the_readme_fit_each_other() {
+    let read = |name: &str| std::fs::read_to_string(name).unwrap();
+    let commands = commands(&read("README.md"));
+    let one = |begin: &str| {
+        let found = commands.iter().find(|command| command.starts_with(begin));
+        found.unwrap_or_else(|| panic!("{begin} in {commands:?}"))
+    };
+    let serve = one("cargo run --release -- --brokers ");
+    let (domain, brokers) = (flag(serve, "--domain").unwrap(), flag(serve, "--brokers"));
+    let load = one("cargo run --release -p ringpost-loadtest ");
+    let to = flag(load, "--to").unwrap();
+    assert_eq!(to.split_once('@').unwrap().1, domain, "the server takes it");
+    // The Kafka that is started is the one that is used, with the topic that is made.
+    let topic = one("tests/support/kafka/brokers topic ");
+    let name = topic.split_whitespace().nth(3);
+    for begin in [
+        "cargo run --release -- check ",
+        "cargo run --release -- consume ",
+    ] {
+        assert_eq!(flag(one(begin), "--brokers"), brokers);
+        assert_eq!(flag(one(begin), "--topic"), name);
+    }
+    assert_eq!(flag(serve, "--topic"), name);
+    // Every page that a page for newcomers names is there.
+    for (page, folder) in [("README.md", ""), ("docs/getting-started.md", "docs/")] {
+        let text = read(page);
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split([')', '#']).next());
+        for link in links.filter(|link| !link.is_empty()) {
+            let path = Path::new(folder).join(link);
+            assert!(path.exists(), "{page} names {link}");
+        }
+    }
+}
