@@ -27,8 +27,9 @@ pub(super) struct Facts<'a> {
     pub program: &'a str,
     /// Whom mail is taken for.
     pub recipients: &'a Recipients,
-    /// The largest mail.
+    /// The largest mail that is taken, and the one that the configuration asks for.
     pub message_size: u64,
+    pub message_size_wanted: u64,
     /// Where it runs, if that is a container.
     pub container: Option<Container>,
 }
@@ -49,9 +50,10 @@ pub(super) fn banner(facts: &Facts<'_>) -> String {
     }
     lines.extend(commands(facts, outside));
     lines.push(format!(
-        "ringpost: {}. A mail may have {} bytes (SIZE); some {} MiB are kept, then the oldest mails are dropped.",
+        "ringpost: {}. A mail may have {} bytes (SIZE{}); some {} MiB are kept, then the oldest mails are dropped.",
         whose(facts.recipients),
         facts.message_size,
+        lowered(facts),
         EMBEDDED_PARTITION_OCTETS * EMBEDDED_PARTITIONS / (1024 * 1024)
     ));
     if let (Some(container), None) = (&facts.container, outside) {
@@ -151,6 +153,16 @@ fn domain(recipients: &Recipients) -> String {
     }
 }
 
+/// Why SIZE is not what the configuration says.
+fn lowered(facts: &Facts<'_>) -> String {
+    match facts.message_size_wanted {
+        wanted if wanted > facts.message_size => format!(
+            ", lowered from limits.message_size = {wanted}: this broker could lose larger ones"
+        ),
+        _ => String::new(),
+    }
+}
+
 fn whose(recipients: &Recipients) -> String {
     match recipients.domains.iter().any(|domain| domain == "*") {
         true => "Mail is taken for every domain".to_owned(),
@@ -178,6 +190,7 @@ mod tests {
             program: "/bin/ringpost",
             recipients: &recipients,
             message_size: 2_555_904,
+            message_size_wanted: 26_214_400,
             container,
         })
     }
@@ -216,7 +229,7 @@ mod tests {
             "Ctrl-C stops it",
             "all mail is gone",
             "every domain",
-            "2555904 bytes",
+            "2555904 bytes (SIZE, lowered from limits.message_size = 26214400",
             "320 MiB are kept, then the oldest",
             "docs/getting-started.md",
         ] {

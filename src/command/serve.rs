@@ -364,6 +364,7 @@ fn say_quick_start(server: &Server, config: &Config, admin: SocketAddr) {
         program: &program,
         recipients: &config.recipients,
         message_size: server.message_size,
+        message_size_wanted: config.limits.message_size,
         container: container::detect(),
     });
     eprint!("{banner}");
