@@ -100,8 +100,8 @@ fn tombstones_are_counted_and_foreign_records_kept_and_named() {
     for part in [
         "partition 0, offset 1: a record without a value (a tombstone) is no mail and is passed over",
         "partition 0, offset 2: not written by ringpost",
-        "1 records without a value passed over",
-        "1 records kept that ringpost did not write",
+        "1 record without a value passed over",
+        "1 record kept that ringpost did not write",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
@@ -207,6 +207,14 @@ fn every_command_obeys_the_variable_that_names_the_file() {
             );
         }
     }
+    use std::os::unix::ffi::OsStrExt as _;
+    let no_text = std::ffi::OsStr::from_bytes(b"/tmp/\xff.toml");
+    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        .env_clear()
+        .env("RINGPOST_CONFIG", no_text)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     let path = configuration(folder.path(), "[kafka]\nbrokers = \"discard\"\n");
     let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
         .arg("check")

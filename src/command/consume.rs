@@ -85,6 +85,12 @@ pub enum Format {
     Maildir,
 }
 
+/// A number with its noun: `1 mail`, `2 mails`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 /// A line for the operator.
 pub(crate) fn say(text: &str) {
     eprintln!("ringpost consume: {text}");
@@ -143,8 +149,8 @@ fn ended(options: &Options, outcome: &reader::Outcome) -> ExitCode {
         ""
     };
     say(&format!(
-        "{signal}: stopped after {} mails{kept}",
-        outcome.mails
+        "{signal}: stopped after {}{kept}",
+        counted(outcome.mails, "mail")
     ));
     // Reading that follows the topic has no other end; one that was to reach an end did not.
     if options.until_end || options.count.is_some() {

@@ -8,8 +8,13 @@ mod open_files;
 mod quick_start;
 pub mod serve;
 
-/// The environment, without what is not text: no option takes that.
+/// The environment. What is not text in it is no value of any option; it is passed on so that it is refused by name and not
+/// passed over in silence.
 fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os().filter_map(|(name, value)| {
+        Some((
+            name.into_string().ok()?,
+            value.to_string_lossy().into_owned(),
+        ))
+    })
 }

@@ -292,6 +292,8 @@ pub(super) fn create(plan: &Plan) -> Result<BaseConsumer<Reports>, Failure> {
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
+        // Brokers may make a topic for whoever asks for it; whoever misspells one is to be told.
+        .set("allow.auto.create.topics", "false")
         // Where reading begins is always said; this is for a partition that was cut while it was read: none is skipped.
         .set("auto.offset.reset", "earliest")
         .set_log_level(RDKafkaLogLevel::Error);

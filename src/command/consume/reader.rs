@@ -254,7 +254,11 @@ impl Reader<'_> {
             return Ok(());
         };
         if offset < position.next {
-            return Ok(());
+            say(&format!(
+                "partition {partition}: it begins again at offset {offset}, as after the topic was made again or cut; what was \
+                 read up to {} stays",
+                position.next
+            ));
         }
         let mut last = (None, message.timestamp().to_millis());
         match message.payload() {

@@ -21,7 +21,7 @@ pub(super) struct Settings {
 }
 
 /// Properties that flags or the order of flush and commit decide.
-const PROPERTIES_TAKEN: [(&str, &str); 8] = [
+const PROPERTIES_TAKEN: [(&str, &str); 9] = [
     ("bootstrap.servers", "use --brokers"),
     ("metadata.broker.list", "use --brokers"),
     ("group.id", "use --group"),
@@ -36,6 +36,10 @@ const PROPERTIES_TAKEN: [(&str, &str); 8] = [
         "offsets are committed after the output is flushed",
     ),
     ("enable.partition.eof", "--until-end needs it on"),
+    (
+        "allow.auto.create.topics",
+        "reading never has a topic created",
+    ),
 ];
 
 /// Puts them together.
@@ -88,7 +92,7 @@ fn from(
 fn property(at: usize, text: &str) -> Result<(String, String), String> {
     let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
         return Err(format!(
-            "--property, the {}. one, is not NAME=VALUE, like security.protocol=SSL",
+            "--property number {} is not NAME=VALUE, like security.protocol=SSL",
             at + 1
         ));
     };

@@ -135,7 +135,7 @@ impl Folder {
         }
         if delivered + removed > 0 {
             say(&format!(
-                "{}: of an earlier run that did not end in order, {delivered} mails were delivered and {removed}, which it \
+                "{}: of an earlier run that did not end in order, {delivered} decided mails were delivered and {removed}, which it \
                  did not get to commit, removed",
                 path.display()
             ));

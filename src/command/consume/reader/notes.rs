@@ -4,7 +4,7 @@
 //! Invariants: each kind is named once when it first appears, and counted at the end.
 
 use crate::command::consume::format::Received;
-use crate::command::consume::say;
+use crate::command::consume::{counted, say};
 
 /// What every version of ringpost's own records begins its `ce_type` with.
 const OUR_TYPES: &str = "io.ringpost.mail.";
@@ -50,14 +50,14 @@ impl Notes {
     pub fn end(&self) {
         if self.tombstones > 0 {
             say(&format!(
-                "{} records without a value passed over",
-                self.tombstones
+                "{} without a value passed over",
+                counted(self.tombstones, "record")
             ));
         }
         if self.foreign > 0 {
             say(&format!(
-                "{} records kept that ringpost did not write",
-                self.foreign
+                "{} kept that ringpost did not write",
+                counted(self.foreign, "record")
             ));
         }
     }
