@@ -1,4 +1,4 @@
-//! The real binary driven by clients that other people wrote: swaks, Python's smtplib, Postfix's smtp-source.
+//! The real binary driven by clients that other people wrote: swaks, curl, Python's smtplib, Postfix's smtp-source.
 
 mod support;
 
@@ -41,6 +41,46 @@ fn swaks_sends_a_mail_with_dots_and_two_recipients() {
         message.escape_ascii().to_string(),
         expected.escape_ascii().to_string()
     );
+}
+
+/// curl sends a file as it is, so that one with LF alone is refused; the reply says what to do, and that works.
+#[test]
+fn curl_is_told_what_to_do_with_a_file_of_unix() {
+    let Some(program) = tools::find_or_skip("curl") else {
+        return;
+    };
+    let ringpost = Ringpost::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mail.eml");
+    std::fs::write(&file, "Subject: unix\n\n.one\ntwo\n").unwrap();
+    let url = format!("smtp://{}/client.example", ringpost.smtp);
+    let curl = |more: &[&str]| {
+        let mut command = Command::new(&program);
+        command
+            .args(["-sS", "--verbose", &url, "--mail-from", "a@client.example"])
+            .args(["--mail-rcpt", "b@mx.example", "--upload-file"])
+            .arg(&file)
+            .args(more);
+        command.output().unwrap()
+    };
+    let refused = curl(&[]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && said.contains("550 5.6.0"),
+        "{said}"
+    );
+    assert!(said.contains("with curl, add --crlf"), "{said}");
+    let taken = curl(&["--crlf"]);
+    assert!(
+        taken.status.success(),
+        "{}",
+        String::from_utf8_lossy(&taken.stderr)
+    );
+    let records = read_topic(&ringpost.kafka, "mail");
+    let [record] = &records[..] else {
+        panic!("{} records", records.len());
+    };
+    assert_eq!(record.message(), b"Subject: unix\r\n\r\n.one\r\ntwo\r\n");
 }
 
 /// Sends three mails over one connection: plain, 8-bit, and with an address and a subject in UTF-8.
