@@ -164,7 +164,7 @@ fn smtp_source_gets_a_250_for_each_mail_in_every_manner_of_its_own() {
         (&["-s", "2", "-l", "1000000"], 4),
         (&["-s", "2", "-l", "1"], 4),
     ] {
-        let mut command = Command::new(&program);
+        let mut command = tools::of_postfix(&program);
         command
             .args(flags)
             .args(["-m", &mails.to_string(), "-M", "client.example"])

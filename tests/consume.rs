@@ -10,7 +10,6 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use random::Random;
@@ -30,8 +29,8 @@ const LOOK: Duration = Duration::from_millis(2);
 
 /// One broker for all tests of this file, each with a topic of its own.
 fn cluster() -> Option<&'static Cluster> {
-    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER.get_or_init(|| kafka::start_or_skip(1)).as_ref()
+    static CLUSTER: kafka::Shared = kafka::Shared::new();
+    kafka::shared_or_skip(&CLUSTER, "")
 }
 
 /// A record's number, by which the tests know it again.

@@ -9,24 +9,21 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 
-use support::kafka::Cluster;
+use support::kafka::{Cluster, Shared};
 use support::ringpost::{Client, Ringpost};
 use support::topic::{Received, each_record, read_topic};
 use support::{mails, tools};
 
 /// One broker for all tests of this file: none of them touches it, and each has a topic of its own.
 fn cluster() -> Option<&'static Cluster> {
-    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER
-        .get_or_init(|| support::kafka::start_or_skip(1))
-        .as_ref()
+    static CLUSTER: Shared = Shared::new();
+    support::kafka::shared_or_skip(&CLUSTER, "")
 }
 
 /// smtp-source, for mails of this size to this address, 50 connections at once.
 fn smtp_source(program: &Path, mails: usize, octets: usize, to: &str) -> Command {
-    let mut command = Command::new(program);
+    let mut command = tools::of_postfix(program);
     let sessions = mails.min(50);
     command
         .args(["-s", &sessions.to_string(), "-m", &mails.to_string()])

@@ -9,7 +9,6 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use support::kafka::{self, Cluster};
@@ -25,10 +24,8 @@ allow.everyone.if.no.acl.found=true";
 
 /// One broker for all tests of this file.
 fn cluster() -> Option<&'static Cluster> {
-    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER
-        .get_or_init(|| kafka::start_configured_or_skip(1, BROKER))
-        .as_ref()
+    static CLUSTER: kafka::Shared = kafka::Shared::new();
+    kafka::shared_or_skip(&CLUSTER, BROKER)
 }
 
 /// A server whose standard error goes to a file.

@@ -104,9 +104,7 @@ fn configure(folder: &Path, text: &str) {
 }
 
 fn hang_up(child: &Child) {
-    let id = child.id().to_string();
-    let status = Command::new("kill").args(["-HUP", &id]).status().unwrap();
-    assert!(status.success());
+    tools::signal(child.id(), "HUP");
 }
 
 /// Writes a self-signed certificate and its key, valid from the first of this year to that of the other.

@@ -190,7 +190,7 @@ fn posttls_finger_finds_the_certificate_verified() {
         return;
     };
     let server = server();
-    let mut command = Command::new(program);
+    let mut command = tools::of_postfix(&program);
     command
         .args(["-c", "-l", "secure", "-L", "summary", "-F"])
         .arg(server.folder.path().join("mx.pem"))

@@ -5,5 +5,6 @@
 pub mod kafka;
 pub mod mails;
 pub mod ringpost;
+pub mod skips;
 pub mod tools;
 pub mod topic;

@@ -126,12 +126,7 @@ impl Ringpost {
 
     /// Sends a signal, named without SIG.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("/bin/sh")
-            .args(["-c", "kill -s \"$0\" \"$1\"", name])
-            .arg(self.child.id().to_string())
-            .status()
-            .expect("/bin/sh runs");
-        assert!(status.success(), "SIG{name}");
+        super::tools::signal(self.child.id(), name);
     }
 }
 

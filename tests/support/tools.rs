@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use super::skips;
+
 /// Where a program is, or `skipped: <reason>` on standard error, where the test harness cannot swallow it. Postfix's
 /// tools are in /usr/sbin, which is not on everybody's PATH.
 pub fn find_or_skip(program: &str) -> Option<PathBuf> {
@@ -40,9 +42,7 @@ pub fn skip(reason: &str) {
 
 /// The same where RINGPOST_REQUIRE_TOOLS does not ask for it.
 pub fn say_skipped(reason: &str) {
-    let test = std::thread::current();
-    let name = test.name().unwrap_or("a test");
-    writeln!(std::io::stderr(), "skipped: {name}: {reason}").expect("standard error takes a line");
+    skips::say(reason);
 }
 
 /// Runs it to its end with this standard input.
@@ -66,4 +66,26 @@ pub fn run(command: &mut Command, input: &[u8]) -> Output {
         String::from_utf8_lossy(&output.stderr)
     );
     output
+}
+
+/// A program of Postfix's, which reads a configuration whatever it does. Postfix may be installed without one, or with one of
+/// somebody else's, so it gets an empty one.
+pub fn of_postfix(program: &Path) -> Command {
+    // Every test writes the same, which is nothing.
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("postfix-empty");
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::write(place.join("main.cf"), "").unwrap();
+    let mut command = Command::new(program);
+    command.env("MAIL_CONFIG", place);
+    command
+}
+
+/// Sends a signal, named without SIG, by the shell's own command: no other program is needed.
+pub fn signal(process: u32, name: &str) {
+    let status = Command::new("/bin/sh")
+        .args(["-c", "kill -s \"$0\" \"$1\"", name])
+        .arg(process.to_string())
+        .status()
+        .expect("/bin/sh runs");
+    assert!(status.success(), "SIG{name}");
 }

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A broker costs seconds and 210 to 270 MB of memory. Tests that leave the brokers alone should share one cluster of
-//! their binary, in a `static OnceLock<Option<Cluster>>`: [`Cluster::create_topic`] needs no `&mut`, and a topic of its
+//! their binary, in a `static` [`Shared`]: [`Cluster::create_topic`] needs no `&mut`, and a topic of its
 //! own is all that such a test wants. A static has no destructor; the guard process ends its brokers.
 //!
 //! Must not know: ringpost, or any Kafka client. Reading and writing records is the tests' own business.
@@ -43,7 +43,7 @@ mod wire;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
@@ -82,21 +82,23 @@ impl fmt::Display for Skip {
 
 /// Starts a cluster, or prints `skipped: <reason>` to standard error, where the test harness cannot swallow it.
 pub fn start_or_skip(brokers: usize) -> Option<Cluster> {
-    start_configured_or_skip(brokers, "")
+    or_skip(Cluster::start(brokers))
 }
 
-/// The same, with lines that are added to each broker's configuration; of two that set the same, the later one counts.
-pub fn start_configured_or_skip(brokers: usize, lines: &str) -> Option<Cluster> {
-    match Cluster::start_configured(brokers, lines) {
-        Ok(cluster) => Some(cluster),
-        Err(skip) => {
-            let test = thread::current();
-            let name = test.name().unwrap_or("a test");
-            // `eprintln!` is captured while a test runs, and shown only if it fails.
-            writeln!(io::stderr(), "skipped: {name}: {skip}").expect("standard error takes a line");
-            None
-        }
-    }
+/// A cluster of one broker that several tests share, or why there is none.
+pub type Shared = OnceLock<Result<Cluster, Skip>>;
+
+/// The same for a cluster that the first test of a file starts, with lines that are added to its broker's configuration; of two
+/// that set the same, the later one counts. Where there is none, each test says so.
+pub fn shared_or_skip(shared: &'static Shared, lines: &str) -> Option<&'static Cluster> {
+    let cluster = shared.get_or_init(|| Cluster::start_configured(1, lines));
+    or_skip(cluster.as_ref().map_err(Skip::clone))
+}
+
+fn or_skip<C>(cluster: Result<C, Skip>) -> Option<C> {
+    cluster
+        .map_err(|skip| super::skips::say(&skip.to_string()))
+        .ok()
 }
 
 /// A running cluster. Dropping it kills its brokers and removes their data.
