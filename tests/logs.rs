@@ -48,10 +48,8 @@ impl Server {
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                // Warnings before the log begins are for whoever starts the server, and no JSON.
-                if let Some(line) = line.starts_with('{').then(|| serde_json::from_str(&line)) {
-                    let _ = sender.send(line.expect("a line is an object"));
-                }
+                // Every line: nothing but the log is written there.
+                let _ = sender.send(serde_json::from_str(&line).expect(&line));
             }
         });
         Self {

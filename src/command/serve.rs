@@ -93,9 +93,6 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(warnings) => warnings,
         Err(error) => return failed(2, &error),
     };
-    for warning in loaded.warnings.iter().chain(&kafka_warnings) {
-        eprintln!("ringpost: warning: {warning}");
-    }
     if let Err(error) = probe::io_uring() {
         return failed(1, &error);
     }
@@ -103,11 +100,14 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return failed(2, &error),
     };
+    announce::starting(&loaded.config);
+    for warning in loaded.warnings.iter().chain(&kafka_warnings) {
+        tracing::warn!("{warning}");
+    }
     let taken = match config::recipients::load(&loaded.config.recipients) {
         Ok(taken) => taken,
         Err(error) => return failed(2, &error),
     };
-    announce::starting(&loaded.config);
     let started = loaded.clone();
     let mut config = loaded.config;
     let (needed, allowed) = open_files::raise(&config);
@@ -270,8 +270,8 @@ async fn serve(
     }
     let (listener, address) = listen_for_admin(&config)?;
     if config.kafka.brokers == Brokers::Discard {
-        eprintln!(
-            "ringpost: warning: kafka.brokers is \"discard\": every message gets its 250 and is LOST; for measuring only"
+        tracing::warn!(
+            "kafka.brokers is \"discard\": every message gets its 250 and is LOST; for measuring only"
         );
     }
     let (mut terminate, mut interrupt, hangup) = (
