@@ -174,8 +174,10 @@ mod tests {
 
     #[test]
     fn this_process_and_its_child_can_be_read() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
+        // The shell's own command: no other program is needed. It reads until it is killed.
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "read line"])
+            .stdin(std::process::Stdio::piped())
             .spawn()
             .expect("a child");
         let usage = of_trees(&[std::process::id()]).expect("/proc is there");

@@ -537,7 +537,7 @@ fn what_a_compared_server_says_goes_to_a_file_and_its_end_is_shown_when_it_fails
     };
     let sink = env!("CARGO_BIN_EXE_ringpost-loadtest");
     let output = compare(&format!(
-        "sh -c 'echo on stdout; echo on stderr >&2; exec {sink} sink --listen {a}'"
+        "/bin/sh -c 'echo on stdout; echo on stderr >&2; exec {sink} sink --listen {a}'"
     ));
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
@@ -550,7 +550,9 @@ fn what_a_compared_server_says_goes_to_a_file_and_its_end_is_shown_when_it_fails
         "{kept}"
     );
 
-    let output = compare("sh -c 'seq 1 500; printf \"cannot \\033[31mbind\\n\" >&2; exit 3'");
+    let output = compare(
+        "/bin/sh -c 'i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo $i; done; printf \"cannot \\033[31mbind\\n\" >&2; exit 3'",
+    );
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("ended before it greeted"), "{said}");

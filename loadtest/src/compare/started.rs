@@ -125,7 +125,7 @@ impl Started {
         let failed = |error: std::io::Error| Failure::Run(format!("{command:?}: {error}"));
         log.file.set_len(0).map_err(failed)?;
         // A process group of its own: a signal for this program at a terminal is not one for the server.
-        let child = Command::new("sh")
+        let child = Command::new("/bin/sh")
             .args(["-c", &format!("exec {command}")])
             .stdin(Stdio::null())
             .stdout(log.file.try_clone().map_err(failed)?)
