@@ -72,7 +72,10 @@ pub fn check(line: &[u8], _: &mut Random) {
     let (verb, parsed) = parse(line);
     if line.iter().any(|octet| b"\r\n\0".contains(octet)) {
         assert!(
-            matches!(parsed, Err(Refusal::BareNewline | Refusal::ChunkSyntax)),
+            matches!(
+                parsed,
+                Err(Refusal::BareNewline | Refusal::ChunkSyntax | Refusal::NotSmtp)
+            ),
             "CR, LF and NUL have no place in a line"
         );
     }
@@ -122,10 +125,9 @@ pub fn check(line: &[u8], _: &mut Random) {
 /// Which refusals a verb's line can get.
 fn belongs(verb: Verb, refusal: Refusal) -> bool {
     match refusal {
-        Refusal::BareNewline | Refusal::ChunkSyntax => true,
+        Refusal::BareNewline | Refusal::ChunkSyntax | Refusal::NotSmtp => true,
         Refusal::UnknownCommand => verb == Verb::Unknown,
         Refusal::NotImplemented => verb == Verb::NotOffered,
-        Refusal::NotSmtp => verb == Verb::Http,
         Refusal::HelloName => matches!(verb, Verb::Helo | Verb::Ehlo),
         Refusal::ReversePathSyntax => verb == Verb::Mail,
         Refusal::ForwardPathSyntax => verb == Verb::Rcpt,
@@ -159,7 +161,10 @@ fn look_at(command: &Command) {
                 assert!(parameters.smtputf8 || !path.is_international());
             }
         }
-        Command::Rcpt(path) => look_at_mailbox(path),
+        Command::Rcpt(path) => {
+            look_at_mailbox(path);
+            assert!(!path.domain().is_empty() || path.is_postmaster());
+        }
         Command::Data
         | Command::Bdat(_)
         | Command::StartTls
@@ -185,7 +190,7 @@ fn look_at_mailbox(mailbox: &Mailbox) {
             .all(|octet| octet >= b' ' && octet != 127)
     );
     if domain.is_empty() {
-        assert!(local_part.eq_ignore_ascii_case("postmaster") && mailbox.as_str() == local_part);
+        assert_eq!(mailbox.as_str(), local_part);
     } else {
         assert_eq!(mailbox.as_str(), format!("{local_part}@{domain}"));
         assert!(

@@ -180,8 +180,8 @@ pub static SETTINGS: [Setting; 50] = [
         kind: Kind::Time(0, MINUTE, |config| &mut config.server.greeting_delay),
         default: "0s",
         doc: "How long a client has to wait for the greeting. One that sends something before it is answered 554 and closed, \
-              as RFC 5321 4.3.1 has clients wait; without a delay only those that speak at once are found out. Clients of \
-              `server.listen_tls` and `server.listen_proxy` do not wait.",
+              as RFC 5321 4.3.1 has clients wait; without a delay nobody is. Waiting clients are looked at once a second: a shorter \
+              delay can last that long. Clients of `server.listen_tls` and `server.listen_proxy` do not wait.",
         flag: None,
         reload: false,
     },
@@ -568,7 +568,7 @@ pub static SETTINGS: [Setting; 50] = [
         default: "none",
         doc: "What a record's key is made of; records of one key are in one partition, in order. `recipient` and \
               `recipient-domain` take the first recipient of the message. A domain stands in a key in lower case and as its A-labels, \
-              however it was written. `none` spreads records evenly.",
+              however it was written; a local-part stands as it was written. `none` spreads records evenly.",
         flag: None,
         reload: false,
     },

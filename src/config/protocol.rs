@@ -73,7 +73,7 @@ pub struct Generosity {
 }
 
 /// All of them.
-pub const GENEROSITIES: [Generosity; 9] = [
+pub const GENEROSITIES: [Generosity; 10] = [
     Generosity {
         title: "Long local-parts and paths",
         source: "RFC 5321 4.5.3.1",
@@ -99,6 +99,14 @@ pub const GENEROSITIES: [Generosity; 9] = [
         held_by: "tests/dialogues/paths-without-brackets.smtp",
     },
     Generosity {
+        title: "A sender without a domain",
+        source: "RFC 5321 4.1.2",
+        text: "`MAIL FROM:<root>`, as cron, printers and storage boxes say it, where the name has letters, digits, `-`, `_`, `.` and `+` \
+               alone. The reverse-path is only recorded, as it was given, without an `@`: whoever answers it has to know that. A \
+               recipient without a domain is refused, but for `postmaster`.",
+        held_by: "tests/dialogues/a-sender-without-a-domain.smtp",
+    },
+    Generosity {
         title: "A dot at the end of a domain",
         source: "RFC 5321 2.3.5",
         text: "`<user@example.com.>` is `<user@example.com>`: some senders use a name as their resolver gives it, with the dot of \
@@ -118,7 +126,7 @@ pub const GENEROSITIES: [Generosity; 9] = [
         title: "Parameters of DSN, and AUTH=",
         source: "RFC 5321 4.1.1.11",
         text: "DSN is not offered, as ringpost sends no mail, and AUTH is not either. Senders exist that give `RET`, `ENVID`, `NOTIFY`, \
-               `ORCPT` and `AUTH=` all the same, and take a 555 for final. They are passed over, whatever their value: a sender that \
+               `ORCPT` and `AUTH=` all the same, and take a 555 for final. They are passed over, whatever their value (no blank can be in it), with MAIL and RCPT alike: a sender that \
                was not offered DSN has to expect none (RFC 3461 4). A parameter that a sender relies on (`REQUIRETLS`, `HOLDFOR`, \
                `BY`) is answered 555.",
         held_by: "tests/dialogues/parameters-of-dsn-are-passed-over.smtp",
@@ -136,7 +144,7 @@ pub const GENEROSITIES: [Generosity; 9] = [
     Generosity {
         title: "Blanks and tabs",
         source: "RFC 5321 3.3, 4.1.1",
-        text: "A blank after `FROM:` and `TO:`, blanks at the end of a line, and a tab in place of a blank: old senders and people with a \
+        text: "A blank after `FROM:` and `TO:`, blanks inside the brackets, at the end of a line, and a tab in place of a blank: old senders and people with a \
                terminal send them, and nothing else can be meant.",
         held_by: "tests/dialogues/a-space-behind-the-colon.smtp",
     },
@@ -144,7 +152,8 @@ pub const GENEROSITIES: [Generosity; 9] = [
         title: "Dead recipients among good mail",
         source: "RFC 5321 4.3.2, 7.8",
         text: "Recipients that are not taken count towards `limits.unknown_recipients`, apart from commands in error, and a message that \
-               is stored takes both counts back. A mailing list that delivers many messages over one connection, each with a dead \
+               is stored takes both counts back. What a group of pipelined commands runs into after a refusal (503 and 554 for want of a \
+               sender or a recipient), and what is wrong with a message, count towards neither. A mailing list that delivers many messages over one connection, each with a dead \
                recipient, is not shown out; one that tries out names without ever delivering is.",
         held_by: "tests/dialogues/a-stored-message-takes-errors-back.smtp",
     },
@@ -324,11 +333,13 @@ named for; tests/dialogues/README.md says how a dialogue is read.
 - A source route is accepted and ignored (RFC 5321 appendix C).
 - An octet of a refused BDAT is read and dropped, so that it is never taken for a command (RFC 3030 2). A line that begins with BDAT
   and names no size that can be counted is answered 521, and nothing after it is read.
+- An HTTP request is answered 521 at its first line, however that line ends and however long it is, and nothing after it is read:
+  its headers and its body may be somebody else's.
 - A connection that ends with a refusal is read to its end for up to 5 s, so that the reply is not lost to a reset.
 - With `server.trace` the value of a record is one Received field and the message, which is the last `smtp_size` octets. Where the
   message begins with neither a field nor an empty line, an empty line stands between them, so that all of the message is the body:
   parsers would read a blank and its like as a continuation of our field, and drop text without a colon or refuse the mail for it.
-  A first line `From ` or `>From ` of a mailbox file is let through. [tests/parsers.rs](../tests/parsers.rs) has parsers of five
+  A first line `From ` or `>From ` of a mailbox file is let through if it has a colon, as its time has. [tests/parsers.rs](../tests/parsers.rs) has parsers of five
   languages read it.
 - STARTTLS forgets all that was said, and drops what was sent behind it in clear (RFC 3207 4.2, CVE-2011-0411).
 

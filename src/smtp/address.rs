@@ -6,7 +6,7 @@
 //! A source route is accepted and ignored (RFC 5321 appendix C). A mailbox is kept as it was written, octet by octet.
 //!
 //! More generous than the letter, since real senders need it (docs/protocol.md names them): a path may lack its brackets, a
-//! local-part may have dots anywhere, and a domain may end with a dot.
+//! local-part may have dots anywhere, a domain may end with a dot, and one that is missing is for the caller to judge.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -33,7 +33,7 @@ impl Mailbox {
         &self.text[..self.at]
     }
 
-    /// The domain or address literal; empty for `postmaster` alone (RFC 5321 4.1.1.3).
+    /// The domain or address literal; empty where there is none.
     pub fn domain(&self) -> &str {
         self.text.get(self.at + 1..).unwrap_or("")
     }
@@ -41,6 +41,11 @@ impl Mailbox {
     /// The domain in the one form that all its spellings share. Allocates only where it is written in another form.
     pub fn normal_domain(&self) -> Cow<'_, str> {
         domain::normal(self.domain())
+    }
+
+    /// Whether it is `postmaster` without a domain, in any case (RFC 5321 4.1.1.3).
+    pub fn is_postmaster(&self) -> bool {
+        self.text.eq_ignore_ascii_case("postmaster")
     }
 
     /// Whether it needs SMTPUTF8.
@@ -114,7 +119,7 @@ fn dotted_length(input: &[u8], class: u8) -> Option<usize> {
 /// What is behind the `<`.
 fn thorough_path(inner: &[u8]) -> Result<(Option<Mailbox>, &[u8]), Malformed> {
     let length = closing_bracket(inner).ok_or(Malformed)?;
-    let (inner, rest) = (&inner[..length], &inner[length + 1..]);
+    let (inner, rest) = (without_blanks(&inner[..length]), &inner[length + 1..]);
     if inner.is_empty() {
         return Ok((None, rest));
     }
@@ -123,6 +128,14 @@ fn thorough_path(inner: &[u8]) -> Result<(Option<Mailbox>, &[u8]), Malformed> {
     }
     let mailbox = mailbox(without_source_route(inner)?)?;
     Ok((Some(mailbox), rest))
+}
+
+/// Without blanks at both ends, which some devices put inside the brackets.
+fn without_blanks(inner: &[u8]) -> &[u8] {
+    let blanks = |octet: &&u8| **octet == b' ';
+    let front = inner.iter().take_while(blanks).count();
+    let inner = &inner[front..];
+    &inner[..inner.len() - inner.iter().rev().take_while(blanks).count()]
 }
 
 /// The place of the `>` that ends the path: not one inside a quoted string.
@@ -161,10 +174,13 @@ fn without_source_route(inner: &[u8]) -> Result<&[u8], Malformed> {
     Ok(&inner[colon + 1..])
 }
 
-/// A mailbox, or `postmaster` alone in any case.
+/// A mailbox, or the name of a user of the client's machine alone, as cron and devices give it.
+///
+/// # Errors
+/// [`Malformed`] where it is neither.
 pub fn mailbox(input: &[u8]) -> Result<Mailbox, Malformed> {
     let text = std::str::from_utf8(input).map_err(|_| Malformed)?;
-    if text.eq_ignore_ascii_case("postmaster") {
+    if is_user_name(input) {
         return Ok(Mailbox {
             text: text.to_owned(),
             at: text.len(),
@@ -205,6 +221,12 @@ fn is_dot_string(input: &[u8]) -> bool {
 pub fn is_strict_dot_string(local_part: &str) -> bool {
     let plain = |c: char| c != '"' && !c.is_control() && !c.is_whitespace();
     local_part.split('.').all(|atom| !atom.is_empty()) && local_part.chars().all(plain)
+}
+
+/// Letters, digits and few signs: what has no domain is taken only where nobody could mean anything else with it.
+fn is_user_name(input: &[u8]) -> bool {
+    let plain = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_.+".contains(octet);
+    input.iter().all(plain) && is_local_part(input)
 }
 
 /// Whether `input` is a local-part and nothing else.
@@ -353,6 +375,8 @@ mod tests {
             ("user@example.com", "user", "example.com"),
             ("\"a b\"@example.com", "\"a b\"", "example.com"),
             ("postmaster", "postmaster", ""),
+            ("<root>", "root", ""),
+            ("< user@example.com >", "user", "example.com"),
             ("<ilo.@b>", "ilo.", "b"),
             ("<.a@b>", ".a", "b"),
             ("<u..n@b>", "u..n", "b"),
@@ -376,13 +400,11 @@ mod tests {
         let long_route = format!("<@{0},@{0}:{1}@b>", ["x"; 127].join("."), "y".repeat(5));
         for text in [
             "",
-            "user",
             "user@example.com>",
             "<user@example.com",
             "..@example.com",
             "<...@example.com>",
             "<user@example.com..>",
-            "<user>",
             "<user@>",
             "<@example.com>",
             "<a@b@c>",

@@ -137,7 +137,7 @@ impl Verb {
             b"EXPN" | b"TURN" | b"ETRN" | b"ATRN" | b"AUTH" | b"BURL" | b"SEND" | b"SOML"
             | b"SAML" => Verb::NotOffered,
             b"GET" | b"POST" | b"PUT" | b"PATCH" | b"DELETE" | b"OPTIONS" | b"CONNECT"
-            | b"TRACE" | b"HEAD" => Verb::Http,
+            | b"TRACE" | b"HEAD" | b"PRI" => Verb::Http,
             _ => Verb::Unknown,
         }
     }
@@ -147,17 +147,40 @@ impl Verb {
 pub fn parse(line: &[u8]) -> (Verb, Result<Command, Refusal>) {
     let (verb, rest) = divide(line);
     if memchr::memchr3(b'\r', b'\n', 0, line).is_some() {
-        return (verb, Err(ill_ended(line)));
+        return (
+            verb,
+            Err(at_first_sight(line).unwrap_or(Refusal::BareNewline)),
+        );
     }
-    if verb != Verb::Bdat && is_like_bdat(line) {
-        return (verb, Err(Refusal::ChunkSyntax));
-    }
-    (verb, command(verb, rest))
+    let command = match verb {
+        Verb::Unknown => Err(at_first_sight(line).unwrap_or(Refusal::UnknownCommand)),
+        _ => command(verb, rest),
+    };
+    (verb, command)
 }
 
 /// What answers a line that ended with a bare LF, and the verb that it had.
 pub fn parse_bare(line: &[u8]) -> (Verb, Refusal) {
-    (divide(line).0, ill_ended(line))
+    let refusal = at_first_sight(line).unwrap_or(Refusal::BareNewline);
+    (divide(line).0, refusal)
+}
+
+/// The refusal of a line after which nothing may be read as a command, however the line ends and whatever else is wrong with it;
+/// also of the front of one that is too long. Octets of a chunk may follow whatever begins as BDAT does. A browser's or a
+/// server's HTTP request has headers and a body behind it, which somebody else may have written.
+pub fn at_first_sight(line: &[u8]) -> Option<Refusal> {
+    let mut parts = line.split(|octet| matches!(octet, b'\r' | b'\n' | 0));
+    if parts.any(is_like_bdat) {
+        return Some(Refusal::ChunkSyntax);
+    }
+    let is_http = first_word(line) == Verb::Http || memchr::memmem::find(line, b" HTTP/").is_some();
+    is_http.then_some(Refusal::NotSmtp)
+}
+
+/// The verb in front, whatever ends it.
+fn first_word(line: &[u8]) -> Verb {
+    let letters = line.iter().take_while(|octet| octet.is_ascii_alphabetic());
+    Verb::of(&line[..letters.count()])
 }
 
 fn divide(line: &[u8]) -> (Verb, &[u8]) {
@@ -167,16 +190,6 @@ fn divide(line: &[u8]) -> (Verb, &[u8]) {
         None => (line, &line[line.len()..]),
     };
     (Verb::of(word), rest)
-}
-
-/// What answers a line with a CR, LF or NUL that does not belong there. One that may have been meant as BDAT is answered so.
-fn ill_ended(line: &[u8]) -> Refusal {
-    let mut parts = line.split(|octet| matches!(octet, b'\r' | b'\n' | 0));
-    if parts.any(is_like_bdat) {
-        Refusal::ChunkSyntax
-    } else {
-        Refusal::BareNewline
-    }
 }
 
 /// Whether a line, or the front of one, begins as BDAT does. Octets of a chunk may follow whatever was meant with it, so it is
@@ -256,7 +269,10 @@ fn rcpt(rest: &[u8]) -> Result<Command, Refusal> {
     let argument = keyword(rest, b"TO:").ok_or(Refusal::Syntax)?;
     let (path, rest) = address::path(argument).map_err(|_| Refusal::ForwardPathSyntax)?;
     parameter::rcpt(rest)?;
-    path.map(Command::Rcpt).ok_or(Refusal::ForwardPathSyntax)
+    // Only the reverse-path may lack its domain; `postmaster` is ours without one (RFC 5321 4.1.1.3).
+    path.filter(|path| !path.domain().is_empty() || path.is_postmaster())
+        .map(Command::Rcpt)
+        .ok_or(Refusal::ForwardPathSyntax)
 }
 
 /// What follows `FROM:` or `TO:`. RFC 5321 3.3 has no space behind the colon; old senders put one, and it is harmless.
@@ -364,11 +380,28 @@ mod tests {
         assert_eq!(refusal("MAIL FROM:<a@b>SIZE=1"), Refusal::Syntax);
         assert_eq!(refusal("MAIL FROM:<ä@b>"), Refusal::AddressNeedsSmtpUtf8);
         assert_eq!(refusal("RCPT TO:<>"), Refusal::ForwardPathSyntax);
+        assert_eq!(refusal("RCPT TO:<user>"), Refusal::ForwardPathSyntax);
+        assert!(matches!(
+            parse(b"MAIL FROM:<root>").1,
+            Ok(Command::Mail(Some(_), _))
+        ));
         assert_eq!(refusal("RCPT TO:<a@b> X=1"), Refusal::UnknownParameter);
         assert_eq!(refusal("NOOP\nQUIT"), Refusal::BareNewline);
         assert_eq!(refusal("NOOP \0"), Refusal::BareNewline);
         assert_eq!(refusal("NOOP\rBDAT 4"), Refusal::ChunkSyntax);
         assert_eq!(parse_bare(b"NOOP"), (Verb::Noop, Refusal::BareNewline));
         assert_eq!(parse_bare(b"BDAT 4"), (Verb::Bdat, Refusal::ChunkSyntax));
+        for line in [
+            "POST /x\0y HTTP/1.1",
+            "POST /\rx HTTP/1.1",
+            "GET",
+            "PRI * HTTP/2.0",
+            "PROPFIND / HTTP/1.1",
+            "get\t/",
+        ] {
+            assert_eq!(refusal(line), Refusal::NotSmtp, "{line:?}");
+        }
+        assert_eq!(parse_bare(b"POST /x").1, Refusal::NotSmtp);
+        assert_eq!(refusal("GETX"), Refusal::UnknownCommand);
     }
 }

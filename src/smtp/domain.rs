@@ -9,7 +9,8 @@
 //!
 //! Invariant: two spellings of one domain have the same normal form, and a normal form is its own.
 //!
-//! BUGS: UTS 46 takes symbols such as U+2603 that RFC 5892 does not; such names are in use. An A-label in ASCII is not decoded:
+//! BUGS: UTS 46 takes symbols such as U+2603 that RFC 5892 does not; such names are in use. The rules of RFC 5892 for a character
+//! that needs certain neighbours (CONTEXTO, such as U+00B7) are not looked at. An A-label in ASCII is not decoded:
 //! one that stands for nothing is a name like any other.
 
 use std::borrow::Cow;

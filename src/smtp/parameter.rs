@@ -43,14 +43,11 @@ pub struct MailParameters {
     pub smtputf8: bool,
 }
 
-/// What MAIL may carry although nothing here offers it.
-const PASSED_OVER_BY_MAIL: [&[u8]; 3] = [b"RET", b"ENVID", b"AUTH"];
+/// What MAIL and RCPT may carry although nothing here offers it.
+const PASSED_OVER: [&[u8]; 5] = [b"RET", b"ENVID", b"AUTH", b"NOTIFY", b"ORCPT"];
 
-/// The same for RCPT.
-const PASSED_OVER_BY_RCPT: [&[u8]; 2] = [b"NOTIFY", b"ORCPT"];
-
-fn is_one_of(keyword: &[u8], keywords: &[&[u8]]) -> bool {
-    keywords
+fn is_passed_over(keyword: &[u8]) -> bool {
+    PASSED_OVER
         .iter()
         .any(|known| known.eq_ignore_ascii_case(keyword))
 }
@@ -61,7 +58,7 @@ fn is_one_of(keyword: &[u8], keywords: &[&[u8]]) -> bool {
 /// The refusal of the first parameter that is unknown, malformed or there twice.
 pub fn mail(input: &[u8]) -> Result<MailParameters, Refusal> {
     let mut parameters = MailParameters::default();
-    for parameter in split(input, &PASSED_OVER_BY_MAIL)? {
+    for parameter in split(input)? {
         let (keyword, value) = parameter?;
         let repeated = if keyword.eq_ignore_ascii_case(b"SIZE") {
             parameters.size.replace(size(value)?).is_some()
@@ -72,7 +69,7 @@ pub fn mail(input: &[u8]) -> Result<MailParameters, Refusal> {
                 return Err(Refusal::ParameterValue);
             }
             std::mem::replace(&mut parameters.smtputf8, true)
-        } else if is_one_of(keyword, &PASSED_OVER_BY_MAIL) {
+        } else if is_passed_over(keyword) {
             false
         } else {
             return Err(Refusal::UnknownParameter);
@@ -89,8 +86,8 @@ pub fn mail(input: &[u8]) -> Result<MailParameters, Refusal> {
 /// # Errors
 /// The refusal of the first parameter that is unknown or malformed.
 pub fn rcpt(input: &[u8]) -> Result<(), Refusal> {
-    for parameter in split(input, &PASSED_OVER_BY_RCPT)? {
-        if !is_one_of(parameter?.0, &PASSED_OVER_BY_RCPT) {
+    for parameter in split(input)? {
+        if !is_passed_over(parameter?.0) {
             return Err(Refusal::UnknownParameter);
         }
     }
@@ -99,10 +96,7 @@ pub fn rcpt(input: &[u8]) -> Result<(), Refusal> {
 
 type Parameter<'a> = (&'a [u8], Option<&'a [u8]>);
 
-fn split<'a>(
-    input: &'a [u8],
-    passed_over: &'a [&'a [u8]],
-) -> Result<impl Iterator<Item = Result<Parameter<'a>, Refusal>>, Refusal> {
+fn split(input: &[u8]) -> Result<impl Iterator<Item = Result<Parameter<'_>, Refusal>>, Refusal> {
     let is_blank = |octet: &u8| *octet == b' ' || *octet == b'\t';
     if !input.first().is_none_or(is_blank) {
         return Err(Refusal::Syntax);
@@ -110,11 +104,11 @@ fn split<'a>(
     let words = input
         .split(move |octet| is_blank(octet))
         .filter(|word| !word.is_empty());
-    Ok(words.map(|word| parameter(word, passed_over)))
+    Ok(words.map(parameter))
 }
 
 /// `keyword["=" value]`. The value of one that is passed over may be anything.
-fn parameter<'a>(word: &'a [u8], passed_over: &[&[u8]]) -> Result<Parameter<'a>, Refusal> {
+fn parameter(word: &[u8]) -> Result<Parameter<'_>, Refusal> {
     let (keyword, value) = match memchr::memchr(b'=', word) {
         Some(at) => (&word[..at], Some(&word[at + 1..])),
         None => (word, None),
@@ -126,7 +120,7 @@ fn parameter<'a>(word: &'a [u8], passed_over: &[&[u8]]) -> Result<Parameter<'a>,
             .all(|&octet| octet.is_ascii_alphanumeric() || octet == b'-');
     let is_value =
         |v: &[u8]| !v.is_empty() && v.iter().all(|&o| (33..=126).contains(&o) && o != b'=');
-    let value_fits = value.is_none_or(is_value) || is_one_of(keyword, passed_over);
+    let value_fits = value.is_none_or(is_value) || is_passed_over(keyword);
     if keyword_fits && value_fits {
         Ok((keyword, value))
     } else {
@@ -187,7 +181,7 @@ mod tests {
     fn refused_parameters() {
         for (text, refusal) in [
             (" BY=1;R", Refusal::UnknownParameter),
-            (" NOTIFY=NEVER", Refusal::UnknownParameter),
+            (" RRVS=1", Refusal::UnknownParameter),
             (" RETX=FULL", Refusal::UnknownParameter),
             (" REQUIRETLS", Refusal::UnknownParameter),
             (" SIZE", Refusal::ParameterValue),
@@ -205,7 +199,7 @@ mod tests {
         ] {
             assert_eq!(mail(text.as_bytes()), Err(refusal), "{text}");
         }
-        assert_eq!(rcpt(b" RET=FULL"), Err(Refusal::UnknownParameter));
+        assert_eq!(rcpt(b" SIZE=1"), Err(Refusal::UnknownParameter));
         assert_eq!(
             rcpt(b" NOTIFY=NEVER RRVS=1"),
             Err(Refusal::UnknownParameter)
@@ -223,6 +217,7 @@ mod tests {
             " notify=never NOTIFY",
             " ORCPT=utf-8;b\u{fc}cher@example.com",
             " ORCPT=rfc822;a=b@example.com",
+            " RET=FULL",
         ] {
             assert_eq!(rcpt(text.as_bytes()), Ok(()), "{text}");
         }

@@ -184,7 +184,7 @@ impl Recipients {
     /// # Errors
     /// [`Refusal::RelayDenied`] for a domain that is not taken, [`Refusal::UnknownRecipient`] for who is not listed.
     pub fn check(&self, mailbox: &Mailbox) -> Result<(), Refusal> {
-        if mailbox.domain().is_empty() {
+        if mailbox.is_postmaster() {
             return Ok(());
         }
         let domain = &*mailbox.normal_domain();

@@ -45,7 +45,7 @@ pub enum Refusal {
     BinaryNeedsChunks,
     /// STARTTLS inside a transaction, or when TLS is on already (RFC 3207 4).
     TlsOutOfOrder,
-    /// An HTTP request or a TLS ClientHello: no mail client; the connection ends (RFC 7504 has the code).
+    /// An HTTP request, whatever else is wrong with its line, or a TLS ClientHello: no mail client; the connection ends (RFC 7504 has the code).
     NotSmtp,
     /// A connection from an address that is no trusted proxy's, or without a whole PROXY header; it is closed without a
     /// reply, which nobody would read.
@@ -250,9 +250,14 @@ impl Refusal {
             || matches!(self, Refusal::EarlyTalker | Refusal::AccessDenied)
     }
 
-    /// Whether it counts towards the limit of commands in error: those that a correct client does not cause.
+    /// Whether it counts towards the limit of commands in error: those that a correct client does not cause. What a group of
+    /// pipelined commands runs into after a refusal, and what is wrong with a message, are none.
     pub fn is_error(self) -> bool {
-        matches!(self.row().code, 500..=504 | 550 | 553..=555) && !self.is_recipient()
+        let follows = matches!(
+            self,
+            Refusal::NeedMail | Refusal::NeedRecipient | Refusal::BareNewlineInData
+        );
+        matches!(self.row().code, 500..=504 | 550 | 553..=555) && !follows && !self.is_recipient()
     }
 
     /// Whether it is about a recipient that is not taken. A correct client that sends to an old list causes many of these, so

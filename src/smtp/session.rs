@@ -23,14 +23,14 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::command::{Verb, is_like_bdat};
+use super::command::{Verb, at_first_sight};
 use super::line::{Line, Splitter};
 use super::policy::Policy;
 use super::rate::Rate;
 use super::refusal::Refusal;
 use super::reply::Replies;
 use super::state::{Framing, State, Transaction};
-use crate::limits::{REPLY_BUFFER_OCTETS, SPARE_RECIPIENTS};
+use crate::limits::{COMMAND_LINE_OCTETS, REPLY_BUFFER_OCTETS, SPARE_RECIPIENTS};
 
 pub use about::{About, Refused};
 
@@ -324,10 +324,12 @@ impl Session {
                     ended,
                 } => {
                     consumed += octets;
-                    if begins && is_like_bdat(rest) {
-                        self.output().events.push(Event::Command(Verb::Bdat));
+                    // Always of as many octets, so that it does not depend on how they were cut.
+                    let front = &rest[..COMMAND_LINE_OCTETS.min(rest.len())];
+                    if let Some(refusal) = at_first_sight(front).filter(|_| begins) {
+                        self.output().events.push(Event::Command(Verb::Unknown));
                         self.unexplained = 0;
-                        self.refuse(Refusal::ChunkSyntax);
+                        self.refuse(refusal);
                         self.explain(&rest[..octets]);
                         break;
                     }

@@ -159,7 +159,7 @@ fn literal(ip: IpAddr) -> String {
 
 /// A name of letters, digits and hyphens (RFC 5321 4.1.2, RFC 1035 2.3.4), as it is written; or one with U-labels (RFC 5890), in
 /// the form of its A-labels.
-pub(super) fn domain_name(name: &str) -> Result<String, String> {
+fn domain_name(name: &str) -> Result<String, String> {
     if !name.is_ascii() {
         return if domain::is_domain(name.as_bytes()) {
             Ok(domain::normal(name).into_owned())
@@ -175,6 +175,14 @@ pub(super) fn domain_name(name: &str) -> Result<String, String> {
         );
     }
     Ok(name.to_owned())
+}
+
+/// The same where a recipient's domain is meant: names in use have an underscore, and SMTP takes them.
+pub(super) fn domain_name_with_underscores(name: &str) -> Result<String, String> {
+    domain_name(&name.replace('_', "x")).map(|_| match name.is_ascii() {
+        true => name.to_owned(),
+        false => domain::normal(name).into_owned(),
+    })
 }
 
 fn ascii_name(name: &str) -> Result<(), String> {

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of lists; what a pattern matches is decided in `smtp`.
 
-use super::host::domain_name;
+use super::host::domain_name_with_underscores;
 
 /// A pattern of recipient domains, in their normal form: lower case, A-labels, no dot at the end.
 pub(in crate::config) fn domain_pattern(text: &str) -> Result<String, String> {
@@ -31,7 +31,7 @@ pub(in crate::config) fn domain_pattern(text: &str) -> Result<String, String> {
                 .to_owned(),
         );
     }
-    domain_name(name).map(|name| format!("{front}{name}"))
+    domain_name_with_underscores(name).map(|name| format!("{front}{name}"))
 }
 
 /// The characters of plus-addressing, of which each divides a local-part.
@@ -55,6 +55,7 @@ mod tests {
             ("Example.COM", "example.com"),
             ("example.com.", "example.com"),
             ("*.Sub.example", "*.sub.example"),
+            ("a_b.example", "a_b.example"),
             ("Bücher.example.", "xn--bcher-kva.example"),
             ("BÜCHER.example", "xn--bcher-kva.example"),
             ("*.bücher.example", "*.xn--bcher-kva.example"),
