@@ -1,6 +1,6 @@
 //! The server as a whole: sockets, sink, workers, admin listener, signals, drain.
 //!
-//! Invariants: everything listens before "ready" is said; what fails to start ends the program with one line that names
+//! Invariants: everything listens and every worker serves before "ready" is said, and a worker that ends untold ends the program; what fails to start ends the program with one line that names
 //! it; after a drain the sink has no record in flight.
 
 use std::net::SocketAddr;
@@ -22,6 +22,7 @@ use crate::net::connection::Opening;
 use crate::net::hub::Shared;
 use crate::net::listen::{self, Wanted};
 use crate::net::rules::{Published, Rules};
+use crate::net::vitals::Watch;
 use crate::net::worker::{self, CutOff, Door, Plan};
 use crate::sink::discard::DiscardSink;
 use crate::sink::embedded::EmbeddedBroker;
@@ -48,6 +49,7 @@ pub struct Server {
     kafka: Option<Arc<KafkaSink>>,
     stops: Vec<Arc<Notify>>,
     workers: Vec<JoinHandle<Result<CutOff, String>>>,
+    vitals: Watch,
     drain_timeout: Duration,
     embedded: Option<EmbeddedBroker>,
 }
@@ -123,6 +125,7 @@ impl Server {
             kafka,
             stops: (0..workers).map(|_| Arc::new(Notify::new())).collect(),
             workers: Vec::new(),
+            vitals: Watch::default(),
             drain_timeout: config.server.drain_timeout,
             embedded,
         };
@@ -131,7 +134,30 @@ impl Server {
         {
             server.spawn(&config, workers, index, doors, reported, reports)?;
         }
-        Ok(server)
+        match server.vitals.all_serve(workers) {
+            Ok(()) => Ok(server),
+            Err(worker) => Err(server.failure(worker)),
+        }
+    }
+
+    /// Waits until a worker ends that was not told to: why it did.
+    pub async fn one_failed(&mut self) -> String {
+        let worker = self.vitals.one_ended().await;
+        self.failure(worker)
+    }
+
+    /// Why this worker has ended.
+    fn failure(&mut self, worker: usize) -> String {
+        let why = match self.workers.remove(worker).join() {
+            Ok(Err(error)) => error,
+            Ok(Ok(_)) => "it came to its end".to_owned(),
+            // What the panic said is on standard error already.
+            Err(_) => "it panicked".to_owned(),
+        };
+        format!(
+            "worker {worker} of {} does not serve: {why}",
+            self.workers.len() + 1
+        )
     }
 
     fn spawn(
@@ -155,6 +181,7 @@ impl Server {
             random: getrandom::u64()
                 .map_err(|error| format!("no random numbers are to be had: {error}"))?,
             drain_timeout: self.drain_timeout,
+            vitals: self.vitals.vitals(index),
         };
         let thread = std::thread::Builder::new().name(format!("worker-{index}"));
         let handle = thread
@@ -364,6 +391,38 @@ pub fn listened(config: &Config) -> Vec<SocketAddr> {
         .collect()
 }
 
+/// Longest wait for an address that is still taken at the start: the kernel takes a moment to close the ring, and with it the
+/// sockets, of a process that was killed.
+const FREE_WAIT: Duration = Duration::from_secs(2);
+/// Pause between two tries.
+const FREE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Makes sure that nobody else listens where this server is to. A socket without SO_REUSEPORT finds out: with it, as the workers
+/// have it, two servers would silently share the address.
+///
+/// # Errors
+/// One line that names the option, the address and what helps.
+pub fn find_free(config: &Config) -> Result<(), String> {
+    let (server, all) = (&config.server, listened(config));
+    let until = Instant::now() + FREE_WAIT;
+    for (key, addresses) in [
+        ("server.listen", &server.listen),
+        ("server.listen_tls", &server.listen_tls),
+        ("server.listen_proxy", &server.listen_proxy),
+    ] {
+        for &address in addresses.iter().filter(|address| address.port() != 0) {
+            let wanted = Wanted::beside(address, &all);
+            while let Err(error) = wanted.listen(false) {
+                if error.kind() != std::io::ErrorKind::AddrInUse || Instant::now() >= until {
+                    return Err(listen::explain(key, address, &error));
+                }
+                std::thread::sleep(FREE_PAUSE);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Listening sockets for each worker, and their addresses with the ports resolved.
 fn bind_all(config: &Config, workers: usize) -> Result<(Vec<Vec<Door>>, Vec<SocketAddr>), String> {
     let mut doors: Vec<Vec<Door>> = (0..workers).map(|_| Vec::new()).collect();
@@ -385,11 +444,6 @@ fn bind_all(config: &Config, workers: usize) -> Result<(Vec<Vec<Door>>, Vec<Sock
                 tracing::info!(
                     "{key}: {address} takes IPv4 clients as well; to take IPv6 alone, name the IPv6 addresses of this machine"
                 );
-            }
-            // A socket without SO_REUSEPORT finds out whether somebody else listens there: with it, two servers would
-            // silently share the address.
-            if address.port() != 0 {
-                wanted.listen(false).map_err(cannot)?;
             }
             for own in &mut doors {
                 let listener = wanted.listen(true).map_err(cannot)?;

@@ -490,7 +490,7 @@ fn a_killed_member_is_waited_for_and_that_is_said() {
     let said = reader.finish();
     let waiting = format!("waiting for group {:?} to assign partitions", reader.group);
     assert!(
-        said.contains(&waiting) && said.contains("10 s after its last word"),
+        said.contains(&waiting) && said.contains("10 s after its last heartbeat"),
         "{said}"
     );
     assert!(said.contains("assigned 4 partitions"), "{said}");

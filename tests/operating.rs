@@ -357,3 +357,49 @@ fn a_port_of_the_machine_without_the_capability_says_what_is_missing() {
         }
     }
 }
+
+/// With fewer and fewer files that may be open, some worker has no ring: then there is no "ready" but one line and exit code 1, and
+/// where "ready" is said, each worker has its thread.
+#[test]
+fn ready_is_said_when_every_worker_serves_and_not_before() {
+    const WORKERS: usize = 8;
+    let (mut refused, mut served) = (0, 0);
+    for files in (16..160).step_by(12) {
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")])
+            .arg(env!("CARGO_BIN_EXE_ringpost"))
+            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args(["--brokers", "discard", "--hostname", "mx.example"])
+            .env("RINGPOST_SERVER_WORKERS", WORKERS.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut ready)
+            .unwrap();
+        if ready.is_empty() {
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{files}: {said}");
+            let errors = said.lines().filter(|line| line.starts_with("ringpost: "));
+            assert_eq!(errors.count(), 1, "{files}: {said}");
+            refused += 1;
+        } else {
+            let threads = std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+            let workers = threads.filter(|thread| {
+                let name = thread.as_ref().unwrap().path().join("comm");
+                std::fs::read_to_string(name).is_ok_and(|name| name.starts_with("worker-"))
+            });
+            assert_eq!(workers.count(), WORKERS, "{files}: {ready}");
+            served += 1;
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+    assert!(
+        refused > 0 && served > 0,
+        "both were seen: {refused} {served}"
+    );
+}

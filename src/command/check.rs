@@ -102,7 +102,7 @@ fn io_uring() -> Line {
         Ok(()) => (
             Verdict::Ok,
             "io_uring",
-            "a ring with the flags that workers use can be had".to_owned(),
+            "io_uring works, with all that the workers use".to_owned(),
         ),
         Err(error) => (Verdict::Failed, "io_uring", error),
     }
@@ -171,13 +171,13 @@ fn hostname(config: &Config, is_set: bool) -> Line {
         None => (
             Verdict::Ok,
             NAME,
-            format!("{name:?}{whose}, is what the greeting says"),
+            format!("{name:?}{whose} is used in the greeting"),
         ),
         Some(wrong) => (
             Verdict::Warning,
             NAME,
             format!(
-                "server.hostname = {name:?}{whose}, {wrong}, so it is no name that others know this server by: set server.hostname \
+                "server.hostname = {name:?}{whose} {wrong}: it is not a fully qualified name, so other servers do not know this one by it; set server.hostname \
                  (or --hostname) to the full name that the MX record points to, such as mx.example.net"
             ),
         ),
@@ -341,6 +341,12 @@ fn topic_lines(config: &Config, seen: &Seen, subject: &Subject) -> Vec<Line> {
     lines
 }
 
+/// `1 replica`, `3 replicas`.
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 /// What is said where nothing is wrong, or where the cluster does not tell.
 fn good(question: Question, config: &Config, seen: &Seen) -> (Verdict, String) {
     let info = seen.info;
@@ -349,8 +355,11 @@ fn good(question: Question, config: &Config, seen: &Seen) -> (Verdict, String) {
         Question::Brokers => unreachable!("it has its own line"),
         Question::Topic => {
             let what = format!(
-                "{:?}: {} partitions, each with a leader; at least {} replicas, {} in sync",
-                config.kafka.topic, info.partitions, info.replicas, info.in_sync
+                "{:?}: {}, each with a leader; {} of each, {} in sync",
+                config.kafka.topic,
+                counted(info.partitions, "partition"),
+                counted(info.replicas, "replica"),
+                info.in_sync
             );
             match settings
                 .ok()

@@ -17,7 +17,7 @@ use crate::net::certificates::{self, Certificates};
 use crate::net::listen::{self, Wanted};
 use crate::net::probe;
 use crate::reload::{Read, Reload};
-use crate::server::{Server, listened};
+use crate::server::{Server, find_free, listened};
 use crate::sink::finding::{Finding, Subject};
 use crate::sink::kafka::First;
 use crate::sink::topic::{self, Seen};
@@ -100,14 +100,28 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return failed(2, &error),
     };
+    let ended = run_logged(options, loaded, certificates, &kafka_warnings, &log);
+    // What was logged stands before the error that ended it.
+    drop(log);
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, error)) => failed(code, &error),
+    }
+}
+
+/// The rest of [`run`], once there is a log; an error comes with its exit code.
+fn run_logged(
+    options: &Options,
+    loaded: Loaded,
+    certificates: Option<Arc<Certificates>>,
+    kafka_warnings: &[String],
+    log: &log::LogHandle,
+) -> Result<(), (u8, String)> {
     announce::starting(&loaded.config);
-    for warning in loaded.warnings.iter().chain(&kafka_warnings) {
+    for warning in loaded.warnings.iter().chain(kafka_warnings) {
         tracing::warn!("{warning}");
     }
-    let taken = match config::recipients::load(&loaded.config.recipients) {
-        Ok(taken) => taken,
-        Err(error) => return failed(2, &error),
-    };
+    let taken = config::recipients::load(&loaded.config.recipients).map_err(|error| (2, error))?;
     let started = loaded.clone();
     let mut config = loaded.config;
     let (needed, allowed) = open_files::raise(&config);
@@ -117,31 +131,17 @@ pub fn run(options: &Options) -> ExitCode {
     ) {
         tracing::warn!("open files: {text}");
     }
-    let first = match agree_with_cluster(&mut config) {
-        Ok(first) => first,
-        Err(error) => return failed(1, &error),
-    };
+    let failed = |error| (1, error);
+    find_free(&config).map_err(failed)?;
+    let first = agree_with_cluster(&mut config).map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build();
-    match runtime
-        .map_err(|error| error.to_string())
-        .and_then(|runtime| {
-            let again = options.clone();
-            let read: Read = Arc::new(move || again.load());
-            runtime.block_on(serve(
-                config,
-                taken,
-                certificates,
-                read,
-                started,
-                &log,
-                first,
-            ))
-        }) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(1, &error),
-    }
+        .build()
+        .map_err(|error| failed(error.to_string()))?;
+    let again = options.clone();
+    let read: Read = Arc::new(move || again.load());
+    let served = serve(config, taken, certificates, read, started, log, first);
+    runtime.block_on(served).map_err(failed)
 }
 
 /// Whether librdkafka takes `[kafka.properties]` as a whole, before anything listens; its warnings.
@@ -280,7 +280,7 @@ async fn serve(
         signal(SignalKind::hangup())?,
     );
     let messages = config.log.messages.then(|| log.messages());
-    let server = Server::start(config.clone(), taken, certificates.clone(), messages, first)?;
+    let mut server = Server::start(config.clone(), taken, certificates.clone(), messages, first)?;
     if config.kafka.brokers == Brokers::Embedded {
         say_quick_start(&server, &config, address);
     }
@@ -308,6 +308,7 @@ async fn serve(
         () = watch_log(log, &counters) => {}
         () = watch_certificates(certificates, &config.server.hostname) => {}
         () = reload.serve(hangup) => {}
+        failure = server.one_failed() => return Err(failure),
     }
     tracing::info!("draining; a second signal ends at once");
     let began = Instant::now();

@@ -75,7 +75,7 @@ pub fn explain(option: &str, address: SocketAddr, error: &io::Error) -> String {
         Some(Errno::ACCESS | Errno::PERM) => {
             not_permitted(address.port(), first_unprivileged_port())
         }
-        Some(Errno::ADDRINUSE) => in_use(address),
+        Some(Errno::ADDRINUSE) => in_use(option, address),
         Some(Errno::ADDRNOTAVAIL) => not_here(address),
         Some(Errno::AFNOSUPPORT) if address.is_ipv6() => format!(
             "IPv6 is off on this machine; listen on IPv4, 0.0.0.0:{}",
@@ -108,12 +108,19 @@ fn not_permitted(port: u16, first_unprivileged: u16) -> String {
     )
 }
 
-fn in_use(address: SocketAddr) -> String {
+fn in_use(option: &str, address: SocketAddr) -> String {
     let port = address.port();
+    let likely = match port {
+        25 => "often a mail server that came with the machine, such as Postfix or Exim",
+        _ => "perhaps another ringpost",
+    };
+    let elsewhere = match option {
+        "server.listen" => ", or choose another address with --listen",
+        "admin.listen" => ", or choose another address with --admin",
+        _ => ", or choose another address",
+    };
     format!(
-        "another process is using that port: `ss -ltnp 'sport = :{port}'`, as root, names it; stop it (on port 25 it is often \
-         a mail server that came with the machine, such as Postfix or Exim, or a ringpost that still runs), or choose \
-         another address"
+        "another process is using that port ({likely}): `ss -ltnp 'sport = :{port}'`, as root, names it; stop it{elsewhere}"
     )
 }
 

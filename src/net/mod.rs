@@ -13,6 +13,7 @@
 //! | `buffers` | bodies' buffers, used again |
 //! | `budget` | the in-flight budget of one worker |
 //! | `worker` | a thread: ring, listeners, connections, reports, deadlines |
+//! | `vitals` | whether the workers serve |
 //! | `listen` | sockets that listen, and why one cannot be had |
 //! | `admission` | how many connections and messages a client may have |
 //! | `rules` | what a reload exchanges, and how it gets to the workers |
@@ -34,4 +35,5 @@ mod socket;
 pub mod stream;
 mod tls;
 pub mod transport;
+pub mod vitals;
 pub mod worker;

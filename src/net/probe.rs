@@ -38,6 +38,7 @@ pub fn io_uring() -> Result<(), String> {
 pub(super) fn explain(error: &io::Error) -> String {
     const EPERM: i32 = 1;
     const ENOMEM: i32 = 12;
+    const EMFILE: i32 = 24;
     const EINVAL: i32 = 22;
     const ENOSYS: i32 = 38;
     let disabled =
@@ -54,9 +55,10 @@ pub(super) fn explain(error: &io::Error) -> String {
                               Linux 6.0 or later is needed"
             .to_owned(),
         (Some(ENOMEM), _) => "locked memory is limited; raise it with: ulimit -l unlimited (LimitMEMLOCK= of systemd)".to_owned(),
+        (Some(EMFILE), _) => "too few files may be open; raise the limit (LimitNOFILE= of systemd, ulimit -n)".to_owned(),
         _ => "see the kernel's log".to_owned(),
     };
-    format!("io_uring is not to be had: {error}: {advice}")
+    format!("io_uring is unavailable: {error}: {advice}")
 }
 
 #[cfg(test)]

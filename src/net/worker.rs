@@ -18,6 +18,7 @@ use super::budget::Budget;
 use super::clock::SystemClock;
 use super::connection::Opening;
 use super::hub::{Hub, Shared};
+use super::vitals::Vitals;
 use super::{connection, probe};
 use crate::limits::{
     ACCEPT_RETREAT_MILLISECONDS, ACCEPTS_IN_FLIGHT, LOG_GATHER_MILLISECONDS,
@@ -58,6 +59,8 @@ pub struct Plan {
     pub random: u64,
     /// How long a drain may take.
     pub drain_timeout: Duration,
+    /// Told when the worker serves, and, by its drop, when it has ended.
+    pub vitals: Vitals,
 }
 
 /// What the end of a drain cut off.
@@ -88,21 +91,21 @@ pub fn run(plan: Plan) -> Result<CutOff, String> {
     let connections = plan.shared.connections_most;
     let runtime =
         Runtime::new(&probe::ring(connections)).map_err(|error| probe::explain(&error))?;
-    Ok(runtime.block_on(serve(plan)))
+    runtime.block_on(serve(plan))
 }
 
-async fn serve(plan: Plan) -> CutOff {
+async fn serve(plan: Plan) -> Result<CutOff, String> {
+    let vitals = plan.vitals;
     let budget = Budget::new(plan.in_flight_messages, plan.in_flight_octets);
     let (ledger, ids) = (Ledger::new(plan.index), Generator::new(plan.random));
     let shared = Arc::clone(&plan.shared);
     let hub = Rc::new(Hub::new(shared, ledger, budget, ids, Box::new(SystemClock)));
     let mut doors = Vec::new();
     for Door { listener, opening } in plan.doors {
-        doors.push(
-            listener
-                .try_clone()
-                .expect("a listening socket can be duplicated"),
-        );
+        let other = listener
+            .try_clone()
+            .map_err(|error| format!("a listening socket cannot be duplicated: {error}"))?;
+        doors.push(other);
         let listener = Rc::new(tokio_uring::net::TcpListener::from_std(listener));
         for _ in 0..ACCEPTS_IN_FLIGHT {
             tokio_uring::spawn(accept(Rc::clone(&listener), opening, Rc::clone(&hub)));
@@ -112,6 +115,7 @@ async fn serve(plan: Plan) -> CutOff {
         tokio_uring::spawn(take_reports(plan.reported, reports, Rc::clone(&hub)));
     }
     tokio_uring::spawn(hand_over_log(Rc::clone(&hub)));
+    vitals.serves();
     watch(&hub, &plan.stop).await;
     for door in &doors {
         // The accepts that are under way complete with an error, and their loops end.
@@ -119,7 +123,7 @@ async fn serve(plan: Plan) -> CutOff {
     }
     let cut_off = drain(&hub, Instant::now() + plan.drain_timeout).await;
     hub.finish_log();
-    cut_off
+    Ok(cut_off)
 }
 
 /// Hands the log lines of messages over, a while after the first of them: one wake-up of the log's thread serves many.

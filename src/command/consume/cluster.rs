@@ -119,7 +119,12 @@ impl Plan {
         let milliseconds = given.unwrap_or(SESSION_TIMEOUT_MS).parse::<u64>();
         milliseconds.map_or_else(
             |_| String::new(),
-            |milliseconds| format!(", {} s after its last word", milliseconds.div_ceil(1000)),
+            |milliseconds| {
+                format!(
+                    ", {} s after its last heartbeat",
+                    milliseconds.div_ceil(1000)
+                )
+            },
         )
     }
 }
