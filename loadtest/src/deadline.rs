@@ -18,6 +18,8 @@ use tokio_uring::net::TcpStream;
 /// How often the watchdog looks, at most and at least.
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 const LONGEST_LOOK: Duration = Duration::from_millis(500);
+/// After a signal, replies that are outstanding have so long to come.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The time limit of one connection.
 #[derive(Default)]
@@ -89,6 +91,17 @@ impl Slots {
         slot
     }
 
+    /// Shuts all of them down.
+    pub fn shut_down(&self) {
+        let slots: Vec<Rc<Slot>> = self
+            .slots
+            .borrow()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
+        slots.iter().for_each(|slot| slot.shut_down());
+    }
+
     fn look(&self, now: Instant) {
         self.slots.borrow_mut().retain(|slot| match slot.upgrade() {
             Some(slot) => {
@@ -100,11 +113,16 @@ impl Slots {
     }
 }
 
-/// Looks at all slots for ever.
+/// Looks at all slots for ever; some time after a signal, it ends them all.
 pub async fn watchdog(slots: Rc<Slots>, timeout: Duration) {
     let period = (timeout / 20).clamp(SHORTEST_LOOK, LONGEST_LOOK);
+    let mut signalled: Option<Instant> = None;
     loop {
         tokio::time::sleep(period).await;
-        slots.look(Instant::now());
+        let now = Instant::now();
+        slots.look(now);
+        if crate::signals::stopped() && now - *signalled.get_or_insert(now) >= PATIENCE {
+            slots.shut_down();
+        }
     }
 }

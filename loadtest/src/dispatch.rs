@@ -77,6 +77,8 @@ pub struct Dispatcher {
     tally: Rc<RefCell<Tally>>,
     /// Starts given out by this thread's timetable.
     given: Cell<u64>,
+    /// Nobody takes anything any more.
+    left: Cell<bool>,
     waiting: RefCell<VecDeque<Rc<Seat>>>,
 }
 
@@ -101,8 +103,14 @@ impl Dispatcher {
             live,
             tally,
             given: Cell::new(0),
+            left: Cell::new(false),
             waiting: RefCell::default(),
         }
+    }
+
+    /// All senders are gone: the pacer ends, whatever is due.
+    pub fn leave(&self) {
+        self.left.set(true);
     }
 
     /// Whether nothing more is to begin.
@@ -216,7 +224,7 @@ impl Dispatcher {
     }
 
     fn next(&self, now: Instant) -> Next {
-        if self.is_over_at(now) {
+        if self.left.get() || self.is_over_at(now) {
             return Next::Nothing;
         }
         let Some(pace) = self.timetable.pace else {

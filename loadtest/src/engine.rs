@@ -5,7 +5,7 @@
 //! server, and shows progress.
 //!
 //! # BUGS
-//! - Giving up waits for the replies that are outstanding, each up to `--timeout`.
+//! - Giving up waits for the replies that are outstanding, each up to `--timeout`; a signal waits two seconds for them.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -15,14 +15,14 @@ use std::sync::{Arc, Barrier, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::client::Connection;
-use crate::deadline::{Slot, Slots, watchdog};
+use crate::deadline::{Slots, watchdog};
 use crate::dispatch::Dispatcher;
 use crate::first::{self, First};
+use crate::idle;
 use crate::plan::Plan;
 use crate::scrape::{self, Change};
 use crate::series::{Point, Series};
-use crate::session::{Context, Sender, idle};
+use crate::session::{Context, Sender};
 use crate::tally::{Interval, Live, Tally};
 use crate::timer::Timer;
 use crate::trouble::Troubles;
@@ -34,8 +34,6 @@ use crate::view::{Snapshot, View};
 const FLUSH: Duration = Duration::from_millis(50);
 /// How long a point of the series is, and how often progress is shown.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Idle sessions of a thread that are being opened at the same time.
-const IDLE_OPENERS: usize = 64;
 /// How often all threads meet before the run.
 const MEETINGS: usize = 3;
 /// Sessions are numbered from here on in each thread, so that threads' sessions differ.
@@ -47,10 +45,12 @@ pub struct Outcome {
     pub tally: Tally,
     /// When it began.
     pub began: SystemTime,
-    /// From the start to the last message's result, or the end of `--duration`.
+    /// From the start to the last message's result or error, or the end of `--duration`; of a run that ended early, to its end.
     pub elapsed: Duration,
     /// This process's CPU time for the run.
     pub own_cpu: Duration,
+    /// The time in which it was used: to the end of all threads.
+    pub own_cpu_over: Duration,
     /// The CPU time of each sending thread, as a share of the time.
     pub threads_busy: Vec<f64>,
     /// The share of the time in which this machine's CPUs were busy.
@@ -101,7 +101,7 @@ struct Shared {
     live: Arc<Live>,
     /// Behind the first connection, behind the opening of idle sessions, and at the start.
     barrier: Barrier,
-    /// Why the first connection could not be opened.
+    /// Why the first connection or the idle sessions could not be opened.
     start_error: OnceLock<String>,
 }
 
@@ -180,19 +180,23 @@ fn watch(shared: &Shared, view: &mut View, watched: Watched) -> Result<Outcome, 
             .map_err(|_| "a thread panicked; its message is above".to_owned())?;
     }
     let own_cpu = usage::own_cpu().saturating_sub(cpu_before);
+    let own_cpu_over = started.elapsed();
     let machine_busy = Machine::read()
         .zip(machine_before)
         .and_then(|(after, before)| after.busy_since(&before));
     let elapsed = match plan.options.duration {
+        _ if live.is_over() => own_cpu_over,
         // A run that is bound by time took at least that, whenever its last message was.
-        Some(duration) if !live.is_over() => {
-            duration.max(tally.last_result.map_or(duration, |last| last - started))
-        }
-        _ => tally
+        Some(duration) => duration.max(tally.last_result.map_or(duration, |last| last - started)),
+        None => tally
             .last_result
-            .map_or_else(|| started.elapsed(), |last| last - started),
+            .map_or(own_cpu_over, |last| last - started),
     };
-    view.finish();
+    if plan.options.search.is_some() {
+        view.clear();
+    } else {
+        view.finish();
+    }
     let metrics = metrics_before.zip(plan.options.metrics.as_deref());
     let verify = watched
         .verifier
@@ -201,6 +205,7 @@ fn watch(shared: &Shared, view: &mut View, watched: Watched) -> Result<Outcome, 
         elapsed,
         began,
         own_cpu,
+        own_cpu_over,
         threads_busy: busy,
         machine_busy,
         server: collector.server_use(before),
@@ -431,7 +436,11 @@ impl Thread<'_> {
             self.open_first(&idle_context).await;
         }
         shared.barrier.wait();
-        let idle_sessions = open_idle(&idle_context, self.idle_sessions).await;
+        let (idle_sessions, full) =
+            idle::open(&idle_context, self.idle_sessions, self.index == 0).await;
+        if let Some(why) = full {
+            self.fail(why);
+        }
         shared.barrier.wait();
         shared.barrier.wait();
         let started = shared.live.start();
@@ -469,12 +478,15 @@ impl Thread<'_> {
             Ok(first) => {
                 self.first.replace(Some(first));
             }
-            Err(why) => {
-                // Only this thread sets it, once.
-                let _ = self.shared.start_error.set(why);
-                self.shared.live.stop();
-            }
+            Err(why) => self.fail(why),
         }
+    }
+
+    /// The run does not begin.
+    fn fail(&self, why: String) {
+        // The first reason is enough.
+        let _ = self.shared.start_error.set(why);
+        self.shared.live.stop();
     }
 
     fn context(
@@ -537,6 +549,8 @@ impl Thread<'_> {
                 .await
                 .map_err(|error| format!("a connection's task failed: {error}"))?;
         }
+        // Where all were given up there is nobody left for the timetable.
+        context.dispatcher.leave();
         if let Some(pacer) = pacer {
             let result = pacer
                 .await
@@ -545,50 +559,6 @@ impl Thread<'_> {
         }
         Ok(())
     }
-}
-
-/// Opens idle sessions, some at a time, and leaves each to a task of its own.
-async fn open_idle(
-    context: &Rc<Context>,
-    count: u32,
-) -> Vec<(Rc<Slot>, tokio::task::JoinHandle<()>)> {
-    let opened = Rc::new(RefCell::new(Vec::with_capacity(count as usize)));
-    let left = Rc::new(Cell::new(count));
-    let openers: Vec<_> = (0..IDLE_OPENERS.min(count as usize))
-        .map(|_| {
-            let (context, opened, left) =
-                (Rc::clone(context), Rc::clone(&opened), Rc::clone(&left));
-            tokio_uring::spawn(async move {
-                while left.get() > 0 && !crate::signals::stopped() && !context.live.is_over() {
-                    left.set(left.get() - 1);
-                    let session = context.next_session();
-                    let profile = context.plan.profile(session);
-                    let connection = match context.take_first(profile) {
-                        Some(connection) => Ok(connection),
-                        None => {
-                            let dial = context.dial(profile, session);
-                            let slot = context.slots.add();
-                            Connection::open(&dial, slot, Rc::clone(&context.tally)).await
-                        }
-                    };
-                    match connection {
-                        Ok(connection) => {
-                            context.tally.borrow_mut().idle_opened += 1;
-                            let slot = connection.slot();
-                            let task = idle(Rc::clone(&context), Rc::clone(&slot), connection);
-                            opened.borrow_mut().push((slot, tokio_uring::spawn(task)));
-                        }
-                        Err(fault) => context.count_error(&fault),
-                    }
-                }
-            })
-        })
-        .collect();
-    for opener in openers {
-        // A task that fails shows in what it did not open.
-        let _ = opener.await;
-    }
-    opened.take()
 }
 
 #[cfg(test)]

@@ -12,10 +12,11 @@
 //! | [`schedule`], [`dispatch`], [`timer`] | when messages are meant to start, and who takes the next one |
 //! | [`client`], [`reply`], [`deadline`] | one SMTP connection: the dialogue, the replies' bytes, time limits |
 //! | [`first`] | the first connection: whether the server can be talked to at all |
+//! | [`idle`] | sessions that are opened first and stay silent |
 //! | [`session`] | a task that sends one message after the other, connection after connection |
 //! | [`misbehave`] | clients that misbehave |
 //! | [`engine`] | threads, and the main thread that looks on |
-//! | [`fault`], [`trouble`] | what went wrong, and what the server said to it |
+//! | [`fault`], [`trouble`], [`fate`] | what went wrong, what the server said to it, and which shapes never work |
 //! | [`tally`], [`series`], [`usage`], [`scrape`] | what is counted and measured, in fixed memory |
 //! | [`verify`] | reads the topic back |
 //! | [`report`], [`assertion`], [`view`], [`axis`] | the result; bounds on it; what is shown meanwhile; marks of axes |
@@ -33,8 +34,10 @@ mod content;
 mod deadline;
 mod dispatch;
 mod engine;
+mod fate;
 mod fault;
 mod first;
+mod idle;
 mod misbehave;
 mod options;
 mod plan;

@@ -23,6 +23,7 @@ use crate::client::tls;
 use crate::content::generate::Header;
 use crate::content::{Common, Content};
 use crate::dispatch::Timetable;
+use crate::fate::Fate;
 use crate::misbehave::Misbehaviour;
 use crate::options::Options;
 use crate::schedule::Pace;
@@ -54,6 +55,10 @@ pub struct Profile {
     pub proxy: ProxyHeader,
     /// The messages.
     pub content: Content,
+    /// As `--mix` has it; empty without a mixture.
+    pub text: String,
+    /// Whether it works.
+    pub fate: Fate,
 }
 
 /// A run that can be started: what all threads share and none changes.
@@ -244,9 +249,11 @@ fn profiles(options: &Options, run: &str) -> Result<Vec<Profile>, String> {
     let whole: f64 = parts.iter().map(|part| part.share).sum();
     let mut up_to = 0.0;
     let mut profiles = Vec::new();
-    for part in &parts {
+    for (index, part) in parts.iter().enumerate() {
         up_to += part.share / whole;
-        profiles.push(profile(options, run, &part.shape, up_to)?);
+        let mut profile = profile(options, run, &part.shape, up_to)?;
+        profile.text = options.mix.get(index).cloned().unwrap_or_default();
+        profiles.push(profile);
     }
     Ok(profiles)
 }
@@ -282,6 +289,8 @@ fn profile(options: &Options, run: &str, shape: &Shape, up_to: f64) -> Result<Pr
         tls_settings: tls::settings(!shape.no_resumption.unwrap_or(false))?,
         proxy: shape.proxy.unwrap_or(ProxyHeader::None),
         content: Content::new(shape, &common)?,
+        text: String::new(),
+        fate: Fate::default(),
     })
 }
 

@@ -37,6 +37,9 @@ const LEAST_MESSAGES: f64 = 20.0;
 /// ... and down to this share of the first.
 const LOWEST: f64 = 1.0 / 64.0;
 
+/// Columns of an ordinary terminal.
+const TERMINAL: usize = 80;
+
 /// One run at one rate.
 #[derive(Debug, Clone, Serialize)]
 struct Step {
@@ -280,21 +283,9 @@ impl Found {
 
     /// For people.
     fn text(&self) -> String {
-        let mut text = String::new();
-        let mut line = |cells: &[&str]| {
-            for cell in cells {
-                let _ = write!(text, "{cell:>12}");
-            }
-            let kept = text.trim_end().len();
-            text.truncate(kept);
-            text.push('\n');
-        };
-        line(&self.headings());
-        for step in &self.steps {
-            let row = self.row(step);
-            let cells: Vec<&str> = row.iter().map(|cell| &cell[..]).collect();
-            line(&cells);
-        }
+        let mut rows = vec![self.headings().map(str::to_owned)];
+        rows.extend(self.steps.iter().map(|step| self.row(step)));
+        let mut text = table(&rows);
         for sentence in self.sentences() {
             text.push_str(&sentence);
             text.push('\n');
@@ -371,6 +362,28 @@ impl Found {
     }
 }
 
+/// Columns as wide as what is in them, so that the table fits a terminal.
+fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+    let width = |column: usize| {
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or(0)
+    };
+    let widths: [usize; COLUMNS] = std::array::from_fn(width);
+    let whole = widths.iter().sum::<usize>() + 2 * (COLUMNS - 1);
+    let gap = if whole <= TERMINAL { 2 } else { 1 };
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
+            let gap = if index == 0 { 0 } else { gap };
+            let _ = write!(line, "{:gap$}{cell:>width$}", "");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -387,6 +400,30 @@ mod tests {
             errors: 0,
             limit: if holds { "rate" } else { "tester" },
             holds,
+        }
+    }
+
+    #[test]
+    fn the_table_fits_a_terminal() {
+        let found = |bound: &str| Found {
+            bound: bound.to_owned(),
+            unit: Some("microseconds"),
+            highest_rate: None,
+            broken_at: None,
+            ended_early: None,
+            steps: vec![Step {
+                refused: 1_234_567,
+                unsent: 12_345,
+                errors: 1234,
+                ..step(123_456.0, 3, 12_345_678.0, false)
+            }],
+        };
+        for bound in ["p99<20ms", "envelope.p99.9<20ms"] {
+            let text = found(bound).text();
+            let lines: Vec<&str> = text.lines().take(2).collect();
+            assert!(lines.iter().all(|line| line.len() <= TERMINAL), "{text}");
+            let words = |line: &str| line.split_whitespace().count();
+            assert_eq!((words(lines[0]), words(lines[1])), (8, 10), "{text}");
         }
     }
 

@@ -82,6 +82,7 @@ impl Context {
     /// Counts an error.
     pub fn count_error(&self, fault: &Fault) {
         self.note_error(fault);
+        self.tally.borrow_mut().last_result = Some(Instant::now());
         self.live.count_error(self.plan.options.most_errors());
     }
 
@@ -233,12 +234,12 @@ impl Sender {
                     return;
                 }
             }
-            if self.context.dispatcher.is_over() {
+            let profile = plan.profile(self.place);
+            if self.context.dispatcher.is_over() || profile.fate.given_up().is_some() {
                 self.count_unsent(held);
                 return;
             }
             let session = self.context.next_session();
-            let profile = plan.profile(self.place);
             let (left, result) = self.session(profile, session, held.take()).await;
             held = left;
             if let Err(fault) = result {
@@ -246,12 +247,26 @@ impl Sender {
                 self.context
                     .live
                     .count_fruitless(plan.options.most_fruitless());
+                self.count_failure(profile, &fault);
                 let wait = FIRST_WAIT
                     .saturating_mul(1 << self.waits.min(10))
                     .min(LONGEST_WAIT);
                 self.waits += 1;
                 tokio::time::sleep(wait).await;
             }
+        }
+    }
+
+    /// A shape that never works is given up, and with the last of them the run.
+    fn count_failure(&self, profile: &Profile, fault: &Fault) {
+        let plan = &self.context.plan;
+        if plan.options.max_errors == Some(0) {
+            return;
+        }
+        profile.fate.count_failure(fault);
+        let given_up = |profile: &Profile| profile.fate.given_up().is_some();
+        if plan.profiles.iter().all(given_up) {
+            self.context.live.give_up();
         }
     }
 
@@ -573,6 +588,9 @@ impl Message<'_> {
     fn count_delivered(&mut self, template: &Template, work: Work, delivered: &Delivered) {
         let context = &self.sender.context;
         let whole = delivered.answered - work.intended;
+        if (200..600).contains(&delivered.code) {
+            self.profile.fate.count_answer();
+        }
         {
             let mut interval = context.interval();
             match delivered.code {
@@ -622,6 +640,7 @@ impl Message<'_> {
         let context = &self.sender.context;
         {
             if code != CLOSING {
+                self.profile.fate.count_answer();
                 context.live.count_answer();
             }
             let mut interval = context.interval();

@@ -92,7 +92,7 @@ pub struct Tally {
     pub phases: [Histogram<u64>; Phase::ALL.len()],
     /// What came of messages that misbehaved.
     pub misdeeds: Misdeeds,
-    /// When the last message was answered or lost.
+    /// When the last message was answered or lost, or the last connection failed.
     pub last_result: Option<Instant>,
 }
 
@@ -233,6 +233,10 @@ pub struct Live {
     gave_up: AtomicBool,
     stopped: AtomicBool,
     idle_over: AtomicBool,
+    idle_opened: AtomicU64,
+    /// Idle sessions that could not be opened, since the last that could.
+    idle_failures: AtomicU64,
+    idle_full: AtomicBool,
     started: OnceLock<Instant>,
 }
 
@@ -299,6 +303,34 @@ impl Live {
     /// Asks all threads to begin nothing more.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Nothing can be sent any more.
+    pub fn give_up(&self) {
+        self.gave_up.store(true, Ordering::Relaxed);
+    }
+
+    /// An idle session is open.
+    pub fn count_idle(&self) {
+        self.idle_opened.fetch_add(1, Ordering::Relaxed);
+        self.idle_failures.store(0, Ordering::Relaxed);
+    }
+
+    /// An idle session could not be opened; `most` in a row end the opening.
+    pub fn count_idle_failure(&self, most: u64) {
+        if self.idle_failures.fetch_add(1, Ordering::Relaxed) + 1 >= most {
+            self.idle_full.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether no more idle sessions are to be opened.
+    pub fn is_idle_full(&self) -> bool {
+        self.idle_full.load(Ordering::Relaxed)
+    }
+
+    /// Idle sessions of all threads so far.
+    pub fn idle_opened(&self) -> u64 {
+        self.idle_opened.load(Ordering::Relaxed)
     }
 
     /// Idle sessions are about to be ended by this side.

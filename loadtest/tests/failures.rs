@@ -617,3 +617,145 @@ fn tls_works_where_the_server_has_it() {
     assert_eq!(number(&report, "/messages/accepted"), 10, "{report}");
     assert_eq!(number(&report, "/errors_total"), 0);
 }
+
+/// Greets so many connections at the same time, and leaves the others without a word.
+fn holds(most: u64) -> SocketAddr {
+    let open = AtomicU64::new(0);
+    serve(move |stream, _| {
+        if open.fetch_add(1, Ordering::SeqCst) < most {
+            dialogue(stream, "220 mx", |line, _| willing(line));
+        } else {
+            dialogue_of_nothing(&stream);
+        }
+        open.fetch_sub(1, Ordering::SeqCst);
+    })
+}
+
+#[test]
+fn more_idle_sessions_than_the_server_holds_end_with_how_many_it_took() {
+    for more in [
+        &[][..],
+        &["--duration", "1h"],
+        &["--threads", "2", "--rate", "10"],
+    ] {
+        let words = [&["--quiet", "--idle", "200", "--timeout", "1s"][..], more].concat();
+        let said = one_line(holds(30), &words);
+        for part in [
+            "--idle 200",
+            "took 30 sessions",
+            "the server is full",
+            "--max-errors 0",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    let refuses = serve(move |stream, number| match number {
+        0..=5 => dialogue(stream, "220 mx", |line, _| willing(line)),
+        _ => dialogue(stream, "421 4.3.2 Too many connections", |_, _| ""),
+    });
+    let said = one_line(refuses, &["--idle", "200"]);
+    assert!(said.contains("took 5 sessions"), "{said}");
+    assert!(
+        said.contains("421 4.3.2 instead of the banner: Too many"),
+        "{said}"
+    );
+    let words = [
+        "--idle",
+        "200",
+        "--timeout",
+        "300ms",
+        "--max-errors",
+        "0",
+        "--messages",
+        "0",
+        "--duration",
+        "100ms",
+    ];
+    let begun = report(holds(30), &words);
+    assert_eq!(number(&begun, "/idle/opened"), 30, "{begun}");
+    assert!(begun["start_error"].is_null(), "{begun}");
+}
+
+#[test]
+fn one_signal_ends_a_run_that_waits_for_the_server_with_a_report() {
+    // While idle sessions are opened, and while a reply is awaited.
+    let (said, waits) = std::sync::mpsc::channel();
+    let silent = serve(move |stream, _| {
+        let said = said.clone();
+        dialogue(stream, "220 mx", move |line, _| {
+            if line == "." {
+                let _ = said.send(());
+                std::thread::park();
+            }
+            willing(line)
+        });
+    });
+    let (full, is_full) = std::sync::mpsc::channel();
+    let holds_one = serve(move |stream, number| match number {
+        1 => dialogue(stream, "220 mx", |line, _| willing(line)),
+        _ => {
+            let _ = full.send(());
+            dialogue_of_nothing(&stream);
+        }
+    });
+    for (address, waits, words) in [
+        (holds_one, is_full, &["--idle", "20"][..]),
+        (silent, waits, &[]),
+    ] {
+        let child = std::process::Command::new(env!("CARGO_BIN_EXE_ringpost-loadtest"))
+            .args([&[&address.to_string()[..], "--timeout", "1h"], words].concat())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        waits.recv().expect("it waits");
+        let pid = child.id().to_string();
+        let killed = std::process::Command::new("/bin/sh")
+            .args(["-c", &format!("kill -INT {pid}")])
+            .status();
+        assert!(killed.expect("a shell").success());
+        let output = child.wait_with_output().expect("it ends");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("stopped by a signal"), "{text}");
+    }
+}
+
+#[test]
+fn a_shape_that_never_works_is_given_up_and_time_counts_to_the_end() {
+    let clear = serve(|stream, _| dialogue(stream, "220 mx", |line, _| willing(line)));
+    let mix = [
+        "--mix",
+        "50% --tls starttls",
+        "--mix",
+        "50% --per-connection 1",
+    ];
+    for load in [
+        &["--messages", "100"][..],
+        &["--messages", "100", "--rate", "1000", "--threads", "2"],
+    ] {
+        let report = report(clear, &[&mix[..], load].concat());
+        assert_eq!(
+            report["shapes_given_up"][0]["shape"], "50% --tls starttls",
+            "{report}"
+        );
+        assert_eq!(report["ended_by"], "messages", "{report}");
+        assert_eq!(report["passed"], false, "{report}");
+        assert!(
+            (20..100).contains(&number(&report, "/errors_total")),
+            "{report}"
+        );
+        // The back-off between twenty failures of five connections takes its time, though the good half was soon done.
+        let (elapsed, cpu) = (&report["elapsed_seconds"], &report["own"]["cpu_seconds"]);
+        assert!(
+            elapsed.as_f64() > Some(0.05) && cpu.as_f64() < elapsed.as_f64().map(|wall| 2.5 * wall),
+            "{report}"
+        );
+    }
+    let output = run(&[&[&clear.to_string()[..], "--messages", "100"], &mix[..]].concat());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("gave up      --mix '50% --tls starttls', which never worked, after 2"),
+        "{text}"
+    );
+}

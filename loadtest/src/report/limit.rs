@@ -38,7 +38,8 @@ impl Limit {
         }
         let asked = plan.options.rate.or(plan.options.connection_rate);
         let busiest = outcome.threads_busy.iter().copied().fold(0.0, f64::max);
-        let own_share = outcome.own_cpu.as_secs_f64() / outcome.elapsed.as_secs_f64().max(1e-9);
+        let own_share =
+            outcome.own_cpu.as_secs_f64() / outcome.own_cpu_over.as_secs_f64().max(1e-9);
         let started = tally.accepted + tally.refused + tally.unanswered + tally.misdeeds.total();
         let reached = tally.overdue as f64 <= (1.0 - REACHED) * (started + tally.overdue) as f64;
         Limit::judge(&Signs {

@@ -17,8 +17,8 @@ use serde::Serialize;
 
 use crate::content::generate::date_text;
 use crate::engine::{Outcome, ServerUse};
-use crate::fault::ErrorKind;
-use crate::plan::Plan;
+use crate::fault::{ErrorKind, harmless};
+use crate::plan::{Plan, Profile};
 use crate::scrape::Change;
 use crate::series::Point;
 use crate::tally::{Phase, Tally};
@@ -65,6 +65,7 @@ pub struct Report {
     pub refused_by_code: BTreeMap<String, u64>,
     pub reasons: Vec<Reason>,
     pub reasons_not_listed: u64,
+    pub shapes_given_up: Vec<GivenUp>,
     pub misbehaviour: BTreeMap<String, BTreeMap<String, u64>>,
     pub smuggled: u64,
     pub latency_microseconds: BTreeMap<&'static str, Percentiles>,
@@ -108,6 +109,14 @@ pub struct Messages {
 pub struct Handshakes {
     pub handshakes: u64,
     pub resumed: u64,
+}
+
+/// A shape of a mixture that never worked.
+#[derive(Debug, Serialize)]
+pub struct GivenUp {
+    pub shape: String,
+    pub errors: u64,
+    pub reason: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -250,6 +259,7 @@ impl Report {
                 .map(|kind| Reason::new(kind, options))
                 .collect(),
             reasons_not_listed: outcome.troubles.others(),
+            shapes_given_up: plan.profiles.iter().filter_map(GivenUp::new).collect(),
             misbehaviour: tally.misdeeds.by_misdeed(),
             smuggled: tally.misdeeds.with_outcome("SMUGGLED"),
             latency_microseconds: Phase::ALL
@@ -303,6 +313,7 @@ impl Report {
                     // A run that sent nothing, though it had to, has shown nothing.
                     && (messages.accepted + messages.misbehaved > 0 || self.options.messages == 0)
                     && none_lost
+                    && self.shapes_given_up.is_empty()
                     && self.ended_by != "signal"
             } else {
                 self.assertions.iter().all(|assertion| assertion.holds)
@@ -363,6 +374,9 @@ impl Report {
             if !verify.complete {
                 failures.push("the topic was not read to its end".to_owned());
             }
+        }
+        for shape in &self.shapes_given_up {
+            failures.push(format!("{} never worked", shape.name()));
         }
         match self.ended_by {
             "signal" => failures.push("it was stopped by a signal".to_owned()),
@@ -485,6 +499,34 @@ impl Messages {
             unsent,
             misbehaved,
         }
+    }
+}
+
+impl GivenUp {
+    fn new(profile: &Profile) -> Option<GivenUp> {
+        let fault = profile.fate.given_up()?;
+        Some(GivenUp {
+            shape: profile.text.clone(),
+            errors: profile.fate.failures(),
+            reason: harmless(&fault.words),
+        })
+    }
+
+    /// The shape for a sentence.
+    fn name(&self) -> String {
+        match &self.shape[..] {
+            "" => "the shape".to_owned(),
+            shape => format!("--mix '{shape}'"),
+        }
+    }
+
+    /// For people.
+    fn line(&self) -> String {
+        let (name, errors) = (self.name(), grouped(self.errors));
+        format!(
+            "{name}, which never worked, after {errors} errors: {}",
+            self.reason
+        )
     }
 }
 

@@ -159,6 +159,9 @@ fn write_replies(report: &Report, text: &mut String) -> fmt::Result {
             "             {more} refusals and errors with further texts"
         )?;
     }
+    for shape in &report.shapes_given_up {
+        writeln!(text, "gave up      {}", shape.line())?;
+    }
     for (misdeed, outcomes) in &report.misbehaviour {
         writeln!(text, "misbehaved   {misdeed}: {}", list(outcomes))?;
     }
@@ -202,7 +205,7 @@ fn write_latencies(report: &Report, text: &mut String) -> fmt::Result {
     }
     writeln!(
         text,
-        "microseconds         p50         p90         p99       p99.9         max       count"
+        "microseconds        p50        p90        p99      p99.9        max      count"
     )?;
     for (name, title) in ROWS {
         if let Some(percentiles) = report
@@ -228,7 +231,7 @@ fn write_row(text: &mut String, title: &str, percentiles: &Percentiles) -> fmt::
     } = *percentiles;
     write!(text, "{title:<12}")?;
     for value in [p50, p90, p99, p99_9, max, count] {
-        write!(text, "{:>12}", grouped(value))?;
+        write!(text, " {:>10}", grouped(value))?;
     }
     writeln!(text)
 }

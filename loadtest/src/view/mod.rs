@@ -80,6 +80,15 @@ impl View {
         }
     }
 
+    /// The picture goes, and what is printed next takes its place: between the runs of a search.
+    pub fn clear(&mut self) {
+        if let View::Terminal(screen) = self
+            && let Some(screen) = screen.take()
+        {
+            screen.remove();
+        }
+    }
+
     /// Something that is worth a line.
     pub fn note(&self, text: &str) {
         if !matches!(self, View::Silent) {

@@ -1,10 +1,10 @@
 //! The picture in a terminal: numbers, the rate over time, percentiles over time, progress. Drawn in place, below what was
 //! there, by ratatui; it takes no keys.
 
-use std::io::{Stderr, stderr};
+use std::io::{self, Stderr, stderr};
 use std::time::Duration;
 
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::Marker;
@@ -43,11 +43,36 @@ impl Screen {
         self.terminal.draw(|frame| picture(frame, snapshot)).is_ok()
     }
 
-    /// Leaves the picture where it is.
+    /// Leaves the picture where it is, with the cursor on the line below it.
     pub fn close(mut self) {
-        let _ = self.terminal.show_cursor();
-        eprintln!();
+        if leave(&mut self.terminal).is_ok() {
+            eprintln!();
+        }
     }
+
+    /// Removes the picture: what is printed next takes its place.
+    pub fn remove(mut self) {
+        // An error means that the terminal is gone.
+        let _ = erase(&mut self.terminal);
+    }
+}
+
+/// Puts the cursor at the end of the picture's last line: a draw leaves it anywhere in the picture.
+fn leave<B: Backend>(terminal: &mut Terminal<B>) -> io::Result<()> {
+    let area = terminal.get_frame().area();
+    terminal.set_cursor_position((
+        area.right().saturating_sub(1),
+        area.bottom().saturating_sub(1),
+    ))?;
+    terminal.show_cursor()
+}
+
+/// Empties the picture's lines and puts the cursor to the first of them.
+fn erase<B: Backend>(terminal: &mut Terminal<B>) -> io::Result<()> {
+    terminal.clear()?;
+    let area = terminal.get_frame().area();
+    terminal.set_cursor_position((0, area.top()))?;
+    terminal.show_cursor()
 }
 
 fn picture(frame: &mut Frame<'_>, snapshot: &Snapshot<'_>) {
@@ -106,7 +131,7 @@ fn numbers(snapshot: &Snapshot<'_>) -> Paragraph<'static> {
             show_microseconds(histogram.value_at_quantile(quantile) as f64)
         };
         let text = format!(
-            "p50 {:>9}   p90 {:>9}   p99 {:>9}   p99.9 {:>9}   max {:>9}",
+            "p50 {:>7}  p90 {:>7}  p99 {:>7}  p99.9 {:>7}  max {:>7}",
             at(0.5),
             at(0.9),
             at(0.99),
@@ -268,4 +293,48 @@ fn progress(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
             .label(label),
         area,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::backend::TestBackend;
+    use ratatui::layout::Position;
+
+    /// A terminal with a picture of two lines in its first lines, drawn once; a draw leaves the cursor in the picture.
+    fn drawn() -> Terminal<TestBackend> {
+        let options = TerminalOptions {
+            viewport: Viewport::Inline(2),
+        };
+        let mut terminal =
+            Terminal::with_options(TestBackend::new(4, 4), options).expect("no terminal at all");
+        let picture =
+            |frame: &mut Frame<'_>| frame.render_widget(Paragraph::new("ab"), frame.area());
+        terminal.draw(picture).expect("drawn");
+        terminal
+    }
+
+    #[test]
+    fn the_next_line_comes_below_a_picture_that_stays() {
+        let mut terminal = drawn();
+        leave(&mut terminal).expect("left");
+        terminal
+            .backend_mut()
+            .assert_cursor_position(Position::new(3, 1));
+        terminal
+            .backend()
+            .assert_buffer_lines(["ab  ", "    ", "    ", "    "]);
+    }
+
+    #[test]
+    fn the_next_line_takes_the_place_of_a_picture_that_goes() {
+        let mut terminal = drawn();
+        erase(&mut terminal).expect("erased");
+        terminal
+            .backend_mut()
+            .assert_cursor_position(Position::new(0, 0));
+        // This backend leaves the cell under the cursor, which a terminal empties, too.
+        let cells = &terminal.backend().buffer().content[1..];
+        assert!(cells.iter().all(|cell| cell.symbol() == " "), "{cells:?}");
+    }
 }
