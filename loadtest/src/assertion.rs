@@ -119,6 +119,15 @@ impl Assertion {
         VERIFIED.contains(&self.name.split('.').next().unwrap_or(""))
     }
 
+    /// Whether a higher rate can only break it: what a search needs. `errors=0` is one, since nothing is below it.
+    pub fn is_upper(&self) -> bool {
+        match self.comparison {
+            Comparison::Below | Comparison::AtMost => true,
+            Comparison::Equal => self.bound == 0.0,
+            Comparison::AtLeast | Comparison::Above => false,
+        }
+    }
+
     /// Whether a value keeps the bound.
     pub fn holds(&self, value: f64) -> bool {
         match self.comparison {
@@ -138,6 +147,12 @@ fn parse_value(name: &str, value: &str) -> Result<f64, String> {
         .filter(|(phase, _)| PHASES.contains(phase))
         .map_or(name, |(_, of)| of);
     if PERCENTILES.contains(&percentile) || COSTS.contains(&name) {
+        // A number alone would be seconds, which hardly anybody means.
+        if value.parse::<f64>().is_ok() {
+            return Err(format!(
+                "the unit is missing; give us, ms, s, m or h, e.g. {name}<{value}ms"
+            ));
+        }
         return parse_duration(value).map(|time| time.as_secs_f64() * 1e6);
     }
     if SIZES.contains(&name) {
@@ -184,6 +199,9 @@ mod tests {
             "errors=no",
             "nap.p99<1ms",
             "p99<20parsec",
+            "p99<20",
+            "reply.max<=1.5",
+            "own_cpu<50",
         ] {
             assert!(Assertion::parse_list(list).is_err(), "{list}");
         }

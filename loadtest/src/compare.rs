@@ -85,6 +85,9 @@ struct Comparison {
     load: Vec<String>,
 }
 
+/// Another process's CPU time comes in clock ticks; a figure of fewer is mostly rounding.
+const LEAST_TICKS: f64 = 20.0;
+
 struct Side<'a> {
     name: &'a str,
     target: &'a str,
@@ -101,11 +104,21 @@ struct Turn {
     not_accepted: u64,
     errors: u64,
     server_cpu_microseconds_per_message: Option<f64>,
+    /// So few clock ticks that the figure is mostly rounding.
+    server_cpu_too_small: bool,
     server_peak_rss_bytes: Option<u64>,
     own_cpu_microseconds_per_message: Option<f64>,
     reply_p50_microseconds: u64,
     reply_p99_microseconds: u64,
     limit: &'static str,
+}
+
+impl Turn {
+    /// The server's CPU time a message, where it is long enough to say something.
+    fn server_cpu(&self) -> Option<f64> {
+        self.server_cpu_microseconds_per_message
+            .filter(|_| !self.server_cpu_too_small)
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -170,11 +183,16 @@ pub fn main(words: &[String]) -> Result<bool, Failure> {
             let turn = turn(side, &options)?;
             let counts = round >= options.warmup;
             eprintln!(
-                "round {round}{} {}: {} messages/s, server CPU {} \u{b5}s a message, {} accepted, limit: {}",
+                "round {round}{} {}: {} messages/s, server CPU {} \u{b5}s a message{}, {} accepted, limit: {}",
                 if counts { "" } else { " (warm-up)" },
                 side.name,
                 show_number(turn.messages_per_second),
                 show(turn.server_cpu_microseconds_per_message),
+                if turn.server_cpu_too_small {
+                    " (too few clock ticks to compare)"
+                } else {
+                    ""
+                },
                 grouped(turn.accepted),
                 turn.limit
             );
@@ -276,12 +294,21 @@ fn turn(side: &Side<'_>, options: &Comparison) -> Result<Turn, Failure> {
         not_accepted: messages.refused + messages.unanswered + messages.unsent,
         errors: report.errors_total,
         server_cpu_microseconds_per_message: report.value("server_cpu"),
+        server_cpu_too_small: report
+            .server
+            .as_ref()
+            .is_some_and(|server| is_too_small(server.cpu_seconds)),
         server_peak_rss_bytes: report.server.as_ref().map(|server| server.peak_rss_bytes),
         own_cpu_microseconds_per_message: report.own.cpu_microseconds_per_message,
         reply_p50_microseconds: reply.p50,
         reply_p99_microseconds: reply.p99,
         limit: report.limit.by,
     })
+}
+
+/// Whether a CPU time is too few clock ticks for a ratio.
+fn is_too_small(seconds: f64) -> bool {
+    seconds * (rustix::param::clock_ticks_per_second() as f64) < LEAST_TICKS
 }
 
 fn compare(sides: &[Side<'_>; 2], turns: [Vec<Turn>; 2]) -> Compared {
@@ -294,7 +321,7 @@ fn compare(sides: &[Side<'_>; 2], turns: [Vec<Turn>; 2]) -> Compared {
     };
     let (throughput_ratio, server_cpu_ratio) = (
         ratio(|turn| Some(turn.messages_per_second)),
-        ratio(|turn| turn.server_cpu_microseconds_per_message),
+        ratio(Turn::server_cpu),
     );
     let [a, b] = turns;
     let server = |side: &Side<'_>, turns| Server {
@@ -345,7 +372,7 @@ fn text(compared: &Compared) -> String {
             "{:<24}{:>26}{:>26}{:>12}{:>12}{:>12}\n",
             server.name,
             show_spread(of(|turn| Some(turn.messages_per_second)), 0),
-            show_spread(of(|turn| turn.server_cpu_microseconds_per_message), 1),
+            show_cpu(of(Turn::server_cpu), 1, &[server]),
             show_number(reply(|turn| turn.reply_p50_microseconds).round()),
             show_number(reply(|turn| turn.reply_p99_microseconds).round()),
             server.turns.last().map_or("", |turn| turn.limit)
@@ -356,9 +383,18 @@ fn text(compared: &Compared) -> String {
         "{:<24}{:>26}{:>26}\n",
         names,
         show_spread(compared.throughput_ratio, 3),
-        show_spread(compared.server_cpu_ratio, 3)
+        show_cpu(compared.server_cpu_ratio, 3, &[&compared.a, &compared.b])
     ));
     text
+}
+
+/// CPU times, or that they are too small to compare.
+fn show_cpu(spread: Option<Spread>, digits: usize, servers: &[&Server]) -> String {
+    let mut turns = servers.iter().flat_map(|server| &server.turns);
+    if spread.is_none() && turns.any(|turn| turn.server_cpu_too_small) {
+        return "too small to compare".to_owned();
+    }
+    show_spread(spread, digits)
 }
 
 fn show(value: Option<f64>) -> String {
@@ -406,6 +442,7 @@ mod tests {
             not_accepted: 0,
             errors: 0,
             server_cpu_microseconds_per_message: cpu,
+            server_cpu_too_small: cpu.is_some_and(|cpu| cpu < 1.0),
             server_peak_rss_bytes: None,
             own_cpu_microseconds_per_message: None,
             reply_p50_microseconds: 1,
@@ -429,5 +466,10 @@ mod tests {
             "not measured in each round"
         );
         assert!(text(&compared).contains("2.500 (2.000-3.000)"));
+        assert!(is_too_small(0.01) && !is_too_small(10.0));
+        let (a, b) = (vec![turn(100.0, Some(0.2))], vec![turn(50.0, Some(10.0))]);
+        let compared = compare(&[side("A"), side("B")], [a, b]);
+        assert_eq!(compared.server_cpu_ratio, None);
+        assert_eq!(text(&compared).matches("too small to compare").count(), 2);
     }
 }

@@ -77,6 +77,8 @@ pub struct Dispatcher {
     tally: Rc<RefCell<Tally>>,
     /// Starts given out by this thread's timetable.
     given: Cell<u64>,
+    /// How late the last start was given out.
+    behind: Cell<Duration>,
     /// Nobody takes anything any more.
     left: Cell<bool>,
     waiting: RefCell<VecDeque<Rc<Seat>>>,
@@ -103,6 +105,7 @@ impl Dispatcher {
             live,
             tally,
             given: Cell::new(0),
+            behind: Cell::new(Duration::ZERO),
             left: Cell::new(false),
             waiting: RefCell::default(),
         }
@@ -145,9 +148,10 @@ impl Dispatcher {
 
     /// The next thing to do, if its time has come.
     pub fn take(&self) -> Option<Work> {
-        match self.next(Instant::now()) {
+        let now = Instant::now();
+        match self.next(now) {
             Next::Work(work) => {
-                self.given.set(self.given.get() + 1);
+                self.count_given(&work, now);
                 Some(work)
             }
             Next::At(_) | Next::Nothing => None,
@@ -159,7 +163,7 @@ impl Dispatcher {
         let now = Instant::now();
         match self.next(now) {
             Next::Work(work) => {
-                self.given.set(self.given.get() + 1);
+                self.count_given(&work, now);
                 if now.saturating_duration_since(work.intended) > WAITED {
                     self.tally.borrow_mut().waited += 1;
                 }
@@ -197,7 +201,7 @@ impl Dispatcher {
                 }
                 Next::Work(work) => {
                     if self.seat(Some(work)) {
-                        self.given.set(self.given.get() + 1);
+                        self.count_given(&work, now);
                         continue;
                     }
                     // Everybody is busy, and takes what is due when done.
@@ -209,6 +213,12 @@ impl Dispatcher {
                 }
             }
         }
+    }
+
+    fn count_given(&self, work: &Work, now: Instant) {
+        self.given.set(self.given.get() + 1);
+        self.behind
+            .set(now.saturating_duration_since(work.intended));
     }
 
     /// Lets the one that waits longest go; whether there was one.
@@ -270,6 +280,10 @@ impl Dispatcher {
         let Some(pace) = self.timetable.pace else {
             return;
         };
+        {
+            let mut tally = self.tally.borrow_mut();
+            tally.behind = tally.behind.max(self.behind.get());
+        }
         if self.live.is_over() {
             return;
         }

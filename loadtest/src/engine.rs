@@ -448,6 +448,7 @@ impl Thread<'_> {
         let context = self.context(slots, started, self.verify.clone());
         self.send_all(&context).await?;
         context.dispatcher.count_overdue();
+        self.tally.borrow_mut().end_away(Instant::now());
         while context.misbehaving.get() > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -37,6 +37,8 @@ const LEAST_MESSAGES: f64 = 20.0;
 /// ... and down to this share of the first.
 const LOWEST: f64 = 1.0 / 64.0;
 
+/// A rate counts from this share of it on.
+const REACHED: f64 = 0.99;
 /// Columns of an ordinary terminal.
 const TERMINAL: usize = 80;
 
@@ -53,7 +55,19 @@ struct Step {
     unsent: u64,
     errors: u64,
     limit: &'static str,
+    /// Whether 99 % of the messages that were due were accepted, in time.
+    rate_reached: bool,
     holds: bool,
+}
+
+impl Step {
+    fn verdict(&self) -> &'static str {
+        match (self.holds, self.rate_reached) {
+            (true, _) => "holds",
+            (false, true) => "breaks",
+            (false, false) => "not reached",
+        }
+    }
 }
 
 /// The result; its fields are those of the JSON.
@@ -73,6 +87,12 @@ struct Found {
 pub fn main(mut options: Options, view: &mut View) -> Result<bool, Failure> {
     let bound = Assertion::parse(options.search.as_deref().unwrap_or(""))
         .map_err(|error| Failure::Usage(format!("--search {error}")))?;
+    if !bound.is_upper() {
+        return Err(Failure::Usage(format!(
+            "--search {}: give an upper bound, which a rate that is too high breaks, e.g. p99<20ms",
+            bound.text
+        )));
+    }
     if bound.needs_verify() && !options.verify {
         return Err(missing(&bound, "--verify"));
     }
@@ -182,9 +202,14 @@ impl Search<'_> {
         }
         let value = report.value(&self.bound.name);
         let messages = &report.messages;
-        let started = messages.accepted + messages.refused + messages.unanswered;
-        let reached = messages.unsent as f64 <= 0.01 * started as f64;
-        let holds = reached && started > 0 && value.is_some_and(|value| self.bound.holds(value));
+        let due = messages.accepted
+            + messages.refused
+            + messages.unanswered
+            + messages.unsent
+            + messages.misbehaved;
+        let done = (messages.accepted + messages.misbehaved) as f64;
+        let reached = due > 0 && done >= REACHED * due as f64 && report.rate_reached != Some(false);
+        let holds = reached && value.is_some_and(|value| self.bound.holds(value));
         let step = Step {
             rate,
             attempt,
@@ -195,6 +220,7 @@ impl Search<'_> {
             unsent: messages.unsent,
             errors: report.errors_total,
             limit: report.limit.by,
+            rate_reached: reached,
             holds,
         };
         self.note(&step);
@@ -209,7 +235,7 @@ impl Search<'_> {
         self.view.note(&format!(
             "search: {}/s {}{} ({} {}, {}/s reached, limit: {})",
             show_number(step.rate),
-            if step.holds { "holds" } else { "breaks" },
+            step.verdict(),
             if step.attempt > 1 {
                 format!(", run {}", step.attempt)
             } else {
@@ -277,7 +303,7 @@ impl Found {
             grouped(step.errors),
             step.limit.to_owned(),
             step.attempt.to_string(),
-            if step.holds { "holds" } else { "breaks" }.to_owned(),
+            step.verdict().to_owned(),
         ]
     }
 
@@ -324,7 +350,7 @@ impl Found {
                 ));
             }
             sentences.push(format!(
-                "A rate counts as broken when {AGREE} of up to {} runs break the bound or leave more than 1 % unsent",
+                "A rate counts as broken when {AGREE} of up to {} runs break the bound, or have less than 99 % of the rate accepted",
                 2 * AGREE - 1
             ));
         }
@@ -399,6 +425,7 @@ mod tests {
             unsent: 0,
             errors: 0,
             limit: if holds { "rate" } else { "tester" },
+            rate_reached: true,
             holds,
         }
     }

@@ -82,7 +82,9 @@ impl Context {
     /// Counts an error.
     pub fn count_error(&self, fault: &Fault) {
         self.note_error(fault);
-        self.tally.borrow_mut().last_result = Some(Instant::now());
+        self.tally
+            .borrow_mut()
+            .count_failure(fault.kind, Instant::now());
         self.live.count_error(self.plan.options.most_errors());
     }
 
@@ -611,6 +613,7 @@ impl Message<'_> {
         match delivered.code {
             200..300 => {
                 tally.accepted += 1;
+                tally.end_away(delivered.answered);
                 tally.accepted_octets += template.octets as u64;
                 context.live.count_accepted();
                 self.sender.waits = 0;

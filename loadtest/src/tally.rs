@@ -68,6 +68,14 @@ pub struct Tally {
     pub unanswered: u64,
     /// Messages that were meant to start by the end of an open-loop run and did not.
     pub overdue: u64,
+    /// How late the last start of an open-loop run was given out.
+    pub behind: Duration,
+    /// The longest time from a connection that failed to the next accepted message.
+    pub away: Duration,
+    /// Connections that failed in a way that a server which goes away makes them fail.
+    pub away_errors: u64,
+    /// When the first connection failed since the last accepted message.
+    away_since: Option<Instant>,
     /// Messages that had to wait for a free connection.
     pub waited: u64,
     /// Recipients refused within messages that went on without them.
@@ -105,6 +113,10 @@ impl Tally {
             refused: 0,
             unanswered: 0,
             overdue: 0,
+            behind: Duration::ZERO,
+            away: Duration::ZERO,
+            away_errors: 0,
+            away_since: None,
             waited: 0,
             recipients_refused: 0,
             connections: 0,
@@ -133,6 +145,9 @@ impl Tally {
         self.refused += other.refused;
         self.unanswered += other.unanswered;
         self.overdue += other.overdue;
+        self.behind = self.behind.max(other.behind);
+        self.away = self.away.max(other.away);
+        self.away_errors += other.away_errors;
         self.waited += other.waited;
         self.recipients_refused += other.recipients_refused;
         self.connections += other.connections;
@@ -150,6 +165,22 @@ impl Tally {
         self.last_result = self.last_result.max(other.last_result);
     }
 
+    /// A connection failed in the run.
+    pub fn count_failure(&mut self, kind: ErrorKind, at: Instant) {
+        self.last_result = Some(at);
+        if is_away(kind) {
+            self.away_errors += 1;
+            self.away_since.get_or_insert(at);
+        }
+    }
+
+    /// A message was accepted, or the run is over: whoever was away is back, or was until now.
+    pub fn end_away(&mut self, at: Instant) {
+        if let Some(since) = self.away_since.take() {
+            self.away = self.away.max(at.saturating_duration_since(since));
+        }
+    }
+
     /// All errors.
     pub fn errors_total(&self) -> u64 {
         self.errors.iter().sum()
@@ -163,6 +194,19 @@ impl Tally {
     /// The times of a phase.
     pub fn phase(&self, phase: Phase) -> &Histogram<u64> {
         &self.phases[phase as usize]
+    }
+}
+
+/// Whether connections fail in this way when a server goes away.
+fn is_away(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Connect
+        | ErrorKind::Greeting
+        | ErrorKind::Closed
+        | ErrorKind::Reply421
+        | ErrorKind::Timeout
+        | ErrorKind::Io => true,
+        ErrorKind::Tls | ErrorKind::Unsupported | ErrorKind::Protocol => false,
     }
 }
 
@@ -406,6 +450,25 @@ mod tests {
         assert!(!live.gave_up() && !live.is_over());
         live.count_error(Some(2));
         assert!(live.gave_up() && live.is_over());
+    }
+
+    #[test]
+    fn the_longest_time_away_is_kept() {
+        let (mut tally, at) = (Tally::new(), Instant::now());
+        let after = |milliseconds| at + Duration::from_millis(milliseconds);
+        tally.end_away(after(1));
+        tally.count_failure(ErrorKind::Unsupported, after(2));
+        tally.end_away(after(900));
+        assert_eq!((tally.away, tally.away_errors), (Duration::ZERO, 0));
+        for (kind, milliseconds) in [(ErrorKind::Closed, 1000), (ErrorKind::Connect, 1500)] {
+            tally.count_failure(kind, after(milliseconds));
+        }
+        tally.end_away(after(3000));
+        tally.count_failure(ErrorKind::Reply421, after(4000));
+        tally.end_away(after(4010));
+        let mut sum = Tally::new();
+        sum.merge(&tally);
+        assert_eq!((sum.away, sum.away_errors), (Duration::from_secs(2), 3));
     }
 
     #[test]

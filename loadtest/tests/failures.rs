@@ -759,3 +759,97 @@ fn a_shape_that_never_works_is_given_up_and_time_counts_to_the_end() {
         "{text}"
     );
 }
+
+#[test]
+fn a_bound_without_a_unit_or_of_the_wrong_kind_is_wrong_usage() {
+    for (words, parts) in [
+        (
+            &["--assert", "p99<20"][..],
+            &["\"p99<20\"", "unit is missing", "p99<20ms"][..],
+        ),
+        (
+            &["--search", "p99<20", "--rate", "10"],
+            &["--search", "unit is missing"],
+        ),
+        (
+            &["--search", "p99>20ms", "--rate", "10"],
+            &["--search p99>20ms", "upper bound"],
+        ),
+        (&["--search", "p99>=20ms", "--rate", "10"], &["upper bound"]),
+        (
+            &["--search", "accepted=5", "--rate", "10"],
+            &["upper bound"],
+        ),
+    ] {
+        let output = run(&[&[&nobody().to_string()[..]], words].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
+        assert!(
+            parts.iter().all(|part| said.contains(part)),
+            "{words:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_rate_that_was_not_reached_is_no_limit_and_holds_no_bound() {
+    let slow = Server::start(Behaviour {
+        keep: Some(Arc::new(|_, _| {
+            std::thread::sleep(std::time::Duration::from_millis(20))
+        })),
+        ..Behaviour::default()
+    });
+    // One connection takes at most fifty a second.
+    for bound in [&["--messages", "60"][..], &["--duration", "500ms"]] {
+        let words = [&["--rate", "500", "--connections", "1"][..], bound].concat();
+        let report = report(slow.address, &words);
+        assert_eq!(report["rate_reached"], false, "{report}");
+        assert_ne!(report["limit"]["by"], "rate", "{report}");
+    }
+    let words = [
+        "--rate",
+        "500",
+        "--connections",
+        "1",
+        "--duration",
+        "200ms",
+        "--search",
+        "p99<1h",
+    ];
+    let found = report(slow.address, &words);
+    let steps = found["steps"].as_array().expect("steps");
+    assert_eq!(steps[0]["holds"], false, "{found}");
+    assert_eq!(steps[0]["rate_reached"], false, "{found}");
+}
+
+#[test]
+fn a_server_that_was_away_for_a_while_is_the_limit() {
+    let dropped = Arc::new(AtomicU64::new(0));
+    let (gone, shared) = (Arc::new(AtomicBool::new(false)), Arc::clone(&dropped));
+    let address = serve(move |stream, _| {
+        // Two senders wait 10, 20, 40 ... 200 ms between these: half a second or more.
+        if gone.load(Ordering::SeqCst) && shared.fetch_add(1, Ordering::SeqCst) < 14 {
+            return;
+        }
+        let gone = Arc::clone(&gone);
+        dialogue(stream, "220 mx", move |line, lines| {
+            if lines == 60 {
+                gone.store(true, Ordering::SeqCst);
+            }
+            if gone.load(Ordering::SeqCst) && lines == 60 {
+                return "421 4.3.2 Going down";
+            }
+            willing(line)
+        });
+    });
+    let words = ["--connections", "2", "--rate", "100", "--messages", "200"];
+    let report = report(address, &words);
+    assert!(number(&report, "/messages/accepted") > 100, "{report}");
+    assert!(dropped.load(Ordering::SeqCst) >= 14);
+    assert_eq!(report["limit"]["by"], "server", "{report}");
+    let text = report["limit"]["text"].as_str().expect("a text");
+    assert!(
+        text.contains("away for about") && text.contains("connections failed"),
+        "{text}"
+    );
+}

@@ -154,3 +154,41 @@ fn a_run_against_nobody_ends_with_one_line_also_when_it_is_to_be_verified() {
         format!("ringpost-loadtest: connection refused by {nobody}: is the server running?\n")
     );
 }
+
+#[test]
+fn what_cannot_be_looked_up_is_unknown_and_not_lost() {
+    let (cluster, brokers) = cluster();
+    let (half, is_half) = std::sync::mpsc::sync_channel(0);
+    let (gone, is_gone) = std::sync::mpsc::sync_channel(0);
+    let is_gone = std::sync::Mutex::new(is_gone);
+    // The brokers go before the last message is accepted.
+    let keep = move |count: u64, _: &[u8]| {
+        if count == 50 {
+            half.send(()).expect("the test waits");
+            let is_gone = is_gone.lock().expect("no panic");
+            is_gone.recv().expect("the test says so");
+        }
+    };
+    let server = Server::start(Behaviour {
+        extensions: vec!["PIPELINING"],
+        keep: Some(Arc::new(keep)),
+        ..Behaviour::default()
+    });
+    let words = [&WORDS[..], &[&brokers, "--verify-wait", "1s"]].concat();
+    let with_bound = [&words[..], &["--assert", "lost=0"]].concat();
+    let target = server.address.to_string();
+    let output = std::thread::scope(|scope| {
+        let running = scope.spawn(|| run(&[&[&target[..], "--json"], &with_bound[..]].concat()));
+        is_half.recv().expect("messages come");
+        drop(cluster);
+        gone.send(()).expect("the server waits");
+        running.join().expect("it ran")
+    });
+    let text = String::from_utf8_lossy(&output.stdout);
+    let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(output.status.code(), Some(1), "{report}");
+    assert_eq!(report["verify"]["complete"], false, "{report}");
+    assert!(report["verify"]["lost"].is_null(), "{report}");
+    assert_eq!(number(&report, "/verify/not_found"), 100, "{report}");
+    assert_eq!(report["assertions"][0]["holds"], false, "{report}");
+}

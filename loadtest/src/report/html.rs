@@ -144,8 +144,8 @@ fn write_tiles(report: &Report, out: &mut String) -> std::fmt::Result {
     ));
     if let Some(verify) = &report.verify {
         tiles.push((
-            "Lost",
-            grouped(verify.lost),
+            verify.lost.map_or("Not found", |_| "Lost"),
+            grouped(verify.not_found),
             format!("of {} read back", grouped(verify.records)),
         ));
     }
@@ -386,7 +386,10 @@ fn write_tables(report: &Report, out: &mut String) -> std::fmt::Result {
     };
     if let Some(verify) = &report.verify {
         let rows = [
-            ("lost", verify.lost),
+            (
+                verify.lost.map_or("not found, unknown", |_| "lost"),
+                verify.not_found,
+            ),
             ("duplicated", verify.duplicated),
             ("of those, by a produce retry", verify.duplicated_same_id),
             ("altered", verify.altered),

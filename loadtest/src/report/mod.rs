@@ -51,6 +51,7 @@ pub struct Report {
     pub ended_by: &'static str,
     pub start_error: Option<String>,
     pub limit: Limit,
+    pub rate_reached: Option<bool>,
     pub messages: Messages,
     pub messages_per_second: f64,
     pub megabytes_per_second: f64,
@@ -185,7 +186,9 @@ pub struct Server {
 pub struct Verified {
     pub complete: bool,
     pub records: u64,
-    pub lost: u64,
+    /// `None` where it is not known, because the topic was not read to its end.
+    pub lost: Option<u64>,
+    pub not_found: u64,
     pub lost_message_ids: Vec<String>,
     pub duplicated: u64,
     pub duplicated_same_id: u64,
@@ -234,6 +237,7 @@ impl Report {
             ended_by: ended_by(plan, outcome),
             start_error: outcome.start_error.clone(),
             limit: Limit::find(plan, outcome),
+            rate_reached: limit::rate_reached(plan, outcome),
             messages: Messages::new(plan, tally),
             messages_per_second: per_second(tally.accepted as f64),
             megabytes_per_second: per_second(tally.accepted_octets as f64 / 1e6),
@@ -308,7 +312,7 @@ impl Report {
                 let none_lost = self
                     .verify
                     .as_ref()
-                    .is_none_or(|verify| verify.lost + verify.altered == 0);
+                    .is_none_or(|verify| verify.not_found + verify.altered == 0);
                 messages.refused + messages.unanswered + messages.unsent == 0
                     // A run that sent nothing, though it had to, has shown nothing.
                     && (messages.accepted + messages.misbehaved > 0 || self.options.messages == 0)
@@ -362,7 +366,7 @@ impl Report {
         );
         if let Some(verify) = &self.verify {
             count(
-                verify.lost,
+                verify.lost.unwrap_or(0),
                 "accepted message was lost",
                 "accepted messages were lost",
             );
@@ -372,7 +376,7 @@ impl Report {
                 "messages were altered",
             );
             if !verify.complete {
-                failures.push("the topic was not read to its end".to_owned());
+                failures.push(verify.incomplete());
             }
         }
         for shape in &self.shapes_given_up {
@@ -403,7 +407,7 @@ impl Report {
             "recipients_refused" => count(self.recipients_refused),
             "smuggled" => count(self.smuggled),
             "rate" => Some(self.messages_per_second),
-            "lost" => verify.map(|verify| verify.lost as f64),
+            "lost" => verify?.lost.map(|lost| lost as f64),
             "duplicated" => verify.map(|verify| verify.duplicated as f64),
             "altered" => verify.map(|verify| verify.altered as f64),
             "idle_opened" => self.idle.as_ref().map(|idle| idle.opened as f64),
@@ -643,11 +647,28 @@ impl Server {
 }
 
 impl Verified {
+    /// What is not known, for a sentence.
+    fn incomplete(&self) -> String {
+        let why = match self.kafka_errors {
+            0 => "the topic was not read to its end",
+            _ => "the brokers did not answer, so the topic was not read to its end",
+        };
+        match self.not_found {
+            0 => why.to_owned(),
+            one_or_more => format!(
+                "{why}: whether {} accepted message{} there is unknown",
+                grouped(one_or_more),
+                if one_or_more == 1 { " is" } else { "s are" }
+            ),
+        }
+    }
+
     fn new(verdict: &Verdict) -> Verified {
         Verified {
             complete: verdict.complete,
             records: verdict.records,
-            lost: verdict.lost,
+            lost: verdict.complete.then_some(verdict.missing),
+            not_found: verdict.missing,
             lost_message_ids: verdict.lost_ids.clone(),
             duplicated: verdict.duplicated_same_id + verdict.duplicated_other_id,
             duplicated_same_id: verdict.duplicated_same_id,

@@ -295,8 +295,14 @@ fn write_verify(report: &Report, text: &mut String) -> fmt::Result {
     };
     writeln!(
         text,
-        "verify       {} lost, {} duplicated ({} by a produce retry), {} altered, {} with another envelope; {} records",
-        grouped(verify.lost),
+        "verify       {}, {} duplicated ({} by a produce retry), {} altered, {} with another envelope; {} records",
+        match verify.lost {
+            Some(lost) => format!("{} lost", grouped(lost)),
+            None => format!(
+                "{} not found (unknown, not lost)",
+                grouped(verify.not_found)
+            ),
+        },
         grouped(verify.duplicated),
         grouped(verify.duplicated_same_id),
         grouped(verify.altered),
@@ -318,12 +324,14 @@ fn write_verify(report: &Report, text: &mut String) -> fmt::Result {
         )?;
     }
     for id in &verify.lost_message_ids {
-        writeln!(text, "             lost: {id}")?;
+        let what = verify.lost.map_or("not found", |_| "lost");
+        writeln!(text, "             {what}: {id}")?;
     }
     if !verify.complete {
         writeln!(
             text,
-            "             NOT COMPLETE: the topic was not read to its end within --verify-wait"
+            "             NOT COMPLETE within --verify-wait: {}",
+            verify.incomplete()
         )?;
     }
     if let Some(error) = &verify.kafka_last_error {

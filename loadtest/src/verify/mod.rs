@@ -39,6 +39,8 @@ const REQUEST: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
 /// Between two looks at the ends of the partitions.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+/// The looks at the ends get so much of `--verify-wait`, and that is the least of it.
+const LOOKS: Duration = Duration::from_secs(2);
 /// Lost messages that are named.
 const NAMED: usize = 10;
 
@@ -50,8 +52,8 @@ pub enum Sent {
 
 /// What became of the messages.
 pub struct Verdict {
-    /// Accepted messages whose records were not found.
-    pub lost: u64,
+    /// Accepted messages whose records were not found: lost if the reading is complete.
+    pub missing: u64,
     /// The Message-IDs of the first of those.
     pub lost_ids: Vec<String>,
     /// Records of this run.
@@ -205,26 +207,27 @@ impl Reader {
 
     /// Reads until the run is over and nothing is missing, or the wait is over.
     fn run(mut self) -> Reader {
-        let mut until: Option<Instant> = None;
+        let mut ending: Option<(Instant, Instant)> = None;
         loop {
             let open = self.hear();
             let polled = self.poll();
-            if until.is_none() && !open && self.ending.load(Ordering::Relaxed) {
-                until = Some(Instant::now() + self.wait);
+            if ending.is_none() && !open && self.ending.load(Ordering::Relaxed) {
+                let end = Instant::now() + self.wait.max(LOOKS);
+                ending = Some((end - LOOKS, end));
             }
-            let Some(until) = until else { continue };
+            let Some((until, end)) = ending else { continue };
             // A record that came late must still count as a duplicate: read to the end in any case.
             if polled || (self.ledger.missing() > 0 && Instant::now() < until) {
-                if Instant::now() < until + self.wait {
+                if Instant::now() < end {
                     continue;
                 }
                 return self;
             }
-            if self.is_at_end() {
+            if self.is_at_end(end) {
                 self.complete = true;
                 return self;
             }
-            if Instant::now() >= until {
+            if Instant::now() >= end {
                 return self;
             }
         }
@@ -275,8 +278,8 @@ impl Reader {
     }
 
     /// Whether every partition was read to an end that two looks agree on.
-    fn is_at_end(&mut self) -> bool {
-        let Some(first) = self.ends() else {
+    fn is_at_end(&mut self, until: Instant) -> bool {
+        let Some(first) = self.ends(until) else {
             return false;
         };
         if first
@@ -287,27 +290,31 @@ impl Reader {
             return false;
         }
         thread::sleep(BETWEEN_LOOKS);
-        self.ends().is_some_and(|second| second == first)
+        self.ends(until).is_some_and(|second| second == first)
     }
 
-    fn ends(&mut self) -> Option<Vec<i64>> {
+    /// The partitions' ends; `None` where the brokers do not say them in time.
+    fn ends(&mut self, until: Instant) -> Option<Vec<i64>> {
         let partitions = 0..self.positions.len() as i32;
         let ends: Result<Vec<i64>, _> = partitions
             .map(|partition| {
                 self.consumer
-                    .fetch_watermarks(&self.topic, partition, REQUEST)
+                    .fetch_watermarks(&self.topic, partition, left(until))
                     .map(|(_, end)| end)
             })
             .collect();
-        ends.map_err(|error| self.last_error = Some(error.to_string()))
-            .ok()
+        ends.map_err(|error| {
+            self.errors += 1;
+            self.last_error = Some(error.to_string());
+        })
+        .ok()
     }
 
     fn verdict(self) -> Verdict {
         let lost_ids = self.ledger.first_missing(NAMED);
         let ledger = self.ledger;
         Verdict {
-            lost: ledger.missing(),
+            missing: ledger.missing(),
             lost_ids: lost_ids
                 .iter()
                 .map(|number| {
@@ -329,6 +336,12 @@ impl Reader {
             readable: self.readable,
         }
     }
+}
+
+/// How long a request may take that must be done by then.
+fn left(until: Instant) -> Duration {
+    let left = until.saturating_duration_since(Instant::now());
+    left.clamp(POLL, REQUEST)
 }
 
 fn consumer(brokers: &str, properties: &[String], run: &str) -> Result<BaseConsumer, String> {
