@@ -1,4 +1,4 @@
-//! Axes for people: round marks, and one unit for a whole axis.
+//! Axes for people: round marks, and one unit for a whole axis; a logarithmic one has the unit that fits each mark.
 //!
 //! Must not know what draws them. Invariant: marks are multiples of 1, 2 or 5 times a power of ten in the axis' unit, from 0
 //! on; of a logarithmic axis they are powers of ten, and where that is one alone, 2 and 5 times it.
@@ -52,7 +52,6 @@ impl Axis {
 
     /// Powers of ten, from one to another.
     pub fn powers(quantity: Quantity, from: i32, to: i32) -> Axis {
-        let unit = unit(quantity, 10f64.powf(f64::from(from + to) / 2.0));
         // One power of ten alone would leave the axis bare.
         let digits: &[f64] = if to - from > 1 {
             &[1.0]
@@ -64,6 +63,8 @@ impl Axis {
             digits.iter().map(move |digit| digit * 10f64.powi(power))
         });
         let mark = |place: f64| {
+            // Each has the unit that fits it: powers of ten are far apart.
+            let unit = unit(quantity, place * 1.000_001);
             let value = place / unit.size;
             let decimals = (-value.log10()).ceil().max(0.0) as i32;
             (place, text(value, unit, decimals))
@@ -181,20 +182,24 @@ mod tests {
         let latency = Axis::powers(Quantity::Latency, 2, 6);
         assert_eq!(
             texts(&latency),
-            ["0.1 ms", "1 ms", "10 ms", "100 ms", "1,000 ms"]
+            ["100 \u{b5}s", "1 ms", "10 ms", "100 ms", "1 s"]
         );
         let latency = Axis::powers(Quantity::Latency, 1, 6);
         assert_eq!(
             texts(&latency),
-            ["0.01 ms", "0.1 ms", "1 ms", "10 ms", "100 ms", "1,000 ms"]
+            [
+                "10 \u{b5}s",
+                "100 \u{b5}s",
+                "1 ms",
+                "10 ms",
+                "100 ms",
+                "1 s"
+            ]
         );
         let latency = Axis::powers(Quantity::Latency, 5, 6);
-        assert_eq!(texts(&latency), ["100 ms", "200 ms", "500 ms", "1,000 ms"]);
+        assert_eq!(texts(&latency), ["100 ms", "200 ms", "500 ms", "1 s"]);
         let latency = Axis::powers(Quantity::Latency, 1, 3);
-        assert_eq!(
-            texts(&latency),
-            ["10 \u{b5}s", "100 \u{b5}s", "1,000 \u{b5}s"]
-        );
+        assert_eq!(texts(&latency), ["10 \u{b5}s", "100 \u{b5}s", "1 ms"]);
         let memory = Axis::up_to(Quantity::Memory, 37.0 * 1_048_576.0, 5);
         assert_eq!(
             texts(&memory),

@@ -25,6 +25,7 @@ use started::{ServerLog, Started, as_unprivileged};
 #[derive(Debug, Parser)]
 #[command(
     name = "ringpost-loadtest compare",
+    bin_name = "ringpost-loadtest compare",
     after_help = "Example:\n  ringpost-loadtest compare --a 127.0.0.1:2525 --b 127.0.0.1:2600 \\\n    \
                   --a-start 'ringpost serve --brokers discard' --b-start 'smtp-sink 127.0.0.1:2600 1000' \\\n    \
                   --rounds 5 -- --connections 50 --messages 20000"
@@ -151,6 +152,7 @@ struct Compared {
 pub fn main(words: &[String]) -> Result<bool, Failure> {
     let options = Comparison::parse_from(words);
     crate::signals::watch().map_err(Failure::Run)?;
+    crate::must_be_writable("--json-file", options.json_file.as_deref())?;
     let sides = [
         Side::new(
             &options.a_name,

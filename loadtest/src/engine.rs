@@ -75,6 +75,30 @@ pub struct Outcome {
     pub log_error: Option<String>,
 }
 
+impl Outcome {
+    /// Of a run that did not begin.
+    pub fn not_begun(why: String) -> Outcome {
+        Outcome {
+            tally: Tally::new(),
+            began: SystemTime::now(),
+            elapsed: Duration::ZERO,
+            own_cpu: Duration::ZERO,
+            own_cpu_over: Duration::ZERO,
+            threads_busy: Vec::new(),
+            machine_busy: None,
+            server: None,
+            metrics: None,
+            verify: None,
+            series: Series::default(),
+            troubles: Troubles::default(),
+            start_error: Some(why),
+            gave_up: false,
+            stopped: crate::signals::stopped(),
+            log_error: None,
+        }
+    }
+}
+
 /// The server's use of the machine.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerUse {
@@ -314,6 +338,7 @@ impl<'a> Collector<'a> {
             server_cpu,
             own_cpu: own.saturating_sub(self.own_cpu_last),
         };
+        let rest = point.length < INTERVAL / 2 && !self.series.points().is_empty();
         if point.length < INTERVAL / 2 {
             self.series.push_rest(point);
         } else {
@@ -330,6 +355,7 @@ impl<'a> Collector<'a> {
             series: &self.series,
             total: &self.total,
             gave_up: live.gave_up(),
+            rest,
         });
     }
 

@@ -17,8 +17,11 @@ use std::time::{Duration, Instant};
 use crate::client::Connection;
 use crate::fault::{ErrorKind, Fault, Step, harmless, one_line};
 use crate::plan::{Plan, Profile};
+use crate::report::Reason;
 use crate::session::{Context, missing};
 use crate::shape::{ProxyHeader, TlsMode};
+use crate::trouble::Troubles;
+use crate::units::grouped;
 
 /// How often it is tried, for each shape.
 const TRIES: u32 = 3;
@@ -129,6 +132,16 @@ async fn try_once(context: &Rc<Context>, profile: &Profile) -> Result<Connection
         connection.quit(false).await;
         return Err(fault);
     }
+    if let Some(most) = connection.offers().size
+        && profile.content.largest_octets() > most
+        && !options.quiet
+    {
+        eprintln!(
+            "messages of up to {} bytes are larger than this server takes (SIZE {}): it will refuse those",
+            grouped(profile.content.largest_octets()),
+            grouped(most)
+        );
+    }
     connection.rest();
     Ok(connection)
 }
@@ -172,7 +185,10 @@ fn line(plan: &Plan, profile: &Profile, fault: &Fault) -> String {
             format!("{address} does not take the PROXY header: {words}; leave --proxy out")
         }
         (ErrorKind::Greeting | ErrorKind::Reply421, Step::Banner) => {
-            format!("{address} refuses every connection: {words}")
+            format!(
+                "{address} refuses every connection: {words}{}",
+                hint(plan, fault)
+            )
         }
         (ErrorKind::Greeting, _) => format!(
             "{address} refuses EHLO and HELO: {words}; give a name that it takes with --helo"
@@ -184,9 +200,15 @@ fn line(plan: &Plan, profile: &Profile, fault: &Fault) -> String {
         (ErrorKind::Tls | ErrorKind::Closed | ErrorKind::Timeout, Step::Tls) => format!(
             "the TLS handshake with {address} failed: {words}; the server's log may say why (its certificate, its versions)"
         ),
-        (ErrorKind::Tls, _) => format!("{address} refuses STARTTLS: {words}"),
+        (ErrorKind::Tls, _) => {
+            format!("{address} refuses STARTTLS: {words}{}", hint(plan, fault))
+        }
         (ErrorKind::Reply421, step) => {
-            format!("{address} ends the connection {}: {words}", step.place())
+            format!(
+                "{address} ends the connection {}: {words}{}",
+                step.place(),
+                hint(plan, fault)
+            )
         }
         (ErrorKind::Timeout, step) => {
             format!(
@@ -196,6 +218,16 @@ fn line(plan: &Plan, profile: &Profile, fault: &Fault) -> String {
         }
         (_, step) => format!("{address} cannot be used, {}: {words}", step.place()),
     }
+}
+
+/// What a report says to do about the same.
+fn hint(plan: &Plan, fault: &Fault) -> String {
+    let mut troubles = Troubles::default();
+    troubles.count_fault(fault);
+    let reason = Reason::new(troubles.kinds()[0], &plan.options);
+    reason
+        .hint
+        .map_or(String::new(), |hint| format!("; {hint}"))
 }
 
 /// The server's reply, or this program's words.

@@ -63,8 +63,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
-
+use engine::Outcome;
 use options::Options;
 use plan::Plan;
 use report::Report;
@@ -89,7 +88,7 @@ fn main() -> ExitCode {
     let result = match words.get(1).map(String::as_str) {
         Some("sink") => sink::main(&words[1..]),
         Some("compare") => compare::main(&words[1..]),
-        _ => load(Options::parse()),
+        _ => load(Options::of_words(&words)),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -108,21 +107,62 @@ fn main() -> ExitCode {
 /// One run, or a search; whether it is as it should be.
 fn load(options: Options) -> Result<bool, Failure> {
     signals::watch().map_err(Failure::Run)?;
+    must_be_writable("--json-file", options.json_file.as_deref())?;
+    must_be_writable("--html", options.html.as_deref())?;
     let mut view = View::new(options.quiet, options.plain);
     if options.search.is_some() {
         return search::main(options, &mut view);
     }
-    let plan = Arc::new(Plan::new(options)?);
-    let outcome = engine::run(&plan, &mut view).map_err(Failure::Run)?;
-    let report = Report::new(&plan, &outcome);
+    let (plan, report, log_error) = run(options, &mut view)?;
     write_out(&plan.options, &report)?;
     if let Some(error) = &report.start_error {
         return Err(Failure::Run(error.clone()));
     }
-    if let Some(error) = &outcome.log_error {
-        return Err(Failure::Run(error.clone()));
+    if let Some(error) = log_error {
+        return Err(Failure::Run(error));
     }
     Ok(report.passed)
+}
+
+/// One run, with a report also where it could not begin, unless the command line is wrong; the last is an error of the log.
+pub fn run(
+    options: Options,
+    view: &mut View,
+) -> Result<(Arc<Plan>, Report, Option<String>), Failure> {
+    let plan = match Plan::new(options.clone()) {
+        Err(Failure::Run(why)) => {
+            let plan = Arc::new(Plan::unresolved(options)?);
+            let mut report = Report::new(&plan, &Outcome::not_begun(why));
+            report.target = plan.options.target.clone();
+            return Ok((plan, report, None));
+        }
+        other => Arc::new(other?),
+    };
+    let outcome = engine::run(&plan, view).unwrap_or_else(Outcome::not_begun);
+    let report = Report::new(&plan, &outcome);
+    Ok((plan, report, outcome.log_error))
+}
+
+/// Finds before the run what would lose its result. A file that is there keeps what it has until then.
+pub fn must_be_writable(option: &str, path: Option<&Path>) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    let is_new = !path.exists();
+    let mut options = std::fs::OpenOptions::new();
+    options
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(|error| {
+            let path = path.display();
+            Failure::Usage(format!(
+                "{option} {path}: {error}; give a file that can be written"
+            ))
+        })?;
+    if is_new {
+        // An error would only leave an empty file.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
 }
 
 /// Writes the report in the forms that were asked for.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::shape::Shape;
 use crate::units::{parse_duration, parse_rate};
@@ -224,7 +225,22 @@ pub struct Options {
     pub quiet: bool,
 }
 
+/// Short options that people try, and what they mean here.
+const SHORT: [(&str, &str); 6] = [
+    ("-c", "--connections"),
+    ("-n", "--messages"),
+    ("-m", "--messages"),
+    ("-r", "--rate"),
+    ("-d", "--duration"),
+    ("-t", "--threads"),
+];
+
 impl Options {
+    /// Parses the command line; ends the process where that cannot be done.
+    pub fn of_words(words: &[String]) -> Options {
+        Options::try_parse_from(words).unwrap_or_else(|error| with_suggestion(error).exit())
+    }
+
     /// The most messages of the run.
     pub fn most_messages(&self) -> u64 {
         match (self.messages, self.duration) {
@@ -265,6 +281,21 @@ impl Options {
             (None, None) => Some(1000),
         }
     }
+}
+
+/// Names the long option for a short one, of which there are none.
+fn with_suggestion(mut error: clap::Error) -> clap::Error {
+    let wrong = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(wrong)) => wrong.clone(),
+        _ => return error,
+    };
+    let meant = SHORT.iter().find(|(short, _)| wrong.starts_with(short));
+    if let (ErrorKind::UnknownArgument, Some((_, long))) = (error.kind(), meant) {
+        error.remove(ContextKind::Suggested);
+        let long = ContextValue::String((*long).to_owned());
+        error.insert(ContextKind::SuggestedArg, long);
+    }
+    error
 }
 
 #[cfg(test)]

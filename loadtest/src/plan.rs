@@ -94,6 +94,12 @@ impl Plan {
         Plan::of(options, addresses).map_err(Failure::Usage)
     }
 
+    /// For the report of a run whose target has no address.
+    pub fn unresolved(options: Options) -> Result<Plan, Failure> {
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        Plan::of(options, vec![nowhere]).map_err(Failure::Usage)
+    }
+
     fn of(options: Options, addresses: Vec<SocketAddr>) -> Result<Plan, String> {
         let address = addresses[0];
         check_address("--from", &options.from, true)?;
@@ -321,14 +327,36 @@ fn server_name(target: &str, address: SocketAddr) -> ServerName<'static> {
     ServerName::try_from(host.to_owned()).unwrap_or_else(|_| ServerName::from(address.ip()))
 }
 
+fn has_port(target: &str) -> bool {
+    target
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
 /// Resolves a target to one address or more, and refuses one that is not on this machine unless that is allowed.
 pub fn resolve(target: &str, allow_remote: bool) -> Result<Vec<SocketAddr>, Failure> {
     let form = "give host:port, e.g. 127.0.0.1:2525";
-    let has_port = target
-        .rsplit_once(':')
-        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-    if !has_port {
-        let text = format!("target {target:?}: a host and a port are missing; {form}");
+    if let Some((scheme, rest)) = target.split_once("://") {
+        let rest = rest.trim_end_matches('/');
+        return Err(Failure::Usage(format!(
+            "target {target:?}: leave the scheme {scheme}:// out; {form}{}",
+            if has_port(rest) {
+                format!(" (here {rest})")
+            } else {
+                String::new()
+            }
+        )));
+    }
+    if !has_port(target) {
+        let what = match target.rsplit_once(':') {
+            _ if target.is_empty() => "a host and a port are missing",
+            Some(("", _)) => "the host is missing",
+            Some((host, port)) if !host.contains(':') && !port.is_empty() => {
+                "the port is no number from 0 to 65535"
+            }
+            _ => "the port is missing",
+        };
+        let text = format!("target {target:?}: {what}; {form}");
         return Err(Failure::Usage(text));
     }
     let addresses: Vec<SocketAddr> = target

@@ -10,16 +10,13 @@
 //! - A bound that breaks at a low rate and holds at a higher one is not understood.
 
 use std::fmt::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::assertion::Assertion;
-use crate::engine;
 use crate::options::Options;
-use crate::plan::Plan;
-use crate::report::{Report, html};
+use crate::report::{Reason, Report, html};
 use crate::units::{grouped, show_microseconds, show_number, show_octets};
 use crate::view::View;
 use crate::{Failure, write_file};
@@ -37,6 +34,8 @@ const LEAST_MESSAGES: f64 = 20.0;
 /// ... and down to this share of the first.
 const LOWEST: f64 = 1.0 / 64.0;
 
+/// Reasons that are listed.
+const MOST_REASONS: usize = 4;
 /// A rate counts from this share of it on.
 const REACHED: f64 = 0.99;
 /// Columns of an ordinary terminal.
@@ -80,6 +79,8 @@ struct Found {
     broken_at: Option<f64>,
     /// Why the search ended before it was done.
     ended_early: Option<String>,
+    /// What the server said to the last rate that broke, if it refused or failed anything there.
+    reasons: Vec<Reason>,
     steps: Vec<Step>,
 }
 
@@ -113,6 +114,7 @@ pub fn main(mut options: Options, view: &mut View) -> Result<bool, Failure> {
             highest_rate: None,
             broken_at: None,
             ended_early: None,
+            reasons: Vec::new(),
             steps: Vec::new(),
         },
         bound,
@@ -141,7 +143,7 @@ pub fn main(mut options: Options, view: &mut View) -> Result<bool, Failure> {
     if let (Some(why), []) = (&search.found.ended_early, &search.found.steps[..]) {
         return Err(Failure::Run(why.clone()));
     }
-    Ok(search.found.highest_rate.is_some() && search.found.ended_early.is_none())
+    Ok(search.found.passed())
 }
 
 fn missing(bound: &Assertion, option: &str) -> Failure {
@@ -186,9 +188,7 @@ impl Search<'_> {
     fn step(&mut self, rate: f64, attempt: usize) -> Result<Option<bool>, Failure> {
         let mut options = self.options.clone();
         options.rate = Some(rate);
-        let plan = Arc::new(Plan::new(options)?);
-        let outcome = engine::run(&plan, self.view).map_err(Failure::Run)?;
-        let report = Report::new(&plan, &outcome);
+        let (_, report, _) = crate::run(options, self.view)?;
         if crate::signals::stopped() {
             self.found.ended_early = Some("stopped by a signal".to_owned());
             return Ok(None);
@@ -224,11 +224,18 @@ impl Search<'_> {
             holds,
         };
         self.note(&step);
+        let refused = step.accepted == 0 && step.refused > 0;
         self.found.steps.push(step);
+        if !holds {
+            self.found.reasons = report.reasons.clone();
+        }
+        if refused {
+            self.found.ended_early = Some("the server refuses every message".to_owned());
+        }
         if holds || self.page.as_ref().is_none_or(|(_, held)| !held) {
             self.page = Some((report, holds));
         }
-        Ok(Some(holds))
+        Ok((!refused).then_some(holds))
     }
 
     fn note(&self, step: &Step) {
@@ -268,6 +275,10 @@ impl Search<'_> {
 }
 
 impl Found {
+    fn passed(&self) -> bool {
+        self.highest_rate.is_some() && self.ended_early.is_none()
+    }
+
     /// A value with its unit.
     fn show(&self, value: Option<f64>) -> String {
         match (value, self.unit) {
@@ -316,6 +327,12 @@ impl Found {
             text.push_str(&sentence);
             text.push('\n');
         }
+        for reason in self.reasons.iter().take(MOST_REASONS) {
+            let _ = writeln!(text, "  {}", reason.counted());
+            if let Some(hint) = &reason.hint {
+                let _ = writeln!(text, "    hint: {hint}");
+            }
+        }
         text
     }
 
@@ -363,8 +380,20 @@ impl Found {
     /// For the page of one of its steps.
     fn section(&self, held: bool) -> String {
         let mut out = String::from("<section>\n<h2>Search for the highest rate</h2>\n");
-        for sentence in self.sentences() {
-            let _ = writeln!(out, "<p class=\"limit\">{}.</p>", html::escape(&sentence));
+        let (class, word) = match self.passed() {
+            true => ("passed", "\u{2713} found"),
+            false => ("failed", "\u{2717} failed"),
+        };
+        for (index, sentence) in self.sentences().iter().enumerate() {
+            let sentence = html::escape(sentence);
+            let stop = if sentence.ends_with('?') { "" } else { "." };
+            let _ = match index {
+                0 => writeln!(
+                    out,
+                    "<p class=\"verdict\"><b class=\"{class}\">{word}</b> <span>{sentence}{stop}</span></p>"
+                ),
+                _ => writeln!(out, "<p class=\"limit\">{sentence}{stop}</p>"),
+            };
         }
         let rows: Vec<Vec<String>> = self
             .steps
@@ -438,6 +467,7 @@ mod tests {
             highest_rate: None,
             broken_at: None,
             ended_early: None,
+            reasons: Vec::new(),
             steps: vec![Step {
                 refused: 1_234_567,
                 unsent: 12_345,
@@ -462,6 +492,7 @@ mod tests {
             highest_rate: Some(1500.0),
             broken_at: Some(2000.0),
             ended_early: None,
+            reasons: Vec::new(),
             steps: vec![
                 step(1500.0, 1, 1234.0, true),
                 step(2000.0, 1, 45_000.0, false),

@@ -160,12 +160,19 @@ pub fn parse_mix(text: &str, base: &Shape) -> Result<MixPart, String> {
         return Err(format!("--mix {text:?}: give a share above 0"));
     }
     let changed = ShapeWords::try_parse_from(words)
-        .map_err(|error| format!("--mix {text:?}: {error}"))?
+        .map_err(|error| format!("--mix {text:?}: {}", first_line(&error)))?
         .shape;
     Ok(MixPart {
         share,
         shape: changed.over(base),
     })
+}
+
+/// What is wrong, without the usage: that would be of a program that nobody started.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or("");
+    line.trim_start_matches("error: ").to_owned()
 }
 
 impl Shape {
@@ -230,7 +237,8 @@ mod tests {
     #[test]
     fn a_wrong_part_is_named() {
         for text in ["", "70% --bogus", "0%", "120%", "10% 20%"] {
-            assert!(parse_mix(text, &Shape::default()).is_err(), "{text:?}");
+            let error = parse_mix(text, &Shape::default()).expect_err(text);
+            assert_eq!(error.lines().count(), 1, "{error}");
         }
     }
 }

@@ -92,6 +92,19 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "give a rate from 0.001 to 10000000 a second, e.g. 500 or 20k".to_owned())
 }
 
+/// Words as a shell would read them again.
+pub fn shell_words(words: &[String]) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
+    let quoted = words.iter().map(|word| {
+        if !word.is_empty() && word.chars().all(is_plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
 /// A number for people, its digits in groups of three: `15,000`. There is no other way of writing thousands.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -170,6 +183,15 @@ mod tests {
         ] {
             assert!(parse_size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn words_can_be_pasted_into_a_shell() {
+        let words = ["x", "--mix", "50% --tls starttls", "p99<20ms", "", "it's"];
+        assert_eq!(
+            shell_words(&words.map(str::to_owned)),
+            r"x --mix '50% --tls starttls' 'p99<20ms' '' 'it'\''s'"
+        );
     }
 
     #[test]

@@ -853,3 +853,188 @@ fn a_server_that_was_away_for_a_while_is_the_limit() {
         "{text}"
     );
 }
+
+#[test]
+fn files_are_written_also_where_the_run_cannot_begin() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| {
+        folder
+            .path()
+            .join(name)
+            .to_str()
+            .expect("a text")
+            .to_owned()
+    };
+    let (json, html, address) = (file("r.json"), file("r.html"), nobody().to_string());
+    let files = ["--json-file", &json, "--html", &html, "--quiet"];
+    let verify = [
+        "--verify",
+        "--brokers",
+        "127.0.0.1:1",
+        "--topic",
+        "mail",
+        "--kafka",
+        "no.such=1",
+    ];
+    let search = ["--search", "p99<1s", "--rate", "5"];
+    for (target, words, part) in [
+        ("no-such-host.invalid:25", &[][..], "does not resolve"),
+        ("no-such-host.invalid:25", &search, "does not resolve"),
+        (&address, &verify, "no.such"),
+        (&address, &search, "connection refused"),
+    ] {
+        let output = run(&[&[target], &files[..], words].concat());
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        for path in [&json, &html] {
+            let text = std::fs::read_to_string(path)
+                .unwrap_or_else(|error| panic!("{words:?} {path}: {error}"));
+            assert!(text.contains(part), "{words:?} {path}: {text}");
+            assert!(!text.contains("?."), "{words:?} {path}: {text}");
+            std::fs::remove_file(path).expect("it is there");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_found_before_the_run() {
+    let server = Server::start(Behaviour::default());
+    let address = server.address.to_string();
+    for option in ["--html", "--json-file"] {
+        for search in [&[][..], &["--search", "p99<1s", "--rate", "5"]] {
+            let output = run(&[&[&address[..], option, "/no/such/folder/r"], search].concat());
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(
+                said.contains(option) && said.contains("/no/such/folder/r"),
+                "{said}"
+            );
+        }
+    }
+    assert_eq!(server.taken.connections.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_search_in_which_everything_is_refused_says_why() {
+    let refusing = Server::start(Behaviour {
+        refuses: true,
+        ..Behaviour::default()
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let html = folder
+        .path()
+        .join("r.html")
+        .to_str()
+        .expect("a text")
+        .to_owned();
+    let address = refusing.address.to_string();
+    let words = [
+        &address[..],
+        "--search",
+        "p99<1s",
+        "--rate",
+        "100",
+        "--duration",
+        "200ms",
+        "--html",
+        &html,
+    ];
+    let output = run(&words);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for part in [
+        "550 5.1.1 after RCPT: No such user",
+        "hint: ",
+        "refuses every message",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let page = std::fs::read_to_string(&html).expect("a page");
+    assert!(page.contains("<b class=\"failed\">"), "{page}");
+    let found = report(refusing.address, &words[1..7]);
+    assert_eq!(found["reasons"][0]["text"], "No such user", "{found}");
+    assert!(found["reasons"][0]["hint"].is_string(), "{found}");
+}
+
+#[test]
+fn a_refusal_of_the_first_connection_has_its_hint() {
+    for (banner, hint) in [
+        ("421 4.3.2 Too many connections", "limit of connections"),
+        ("554 5.7.1 Not from you", "let its address in"),
+    ] {
+        let address = serve(move |stream, _| dialogue(stream, banner, |_, _| "221 x"));
+        let said = one_line(address, &[]);
+        assert!(said.contains(banner) && said.contains(hint), "{said}");
+    }
+}
+
+#[test]
+fn a_message_larger_than_size_is_said_before_the_run() {
+    let server = Server::start(Behaviour {
+        extensions: vec!["SIZE 5000"],
+        ..Behaviour::default()
+    });
+    let address = server.address.to_string();
+    for (size, told) in [("5000", false), ("6000", true)] {
+        let output = run(&[&address[..], "--messages", "1", "--size", size]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            said.contains("up to 6,000 bytes") && said.contains("SIZE 5,000"),
+            told,
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn wrong_words_are_told_with_the_right_ones() {
+    let address = nobody().to_string();
+    let with = |scheme: &str| format!("{scheme}://{address}/");
+    for (words, parts) in [
+        (
+            &[&with("http")[..]][..],
+            &["leave the scheme http:// out", &address[..]][..],
+        ),
+        (&[&with("smtp")], &["leave the scheme smtp:// out"]),
+        (&["127.0.0.1"], &["the port is missing"]),
+        (&["localhost:smtp"], &["the port is no number"]),
+        (&[":25"], &["the host is missing"]),
+        (
+            &[&address, "-c", "5"],
+            &["--connections", "Usage: ringpost-loadtest"],
+        ),
+        (&["sink", "--bogus"], &["Usage: ringpost-loadtest sink"]),
+        (
+            &["compare", "--bogus"],
+            &["Usage: ringpost-loadtest compare"],
+        ),
+    ] {
+        let output = run(words);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
+        assert!(
+            parts.iter().all(|part| said.contains(part)),
+            "{words:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_line_of_progress_comes_once() {
+    let server = Server::start(Behaviour::default());
+    let output = run(&[
+        &server.address.to_string(),
+        "--rate",
+        "50",
+        "--duration",
+        "2s",
+    ]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let mut times: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let all = times.len();
+    times.dedup();
+    assert_eq!(times.len(), all, "{said}");
+    assert!(all > 0, "{said}");
+}

@@ -92,6 +92,12 @@ impl Content {
         &self.templates[index as usize]
     }
 
+    /// Octets of the largest message.
+    pub fn largest_octets(&self) -> u64 {
+        let sizes = self.templates.iter().map(|template| template.octets);
+        sizes.max().unwrap_or(0) as u64
+    }
+
     /// Mean octets of a message.
     pub fn mean_octets(&self) -> f64 {
         let sum: usize = self.templates.iter().map(|template| template.octets).sum();

@@ -6,7 +6,7 @@ pub use super::plot::escape;
 use super::plot::{Chart, Line, Scale, svg};
 use super::{Percentiles, Report, SeriesPoint};
 use crate::axis::Quantity;
-use crate::units::{grouped, show_microseconds, show_number, show_octets};
+use crate::units::{grouped, shell_words, show_microseconds, show_number, show_octets};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -38,7 +38,7 @@ fn write_page(report: &Report, before: &str, out: &mut String) -> std::fmt::Resu
         escape(&report.began),
         escape(&report.run),
         escape(report.tool),
-        escape(&report.command_line.join(" "))
+        escape(&shell_words(&report.command_line))
     )?;
     out.push_str(before);
     // A search has its own verdict.

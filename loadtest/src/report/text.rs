@@ -114,7 +114,7 @@ fn write_connections(report: &Report, text: &mut String) -> fmt::Result {
         match (idle.server_rss_bytes_per_session, &idle.server_rss_note) {
             (Some(each), _) => writeln!(
                 text,
-                "; the server's memory grew by {} each, beyond what earlier sessions had left in it",
+                "; the server's memory grew by {} each",
                 show_octets(each)
             )?,
             (None, Some(note)) => writeln!(text, "; {note}")?,

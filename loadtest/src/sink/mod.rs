@@ -37,7 +37,7 @@ const RING: u32 = 4096;
 
 /// A server that takes everything and keeps nothing
 #[derive(Debug, Parser)]
-#[command(name = "ringpost-loadtest sink")]
+#[command(name = "ringpost-loadtest sink", bin_name = "ringpost-loadtest sink")]
 struct Options {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:2526")]

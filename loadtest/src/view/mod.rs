@@ -24,6 +24,8 @@ pub struct Snapshot<'a> {
     pub total: &'a Interval,
     /// Whether too many errors ended the run.
     pub gave_up: bool,
+    /// What is left at the end, soon after another.
+    pub rest: bool,
 }
 
 /// How to show it.
@@ -52,6 +54,8 @@ impl View {
     pub fn show(&mut self, snapshot: &Snapshot<'_>) {
         match self {
             View::Silent => {}
+            // It would be the line before once more.
+            View::Lines if snapshot.rest => {}
             View::Lines => eprintln!("{}", line(snapshot)),
             View::Terminal(screen) => {
                 if screen.is_none() {
