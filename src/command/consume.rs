@@ -139,8 +139,20 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
+/// What is said where there was no mail to read.
+fn nothing(options: &Options) -> &'static str {
+    match (options.group.is_some(), options.from) {
+        (true, _) => "no mail that the group has not read",
+        (false, From::Beginning) => "the topic has no mail yet",
+        (false, From::End) => "no mail came",
+    }
+}
+
 fn ended(options: &Options, outcome: &reader::Outcome) -> ExitCode {
     let Some(signal) = outcome.stopped else {
+        if outcome.mails == 0 {
+            say(nothing(options));
+        }
         return ExitCode::SUCCESS;
     };
     let kept = if options.group.is_some() {
