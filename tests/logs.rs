@@ -311,6 +311,25 @@ fn a_client_that_leaves_in_the_middle_leaves_a_line_and_one_that_leaves_between_
 }
 
 #[test]
+fn a_handshake_that_fails_behind_starttls_is_one_line_that_names_its_client() {
+    let mut server = discarding(EVERYTHING);
+    let (mut client, own) = server.client();
+    assert!(client.say("STARTTLS").unwrap().starts_with("220"));
+    client.write(b"this is no handshake at all\r\n").unwrap();
+    let line = server.refused("tls_handshake_failed");
+    assert_eq!(
+        (&line["client"], &line["helo"]),
+        (&own.as_str().into(), &"client.example".into())
+    );
+    let gone = |line: &&Value| line["message"] == "gone" && line["client"] == own.as_str();
+    assert_eq!(
+        server.stop().iter().filter(gone).count(),
+        0,
+        "it is said once"
+    );
+}
+
+#[test]
 fn connections_that_are_turned_away_leave_a_line() {
     let mut server = discarding(EVERYTHING);
     let addresses = server.addresses();

@@ -199,7 +199,7 @@ impl Session {
             | State::Addressed(_)
             | State::BetweenChunks(_) => Expects::Commands,
             State::Receiving { .. } | State::Skipping { .. } => Expects::Data,
-            State::Admitting(..) | State::Committing(_) | State::Securing => Expects::Driver,
+            State::Admitting(..) | State::Committing(_) | State::Securing(_) => Expects::Driver,
             State::Closed => Expects::Nothing,
         }
     }
@@ -263,7 +263,7 @@ impl Session {
             }
             State::Connected
             | State::Greeted(_)
-            | State::Securing
+            | State::Securing(_)
             | State::Addressed(_)
             | State::Skipping { .. }
             | State::Closed => None,
@@ -350,7 +350,7 @@ impl Session {
     /// If no handshake was asked for.
     pub fn secured(&mut self, now: Instant) {
         assert!(
-            matches!(self.state, State::Securing),
+            matches!(self.state, State::Securing(_)),
             "a handshake outside of Securing"
         );
         self.secure = true;
@@ -371,7 +371,7 @@ impl Session {
             | State::Skipping { .. }
             | State::Receiving { .. } => self.refuse(Refusal::TimedOut),
             // No reply could be read: neither side knows yet whether the next octets are encrypted.
-            State::Securing => self.close(),
+            State::Securing(_) => self.close(),
             State::Closed => {}
         }
     }

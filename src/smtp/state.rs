@@ -81,8 +81,8 @@ pub enum State {
     Connected,
     /// Greeted, no transaction.
     Greeted(Hello),
-    /// STARTTLS was accepted; the driver shakes hands.
-    Securing,
+    /// STARTTLS was accepted; the driver shakes hands. What was said before is only told where that fails.
+    Securing(Hello),
     /// MAIL was accepted; RCPT may have been.
     Addressed(Box<Transaction>),
     /// DATA (`None`) or a first BDAT was accepted; the driver looks for room.

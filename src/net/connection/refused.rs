@@ -11,6 +11,7 @@ use super::Connection;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::{About, Expects, Refused};
 use crate::telemetry::message_log::{RefusedLine, Why};
+use crate::telemetry::metrics::SessionEnd;
 
 impl<T> Connection<'_, T> {
     /// What the session has refused since the last time.
@@ -42,7 +43,10 @@ impl<T> Connection<'_, T> {
     /// said QUIT, have nothing to be told.
     pub(super) fn log_gone(&mut self, result: &io::Result<()>) {
         let inside = !self.session.is_idle() || !self.input.is_empty();
-        if !inside || self.session.expects() == Expects::Nothing || !self.hub.logs_refusals() {
+        // A handshake that failed has its own line.
+        let said =
+            self.session.expects() == Expects::Nothing || self.end == SessionEnd::HandshakeFailed;
+        if !inside || said || !self.hub.logs_refusals() {
             return;
         }
         let error = result.as_ref().err().map(ToString::to_string);

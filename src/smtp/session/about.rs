@@ -45,7 +45,7 @@ impl About {
     /// What a session in this state is about.
     pub(super) fn of(state: &State) -> Self {
         match state {
-            State::Greeted(hello) => Self {
+            State::Greeted(hello) | State::Securing(hello) => Self {
                 helo: Some(Arc::clone(&hello.name)),
                 ..Self::default()
             },
@@ -56,7 +56,7 @@ impl About {
                 Self::incoming(incoming)
             }
             State::Skipping { then, .. } => Self::of(then),
-            State::Connected | State::Securing | State::Closed => Self::default(),
+            State::Connected | State::Closed => Self::default(),
         }
     }
 

@@ -108,7 +108,11 @@ impl Session {
             _ if !self.policy.starttls => self.refuse(Refusal::NotImplemented),
             State::Connected | State::Greeted(_) if !self.secure => {
                 self.say_text(220, "2.0.0", "Ready to start TLS");
-                self.state = State::Securing;
+                let hello = match std::mem::replace(&mut self.state, State::Connected) {
+                    State::Greeted(hello) => hello,
+                    _ => Hello::default(),
+                };
+                self.state = State::Securing(hello);
                 self.action = Some(Action::StartTls);
             }
             _ => self.refuse(Refusal::TlsOutOfOrder),
@@ -124,7 +128,7 @@ impl Session {
             State::Admitting(..)
             | State::Receiving { .. }
             | State::Skipping { .. }
-            | State::Securing
+            | State::Securing(_)
             | State::Committing(_)
             | State::Closed => unreachable!("commands are read in other states"),
         };
