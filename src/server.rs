@@ -403,13 +403,9 @@ const FREE_PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// One line that names the option, the address and what helps.
 pub fn find_free(config: &Config) -> Result<(), String> {
-    let (server, all) = (&config.server, listened(config));
+    let all = listened(config);
     let until = Instant::now() + FREE_WAIT;
-    for (key, addresses) in [
-        ("server.listen", &server.listen),
-        ("server.listen_tls", &server.listen_tls),
-        ("server.listen_proxy", &server.listen_proxy),
-    ] {
+    for (key, addresses) in smtp_addresses(config) {
         for &address in addresses.iter().filter(|address| address.port() != 0) {
             let wanted = Wanted::beside(address, &all);
             while let Err(error) = wanted.listen(false) {
@@ -421,6 +417,28 @@ pub fn find_free(config: &Config) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The options of SMTP addresses, with theirs.
+fn smtp_addresses(config: &Config) -> [(&'static str, &[SocketAddr]); 3] {
+    let server = &config.server;
+    [
+        ("server.listen", &server.listen),
+        ("server.listen_tls", &server.listen_tls),
+        ("server.listen_proxy", &server.listen_proxy),
+    ]
+}
+
+/// Tries every address that is to be listened on, without listening: option, address, and what the kernel says.
+pub fn try_addresses(config: &Config) -> Vec<(&'static str, SocketAddr, std::io::Result<()>)> {
+    let all = listened(config);
+    let admin = ("admin.listen", std::slice::from_ref(&config.admin.listen));
+    smtp_addresses(config)
+        .into_iter()
+        .chain([admin])
+        .flat_map(|(key, addresses)| addresses.iter().map(move |&address| (key, address)))
+        .map(|(key, address)| (key, address, Wanted::beside(address, &all).try_out()))
+        .collect()
 }
 
 /// Listening sockets for each worker, and their addresses with the ports resolved.

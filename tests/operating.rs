@@ -403,3 +403,38 @@ fn ready_is_said_when_every_worker_serves_and_not_before() {
         "both were seen: {refused} {served}"
     );
 }
+
+/// A supervisor may close standard output: the line "ready" cannot be written, the log says so, and mail is taken.
+#[test]
+fn a_server_that_cannot_say_ready_says_so_and_serves() {
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .args(["--brokers", "discard"])
+        .stdout(full.unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut smtp = None;
+    let told = lines.any(|line| {
+        let line = line.unwrap();
+        assert!(!line.contains("panicked"), "{line}");
+        if let Some((_, rest)) = line.split_once(" ready smtp=\"") {
+            smtp = rest.split_once(' ').map(|(address, _)| address.to_owned());
+        }
+        line.contains("WARN the line \"ready\" cannot be written to standard output: No space left")
+    });
+    assert!(told, "the log ended without it");
+    let mut client = Client::connect(&smtp.expect("the log names the address")).unwrap();
+    assert!(
+        client
+            .say("EHLO client.example")
+            .unwrap()
+            .starts_with("250")
+    );
+    tools::signal(child.id(), "TERM");
+    // Read on, so that the log's pipe stays open.
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

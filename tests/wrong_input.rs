@@ -215,11 +215,15 @@ fn line<'a>(output: &'a str, name: &str) -> (&'a str, &'a str) {
 fn check(arguments: &[&str]) -> (Option<i32>, String) {
     let arguments: Vec<&str> = ["check"].iter().chain(arguments).copied().collect();
     let output = ringpost(&arguments);
-    assert!(
-        output.stderr.is_empty(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
+    let error = String::from_utf8(output.stderr).unwrap();
+    let closing = error.strip_prefix("ringpost check: ").expect(&error);
+    let counts_failures = closing.contains("failure") && closing.contains("would not be stored");
+    assert_eq!(
+        counts_failures,
+        output.status.code() == Some(1),
+        "{closing}"
     );
+    assert_eq!(error.lines().count(), 1, "{error}");
     (
         output.status.code(),
         String::from_utf8(output.stdout).unwrap(),
@@ -356,5 +360,145 @@ fn properties_in_the_environment_are_checked_as_those_of_the_file_are() {
         assert!(error.contains("sasl.pasword"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+/// Each line of a check begins with its verdict; the closing line, on standard error, counts them.
+#[test]
+fn a_check_closes_with_what_the_answers_come_to() {
+    let broken = |verdict: &str| !["ok", "warning", "failed", "skipped"].contains(&verdict);
+    for (flags, closing) in [
+        (
+            &["--brokers", "embedded"][..],
+            "mail would be stored, in memory only",
+        ),
+        (&["--brokers", "discard"], "mail would be taken and lost"),
+        (
+            &["--brokers", "no-such-host.invalid"],
+            "mail would not be stored",
+        ),
+    ] {
+        let free = ["check", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        let output = ringpost(&[&free, flags].concat());
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let count = |verdict: &str| {
+            lines
+                .lines()
+                .filter(|line| line.starts_with(verdict))
+                .count()
+        };
+        let wrong = lines
+            .lines()
+            .find(|line| line.split(' ').next().is_none_or(broken));
+        assert_eq!(wrong, None, "{lines}");
+        let failures = match count("failed") {
+            0 => "",
+            1 => "1 failure, ",
+            _ => panic!("{lines}"),
+        };
+        let warnings = count("warning");
+        let plural = if warnings == 1 { "" } else { "s" };
+        assert_eq!(
+            String::from_utf8(output.stderr).unwrap(),
+            format!("ringpost check: {failures}{warnings} warning{plural}: {closing}\n")
+        );
+    }
+}
+
+#[test]
+fn a_check_tries_every_address() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = &taken.local_addr().unwrap().to_string()[..];
+    let free = "127.0.0.1:0";
+    for (listen, admin, code, verdict, words) in [
+        (
+            free,
+            free,
+            0,
+            "ok",
+            "server.listen: 127.0.0.1:0 can be listened on",
+        ),
+        (
+            taken,
+            free,
+            0,
+            "warning",
+            "it may be the running ringpost itself",
+        ),
+        (
+            free,
+            taken,
+            0,
+            "warning",
+            "it may be the running ringpost itself",
+        ),
+        (
+            "192.0.2.1:0",
+            free,
+            1,
+            "failed",
+            "this machine has no such address",
+        ),
+        (
+            free,
+            "192.0.2.1:0",
+            1,
+            "failed",
+            "admin.listen: 192.0.2.1:0: cannot listen there",
+        ),
+    ] {
+        let (found, output) = check(&["--listen", listen, "--admin", admin]);
+        assert_eq!(found, Some(code), "{output}");
+        let mut lines = output.lines().filter(|line| line.contains(" addresses "));
+        assert_eq!(lines.clone().count(), 2, "{output}");
+        let told = lines.any(|line| line.starts_with(verdict) && line.contains(words));
+        assert!(told, "{words}: {output}");
+    }
+}
+
+/// Standard output and standard error that take nothing: a pipe without a reader, and a disk that is full.
+#[test]
+fn a_closed_or_full_output_is_no_panic() {
+    let gone = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        std::process::Stdio::from(writer)
+    };
+    let full = || {
+        let file = std::fs::File::options().write(true).open("/dev/full");
+        std::process::Stdio::from(file.unwrap())
+    };
+    let check = |flags: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        command.arg("check").args(flags).env_clear();
+        command
+    };
+    let said = |output: &Output| String::from_utf8(output.stderr.clone()).unwrap();
+    let bad: &[&str] = &["--brokers", "no-such-host.invalid"];
+    for (flags, code) in [(&[][..], 0), (bad, 1)] {
+        let output = check(flags).stdout(gone()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        assert!(
+            said(&output).starts_with("ringpost check: "),
+            "{}",
+            said(&output)
+        );
+        assert_eq!(said(&output).lines().count(), 1, "{}", said(&output));
+        let output = check(flags).stdout(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let last = said(&output);
+        assert_eq!(last.lines().count(), 1, "{last}");
+        assert!(
+            last.starts_with("ringpost: check: standard output: No space left"),
+            "{last}"
+        );
+        for silent in [gone(), full()] {
+            let output = check(flags).stderr(silent).output().unwrap();
+            assert_eq!(output.status.code(), Some(code));
+        }
+    }
+    for silent in [gone(), full()] {
+        let status = check(&["--topic", "a b"]).stderr(silent).status().unwrap();
+        assert_eq!(status.code(), Some(2));
     }
 }

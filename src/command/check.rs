@@ -4,24 +4,29 @@
 //! (`net::probe`, `net::certificates`, `sink::topic`), nor what is said of it (`sink::finding`).
 //!
 //! Invariants: nothing is changed, neither here nor in the cluster, but this process's own limit of open files; every
-//! question gets its line, also behind one that failed; exit code 0 where mail would be taken and stored, 1 where not,
-//! 2 where the configuration itself is wrong.
+//! question gets its line on standard output, also behind one that failed, and that line begins with its verdict; the
+//! sum of them is on standard error; exit code 0 where mail would be taken and stored, 1 where not, or not from everybody,
+//! or where the lines could not be written, 2 where the configuration itself is wrong.
 //!
-//! BUGS: addresses are not tried, as the server that is to be checked may be running on them.
+//! BUGS: an address that is in use is a warning, as the server that is to be checked may be running on it; who has it is
+//! not known.
 
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::output::{self, Printed};
 use super::serve::{Options, check_properties, failed};
 use super::{environment, open_files};
 use crate::config::certificate::fitness::Severity;
 use crate::config::{self, Brokers, Config, recipients};
 use crate::limits::EMBEDDED_MESSAGE_OCTETS;
 use crate::net::certificates::{self, Loaded};
-use crate::net::probe;
+use crate::net::{listen, probe};
+use crate::server::try_addresses;
 use crate::sink::finding::{Effect, Question, Subject};
 use crate::sink::reach;
 use crate::sink::topic::{self, Seen};
@@ -30,6 +35,9 @@ use crate::sink::topic::{self, Seen};
 const TOPIC_WAIT: Duration = Duration::from_secs(8);
 /// Ends of names that are of one network, or of one machine.
 const LOCAL_NAMES: [&str; 4] = [".local", ".localdomain", ".localhost", ".internal"];
+
+/// The name of the lines about certificates.
+const CERTIFICATE: &str = "certificate";
 
 /// How a question was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +79,10 @@ pub fn run(options: &Options) -> ExitCode {
         Some(path) => format!("{} is valid", path.display()),
         None => "no file; defaults, environment and flags are valid".to_owned(),
     };
-    let mut failures = 0;
+    let (mut printed, mut sum) = (Printed::default(), Sum::default());
     let mut print = |(verdict, name, text): Line| {
-        println!("{verdict:<8} {name:<12} {text}");
-        failures += usize::from(verdict == Verdict::Failed);
+        printed.line(&format!("{verdict:<8} {name:<12} {text}"));
+        sum.add(verdict, name);
     };
     print((Verdict::Ok, "config", source));
     for warning in loaded.warnings.into_iter().chain(kafka_warnings) {
@@ -84,6 +92,9 @@ pub fn run(options: &Options) -> ExitCode {
     print(io_uring());
     print(open_file_limit(&config));
     print(hostname(&config, loaded.set.contains("server.hostname")));
+    for line in addresses(&config) {
+        print(line);
+    }
     for line in tls(&config, Timestamp::now()) {
         print(line);
     }
@@ -94,7 +105,80 @@ pub fn run(options: &Options) -> ExitCode {
     for line in kafka(&config) {
         print(line);
     }
-    ExitCode::from(u8::from(failures > 0))
+    if let Some(error) = printed.loss() {
+        return failed(1, &format!("check: standard output: {error}"));
+    }
+    let closing = sum.text(&config.kafka.brokers);
+    output::complain(&format!("ringpost check: {closing}"));
+    ExitCode::from(u8::from(sum.failures > 0))
+}
+
+/// What all answers come to.
+#[derive(Debug, Default)]
+struct Sum {
+    failures: usize,
+    warnings: usize,
+    /// Failures of certificates, with which mail in clear and from senders that do not verify still comes.
+    of_certificates: usize,
+}
+
+impl Sum {
+    fn add(&mut self, verdict: Verdict, name: &str) {
+        let failed = verdict == Verdict::Failed;
+        self.failures += usize::from(failed);
+        self.of_certificates += usize::from(failed && name == CERTIFICATE);
+        self.warnings += usize::from(verdict == Verdict::Warning);
+    }
+
+    /// How many there are, and whether mail would be stored.
+    fn text(&self, brokers: &Brokers) -> String {
+        let outcome = match brokers {
+            _ if self.failures > self.of_certificates => "mail would not be stored",
+            _ if self.failures > 0 => "mail would not be stored, or not that of every sender",
+            Brokers::Discard => "mail would be taken and lost",
+            Brokers::Embedded => "mail would be stored, in memory only",
+            Brokers::List(_) => "mail would be stored",
+        };
+        let warnings = counted(self.warnings, "warning");
+        match (self.failures, self.warnings) {
+            (0, 0) => format!("no warning: {outcome}"),
+            (0, _) => format!("{warnings}: {outcome}"),
+            (_, 0) => format!("{}: {outcome}", counted(self.failures, "failure")),
+            _ => format!(
+                "{}, {warnings}: {outcome}",
+                counted(self.failures, "failure")
+            ),
+        }
+    }
+}
+
+/// Whether `serve` could listen where it is to. This process's rights are asked for: those of another user, or of a unit,
+/// may be others.
+fn addresses(config: &Config) -> Vec<Line> {
+    let tried = try_addresses(config).into_iter();
+    tried
+        .map(|(key, address, result)| {
+            let (verdict, text) = match result {
+                Ok(()) if address.port() == 0 => {
+                    let text =
+                        format!("{key}: {address} can be listened on; the kernel chooses the port");
+                    (Verdict::Ok, text)
+                }
+                Ok(()) => (Verdict::Ok, format!("{key}: {address} can be listened on")),
+                Err(error) => {
+                    let text = listen::explain(key, address, &error);
+                    match error.kind() {
+                        io::ErrorKind::AddrInUse => {
+                            let own = "it may be the running ringpost itself, and then all is well";
+                            (Verdict::Warning, format!("{text}; {own}"))
+                        }
+                        _ => (Verdict::Failed, text),
+                    }
+                }
+            };
+            (verdict, "addresses", text)
+        })
+        .collect()
 }
 
 fn io_uring() -> Line {
@@ -121,7 +205,7 @@ fn open_file_limit(config: &Config) -> Line {
 }
 
 fn tls(config: &Config, now: Timestamp) -> Vec<Line> {
-    const NAME: &str = "certificate";
+    const NAME: &str = CERTIFICATE;
     let pairs = certificates::pairs(&config.tls);
     if pairs.is_empty() {
         let text = "tls.certificate is not set: mail comes in clear".to_owned();
@@ -274,7 +358,11 @@ fn cluster(config: &Config, list: &str) -> Vec<Line> {
         return with_unasked(vec![(Verdict::Failed, "brokers", text)]);
     }
     let subject = Subject::new(&config.kafka, config.limits.message_size);
-    let waiting = |what: &str| eprintln!("ringpost check: still waiting for kafka.brokers {what}");
+    let waiting = |what: &str| {
+        output::complain(&format!(
+            "ringpost check: still waiting for kafka.brokers {what}"
+        ));
+    };
     match topic::ask(&config.kafka, &subject, TOPIC_WAIT, waiting) {
         Err(finding) if finding.question() == Question::Brokers => {
             with_unasked(vec![(Verdict::Failed, "brokers", finding.text(&subject))])

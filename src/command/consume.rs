@@ -93,7 +93,7 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
 
 /// A line for the operator.
 pub(crate) fn say(text: &str) {
-    eprintln!("ringpost consume: {text}");
+    super::output::complain(&format!("ringpost consume: {text}"));
 }
 
 /// Reads until told to stop; every error is one line on standard error.

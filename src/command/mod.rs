@@ -5,6 +5,7 @@ pub mod check;
 pub mod consume;
 mod container;
 mod open_files;
+mod output;
 mod quick_start;
 pub mod serve;
 

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 
 use super::quick_start::{self, Facts};
-use super::{announce, container, environment, open_files};
+use super::{announce, container, environment, open_files, output};
 use crate::config::{self, Brokers, Config, Loaded};
 use crate::limits::RECORD_OVERHEAD_OCTETS;
 use crate::net::certificates::{self, Certificates};
@@ -193,7 +193,7 @@ fn lower_size(config: &mut Config, seen: &Seen, subject: &Subject) {
 
 pub(super) fn failed(code: u8, error: &str) -> ExitCode {
     for line in error.lines() {
-        eprintln!("ringpost: {line}");
+        output::complain(&format!("ringpost: {line}"));
     }
     ExitCode::from(code)
 }
@@ -349,7 +349,14 @@ fn listen_for_admin(config: &Config) -> Result<(TcpListener, SocketAddr), String
 fn say_ready(server: &Server, config: &Config, admin: SocketAddr) {
     let (smtp, brokers) = (&server.smtp, &server.brokers);
     announce::ready(config, smtp, admin, brokers);
-    println!("{}", announce::ready_line(config, smtp, admin, brokers));
+    let line = announce::ready_line(config, smtp, admin, brokers);
+    // Supervisors that close standard output exist, and mail needs none.
+    if let Err(error) = output::print(&line) {
+        tracing::warn!(
+            "the line \"ready\" cannot be written to standard output: {error}; ringpost serves nevertheless, and the log says \
+             ready as well"
+        );
+    }
 }
 
 /// What a newcomer can do now.
@@ -368,7 +375,7 @@ fn say_quick_start(server: &Server, config: &Config, admin: SocketAddr) {
         message_size_wanted: config.limits.message_size,
         container: container::detect(),
     });
-    eprint!("{banner}");
+    output::complain_text(&banner);
 }
 
 fn signal(kind: SignalKind) -> Result<tokio::signal::unix::Signal, String> {

@@ -46,6 +46,20 @@ impl Wanted {
     /// # Errors
     /// What the kernel says.
     pub fn listen(self, share: bool) -> io::Result<TcpListener> {
+        let socket = self.bind(share)?;
+        socket.listen(LISTEN_BACKLOG)?;
+        Ok(socket.into())
+    }
+
+    /// Whether [`Self::listen`] would succeed. No client gets through meanwhile.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn try_out(self) -> io::Result<()> {
+        self.bind(false).map(drop)
+    }
+
+    fn bind(self, share: bool) -> io::Result<Socket> {
         let domain = Domain::for_address(self.address);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
@@ -56,8 +70,7 @@ impl Wanted {
         // Accepted sockets inherit it: replies are whole, so there is nothing to gather.
         socket.set_tcp_nodelay(true)?;
         socket.bind(&self.address.into())?;
-        socket.listen(LISTEN_BACKLOG)?;
-        Ok(socket.into())
+        Ok(socket)
     }
 }
 

@@ -1,0 +1,76 @@
+//! Lines for people, on standard output and standard error, where both may be closed or full.
+//!
+//! Owns: how a line is written and what its loss means. Must not know: what a line says.
+//!
+//! Invariant: no write panics. `println!` and `eprintln!` do where nobody reads any more (`ringpost check | head -1`) and
+//! where a disk is full, so the commands use neither.
+
+use std::io::{self, Write};
+
+/// Writes a line to standard error. One that cannot be written is lost: there is nobody to tell.
+pub(super) fn complain(line: &str) {
+    complain_text(&format!("{line}\n"));
+}
+
+/// The same for a text with its own ends of lines. One write, so that lines of the log do not come between.
+pub(super) fn complain_text(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes a line to standard output at once.
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn print(line: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    output.write_all(format!("{line}\n").as_bytes())?;
+    output.flush()
+}
+
+/// Lines of standard output up to the first that could not be written.
+#[derive(Debug, Default)]
+pub(super) struct Printed {
+    failure: Option<io::Error>,
+}
+
+impl Printed {
+    /// Writes a line, unless one before it could not be written.
+    pub(super) fn line(&mut self, line: &str) {
+        self.keep(|| print(line));
+    }
+
+    fn keep(&mut self, write: impl FnOnce() -> io::Result<()>) {
+        if self.failure.is_none() {
+            self.failure = write().err();
+        }
+    }
+
+    /// Why lines are missing, unless it is because their reader wants no more.
+    pub(super) fn loss(self) -> Option<io::Error> {
+        self.failure
+            .filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_wants_no_more_is_no_loss_and_a_full_disk_is() {
+        for (kind, is_loss) in [
+            (io::ErrorKind::BrokenPipe, false),
+            (io::ErrorKind::StorageFull, true),
+        ] {
+            let mut printed = Printed::default();
+            printed.keep(|| Ok(()));
+            printed.keep(|| Err(kind.into()));
+            printed.keep(|| panic!("nothing is written behind a failure"));
+            assert_eq!(
+                printed.loss().map(|error| error.kind()),
+                is_loss.then_some(kind)
+            );
+        }
+        assert!(Printed::default().loss().is_none());
+    }
+}
