@@ -324,8 +324,7 @@ impl Found {
         rows.extend(self.steps.iter().map(|step| self.row(step)));
         let mut text = table(&rows);
         for sentence in self.sentences() {
-            text.push_str(&sentence);
-            text.push('\n');
+            wrap(&mut text, &sentence);
         }
         for reason in self.reasons.iter().take(MOST_REASONS) {
             let _ = writeln!(text, "  {}", reason.counted());
@@ -417,6 +416,22 @@ impl Found {
     }
 }
 
+/// A sentence in lines of a terminal's width, broken between words.
+fn wrap(text: &mut String, sentence: &str) {
+    let mut used = 0;
+    for word in sentence.split(' ') {
+        let length = word.chars().count();
+        if used > 0 {
+            let fits = used + 1 + length <= TERMINAL;
+            text.push(if fits { ' ' } else { '\n' });
+            used = if fits { used + 1 } else { 0 };
+        }
+        text.push_str(word);
+        used += length;
+    }
+    text.push('\n');
+}
+
 /// Columns as wide as what is in them, so that the table fits a terminal.
 fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
     let width = |column: usize| {
@@ -477,8 +492,11 @@ mod tests {
         };
         for bound in ["p99<20ms", "envelope.p99.9<20ms"] {
             let text = found(bound).text();
-            let lines: Vec<&str> = text.lines().take(2).collect();
-            assert!(lines.iter().all(|line| line.len() <= TERMINAL), "{text}");
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(
+                lines.len() > 3 && lines.iter().all(|line| line.len() <= TERMINAL),
+                "{text}"
+            );
             let words = |line: &str| line.split_whitespace().count();
             assert_eq!((words(lines[0]), words(lines[1])), (8, 10), "{text}");
         }

@@ -1038,3 +1038,31 @@ fn a_line_of_progress_comes_once() {
     assert_eq!(times.len(), all, "{said}");
     assert!(all > 0, "{said}");
 }
+
+#[test]
+fn one_signal_ends_the_wait_for_brokers() {
+    let (server, brokers) = (Server::start(Behaviour::default()), nobody().to_string());
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_ringpost-loadtest"))
+        .args([
+            &server.address.to_string()[..],
+            "--verify",
+            "--topic",
+            "mail",
+            "--brokers",
+            &brokers,
+        ])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let said = lines.next().expect("a line").expect("a text");
+    assert!(said.contains(&format!("waiting for {brokers}")), "{said}");
+    let kill = format!("kill -INT {}", child.id());
+    let killed = std::process::Command::new("/bin/sh")
+        .args(["-c", &kill])
+        .status();
+    assert!(killed.expect("a shell").success());
+    let said = lines.next().expect("a line").expect("a text");
+    assert!(said.contains("stopped by a signal"), "{said}");
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+}

@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::content::identity::{self, Found};
@@ -35,6 +37,8 @@ use ledger::{Ledger, Read};
 
 /// How long a request to the brokers may take.
 const REQUEST: Duration = Duration::from_secs(20);
+/// One try of the first request, at the end of which a signal is seen.
+const LOOK_UP: Duration = Duration::from_secs(1);
 /// How long a poll waits for a record.
 const POLL: Duration = Duration::from_millis(10);
 /// Between two looks at the ends of the partitions.
@@ -163,9 +167,7 @@ impl Reader {
                 "--verify: topic {topic} at {brokers}: {error}; give brokers that answer and a topic that exists"
             )
         };
-        let metadata = consumer
-            .fetch_metadata(Some(&topic), REQUEST)
-            .map_err(failed)?;
+        let metadata = look_up(&consumer, &topic, &brokers, options.quiet)?.map_err(failed)?;
         let partitions = metadata
             .topics()
             .first()
@@ -208,14 +210,20 @@ impl Reader {
     /// Reads until the run is over and nothing is missing, or the wait is over.
     fn run(mut self) -> Reader {
         let mut ending: Option<(Instant, Instant)> = None;
+        // A signal that ended the run does not end the reading; one that comes later does.
+        let mut signalled = true;
         loop {
             let open = self.hear();
             let polled = self.poll();
             if ending.is_none() && !open && self.ending.load(Ordering::Relaxed) {
                 let end = Instant::now() + self.wait.max(LOOKS);
                 ending = Some((end - LOOKS, end));
+                signalled = crate::signals::stopped();
             }
             let Some((until, end)) = ending else { continue };
+            if !signalled && crate::signals::stopped() {
+                return self;
+            }
             // A record that came late must still count as a duplicate: read to the end in any case.
             if polled || (self.ledger.missing() > 0 && Instant::now() < until) {
                 if Instant::now() < end {
@@ -334,6 +342,30 @@ impl Reader {
             errors: self.errors,
             last_error: self.last_error,
             readable: self.readable,
+        }
+    }
+}
+
+/// Asks for the topic, again and again within the time of a request, so that a signal is seen meanwhile.
+fn look_up(
+    consumer: &BaseConsumer,
+    topic: &str,
+    brokers: &str,
+    quiet: bool,
+) -> Result<KafkaResult<Metadata>, String> {
+    let until = Instant::now() + REQUEST;
+    let mut said = quiet;
+    loop {
+        let found = consumer.fetch_metadata(Some(topic), LOOK_UP);
+        if crate::signals::stopped() {
+            return Err(format!("stopped by a signal while it waited for {brokers}"));
+        }
+        if found.is_ok() || Instant::now() >= until {
+            return Ok(found);
+        }
+        if !said {
+            eprintln!("waiting for {brokers}, at most {REQUEST:?}");
+            said = true;
         }
     }
 }
