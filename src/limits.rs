@@ -125,6 +125,10 @@ pub const REPORT_BATCHES: usize = 65_536;
 /// recipients; a larger envelope is counted by its real size when the record is built.
 pub const RECORD_OVERHEAD_OCTETS: usize = 64 * 1024;
 
+/// The least that a topic has to hold of a message before mail is taken for it, where `limits.message_size` is not lower:
+/// RFC 5321 4.5.3.1.7 has every server take 64 KiB, and a SIZE below it would send common mail back for good.
+pub const MESSAGE_FLOOR_OCTETS: usize = 64 * 1024;
+
 /// Bytes that the in-process broker keeps of one partition (librdkafka's mock cluster, `rd_kafka_mock_partition_init`);
 /// beyond them it drops the oldest batch.
 pub const EMBEDDED_PARTITION_OCTETS: usize = 5 * 1024 * 1024;

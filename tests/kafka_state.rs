@@ -248,6 +248,7 @@ fn a_compacted_topic_takes_no_mail_until_it_is_changed() {
     server.refused("451 4.3.5 ");
     let (away, back) = server.lines();
     assert_eq!((away.len(), back.len()), (2, 1), "{}", server.log());
+    assert!(away[1].ends_with(&text), "{away:?}\n{text}");
 }
 
 #[test]
@@ -296,5 +297,106 @@ fn a_right_that_is_missing_is_said_when_it_goes_and_when_it_is_back() {
     server.stored(10);
     let (away, back) = server.lines();
     assert_eq!((away.len(), back.len()), (1, 1), "{}", server.log());
-    assert!(away[0].contains("TOPIC_AUTHORIZATION_FAILED"), "{away:?}");
+    assert!(away[0].ends_with(why), "{away:?}");
+}
+
+/// The most that a topic has to hold for a message of this size.
+fn limit(message: usize) -> String {
+    (message + 64 * 1024).to_string()
+}
+
+/// The number behind SIZE in the reply to EHLO.
+fn advertised(server: &Server) -> u64 {
+    let mut stream = TcpStream::connect(&server.ringpost.smtp).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+        .write_all(b"EHLO client.example\r\nQUIT\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, rest) = answer.split_once("SIZE ").expect("SIZE is offered");
+    rest.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_topic_that_is_too_small_for_any_mail_keeps_all_mail_at_its_senders() {
+    let Some(cluster) = cluster() else { return };
+    let topic = "tiny";
+    let below = (128 * 1024 - 1).to_string();
+    cluster.create_topic(topic, 1, 1, &[("max.message.bytes", &below)]);
+    let (code, output) = check(cluster, topic);
+    assert_eq!(code, Some(1), "{output}");
+    let why = line(&output, "failed", "size");
+    assert!(why.contains("kafka-configs.sh"), "{why}");
+    let server = Server::start(cluster, topic, "");
+    assert_eq!(server.readiness(), (false, why.to_owned()));
+    let (away, _) = server.lines();
+    assert!(away[0].ends_with(why), "{away:?}");
+    assert_eq!(advertised(&server), 25 << 20);
+    server.refused("451 4.3.5 ");
+    cluster.set_config(topic, "max.message.bytes", &limit(25 * MIB));
+    server.wait(true);
+    server.stored(10);
+    server.stored(MIB);
+    cluster.set_config(topic, "max.message.bytes", "1000");
+    server.wait(false);
+    server.refused("451 4.3.5 ");
+    let (away, back) = server.lines();
+    assert_eq!((away.len(), back.len()), (2, 1), "{}", server.log());
+    assert!(back[0].contains("INFO"), "{back:?}");
+    // At the floor SIZE is lower, and mail flows.
+    cluster.set_config(topic, "max.message.bytes", &limit(64 * 1024));
+    let server = Server::start(cluster, topic, "");
+    server.wait(true);
+    assert_eq!(advertised(&server), 64 * 1024);
+    server.stored(10);
+    let (code, output) = check(cluster, topic);
+    assert_eq!(code, Some(0), "{output}");
+    line(&output, "warning", "size");
+}
+
+#[test]
+fn a_limit_that_is_lowered_while_mail_flows_bounces_no_mail() {
+    let Some(cluster) = cluster() else { return };
+    let topic = "shrunk";
+    cluster.create_topic(topic, 1, 1, &[("max.message.bytes", &limit(2 * MIB))]);
+    let server = Server::start(cluster, topic, "");
+    assert_eq!(advertised(&server), 2 << 20);
+    server.stored(3 * MIB / 2);
+    cluster.set_config(topic, "max.message.bytes", &limit(MIB / 2));
+    let end = Instant::now() + PATIENCE;
+    // Until the broker goes by it.
+    let reply = loop {
+        let reply = server.send(3 * MIB / 2);
+        if promised(&reply).is_none() {
+            break reply;
+        }
+        assert!(Instant::now() < end, "{reply}");
+    };
+    assert!(reply.starts_with("451 4.3.5 "), "{reply}");
+    server.stored(10);
+    assert_eq!(advertised(&server), 2 << 20);
+    let begun = "is too little for the SIZE = 2097152 that EHLO names";
+    let over = "mail of any size that EHLO names is stored again";
+    let count = |words: &str| {
+        server
+            .log()
+            .lines()
+            .filter(|line| line.contains(words))
+            .count()
+    };
+    let wait = |words: &str| {
+        while count(words) == 0 {
+            assert!(Instant::now() < end, "{}", server.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait(begun);
+    assert!(server.readiness().0, "smaller mail is stored");
+    cluster.set_config(topic, "max.message.bytes", &limit(2 * MIB));
+    wait(over);
+    server.stored(3 * MIB / 2);
+    assert_eq!((count(begun), count(over)), (1, 1), "{}", server.log());
+    let log = server.log();
+    assert!(!log.contains("SIZE is lowered to 524288"), "{log}");
 }

@@ -420,7 +420,7 @@ fn topic_lines(config: &Config, seen: &Seen, subject: &Subject) -> Vec<Line> {
                 (verdict, *name, finding.text(subject))
             }
             None => {
-                let (verdict, text) = good(*question, config, seen);
+                let (verdict, text) = good(*question, config, seen, subject);
                 (verdict, *name, text)
             }
         };
@@ -436,7 +436,7 @@ fn counted(number: usize, what: &str) -> String {
 }
 
 /// What is said where nothing is wrong, or where the cluster does not tell.
-fn good(question: Question, config: &Config, seen: &Seen) -> (Verdict, String) {
+fn good(question: Question, config: &Config, seen: &Seen, subject: &Subject) -> (Verdict, String) {
     let info = seen.info;
     let settings = seen.settings.as_ref();
     match question {
@@ -480,14 +480,19 @@ fn good(question: Question, config: &Config, seen: &Seen) -> (Verdict, String) {
                     config.limits.message_size
                 ),
             ),
-            Ok(None) => (Verdict::Warning, UNTOLD_SIZE.to_owned()),
-            Err(why) => (Verdict::Warning, why.clone()),
+            Ok(None) => {
+                let text = format!("{}; {}", topic::UNTOLD_SIZE, subject.size_unknown());
+                (Verdict::Warning, text)
+            }
+            Err(why) => (
+                Verdict::Warning,
+                format!("{why}; {}", subject.size_unknown()),
+            ),
         },
     }
 }
 
 const UNTOLD_POLICY: &str = "the cluster does not tell the topic's cleanup.policy";
-const UNTOLD_SIZE: &str = "the cluster does not tell the topic's max.message.bytes";
 
 #[cfg(test)]
 mod tests {
@@ -626,6 +631,10 @@ mod tests {
             (
                 |seen| *settings(seen).max_message_bytes.as_mut().unwrap() -= 1,
                 [Fine, Fine, Fine, Warning],
+            ),
+            (
+                |seen| settings(seen).max_message_bytes = Some(1),
+                [Fine, Fine, Fine, Failed],
             ),
             (
                 |seen| *settings(seen) = TopicSettings::default(),

@@ -179,8 +179,11 @@ const CLUSTER_WAIT: Duration = Duration::from_secs(5);
 
 fn lower_size(config: &mut Config, seen: &Seen, subject: &Subject) {
     match &seen.settings {
-        Err(why) => tracing::warn!("{why}; SIZE is not held against the topic's max.message.bytes"),
-        Ok(_) => {
+        Err(why) => tracing::warn!("{why}; {}", subject.size_unknown()),
+        Ok(settings) => {
+            if settings.max_message_bytes.is_none() {
+                tracing::warn!("{}; {}", topic::UNTOLD_SIZE, subject.size_unknown());
+            }
             for finding in seen.findings(subject) {
                 if let Finding::TooSmall(most) = finding {
                     tracing::warn!("{}", finding.text(subject));

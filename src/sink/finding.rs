@@ -6,7 +6,7 @@
 //! Invariant: a text names what, where and the fix, and no value of a property.
 
 use crate::config::{self, RecordKey};
-use crate::limits::RECORD_OVERHEAD_OCTETS;
+use crate::limits::{MESSAGE_FLOOR_OCTETS, RECORD_OVERHEAD_OCTETS};
 
 /// Replicas that the printed command asks for, where the cluster has as many brokers.
 const REPLICAS: usize = 3;
@@ -51,6 +51,8 @@ pub enum Finding {
     Unwritable,
     /// `max.message.bytes` is less than what the largest message needs.
     TooSmall(u64),
+    /// `max.message.bytes` is less than what the smallest message needs that a mail server has to take.
+    BelowFloor(u64),
 }
 
 /// What a finding means for mail.
@@ -72,6 +74,8 @@ pub struct Subject {
     key: RecordKey,
     allow_compacted: bool,
     message_size: u64,
+    /// Whether EHLO names this size already, so that it is not lowered any more.
+    advertised: bool,
 }
 
 impl Subject {
@@ -83,6 +87,15 @@ impl Subject {
             key: kafka.key,
             allow_compacted: kafka.allow_compacted,
             message_size,
+            advertised: false,
+        }
+    }
+
+    /// The same for a server that runs: its SIZE is said.
+    pub(super) fn advertised(self) -> Self {
+        Self {
+            advertised: true,
+            ..self
         }
     }
 
@@ -90,6 +103,40 @@ impl Subject {
     fn record_size(&self) -> u64 {
         self.message_size
             .saturating_add(RECORD_OVERHEAD_OCTETS as u64)
+    }
+
+    /// Whether a topic with this largest record is too small for mail at all.
+    pub(super) fn is_below_floor(&self, most: u64) -> bool {
+        most < self
+            .message_size
+            .min(MESSAGE_FLOOR_OCTETS as u64)
+            .saturating_add(RECORD_OVERHEAD_OCTETS as u64)
+    }
+
+    /// Raises the topic's limit to what the largest message needs.
+    fn raise(&self) -> String {
+        self.alter(&format!("max.message.bytes={}", self.record_size()))
+    }
+
+    /// That Kafka has refused mail for its size, where the topic's limit is not known to be too small.
+    pub(super) fn refused_for_its_size(&self) -> String {
+        format!(
+            "kafka.topic {:?} at {}: Kafka refuses records for their size (MSG_SIZE_TOO_LARGE) that are within the SIZE = {} \
+             that EHLO names; such mail gets 451 until the topic's max.message.bytes is raised; raise it with {}",
+            self.topic,
+            self.brokers,
+            self.message_size,
+            self.raise()
+        )
+    }
+
+    /// What follows where the topic's `max.message.bytes` is not known.
+    pub fn size_unknown(&self) -> String {
+        format!(
+            "SIZE = {} is not held against the topic's max.message.bytes: if that is lower, larger mail gets 451 until it is \
+             raised",
+            self.message_size
+        )
     }
 
     /// Whether a topic with this largest record is too small.
@@ -159,14 +206,14 @@ impl Finding {
             | Finding::FewInSync(..) => Question::Topic,
             Finding::Compacted(_) => Question::Cleanup,
             Finding::Unwritable => Question::Write,
-            Finding::TooSmall(_) => Question::Size,
+            Finding::TooSmall(_) | Finding::BelowFloor(_) => Question::Size,
         }
     }
 
     /// What it means for mail.
     pub fn effect(&self, subject: &Subject) -> Effect {
         match self {
-            Finding::Missing(_) => Effect::Refuses,
+            Finding::Missing(_) | Finding::BelowFloor(_) => Effect::Refuses,
             // With a key, an operator may want the newest mail of each alone; without one, Kafka takes none at all.
             Finding::Compacted(_) if subject.allow_compacted && subject.key != RecordKey::None => {
                 Effect::Warns
@@ -217,14 +264,29 @@ impl Finding {
                  Write is missing; grant it with {}",
                 subject.grant(&["Write"])
             ),
-            Finding::TooSmall(most) => format!(
-                "max.message.bytes = {most} of kafka.topic {topic:?} is too little for limits.message_size = {}: SIZE is \
-                 lowered to {} at the start, and a larger mail is refused; raise it with {}",
-                subject.message_size,
-                most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64),
-                subject.alter(&format!("max.message.bytes={}", subject.record_size()))
+            Finding::TooSmall(most) => too_small(subject, *most),
+            Finding::BelowFloor(most) => format!(
+                "max.message.bytes = {most} of kafka.topic {topic:?} at {brokers} is too little for any mail: a message of \
+                 {} octets and {RECORD_OVERHEAD_OCTETS} for its headers have to fit, so that all mail gets 451; raise it with {}",
+                subject.message_size.min(MESSAGE_FLOOR_OCTETS as u64),
+                subject.raise()
             ),
         }
+    }
+}
+
+fn too_small(subject: &Subject, most: u64) -> String {
+    let (topic, wanted, raise) = (&subject.topic, subject.message_size, subject.raise());
+    let fits = most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64);
+    match subject.advertised {
+        false => format!(
+            "max.message.bytes = {most} of kafka.topic {topic:?} is too little for limits.message_size = {wanted}: SIZE is \
+             lowered to {fits} at the start, and a larger mail is refused; raise it with {raise}"
+        ),
+        true => format!(
+            "max.message.bytes = {most} of kafka.topic {topic:?} is too little for the SIZE = {wanted} that EHLO names: mail \
+             of more than {fits} octets gets 451 until it is raised; raise it with {raise}; or restart, and SIZE is {fits}"
+        ),
     }
 }
 
@@ -334,10 +396,30 @@ mod tests {
             (Finding::Leaderless(2, 12), "2 of 12 partitions"),
             (Finding::FewInSync(1, 2), "min.insync.replicas = 2"),
             (Finding::TooSmall(1_000_000), "SIZE is lowered to 934464"),
+            (Finding::BelowFloor(1_000), "so that all mail gets 451"),
+            (Finding::BelowFloor(1_000), "max.message.bytes=26279936"),
         ] {
             let text = finding.text(&subject);
             assert!(text.contains(words), "{finding:?}: {text}");
             assert!(text.contains("mail"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_limit_that_is_lowered_later_is_not_said_to_lower_size() {
+        let text = Finding::TooSmall(1_000_000).text(&subject(|_| {}).advertised());
+        assert!(!text.contains("lowered"), "{text}");
+        assert!(text.contains("more than 934464 octets gets 451"), "{text}");
+    }
+
+    #[test]
+    fn the_least_that_a_topic_has_to_hold_is_the_least_that_a_mail_server_has_to() {
+        let floor = (MESSAGE_FLOOR_OCTETS + RECORD_OVERHEAD_OCTETS) as u64;
+        let usual = subject(|_| {});
+        assert!(usual.is_below_floor(floor - 1) && !usual.is_below_floor(floor));
+        // Whoever wants less has less.
+        let small = subject(|config| config.limits.message_size = 1024);
+        let floor = 1024 + RECORD_OVERHEAD_OCTETS as u64;
+        assert!(small.is_below_floor(floor - 1) && !small.is_below_floor(floor));
     }
 }

@@ -168,7 +168,7 @@ impl KafkaSink {
             move || shared.lanes.close_batches(&shared.stopping)
         })?;
         lock(&sink.carriers).push(closer);
-        let subject = Subject::new(config, message_size);
+        let subject = Subject::new(config, message_size).advertised();
         let mut watcher = Watcher::new(subject, &config.topic, &first);
         watcher.begin(&shared.watch, first);
         let watcher = spawn("kafka-watch", move || {

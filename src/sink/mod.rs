@@ -16,6 +16,7 @@ pub mod ledger;
 mod librdkafka;
 pub mod properties;
 pub mod reach;
+mod size;
 pub mod spread;
 mod statistics;
 mod storage;

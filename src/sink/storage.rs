@@ -1,12 +1,13 @@
 //! Whether mail can be stored, as one story: away since when and why, and back.
 //!
-//! Owns: what counts as away, and the lines that say it. Must not know: how it was found out; the clock is an argument.
+//! Owns: what counts as away, and the lines that say it. Must not know: how it was found out, nor mail that is refused for
+//! its size, which is `size`'s; the clock is an argument.
 //!
 //! ```text
 //!           trouble: ERROR, the reason                    every minute: WARN, the reason now
 //!   fine ──────────────────────────────▶ away ──────────────────────────────────────────────┐
 //!     ▲                                   │  ▲──────────────────────────────────────────────┘
-//!     └───── none any more: WARN, how long┘
+//!     └───── none any more: INFO, how long┘
 //! ```
 //!
 //! Invariants: a trouble is two lines, and one more each minute; the reason in the log is the one that /readyz shows.
@@ -40,12 +41,16 @@ pub(super) struct Failure {
 impl Failure {
     /// Whether it is of its record alone, and not of the storage.
     pub(super) fn is_the_records_own(code: Code) -> bool {
-        matches!(code, Code::PurgeQueue | Code::PurgeInflight)
-            || refusal(code) == Refusal::KafkaTooBig
+        matches!(code, Code::PurgeQueue | Code::PurgeInflight) || Self::is_of_its_size(code)
+    }
+
+    /// Whether it is of the record's size, or of its batch's.
+    pub(super) fn is_of_its_size(code: Code) -> bool {
+        refusal(code) == Refusal::KafkaTooBig
     }
 
     /// Whether Kafka said no, rather than nothing.
-    fn is_a_refusal(&self) -> bool {
+    pub(super) fn is_a_refusal(&self) -> bool {
         refusal(self.code) == Refusal::KafkaRefused
     }
 
@@ -202,7 +207,7 @@ impl Line {
             }
             Line::Back(lasted, refused) => {
                 let seconds = lasted.as_secs_f64();
-                tracing::warn!(
+                tracing::info!(
                     "storage back after {seconds:.1} s; messages that got 451: {refused}"
                 );
             }

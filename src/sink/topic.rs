@@ -33,6 +33,9 @@ const POLL: Duration = Duration::from_millis(100);
 /// Longest wait for the topic's configuration and for what may be done with it.
 const DESCRIBE_WAIT: Duration = Duration::from_secs(3);
 
+/// Said where a cluster answers, and leaves this out.
+pub const UNTOLD_SIZE: &str = "the cluster does not tell the topic's max.message.bytes";
+
 /// What the cluster says of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopicInfo {
@@ -97,7 +100,10 @@ impl Seen {
         if let Some(most) = settings.and_then(|settings| settings.max_message_bytes)
             && subject.exceeds(most)
         {
-            findings.push(Finding::TooSmall(most));
+            match subject.is_below_floor(most) {
+                true => findings.insert(0, Finding::BelowFloor(most)),
+                false => findings.push(Finding::TooSmall(most)),
+            }
         }
         findings
     }

@@ -13,6 +13,8 @@ use crate::smtp::refusal::Refusal;
 pub(super) fn refusal(code: Code) -> Refusal {
     match code {
         Code::QueueFull => Refusal::KafkaQueueFull,
+        // Sessions take nothing above SIZE, so the topic takes less than it did when SIZE was said, or nobody could ask. That
+        // may be mended: the sender keeps the mail.
         Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::MessageBatchTooLarge => {
             Refusal::KafkaTooBig
         }

@@ -21,6 +21,7 @@ use super::lanes::Lanes;
 use super::librdkafka::Events;
 use super::lock;
 use super::reach::Said;
+use super::size::{self, Size};
 use super::storage::{Failure, Round, Storage};
 use super::topic::{self, Look, Seen, Told, TopicInfo, TopicSettings};
 use crate::smtp::refusal::Refusal;
@@ -56,6 +57,8 @@ pub(super) struct Watch {
     all_down: AtomicBool,
     refused: AtomicU64,
     failures: AtomicU64,
+    /// Messages that were refused for their size.
+    oversized: AtomicU64,
     failure: Mutex<Option<Failure>>,
     reason: Mutex<String>,
     said: Said,
@@ -77,6 +80,7 @@ impl Watch {
             all_down: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            oversized: AtomicU64::new(0),
             failure: Mutex::default(),
             reason: Mutex::new("the brokers have not answered yet".to_owned()),
             said: Said::default(),
@@ -111,6 +115,9 @@ impl Watch {
 
     /// A record was not stored. The first of a round wakes the thread.
     pub(super) fn failed(&self, code: Code, text: Option<&str>) {
+        if Failure::is_of_its_size(code) && self.oversized.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.wake_up();
+        }
         if Failure::is_the_records_own(code) {
             return;
         }
@@ -131,6 +138,13 @@ impl Watch {
             self.all_down.store(true, Ordering::Relaxed);
             self.wake_up();
         }
+    }
+
+    /// Whether Kafka has refused a record since the last round: why is asked at once.
+    fn refuses(&self) -> bool {
+        let failure = lock(&self.failure);
+        failure.as_ref().is_some_and(Failure::is_a_refusal)
+            || self.oversized.load(Ordering::Relaxed) > 0
     }
 
     fn wake_up(&self) {
@@ -189,7 +203,7 @@ pub(super) struct Watcher {
     /// The last finding, and in how many rounds in a row there was one.
     rounds_in_trouble: u32,
     rounds: u32,
-    too_small: Option<Finding>,
+    size: Size,
     storage: Storage,
 }
 
@@ -203,7 +217,7 @@ impl Watcher {
             writable: None,
             rounds_in_trouble: 0,
             rounds: 0,
-            too_small: None,
+            size: Size::default(),
             storage: Storage::default(),
         }
     }
@@ -216,10 +230,6 @@ impl Watcher {
             Ok(seen) => {
                 self.settings = Some(seen.settings.clone());
                 self.writable = Some(seen.writable.clone());
-                self.too_small = seen
-                    .findings(&self.subject)
-                    .into_iter()
-                    .find(|finding| matches!(finding, Finding::TooSmall(_)));
                 let findings = seen.findings(&self.subject);
                 self.conclude(watch, findings);
             }
@@ -271,7 +281,9 @@ impl Watcher {
     fn describe(&mut self, watch: &Watch, lanes: &Lanes) {
         let due = self.rounds.is_multiple_of(DESCRIBE_EVERY)
             || self.settings.is_none()
-            || self.storage.reason().is_some();
+            || self.storage.reason().is_some()
+            || watch.refuses()
+            || self.size.is_in_trouble();
         self.rounds = self.rounds.wrapping_add(1);
         if !self.describes || !due {
             return;
@@ -299,20 +311,23 @@ impl Watcher {
 
     fn conclude(&mut self, watch: &Watch, findings: Vec<Finding>) {
         let stored = watch.stored.swap(false, Ordering::Relaxed);
-        self.say_size(&findings);
+        self.say_size(watch, &findings);
+        let failure = lock(&watch.failure)
+            .take()
+            .map(|failure| self.explained(failure));
+        let contradicted = stored && failure.is_none();
         let stops = findings
             .into_iter()
             .filter(|finding| finding.effect(&self.subject) != Effect::Warns)
             // A cluster that is wrong about rights is contradicted by what it stores; so is a silence of the one broker that
             // was asked.
             .find(|finding| {
-                !(stored && matches!(finding, Finding::Unwritable | Finding::Unreachable(_)))
+                !(contradicted && matches!(finding, Finding::Unwritable | Finding::Unreachable(_)))
             });
         self.rounds_in_trouble = match &stops {
             Some(_) => self.rounds_in_trouble.saturating_add(1),
             None => 0,
         };
-        let failure = lock(&watch.failure).take();
         let certain = self.rounds_in_trouble >= CONFIRM
             || self.storage.reason().is_some()
             || failure.is_some();
@@ -350,7 +365,7 @@ impl Watcher {
     fn move_gate(&self, watch: &Watch, stops: Option<&Finding>) {
         let refuses = |finding: &&Finding| finding.effect(&self.subject) == Effect::Refuses;
         let place = match stops.filter(refuses) {
-            Some(Finding::Compacted(_)) => 2,
+            Some(Finding::Compacted(_) | Finding::BelowFloor(_)) => 2,
             Some(_) => 1,
             None if self.describes && self.settings.is_none() => 1,
             None => 0,
@@ -358,17 +373,31 @@ impl Watcher {
         watch.gate.store(place, Ordering::Relaxed);
     }
 
-    /// A limit of the topic that is lower than SIZE is said when it is first seen.
-    fn say_size(&mut self, findings: &[Finding]) {
-        let small = findings
-            .iter()
-            .find(|finding| matches!(finding, Finding::TooSmall(_)));
-        if let Some(finding) = small
-            && self.too_small.as_ref() != small
-        {
-            tracing::warn!("{}", finding.text(&self.subject));
+    /// A failure with what helps, where the cluster did not tell the finding itself.
+    fn explained(&self, failure: Failure) -> Failure {
+        match failure.code {
+            Code::TopicAuthorizationFailed => Failure {
+                text: Some(Finding::Unwritable.text(&self.subject)),
+                ..failure
+            },
+            _ => failure,
         }
-        self.too_small = small.cloned();
+    }
+
+    fn say_size(&mut self, watch: &Watch, findings: &[Finding]) {
+        let limit = |finding: &Finding| match finding {
+            Finding::TooSmall(most) => Some(*most),
+            _ => None,
+        };
+        let settings = self.settings.as_ref().and_then(|told| told.as_ref().ok());
+        let round = size::Round {
+            too_small: findings.iter().find_map(limit),
+            known: settings.is_some_and(|settings| settings.max_message_bytes.is_some()),
+            refused: watch.oversized.swap(0, Ordering::Relaxed),
+        };
+        if let Some(line) = self.size.judge(&round, Instant::now()) {
+            line.write(&self.subject);
+        }
     }
 }
 

@@ -231,7 +231,7 @@ table! {
         "RFC 5321 4.2.5" "tests/dialogues/outcomes-other-than-stored.smtp";
     KafkaUnavailable: 451 "4.4.1" "kafka_unavailable" "The storage is not available; try again later"
         "RFC 5321 4.2.5" "tests/dialogues/outcomes-other-than-stored.smtp";
-    KafkaTooBig: 552 "5.3.4" "kafka_too_big" "The message is larger than the storage takes"
+    KafkaTooBig: 451 "4.3.5" "kafka_too_big" "The storage takes no message of this size now; try again later"
         "RFC 5321 4.2.5" "tests/dialogues/outcomes-other-than-stored.smtp";
     KafkaRefused: 451 "4.3.5" "kafka_refused" "The storage refuses the message; try again later"
         "RFC 5321 4.2.5" "tests/dialogues/outcomes-other-than-stored.smtp";
