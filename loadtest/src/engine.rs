@@ -210,9 +210,11 @@ fn watch(shared: &Shared, view: &mut View, watched: Watched) -> Result<Outcome, 
         .and_then(|(after, before)| after.busy_since(&before));
     let elapsed = match plan.options.duration {
         _ if live.is_over() => own_cpu_over,
-        // A run that is bound by time took at least that, whenever its last message was.
-        Some(duration) => duration.max(tally.last_result.map_or(duration, |last| last - started)),
-        None => tally
+        // A run that is bound by time took at least that, whenever its last message was; one that had no more to send did not.
+        Some(duration) if plan.options.idle > 0 || tally.tried() < plan.options.most_messages() => {
+            duration.max(tally.last_result.map_or(duration, |last| last - started))
+        }
+        _ => tally
             .last_result
             .map_or(own_cpu_over, |last| last - started),
     };

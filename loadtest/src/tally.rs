@@ -181,6 +181,11 @@ impl Tally {
         }
     }
 
+    /// Messages of which it is known what came.
+    pub fn tried(&self) -> u64 {
+        self.accepted + self.refused + self.unanswered + self.misdeeds.total()
+    }
+
     /// All errors.
     pub fn errors_total(&self) -> u64 {
         self.errors.iter().sum()

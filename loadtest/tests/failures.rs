@@ -1066,3 +1066,17 @@ fn one_signal_ends_the_wait_for_brokers() {
     assert!(said.contains("stopped by a signal"), "{said}");
     assert_eq!(child.wait().expect("it ends").code(), Some(1));
 }
+
+#[test]
+fn a_run_that_sent_all_its_messages_before_its_time_took_no_longer_than_that() {
+    let server = Server::start(Behaviour::default());
+    for load in [&[][..], &["--rate", "1000"]] {
+        let words = [&["--messages", "50", "--duration", "1h"][..], load].concat();
+        let report = report(server.address, &words);
+        assert_eq!(report["ended_by"], "messages", "{report}");
+        assert!(
+            report["elapsed_seconds"].as_f64() < Some(1800.0),
+            "{report}"
+        );
+    }
+}
