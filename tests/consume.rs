@@ -657,4 +657,6 @@ fn a_group_that_is_set_back_gets_the_records_again_and_a_new_topic_is_read_whole
         (100..200).all(|number| numbers.get(&number) == Some(&1)),
         "{said} {numbers:?}"
     );
+    let again = said.lines().filter(|line| line.contains("made again"));
+    assert_eq!(again.count(), 1, "{said}");
 }

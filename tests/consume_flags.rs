@@ -339,10 +339,70 @@ fn brokers_that_do_not_answer_are_spoken_of_while_they_are_waited_for() {
     for part in [
         &address,
         "have not answered yet",
-        "does not answer as Kafka does",
+        "takes the connection and does not answer",
     ] {
         assert!(said.contains(part), "{said}");
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// A port that is bound and that nobody listens on: nobody else can take it, and it refuses connections.
+fn refusing() -> (socket2::Socket, String) {
+    let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    held.bind(&any.into()).unwrap();
+    let address = held.local_addr().unwrap().as_socket().unwrap();
+    (held, address.to_string())
+}
+
+#[test]
+fn brokers_that_cannot_be_reached_are_one_line_in_the_words_of_check() {
+    // It answers whoever sends a line, as a web server does.
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = web.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in web.incoming() {
+            std::thread::spawn(move || {
+                use std::io::{Read, Write};
+                let (mut stream, mut octets) = (stream.unwrap(), [0; 512]);
+                while let Ok(count @ 1..) = stream.read(&mut octets) {
+                    if octets[..count].contains(&b'\n') {
+                        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let (_held, refused) = refusing();
+    for (brokers, words) in [
+        (address.as_str(), "answers something that is not Kafka"),
+        (&refused, "refuses the connection (Connection refused)"),
+        ("no-such-host.invalid:9092", "does not resolve"),
+    ] {
+        let output = consume(&["--brokers", brokers, "--until-end"], &[]);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains(words) && text.contains(brokers), "{text}");
+        for no in [
+            "state CONNECT",
+            "suppressed",
+            "receive.message.max.bytes",
+            "within",
+        ] {
+            assert!(!text.contains(no), "{text}");
+        }
+        let check = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+            .args(["check", "--brokers", brokers])
+            .env_clear()
+            .output()
+            .unwrap();
+        let check = String::from_utf8(check.stdout).unwrap();
+        // `check` looks for itself at a list of which no name resolves.
+        if !words.contains("resolve") {
+            assert!(check.contains(words), "{check}");
+        }
+    }
 }

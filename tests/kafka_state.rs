@@ -400,3 +400,101 @@ fn a_limit_that_is_lowered_while_mail_flows_bounces_no_mail() {
     let log = server.log();
     assert!(!log.contains("SIZE is lowered to 524288"), "{log}");
 }
+
+/// What a consumer says that reads this topic to its end, with more flags; and its exit code.
+fn consume(cluster: &Cluster, topic: &str, flags: &[&str]) -> (Option<i32>, String) {
+    let brokers = cluster.bootstrap();
+    let all = [
+        "consume",
+        "--brokers",
+        &brokers,
+        "--topic",
+        topic,
+        "--until-end",
+    ];
+    run(&[&all, flags].concat())
+}
+
+/// Asks until a rule that was set a moment ago is gone by.
+fn until_denied(ask: impl Fn() -> (Option<i32>, String)) -> String {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let (code, text) = ask();
+        if code == Some(1) {
+            return text;
+        }
+        assert!(code == Some(0) && Instant::now() < end, "{code:?}: {text}");
+    }
+}
+
+#[test]
+fn a_consumer_needs_no_group_right_without_a_group_and_names_the_one_it_wants() {
+    let Some(cluster) = cluster() else { return };
+    let topic = "readable";
+    cluster.create_topic(topic, 2, 1, &[]);
+    let server = Server::start(cluster, topic, "");
+    server.wait(true);
+    server.stored(10);
+    for group in ["ringpost-consume", "archive"] {
+        cluster.deny_group(group);
+    }
+    let text = until_denied(|| consume(cluster, topic, &["--group", "archive"]));
+    for part in [
+        "group \"archive\": not authorized (GROUP_AUTHORIZATION_FAILED)",
+        "kafka-acls.sh",
+        "--operation Read --group archive`",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    until_denied(|| consume(cluster, topic, &["--group", "ringpost-consume"]));
+    let (code, text) = consume(cluster, topic, &[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(!text.contains("AUTHORIZATION"), "{text}");
+    cluster.deny_reading(topic);
+    let text = until_denied(|| consume(cluster, topic, &[]));
+    assert!(
+        text.contains("--operation Read --topic readable`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_member_whose_topic_was_deleted_is_told_so() {
+    use std::io::{BufRead, BufReader};
+    let Some(cluster) = cluster() else { return };
+    let topic = "gone";
+    cluster.create_topic(topic, 2, 1, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        .args([
+            "consume",
+            "--brokers",
+            &cluster.bootstrap(),
+            "--topic",
+            topic,
+        ])
+        .args(["--group", "alone", "--format", "json", "--output"])
+        .arg(folder.path().join("out"))
+        .args(["--property", "topic.metadata.refresh.interval.ms=1000"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let server = Server::start(cluster, topic, "");
+    server.wait(true);
+    server.stored(10);
+    let end = Instant::now() + PATIENCE;
+    while !std::fs::read_to_string(folder.path().join("out")).is_ok_and(|text| !text.is_empty()) {
+        assert!(Instant::now() < end, "nothing is read");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    cluster.delete_topic(topic);
+    let told = lines
+        .by_ref()
+        .map(Result::unwrap)
+        .inspect(|line| assert!(!line.contains("hold them all"), "{line}"))
+        .find(|line| line.contains("does not exist any more"));
+    assert!(told.is_some(), "it ended without a word");
+    let _ = child.kill();
+    child.wait().unwrap();
+}

@@ -42,9 +42,14 @@ pub fn unresolved(list: &str) -> (Vec<&str>, usize) {
     (unresolved.collect(), brokers.len())
 }
 
+/// Whether brokers are spoken to in clear, by the value of `security.protocol`.
+pub fn in_clear(protocol: Option<&str>) -> bool {
+    protocol.is_none_or(|protocol| !protocol.to_ascii_lowercase().ends_with("ssl"))
+}
+
 /// Remembers what is known of the way to each broker, the last of it.
 #[derive(Default)]
-pub(super) struct Said {
+pub struct Said {
     reasons: Mutex<BTreeMap<String, Reason>>,
 }
 
@@ -57,7 +62,7 @@ struct Reason {
 
 impl Said {
     /// Notes an error; false for one that says nothing of its own.
-    pub(super) fn note(&self, code: Code, text: &str) -> bool {
+    pub fn note(&self, code: Code, text: &str) -> bool {
         // "1/1 brokers are down" adds nothing to the reason of each.
         if code == Code::AllBrokersDown {
             return false;
@@ -72,7 +77,7 @@ impl Said {
     }
 
     /// Looks for itself at the brokers of which nothing is known; `speaks` says whether they are to be spoken to in clear.
-    pub(super) fn probe(&self, list: &str, speaks: bool) {
+    pub fn probe(&self, list: &str, speaks: bool) {
         let unknown: Vec<String> = {
             let known = lock(&self.reasons);
             let brokers = list.split(',').map(address);
@@ -99,19 +104,19 @@ impl Said {
     }
 
     /// Forgets all, as the brokers answer again.
-    pub(super) fn forget(&self) {
+    pub fn forget(&self) {
         lock(&self.reasons).clear();
     }
 
     /// Whether each broker of the list is known to be out of reach, so that waiting is of no use.
-    pub(super) fn hopeless(&self, list: &str) -> bool {
+    pub fn hopeless(&self, list: &str) -> bool {
         let reasons = lock(&self.reasons);
         let hopeless = reasons.values().filter(|reason| reason.hopeless);
         hopeless.count() >= list.split(',').count()
     }
 
     /// All reasons in one line; for none, what the code says.
-    pub(super) fn reason(&self, code: Code) -> String {
+    pub fn reason(&self, code: Code) -> String {
         let reasons = lock(&self.reasons);
         let mut all: Vec<String> = reasons
             .iter()
@@ -193,17 +198,34 @@ fn probe(broker: &str, speaks: bool) -> Option<Reason> {
     stream.set_read_timeout(Some(PROBE_WAIT)).ok()?;
     let answer = stream
         .write_all(PROBE)
-        .and_then(|()| first_octets(&mut stream, &mut octets));
+        .and_then(|()| first_octets(&mut stream, &mut octets))
+        .or_else(|error| match is_late(&error) {
+            true => ask_for_lines(&mut stream, &mut octets),
+            false => Err(error),
+        });
     match (answer, octets) {
         (Ok(0), _) => hopeless(HANGS_UP),
         // A TLS record: an alert, or a handshake.
         (Ok(_), [0x15 | 0x16, 3, ..]) => hopeless(SPEAKS_TLS),
         (Ok(_), [0, _, _, _, b'r', b'p', b'0', b'1']) => None,
         (Ok(_), _) => hopeless(NOT_KAFKA),
-        (Err(error), _) => match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => silent(MUTE),
-            _ => hopeless(HANGS_UP),
-        },
+        (Err(error), _) if is_late(&error) => silent(MUTE),
+        (Err(_), _) => hopeless(HANGS_UP),
+    }
+}
+
+fn is_late(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// A server that reads lines, as one of HTTP does, answers once there is the end of one. A broker that is slow, and takes this
+/// for garbage and hangs up, says no more than that it is slow.
+fn ask_for_lines(stream: &mut TcpStream, octets: &mut [u8]) -> std::io::Result<usize> {
+    let late = || std::io::Error::from(ErrorKind::TimedOut);
+    stream.write_all(b"\r\n\r\n").map_err(|_| late())?;
+    match first_octets(stream, octets) {
+        Ok(0) | Err(_) => Err(late()),
+        answer => answer,
     }
 }
 
@@ -342,9 +364,21 @@ mod tests {
             (drop, HANGS_UP, true),
             // Held until the probe has given up.
             (
-                |mut stream| assert_eq!(stream.read(&mut [0]).unwrap(), 0),
+                |mut stream| {
+                    let mut rest = Vec::new();
+                    stream.read_to_end(&mut rest).unwrap();
+                },
                 MUTE,
                 false,
+            ),
+            // One that reads lines.
+            (
+                |mut stream| {
+                    stream.read_exact(&mut [0; 4]).unwrap();
+                    stream.write_all(b"HTTP/1.1 400 Bad Request\r\n").unwrap();
+                },
+                NOT_KAFKA,
+                true,
             ),
             (
                 |mut stream| stream.write_all(b"\0\0\x01\0rp01\0\0").unwrap(),

@@ -17,7 +17,7 @@ use super::finding::{Finding, Question, Subject};
 use super::librdkafka::describe::{Description, Unanswered};
 use super::librdkafka::{Producer, error_name};
 use super::properties::{broker_list, client_config, explain};
-use super::reach::Said;
+use super::reach::{self, Said};
 use super::verdict::delivery_outcome;
 use crate::config;
 
@@ -158,7 +158,7 @@ pub(super) fn look(producer: &Producer, topic: &str, timeout: Duration) -> Look 
 }
 
 /// Kafka's name of an error, and what it says of it.
-pub(super) fn named(code: Code) -> String {
+pub fn named(code: Code) -> String {
     let words = code.to_string();
     // The crate's own name in front of the words in parentheses adds nothing to Kafka's.
     let words = words.split_once('(').map_or("", |(_, words)| words);
@@ -264,7 +264,7 @@ fn find(
 ) -> Result<TopicInfo, Finding> {
     let started = Instant::now();
     let protocol = config.properties.get("security.protocol");
-    let in_clear = protocol.is_none_or(|protocol| !protocol.to_ascii_lowercase().ends_with("ssl"));
+    let in_clear = reach::in_clear(protocol.map(String::as_str));
     let (mut waiting, mut tried) = (Some(waiting), FIRST_TRY);
     loop {
         let left = timeout.saturating_sub(started.elapsed());

@@ -4,7 +4,6 @@
 //! reading stands, nor the output.
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,9 +19,14 @@ use rdkafka::types::RDKafkaRespErr as RespErr;
 use super::reader::membership::{Change, Changes};
 use super::say;
 use super::stop::Stop;
+use crate::sink::reach::{self, Said};
+use crate::sink::topic::named;
 
 /// How long brokers have to answer before it is an error.
 pub const BROKER_WAIT: Duration = Duration::from_secs(10);
+
+/// What a client is called that reads without a group.
+const NO_GROUP: &str = "ringpost-consume";
 
 /// One try of a request, short enough that librdkafka's reasons are collected in between.
 const TRY_WAIT: Duration = Duration::from_secs(1);
@@ -32,8 +36,12 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 const LEAVE_WAIT: Duration = Duration::from_millis(20);
 /// The longest time of that, should it never fall silent.
 const LEAVE_LONGEST: Duration = Duration::from_secs(5);
-/// How long a broker has to take a connection, when it is asked why none answers.
-const PROBE_WAIT: Duration = Duration::from_millis(300);
+/// The first try; later ones take longer.
+const FIRST_TRY: Duration = Duration::from_millis(250);
+/// What librdkafka has not said by then of its connections is looked for.
+const PROBE_AFTER: Duration = Duration::from_millis(700);
+/// A wait that is longer is worth a word; brokers that are all known to be out of reach by then are given up.
+const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// How long the group keeps the partitions of a member that was killed. librdkafka's own 45 s are a long silence for
 /// whoever starts again; heartbeats come from a thread of their own, so that a slow disk does not end a session.
@@ -142,10 +150,10 @@ pub enum Failure {
     Stopped,
 }
 
-/// What librdkafka reports beside the records: its last reason, and that partitions were given or taken.
+/// What librdkafka reports beside the records: what it says of its connections, and that partitions were given or taken.
 #[derive(Default)]
 pub struct Reports {
-    reason: Mutex<Option<String>>,
+    said: Said,
     connected: AtomicBool,
     changes: Mutex<Changes>,
     closing: AtomicBool,
@@ -155,6 +163,7 @@ impl Reports {
     /// The brokers have answered once.
     pub(super) fn connected(&self) {
         self.connected.store(true, Ordering::Relaxed);
+        self.said.forget();
     }
 
     /// The next change that the loop has not answered.
@@ -165,10 +174,6 @@ impl Reports {
     /// Whether there is one.
     pub(super) fn has_change(&self) -> bool {
         !locked(&self.changes).is_empty()
-    }
-
-    fn reason(&self) -> Option<String> {
-        locked(&self.reason).clone()
     }
 }
 
@@ -185,9 +190,8 @@ impl ClientContext for Reports {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // "1/1 brokers are down" says less than the reason before it.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *locked(&self.reason) = Some(reason.to_owned());
+        if let Some(code) = error.rdkafka_error_code() {
+            self.said.note(code, reason);
         }
     }
 }
@@ -290,10 +294,7 @@ pub(super) fn create(plan: &Plan) -> Result<BaseConsumer<Reports>, Failure> {
     config
         .set("bootstrap.servers", &plan.brokers)
         // The client needs a name to assign partitions by hand; no group of that name is joined or written to.
-        .set(
-            "group.id",
-            plan.group.as_deref().unwrap_or("ringpost-consume"),
-        )
+        .set("group.id", plan.group.as_deref().unwrap_or(NO_GROUP))
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
@@ -322,43 +323,67 @@ pub(super) fn find_topic(
     consumer: &BaseConsumer<Reports>,
     plan: &Plan,
 ) -> Result<Vec<i32>, Failure> {
-    let deadline = Instant::now() + plan.broker_wait;
+    let began = Instant::now();
     let topic = &plan.topic;
-    let mut said = false;
+    let said = &consumer.context().said;
+    let (mut told, mut probed, mut tried) = (false, false, FIRST_TRY);
     loop {
         if plan.stop.asked().is_some() {
             return Err(Failure::Stopped);
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        let answer = consumer.fetch_metadata(Some(topic), TRY_WAIT.min(left));
-        let (answered, error) = match answer {
-            Ok(metadata) => match partitions_of(&metadata, plan)? {
+        let left = plan.broker_wait.saturating_sub(began.elapsed());
+        let answer = consumer.fetch_metadata(Some(topic), tried.min(left));
+        let not_yet = match &answer {
+            Ok(metadata) => match partitions_of(metadata, plan)? {
                 Ok(partitions) => return Ok(partitions),
-                Err(not_yet) => (true, not_yet),
+                Err(not_yet) => Some(not_yet),
             },
-            Err(error) => (false, error.to_string()),
+            Err(_) => None,
         };
         // Only polls hand over what librdkafka knows about the connection, an event each.
         for _ in 0..REASON_POLLS {
             let _ = consumer.poll(Duration::ZERO);
         }
-        if Instant::now() >= deadline {
-            let reason = awaited_reason(consumer).unwrap_or_else(|| probed(plan, answered, error));
-            return Err(unreachable_brokers(plan, &reason));
+        let waited = began.elapsed();
+        if not_yet.is_none() && waited >= PROBE_AFTER && !std::mem::replace(&mut probed, true) {
+            let protocol = plan.properties.get("security.protocol");
+            said.probe(&plan.brokers, reach::in_clear(protocol));
         }
-        if !std::mem::replace(&mut said, true) {
-            let reason = consumer.context().reason();
+        let hopeless = not_yet.is_none() && said.hopeless(&plan.brokers);
+        let reason = || {
+            not_yet
+                .clone()
+                .unwrap_or_else(|| said.reason(code_of(answer.as_ref().err())))
+        };
+        if hopeless && waited >= PATIENCE.min(plan.broker_wait) {
+            return Err(Failure::Kafka(format!(
+                "brokers {}: {}",
+                plan.brokers,
+                reason()
+            )));
+        }
+        if waited >= plan.broker_wait {
+            return Err(unreachable_brokers(plan, &reason()));
+        }
+        if waited >= PATIENCE && !std::mem::replace(&mut told, true) {
             say(&format!(
                 "brokers {} have not answered yet; waiting up to {} s: {}",
                 plan.brokers,
                 plan.broker_wait.as_secs(),
-                reason.unwrap_or_else(|| probed(plan, answered, error))
+                reason()
             ));
         }
-        if answered {
+        tried = (tried * 2).min(TRY_WAIT);
+        if not_yet.is_some() || hopeless {
             std::thread::sleep(RETRY_PAUSE);
         }
     }
+}
+
+fn code_of(error: Option<&KafkaError>) -> RDKafkaErrorCode {
+    error
+        .and_then(KafkaError::rdkafka_error_code)
+        .unwrap_or(RDKafkaErrorCode::Fail)
 }
 
 /// The partitions of the topic; or why they are not known yet; or why they will never be.
@@ -376,54 +401,23 @@ fn partitions_of(metadata: &Metadata, plan: &Plan) -> Result<Result<Vec<i32>, St
             "topic {topic:?} does not exist on brokers {}: create it, or name another with --topic",
             plan.brokers
         ))),
-        Some(code @ (Code::TopicAuthorizationFailed | Code::InvalidTopic)) => {
-            Err(unavailable(plan, &code.to_string()))
-        }
+        Some(Code::TopicAuthorizationFailed) => Err(unavailable(plan, &topic_denied(plan))),
+        Some(Code::InvalidTopic) => Err(unavailable(plan, &named(Code::InvalidTopic))),
         // A topic that was made this moment has no leaders yet.
-        Some(code) => Ok(Err(format!("topic {topic:?}: {code}"))),
+        Some(code) => Ok(Err(format!("topic {topic:?}: {}", named(code)))),
         None => Ok(Err(format!("topic {topic:?} has no partitions yet"))),
     }
 }
 
-/// Why no broker answers, where librdkafka has not said it: some are connected to, once.
-fn probed(plan: &Plan, answered: bool, error: String) -> String {
-    const PROBED: usize = 3;
-    if answered {
-        return error;
-    }
-    let brokers = plan.brokers.split(',').map(str::trim).take(PROBED);
-    let reasons: Vec<String> = brokers
-        .map(|broker| format!("{broker}: {}", probe(broker)))
-        .collect();
-    reasons.join("; ")
-}
-
-fn probe(broker: &str) -> String {
-    let address = broker.rsplit_once("://").map_or(broker, |(_, rest)| rest);
-    let with_port = match address.rsplit_once(':') {
-        Some((_, port)) if port.parse::<u16>().is_ok() => address.to_owned(),
-        _ => format!("{address}:9092"),
-    };
-    let found = match with_port.to_socket_addrs() {
-        Ok(found) => found,
-        Err(error) => return format!("the name does not resolve ({error})"),
-    };
-    let mut reason = "the name has no address".to_owned();
-    for address in found {
-        match TcpStream::connect_timeout(&address, PROBE_WAIT) {
-            Ok(_) => {
-                return "takes connections and does not answer as Kafka does (another service, a broker that hangs, or \
-                        security.protocol does not fit its listener)"
-                    .to_owned();
-            }
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                reason = "no answer to a connection (the machine is down, or a firewall drops it)"
-                    .to_owned();
-            }
-            Err(error) => reason = error.to_string(),
-        }
-    }
-    reason
+/// Whether the topic is there, as far as the brokers say at once.
+pub(super) fn exists(consumer: &BaseConsumer<Reports>, plan: &Plan) -> Option<bool> {
+    let metadata = consumer.fetch_metadata(Some(&plan.topic), TRY_WAIT).ok()?;
+    let topics = metadata.topics();
+    let found = topics.iter().find(|found| found.name() == plan.topic)?;
+    Some(!matches!(
+        found.error().map(RDKafkaErrorCode::from),
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)
+    ))
 }
 
 /// The low and the high watermark of a partition, asked for until the brokers have had their time.
@@ -440,25 +434,17 @@ pub(super) fn watermarks(
         let tried = Instant::now();
         match consumer.fetch_watermarks(&plan.topic, partition, TRY_WAIT) {
             Ok(watermarks) => return Ok(watermarks),
+            Err(error) if is_denied(&error) => return Err(failed(plan, &error)),
             Err(error) if tried + TRY_WAIT >= deadline => {
-                return Err(unreachable_brokers(plan, &error.to_string()));
+                return Err(unreachable_brokers(
+                    plan,
+                    &consumer.context().said.reason(code_of(Some(&error))),
+                ));
             }
             // Some errors come back at once; asking again without a pause would only load the broker.
             Err(_) => std::thread::sleep(RETRY_PAUSE),
         }
     }
-}
-
-/// What librdkafka knows of the connection. It may stand behind other events in the queue, and each poll hands over one:
-/// so a bounded number of them, none longer than a moment.
-fn awaited_reason(consumer: &BaseConsumer<Reports>) -> Option<String> {
-    for _ in 0..REASON_POLLS {
-        if let Some(reason) = consumer.context().reason() {
-            return Some(reason);
-        }
-        let _ = consumer.poll(Duration::from_millis(50));
-    }
-    consumer.context().reason()
 }
 
 /// Polls for the reason of a failure before it is told without one.
@@ -470,6 +456,54 @@ pub(super) fn unavailable(plan: &Plan, reason: &str) -> Failure {
         "cannot read topic {:?} on brokers {}: {reason}",
         plan.topic, plan.brokers
     ))
+}
+
+/// What a request's error means for an operator.
+pub(super) fn failed(plan: &Plan, error: &KafkaError) -> Failure {
+    use RDKafkaErrorCode as Code;
+    let reason = match error.rdkafka_error_code() {
+        Some(Code::GroupAuthorizationFailed) => group_denied(plan),
+        Some(Code::TopicAuthorizationFailed) => topic_denied(plan),
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
+            "it does not exist any more (UNKNOWN_TOPIC_OR_PARTITION): it was deleted".to_owned()
+        }
+        Some(code) => named(code),
+        None => error.to_string(),
+    };
+    unavailable(plan, &reason)
+}
+
+/// Whether a right is missing, so that asking again is of no use.
+pub(super) fn is_denied(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed)
+    )
+}
+
+fn topic_denied(plan: &Plan) -> String {
+    let topic = &plan.topic;
+    format!(
+        "not authorized (TOPIC_AUTHORIZATION_FAILED): the operation Read on the topic is missing; {}",
+        grant(plan, &format!("--topic {topic}"))
+    )
+}
+
+fn group_denied(plan: &Plan) -> String {
+    let group = plan.group.as_deref().unwrap_or(NO_GROUP);
+    format!(
+        "group {group:?}: not authorized (GROUP_AUTHORIZATION_FAILED): the operation Read on the group is missing; {}",
+        grant(plan, &format!("--group {group}"))
+    )
+}
+
+fn grant(plan: &Plan, resource: &str) -> String {
+    format!(
+        "grant it with `kafka-acls.sh --bootstrap-server {} --add --allow-principal User:NAME --operation Read {resource}` \
+         (NAME is consume's at the brokers)",
+        plan.brokers
+    )
 }
 
 fn unreachable_brokers(plan: &Plan, reason: &str) -> Failure {

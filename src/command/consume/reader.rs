@@ -24,7 +24,8 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::cluster::{
-    Failure, Plan, Reports, create, find_topic, give_up, leave, take_over, unavailable, watermarks,
+    Failure, Plan, Reports, create, exists, failed, find_topic, give_up, is_denied, leave,
+    take_over, watermarks,
 };
 use super::format::Received;
 use super::output::Output;
@@ -32,7 +33,7 @@ use super::output::journal::{Mark, Marks, Source};
 use super::say;
 use super::stop::Signal;
 use membership::{Change, Waiting};
-use notes::Notes;
+use notes::{Lines, Notes};
 use resume::Facts;
 
 /// How long a poll waits for the first record of a batch.
@@ -186,7 +187,7 @@ impl Reader<'_> {
     }
 
     fn kafka(&self, error: &KafkaError) -> Failure {
-        unavailable(self.plan, &error.to_string())
+        failed(self.plan, error)
     }
 
     fn run(&mut self, output: &mut Output<'_>) -> Result<(), Failure> {
@@ -234,6 +235,8 @@ impl Reader<'_> {
                     }
                 }
                 Some(Err(error)) if passes(&error) => {}
+                // Without a group the group's coordinator is nothing to us: no right to one is needed.
+                Some(Err(error)) if self.plan.group.is_none() && is_of_a_group(&error) => {}
                 Some(Err(error)) => return Err(self.kafka(&error)),
             }
             if self.consumer.context().has_change() {
@@ -254,11 +257,7 @@ impl Reader<'_> {
             return Ok(());
         };
         if offset < position.next {
-            say(&format!(
-                "partition {partition}: it begins again at offset {offset}, as after the topic was made again or cut; what was \
-                 read up to {} stays",
-                position.next
-            ));
+            self.notes.begins_again(partition, offset, position.next);
         }
         let mut last = (None, message.timestamp().to_millis());
         match message.payload() {
@@ -334,6 +333,7 @@ impl Reader<'_> {
         match self.consumer.commit(&offsets, CommitMode::Sync) {
             Ok(()) => {}
             Err(error) if lost_membership(&error) => return Ok(false),
+            Err(error) if is_denied(&error) => return Err(self.kafka(&error)),
             Err(error) => {
                 return Err(Failure::Kafka(format!(
                     "cannot commit offsets of group {:?} on brokers {}: {error}; a file or a folder knows what it holds and \
@@ -379,7 +379,7 @@ impl Reader<'_> {
             }
         }
         if let Some(waiting) = &mut self.waiting {
-            waiting.tick();
+            waiting.tick(|| exists(&self.asking, self.plan));
         }
         Ok(())
     }
@@ -397,6 +397,7 @@ impl Reader<'_> {
             .map(|source| output.marks(source))
             .unwrap_or_default();
         let mut starts = TopicPartitionList::new();
+        let mut lines = Lines::default();
         if !numbers.is_empty() {
             let committed = self
                 .consumer
@@ -408,7 +409,8 @@ impl Reader<'_> {
                     Offset::Offset(next) => Some(next),
                     _ => None,
                 };
-                let position = self.position(partition, offset, held.get(&partition))?;
+                let position =
+                    self.position(partition, offset, held.get(&partition), &mut lines)?;
                 starts
                     .add_partition_offset(
                         &self.plan.topic,
@@ -419,6 +421,7 @@ impl Reader<'_> {
                 self.positions.insert(partition, position);
             }
         }
+        lines.say();
         take_over(self.consumer, &starts).map_err(|error| self.kafka(&error))?;
         if let Some(waiting) = &mut self.waiting {
             waiting.answered(self.positions.len());
@@ -431,6 +434,7 @@ impl Reader<'_> {
         partition: i32,
         committed: Option<i64>,
         mark: Option<&Mark>,
+        lines: &mut Lines,
     ) -> Result<Position, Failure> {
         let furthest = committed.max(mark.map(|mark| mark.next)).unwrap_or(0);
         let (low, high) = self.settled_watermarks(partition, furthest)?;
@@ -445,15 +449,12 @@ impl Reader<'_> {
         if let (true, Some(mark)) = (start.by_output, mark)
             && !self.is_same_topic(partition, mark, (low, high))
         {
-            say(&format!(
-                "partition {partition}: the topic is not the one that the output holds records of; it is read as the group's \
-                 offsets say"
-            ));
             facts.mark = None;
             start = resume::start(&facts);
+            start.said = start.said.or_else(|| Some(resume::OTHER_TOPIC.to_owned()));
         }
-        if let Some(said) = &start.said {
-            say(&format!("partition {partition}: {said}"));
+        if let Some(said) = start.said.take() {
+            lines.add(partition, said);
         }
         let mut position = Position::at(start.next, committed);
         if let (true, Some(mark)) = (start.by_output, mark) {
@@ -571,6 +572,10 @@ fn passes(error: &KafkaError) -> bool {
                 | Code::CoordinatorLoadInProgress
         )
     )
+}
+
+fn is_of_a_group(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
 }
 
 fn lost_membership(error: &KafkaError) -> bool {

@@ -1,4 +1,4 @@
-//! What an operator changes while brokers run: a topic's configuration, its end, and the right to write to it.
+//! What an operator changes while brokers run: a topic's configuration, its end, and the rights to it and to groups.
 //!
 //! Owns the encoding of these requests, in their oldest versions that Kafka 4 takes; the wire is [`super::wire`]'s.
 //!
@@ -17,8 +17,10 @@ const INCREMENTAL_ALTER_CONFIGS: i16 = 44;
 
 /// Numbers of resources, patterns, operations and permissions.
 const TOPIC: u8 = 2;
+const GROUP: u8 = 3;
 const LITERAL: u8 = 3;
 const ALL: u8 = 2;
+const READ: u8 = 3;
 const WRITE: u8 = 4;
 const DENY: u8 = 2;
 const ALLOW: u8 = 3;
@@ -63,6 +65,26 @@ pub fn deny_writing(broker: SocketAddr, topic: &str) -> io::Result<()> {
     code(&answer, 4 + 4)
 }
 
+/// Denies everybody to read as a group.
+pub fn deny_group(broker: SocketAddr, group: &str) -> io::Result<()> {
+    let mut body = Vec::new();
+    put_length(&mut body, 1);
+    put_rule_of(&mut body, GROUP, group, ALL, DENY);
+    let answer = exchange(broker, CREATE_ACLS, 1, &body)?;
+    code(&answer, 4 + 4)
+}
+
+/// Denies everybody to read a topic, and allows all else.
+pub fn deny_reading(broker: SocketAddr, topic: &str) -> io::Result<()> {
+    let mut body = Vec::new();
+    put_length(&mut body, 2);
+    for (operation, permission) in [(ALL, ALLOW), (READ, DENY)] {
+        put_rule(&mut body, topic, operation, permission);
+    }
+    let answer = exchange(broker, CREATE_ACLS, 1, &body)?;
+    code(&answer, 4 + 4)
+}
+
 /// Takes that back.
 pub fn allow_writing(broker: SocketAddr, topic: &str) -> io::Result<()> {
     let mut body = Vec::new();
@@ -73,8 +95,12 @@ pub fn allow_writing(broker: SocketAddr, topic: &str) -> io::Result<()> {
 }
 
 fn put_rule(body: &mut Vec<u8>, topic: &str, operation: u8, permission: u8) {
-    body.push(TOPIC);
-    put_string(body, topic);
+    put_rule_of(body, TOPIC, topic, operation, permission);
+}
+
+fn put_rule_of(body: &mut Vec<u8>, kind: u8, name: &str, operation: u8, permission: u8) {
+    body.push(kind);
+    put_string(body, name);
     body.push(LITERAL);
     put_string(body, EVERYBODY);
     put_string(body, "*");

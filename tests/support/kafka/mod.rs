@@ -255,6 +255,16 @@ impl Cluster {
         change::deny_writing(self.any(), topic).expect("rules are set");
     }
 
+    /// Denies everybody to read as a group.
+    pub fn deny_group(&self, group: &str) {
+        change::deny_group(self.any(), group).expect("a rule is set");
+    }
+
+    /// Denies everybody to read a topic.
+    pub fn deny_reading(&self, topic: &str) {
+        change::deny_reading(self.any(), topic).expect("rules are set");
+    }
+
     /// Takes that back.
     pub fn allow_writing(&self, topic: &str) {
         change::allow_writing(self.any(), topic).expect("a rule is removed");

@@ -65,8 +65,8 @@ impl Waiting {
         self.since.is_some() && self.empty.is_none_or(|empty| empty.elapsed() < EMPTY_GRACE)
     }
 
-    /// Says once in a while that there is a wait.
-    pub fn tick(&mut self) {
+    /// Says once in a while that there is a wait; `exists` tells whether the topic is there, where that is known.
+    pub fn tick(&mut self, exists: impl FnOnce() -> Option<bool>) {
         let Some(since) = self.since else { return };
         let due = match self.said {
             None => since.elapsed() >= SILENCE,
@@ -77,7 +77,12 @@ impl Waiting {
         }
         self.said = Some(Instant::now());
         let (group, waited) = (&self.group, since.elapsed().as_secs());
-        if self.empty.is_some() {
+        if self.empty.is_some() && exists() == Some(false) {
+            say(&format!(
+                "group {group:?} gave this member no partitions ({waited} s so far): the topic does not exist any more, as after \
+                 it was deleted; it is read when it is made again"
+            ));
+        } else if self.empty.is_some() {
             say(&format!(
                 "group {group:?} gave this member no partitions ({waited} s so far): its other members hold them all"
             ));

@@ -5,6 +5,13 @@
 
 use crate::command::consume::output::journal::Mark;
 
+/// Said of partitions whose offset is not in the topic any more, and of those whose records are others. No number is in it,
+/// so that one line has all partitions.
+const BEYOND_END: &str = "the group's offset is beyond the end, as after the topic was made again: it is read from its beginning";
+/// See [`BEYOND_END`].
+pub(super) const OTHER_TOPIC: &str = "the topic is not the one that the output holds records of, as it was made again: it is \
+                                      read as the group's offsets say";
+
 /// The facts about a partition.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts<'a> {
@@ -54,11 +61,7 @@ pub(super) fn start(facts: &Facts<'_>) -> Start {
         ));
         facts.low
     } else if next > facts.high {
-        said = Some(format!(
-            "offset {next} is beyond the end of the partition ({}), as after the topic was made again: it is read from its \
-             beginning",
-            facts.high
-        ));
+        said = Some(BEYOND_END.to_owned());
         facts.low
     } else {
         next
