@@ -102,11 +102,15 @@ impl Reload<'_> {
         }
         let (domains, recipients) = (taken.domains(), taken.listed());
         self.exchange.apply(&config, taken);
-        let count = certificates.as_ref().map_or(0, certificates::Loaded::count);
         if let (Some(served), Some(loaded)) = (&self.certificates, certificates) {
             served.exchange(loaded);
             served.tell(&self.started.server.hostname);
         }
+        // Those of before, where [tls] is gone: they are served until a restart.
+        let count = self
+            .certificates
+            .as_ref()
+            .map_or(0, |served| served.count());
         let say = || {
             tracing::info!(
                 domains,

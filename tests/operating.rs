@@ -438,3 +438,23 @@ fn a_server_that_cannot_say_ready_says_so_and_serves() {
     lines.for_each(drop);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_reload_without_tls_names_both_options_and_counts_what_is_served() {
+    let text = "[server]\nlisten = [\"127.0.0.1:0\"]\n[kafka]\nbrokers = \"discard\"\n";
+    let mut server = Server::start(&format!("{text}{TLS}"), |folder| {
+        certificate(folder, &["mx.corp.example"], 2001, 3002);
+    });
+    assert!(server.said.contains("certificates=1"), "{}", server.said);
+    configure(server.folder.path(), text);
+    let log = server.reload();
+    let warning = log.lines().find(|line| line.contains("need a restart"));
+    let warning = warning.expect(&log);
+    for option in ["tls.certificate from ", "tls.key from "] {
+        assert!(warning.contains(option), "{option}: {warning}");
+    }
+    assert!(log.contains("certificates=1"), "{log}");
+    let mut client = Client::connect(&server.smtp()[0]).unwrap();
+    let offered = client.say("EHLO client.example").unwrap();
+    assert!(offered.contains("STARTTLS"), "{offered}");
+}

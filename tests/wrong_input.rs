@@ -67,6 +67,8 @@ fn every_mistake_gets_one_line_that_names_it_and_its_exit_code() {
         "ours.toml",
         "[kafka.properties]\n\"allow.auto.create.topics\" = true\n",
     );
+    let empty = folder.write("empty.toml", "");
+    let comments = folder.write("comments.toml", "# nothing = 1\n[server]\n");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = &taken.local_addr().unwrap().to_string()[..];
     let cases: &[(&[&str], i32, &[&str])] = &[
@@ -78,7 +80,7 @@ fn every_mistake_gets_one_line_that_names_it_and_its_exit_code() {
         (
             &["--listen", "127.0.0.1:99999"],
             2,
-            &["--listen", "127.0.0.1:99999"],
+            &["--listen", "127.0.0.1:99999", "ports end at 65535"],
         ),
         (&["--admin", "9925"], 2, &["--admin", "9925"]),
         (
@@ -88,6 +90,16 @@ fn every_mistake_gets_one_line_that_names_it_and_its_exit_code() {
         ),
         (&["--topic", "a b"], 2, &["--topic", "a b"]),
         (&["--config", &absent], 2, &["--config", &absent]),
+        (
+            &["--config", &empty],
+            2,
+            &["empty.toml: sets nothing", "leave --config out"],
+        ),
+        (
+            &["check", "--config", &comments, "--topic", "mail"],
+            2,
+            &["comments.toml: sets nothing", "kafka.brokers"],
+        ),
         (
             &["--config", &unknown],
             2,
@@ -500,5 +512,98 @@ fn a_closed_or_full_output_is_no_panic() {
     for silent in [gone(), full()] {
         let status = check(&["--topic", "a b"]).stderr(silent).status().unwrap();
         assert_eq!(status.code(), Some(2));
+    }
+}
+
+/// With log.format = "json" every line behind the start of the log is JSON, the error that ends the process as well.
+#[test]
+fn a_fatal_error_is_a_line_of_the_log_where_that_is_json() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (flags, code, words) in [
+        (["--listen", &taken], 1, "server.listen"),
+        (["--admin", &taken], 1, "admin.listen"),
+        (["--brokers", "no-such-host.invalid"], 1, "kafka.brokers"),
+    ] {
+        let free = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        let kept = free.chunks(2).filter(|pair| pair[0] != flags[0]).flatten();
+        for format in ["json", "text"] {
+            let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+                .args(kept.clone())
+                .args(flags)
+                .env_clear()
+                .env("RINGPOST_LOG_FORMAT", format)
+                .output()
+                .expect("the binary starts");
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{error}");
+            let last = error.lines().last().unwrap();
+            if format == "text" {
+                assert!(
+                    last.starts_with("ringpost: ") && last.contains(words),
+                    "{error}"
+                );
+                continue;
+            }
+            let lines = error.lines().map(serde_json::from_str::<serde_json::Value>);
+            let lines: Vec<_> = lines.collect::<Result<_, _>>().expect(&error);
+            let told = lines.iter().filter(|line| line["level"] == "ERROR");
+            let told: Vec<_> = told.map(|line| line["message"].as_str().unwrap()).collect();
+            assert!(told.len() == 1 && told[0].contains(words), "{error}");
+        }
+    }
+}
+
+/// certbot's cert.pem in place of its fullchain.pem is served, and warned of; with the chain nothing is said.
+#[test]
+fn a_certificate_without_its_chain_is_warned_of() {
+    let folder = Folder::new();
+    let key = || rcgen::KeyPair::generate().unwrap();
+    let parameters = || rcgen::CertificateParams::new(vec!["mx.example".to_owned()]).unwrap();
+    let (mut of_issuer, issuer_key, own_key) = (parameters(), key(), key());
+    of_issuer.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer_pem = of_issuer.self_signed(&issuer_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(of_issuer, issuer_key);
+    let own = parameters().signed_by(&own_key, &issuer).unwrap().pem();
+    let stranger = parameters().self_signed(&key()).unwrap().pem();
+    let key_file = folder.write("own.key", &own_key.serialize_pem());
+    for (text, words) in [
+        (own.clone(), "certificate alone, and it is not self-signed"),
+        (
+            own.clone() + &stranger,
+            "number 2 of the certificates in the file did not issue number 1",
+        ),
+        (own + &issuer_pem, ""),
+    ] {
+        let file = folder.write("own.pem", &text);
+        let (code, output) = check(&[
+            "--tls-cert",
+            &file,
+            "--tls-key",
+            &key_file,
+            "--hostname",
+            "mx.example",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+        ]);
+        assert_eq!(code, Some(0), "{output}");
+        let lines: Vec<&str> = output
+            .lines()
+            .filter(|line| line.contains(" certificate "))
+            .collect();
+        assert!(lines[0].starts_with("ok "), "{output}");
+        match words {
+            "" => assert_eq!(lines.len(), 1, "{output}"),
+            _ => {
+                assert_eq!(lines.len(), 2, "{output}");
+                assert!(
+                    lines[1].starts_with("warning ") && lines[1].contains(words),
+                    "{output}"
+                );
+                assert!(lines[1].contains("fullchain.pem"), "{output}");
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The commands of the program: flags in, exit code out.
 
 mod announce;
+mod certificate_watch;
 pub mod check;
 pub mod consume;
 mod container;

@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 
 use super::quick_start::{self, Facts};
-use super::{announce, container, environment, open_files, output};
-use crate::config::{self, Brokers, Config, Loaded};
+use super::{announce, certificate_watch, container, environment, open_files, output};
+use crate::config::{self, Brokers, Config, Loaded, LogFormat};
 use crate::limits::RECORD_OVERHEAD_OCTETS;
 use crate::net::certificates::{self, Certificates};
 use crate::net::listen::{self, Wanted};
@@ -29,7 +29,8 @@ use crate::telemetry::{admin, log};
 /// Flags of `serve`.
 #[derive(Debug, Default, Clone, clap::Args)]
 pub struct Options {
-    /// Configuration file (TOML) [environment: RINGPOST_CONFIG]
+    /// Configuration file (TOML); one that sets nothing is an error, unless variables or flags set recipients.domains or
+    /// kafka.brokers [environment: RINGPOST_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Address that SMTP is served on, IP:port; may be given several times
@@ -100,12 +101,22 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return failed(2, &error),
     };
+    let format = loaded.config.log.format;
     let ended = run_logged(options, loaded, certificates, &kafka_warnings, &log);
-    // What was logged stands before the error that ended it.
-    drop(log);
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err((code, error)) => failed(code, &error),
+    let Err((code, error)) = ended else {
+        return ExitCode::SUCCESS;
+    };
+    match format {
+        // What was logged stands before the error that ended it.
+        LogFormat::Text => {
+            drop(log);
+            failed(code, &error)
+        }
+        // Who reads JSON reads the error in it too: no line of the log is anything else.
+        LogFormat::Json => {
+            error.lines().for_each(|line| tracing::error!("{line}"));
+            ExitCode::from(code)
+        }
     }
 }
 
@@ -211,46 +222,6 @@ fn load_certificates(tls: &config::Tls) -> Result<Option<Arc<Certificates>>, Str
     Ok(Some(Arc::new(Certificates::new(loaded))))
 }
 
-/// Pause between two looks at the certificates' files.
-const CERTIFICATE_WATCH: Duration = Duration::from_secs(10);
-
-/// Pause between two reports of certificates that are unfit.
-const CERTIFICATE_REPORT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Loads the certificates again when their files change, as tools that renew them do, and says once a day which of them
-/// are unfit. For ever.
-async fn watch_certificates(served: Option<Arc<Certificates>>, hostname: &str) {
-    let Some(served) = served else {
-        return std::future::pending().await;
-    };
-    let mut known = certificates::changed(&served.pairs());
-    let mut told = Instant::now();
-    loop {
-        tokio::time::sleep(CERTIFICATE_WATCH).await;
-        if told.elapsed() >= CERTIFICATE_REPORT {
-            served.tell(hostname);
-            told = Instant::now();
-        }
-        let now = certificates::changed(&served.pairs());
-        if now == known {
-            continue;
-        }
-        match certificates::Loaded::read(served.pairs()) {
-            Ok(loaded) => {
-                tracing::info!(
-                    count = loaded.count(),
-                    "certificates changed and were loaded"
-                );
-                served.exchange(loaded);
-                served.tell(hostname);
-                known = now;
-            }
-            // Perhaps it is being written: the next look tries again.
-            Err(error) => tracing::error!("{error}; keeping the current certificates"),
-        }
-    }
-}
-
 /// Lines that a slow standard error cost, every few seconds.
 async fn watch_log(log: &log::LogHandle, counters: &Metrics) {
     loop {
@@ -309,7 +280,7 @@ async fn serve(
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = watch_log(log, &counters) => {}
-        () = watch_certificates(certificates, &config.server.hostname) => {}
+        () = certificate_watch::watch(certificates, &config.server.hostname) => {}
         () = reload.serve(hangup) => {}
         failure = server.one_failed() => return Err(failure),
     }

@@ -6,9 +6,10 @@
 //! Invariant: a pair that [`load`] returns has at least one certificate, the first of the chain parses, and the key is
 //! its own.
 //!
-//! BUGS: the rest of the chain is not checked: neither that it leads to a root, nor that its members parse. An
-//! encrypted key is refused; there is nobody to ask for its passphrase.
+//! BUGS: a chain that is wrong is loaded, and told by `chain`. An encrypted key is refused; there is nobody to ask for its
+//! passphrase.
 
+mod chain;
 pub mod fitness;
 
 use std::path::Path;
@@ -146,6 +147,7 @@ fn mismatch(certificate: &Path, key: &Path, pair: &CertifiedKey) -> String {
 
 /// Tags of DER (ITU-T X.690).
 const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;

@@ -36,8 +36,8 @@ impl Config {
     pub fn changes_that_need_a_restart(&self, newer: &Config) -> Vec<Difference> {
         let settings = SETTINGS.iter().filter(|setting| {
             // Another certificate is loaded; to begin or to end TLS needs a restart.
-            let tls = setting.key == "tls.certificate" && self.offers_tls() != newer.offers_tls();
-            !setting.reload || tls
+            let is_pair = ["tls.certificate", "tls.key"].contains(&setting.key);
+            !setting.reload || (is_pair && self.offers_tls() != newer.offers_tls())
         });
         settings
             .filter_map(|setting| {
@@ -225,6 +225,7 @@ mod tests {
             config.kafka.topic = "other".to_owned();
             config.server.listen_tls = vec!["127.0.0.1:465".parse().unwrap()];
             config.tls.certificate = Some("mx.pem".into());
+            config.tls.key = Some("mx.key".into());
         });
         for expected in [
             "server.workers from 0 to 4",
@@ -234,11 +235,12 @@ mod tests {
             "kafka.topic from \"mail\" to \"other\"",
             "server.listen_tls from [] to [\"127.0.0.1:465\"]",
             "tls.certificate from \"\" to \"mx.pem\"",
+            "tls.key from \"\" to \"mx.key\"",
         ] {
             assert!(all.iter().any(|one| one == expected), "{expected}: {all:?}");
         }
         assert!(all.iter().any(|one| one.ends_with(" to 90s")), "{all:?}");
-        assert_eq!(all.len(), 8, "{all:?}");
+        assert_eq!(all.len(), 9, "{all:?}");
     }
 
     #[test]

@@ -66,7 +66,9 @@ Without any configuration ringpost is the quick start: SMTP on 127.0.0.1:2525 an
 a file in TOML (`--config FILE`), from the environment and from flags; flags beat the environment, which beats the file.
 Where no flag names the file, the environment variable `RINGPOST_CONFIG` does, for `serve`, `check` and `consume` alike: set it once,
 as the image does, and `ringpost check` asks about the configuration that is served. A file that it names and that is not
-there is an error (exit code 2), and so is an empty value.
+there is an error (exit code 2), and so is an empty value. A file that is named, by either, and sets nothing at all is an error too, unless
+a variable or a flag sets `recipients.domains` or `kafka.brokers`: an empty file is one that was lost or never written, and the quick start would
+take mail for every domain and keep it in memory.
 
 ```toml
 [server]

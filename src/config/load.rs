@@ -82,6 +82,8 @@ struct Draft {
     failed: BTreeSet<&'static str>,
     /// The file could not be read as a whole: what it sets is not known.
     incomplete: bool,
+    /// A file without any option, and what names it.
+    sets_nothing: Option<(PathBuf, String)>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
 }
@@ -95,6 +97,7 @@ impl Draft {
             places: BTreeMap::new(),
             failed: BTreeSet::new(),
             incomplete: false,
+            sets_nothing: None,
             problems: Vec::new(),
             warnings: Vec::new(),
         }
@@ -120,7 +123,30 @@ impl Draft {
         faults
     }
 
+    /// A file that sets nothing was lost or never written; without it the quick start would take mail for every domain and
+    /// keep it in memory. Where variables or flags say whose mail is taken, or where it goes, all may be in them.
+    fn refuse_an_empty_file(&mut self) {
+        const TELLING: [&str; 2] = ["recipients.domains", "kafka.brokers"];
+        let is_told = TELLING.iter().any(|key| self.places.contains_key(key));
+        let Some((path, named_by)) = self.sets_nothing.take().filter(|_| !is_told) else {
+            return;
+        };
+        self.problems.push(Problem {
+            place: Place::File {
+                path,
+                position: None,
+            },
+            key: None,
+            value: None,
+            reason: format!(
+                "sets nothing: it has no option, and neither the environment nor a flag sets recipients.domains or kafka.brokers; \
+                 write them into it, or leave {named_by} out to run without a file"
+            ),
+        });
+    }
+
     fn finish(mut self) -> Result<Loaded, Error> {
+        self.refuse_an_empty_file();
         if !self.incomplete {
             self.check_relations();
         }

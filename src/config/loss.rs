@@ -121,6 +121,9 @@ mod tests {
     /// Options whose default does no harm: the certificate that is served stays until a restart.
     const HARMLESS: [&str; 3] = ["tls.certificate", "tls.key", "log.level"];
 
+    /// A file that sets nothing that is guarded; one that sets nothing at all is refused.
+    const NOTHING: &str = "[log]\nlevel = \"info\"\n";
+
     fn loaded(text: &str) -> Loaded {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), text).expect("a written file");
@@ -157,7 +160,7 @@ mod tests {
              [access]\nallow = [\"192.0.2.0/24\"]\ndeny = [\"192.0.2.9\"]\n\
              [tls]\ncertificate = \"a\"\nkey = \"b\"\nsni_certificates = [\"c\"]\nsni_keys = [\"d\"]\n",
         );
-        let lost = losses(&before, &loaded(""));
+        let lost = losses(&before, &loaded(NOTHING));
         assert_eq!(lost.len(), GUARDED.len(), "{lost:?}");
         assert!(
             lost[1].starts_with(
@@ -170,7 +173,7 @@ mod tests {
             "{lost:?}"
         );
         assert_eq!(losses(&before, &before), [""; 0]);
-        assert_eq!(losses(&loaded(""), &before), [""; 0]);
+        assert_eq!(losses(&loaded(NOTHING), &before), [""; 0]);
         // What is written is what is wanted.
         let wide = "[server]\nproxy_networks = [\"192.0.2.1\"]\n\
                     [recipients]\ndomains = [\"*\"]\ndelimiter = \"\"\ncase_sensitive = false\nlists = {}\n\
@@ -178,7 +181,10 @@ mod tests {
         assert_eq!(losses(&before, &loaded(wide)), [""; 0]);
         // It was the default, and still is.
         assert_eq!(
-            losses(&loaded("[recipients]\ndomains = [\"*\"]\n"), &loaded("")),
+            losses(
+                &loaded("[recipients]\ndomains = [\"*\"]\n"),
+                &loaded(NOTHING)
+            ),
             [""; 0]
         );
     }
@@ -190,7 +196,7 @@ mod tests {
         assert_eq!(losses(&allow, &deny), [""; 0]);
         assert_eq!(losses(&deny, &allow), [""; 0]);
         for before in [allow, deny] {
-            assert_eq!(losses(&before, &loaded("[access]\n")).len(), 1);
+            assert_eq!(losses(&before, &loaded(NOTHING)).len(), 1);
         }
     }
 

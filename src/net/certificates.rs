@@ -75,7 +75,7 @@ impl Loaded {
         self.named.len()
     }
 
-    /// What is to be said of each: its dates, and whether one of them is for the name of this server.
+    /// What is to be said of each: its dates, its chain, and whether one of them is for the name of this server.
     pub fn findings(&self, hostname: &str, now: Timestamp) -> Vec<Finding> {
         let leaf = |named: &Named| named.key.cert[0].clone();
         let is_named = self
@@ -97,7 +97,7 @@ impl Loaded {
             findings.extend(fitness::judge(
                 option,
                 &pair.certificate,
-                &leaf(named),
+                &named.key.cert,
                 expected,
             ));
             if !first && named.names.is_empty() {
@@ -129,6 +129,11 @@ impl Certificates {
             .current
             .write()
             .expect("nothing panics under this lock") = loaded;
+    }
+
+    /// How many are served.
+    pub fn count(&self) -> usize {
+        self.read().count()
     }
 
     /// The files of what is served.

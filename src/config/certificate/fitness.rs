@@ -1,17 +1,15 @@
-//! Whether a certificate is fit to be served: its dates and its names.
+//! Whether a certificate is fit to be served: its dates and its names, and the chain behind it (`chain`).
 //!
 //! Owns: the judgement, and the operator's texts for it; `serve` and `check` say the same. Must not know: what is done about
 //! it. A certificate that is unfit is served nevertheless: most senders encrypt without looking, and would send in clear
 //! otherwise.
-//!
-//! BUGS: only the server's own certificate is looked at, not its chain.
 
 use std::path::Path;
 
 use jiff::{Timestamp, ToSpan};
 use rustls::pki_types::{CertificateDer, ServerName};
 
-use super::validity;
+use super::{chain, validity};
 
 /// A certificate that ends sooner is warned of: renewal is commonly tried from 30 days before the end.
 const RENEWAL_DAYS: i64 = 14;
@@ -48,19 +46,24 @@ pub struct Expected<'a> {
     pub hostname: Option<&'a str>,
 }
 
-/// Judges the first certificate of a file that `option` names.
+/// Judges the certificates of a file that `option` names, the server's own first.
+///
+/// # Panics
+/// If there is none.
 pub fn judge(
     option: &str,
     file: &Path,
-    certificate: &CertificateDer<'_>,
+    certificates: &[CertificateDer<'_>],
     expected: Expected<'_>,
 ) -> Vec<Finding> {
     let place = format!("{option}: {}", file.display());
+    let certificate = &certificates[0];
     let dates = judge_dates(&place, certificate, expected.now);
     let names = expected
         .hostname
         .and_then(|hostname| judge_names(&place, certificate, hostname));
-    std::iter::once(dates).chain(names).collect()
+    let chain = chain::judge(&place, certificates, expected.now);
+    std::iter::once(dates).chain(names).chain(chain).collect()
 }
 
 /// Whether a certificate is for this name, a wildcard or an address literal included.
@@ -168,7 +171,7 @@ mod tests {
         let findings = judge(
             "tls.certificate",
             Path::new("/mx.pem"),
-            certificate,
+            std::slice::from_ref(certificate),
             expected,
         );
         findings

@@ -35,6 +35,9 @@ impl Draft {
         };
         let contents = toml_file::parse(&text);
         self.incomplete = contents.broken;
+        if contents.entries.is_empty() && contents.mistakes.is_empty() {
+            self.sets_nothing = Some((path.to_owned(), named_by.to_owned()));
+        }
         for mistake in contents.mistakes {
             let failed = mistake.key.as_deref().and_then(options::setting);
             self.failed.extend(failed.map(|setting| setting.key));
@@ -382,12 +385,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_may_be_empty_or_begin_with_a_byte_order_mark() {
+    fn a_file_may_begin_with_a_byte_order_mark() {
         let defaults = load(None, [], &[]).expect("the defaults").config;
-        for text in ["", "\u{feff}", "\u{feff}[log]\r\nlevel = \"info\"\r\n"] {
-            let loaded = from_file(text).expect("no mistake");
-            assert_eq!((loaded.config, loaded.warnings), (defaults.clone(), vec![]));
-        }
+        let loaded = from_file("\u{feff}[log]\r\nlevel = \"info\"\r\n").expect("no mistake");
+        assert_eq!((loaded.config, loaded.warnings), (defaults, vec![]));
+        assert!(problems("\u{feff}")[0].starts_with(": sets nothing: "));
     }
 
     #[test]

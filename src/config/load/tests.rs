@@ -193,3 +193,34 @@ fn a_host_name_that_smtp_cannot_say_is_replaced() {
         assert_eq!(!draft.warnings.is_empty(), warned, "{:?}", draft.warnings);
     }
 }
+
+#[test]
+fn a_file_that_sets_nothing_is_a_mistake_unless_variables_or_flags_say_whose_mail_and_where() {
+    for text in ["", "\n", "# nothing = 1\n", "[server]\n[kafka]\n"] {
+        let [problem] = &problems(text)[..] else {
+            panic!("{text:?}")
+        };
+        assert!(problem.starts_with(": sets nothing: "), "{problem}");
+        assert!(problem.contains("leave --config out"), "{problem}");
+    }
+    let (_folder, path) = file("");
+    let path_text = path.to_str().unwrap();
+    let flag = |key, value: &str| [(key, vec![value.to_owned()])];
+    let set = |variables: &[(&str, &str)], flags: &[(&'static str, Vec<String>)]| {
+        load(Some(&path), pairs(variables), flags).map_err(|error| error.to_string())
+    };
+    set(&[("RINGPOST_KAFKA_BROKERS", "a:9092")], &[]).expect("all may be in variables");
+    set(&[("RINGPOST_RECIPIENTS_DOMAINS", "*")], &[]).expect("so may this");
+    set(&[], &flag("kafka.brokers", "discard")).expect("and in flags");
+    set(&[], &flag("recipients.domains", "a.example")).expect("and in flags");
+    let topic = [("RINGPOST_KAFKA_TOPIC", "mail")];
+    let error = set(&topic, &flag("server.listen", "127.0.0.1:0")).unwrap_err();
+    assert!(
+        error.starts_with(path_text) && error.lines().count() == 1,
+        "{error}"
+    );
+    let named = [(FILE_VARIABLE, path_text)];
+    let error = load(None, pairs(&named), &[]).unwrap_err().to_string();
+    assert!(error.contains("leave RINGPOST_CONFIG out"), "{error}");
+    from_file("[log]\nformat = \"json\"\n").expect("it sets something");
+}

@@ -10,7 +10,10 @@ use crate::smtp::domain;
 pub(in crate::config) fn address(text: &str) -> Result<SocketAddr, String> {
     let text = text.trim();
     text.parse().map_err(|_| {
-        let problem = "is not an IP address with a port";
+        let problem = match has_port_beyond_all(text) {
+            true => "is not an IP address with a port: ports end at 65535",
+            false => "is not an IP address with a port",
+        };
         match meant_address(text) {
             Some(meant) => format!("{problem}: write {meant}"),
             None => {
@@ -62,6 +65,12 @@ fn meant_address(text: &str) -> Option<String> {
             .ok()
             .map(|ip| SocketAddr::from((ip, port)).to_string()),
     }
+}
+
+/// Whether a number stands where the port does, and is none.
+fn has_port_beyond_all(text: &str) -> bool {
+    let port = text.trim_end_matches('/').rsplit(':').next();
+    port.is_some_and(|digits| too_large(digits).is_some() && digits.parse::<u16>().is_err())
 }
 
 /// 25 in place of a number that is no port.
@@ -306,6 +315,12 @@ mod tests {
                 "{text}: {why}"
             );
             assert!(why.ends_with(end), "{text}: {why}");
+            let is_beyond = text == "127.0.0.1:65536";
+            assert_eq!(why.contains("ports end at 65535"), is_beyond, "{text}");
+        }
+        for text in ["99999", "[::1]:65536", "0.0.0.0:70000"] {
+            let why = address(text).expect_err(text);
+            assert!(why.contains("ports end at 65535: write "), "{why}");
         }
     }
 
