@@ -328,10 +328,14 @@ fn a_port_of_the_machine_without_the_capability_says_what_is_missing() {
     if low.trim().parse::<u16>().unwrap() <= 1 {
         return tools::say_skipped("every port of this machine is for everybody");
     }
-    for (listen, admin, option) in [
+    for (command, listen, admin, option) in [
         ("127.0.0.1:1", "127.0.0.1:0", "server.listen: 127.0.0.1:1"),
         ("127.0.0.1:0", "127.0.0.1:1", "admin.listen: 127.0.0.1:1"),
-    ] {
+    ]
+    .into_iter()
+    .flat_map(|case| [("serve", case), ("check", case)])
+    .map(|(command, (listen, admin, option))| (command, listen, admin, option))
+    {
         let output = Command::new(&setpriv)
             .args([
                 "--bounding-set",
@@ -340,10 +344,11 @@ fn a_port_of_the_machine_without_the_capability_says_what_is_missing() {
                 "-net_bind_service",
             ])
             .arg(env!("CARGO_BIN_EXE_ringpost"))
-            .args(["--listen", listen, "--admin", admin])
+            .args([command, "--listen", listen, "--admin", admin])
             .output()
             .unwrap();
-        let error = String::from_utf8(output.stderr).unwrap();
+        let mut error = String::from_utf8(output.stderr).unwrap();
+        error += std::str::from_utf8(&output.stdout).unwrap();
         if error.starts_with("setpriv: ") {
             return tools::say_skipped(&error);
         }
@@ -352,6 +357,7 @@ fn a_port_of_the_machine_without_the_capability_says_what_is_missing() {
             .lines()
             .find(|line| line.contains(option))
             .expect(&error);
+        assert_eq!(command == "check", line.starts_with("failed "), "{line}");
         for words in ["CAP_NET_BIND_SERVICE", "AmbientCapabilities=", "setcap"] {
             assert!(line.contains(words), "{words}: {line}");
         }
@@ -454,6 +460,32 @@ fn a_reload_without_tls_names_both_options_and_counts_what_is_served() {
         assert!(warning.contains(option), "{option}: {warning}");
     }
     assert!(log.contains("certificates=1"), "{log}");
+    let mut client = Client::connect(&server.smtp()[0]).unwrap();
+    let offered = client.say("EHLO client.example").unwrap();
+    assert!(offered.contains("STARTTLS"), "{offered}");
+}
+
+#[test]
+fn a_certificate_without_its_chain_is_served_and_told() {
+    let text = format!(
+        "[server]\nlisten = [\"127.0.0.1:0\"]\nhostname = \"mx.corp.example\"\n[kafka]\nbrokers = \"discard\"\n{TLS}"
+    );
+    let server = Server::start(&text, |folder| {
+        let key = || rcgen::KeyPair::generate().unwrap();
+        let names = || rcgen::CertificateParams::new(vec!["mx.corp.example".to_owned()]).unwrap();
+        let (mut of_issuer, own_key) = (names(), key());
+        of_issuer.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let issuer = rcgen::Issuer::new(of_issuer, key());
+        let own = names().signed_by(&own_key, &issuer).unwrap();
+        std::fs::write(folder.join("mx.key"), own_key.serialize_pem()).unwrap();
+        std::fs::write(folder.join("mx.pem"), own.pem()).unwrap();
+    });
+    let line = server.said.lines().find(|line| line.contains("mx.pem"));
+    let line = line.expect(&server.said);
+    assert!(
+        line.contains("WARN") && line.contains("alone, and it is not self-signed"),
+        "{line}"
+    );
     let mut client = Client::connect(&server.smtp()[0]).unwrap();
     let offered = client.say("EHLO client.example").unwrap();
     assert!(offered.contains("STARTTLS"), "{offered}");

@@ -148,6 +148,7 @@ fn mismatch(certificate: &Path, key: &Path, pair: &CertifiedKey) -> String {
 /// Tags of DER (ITU-T X.690).
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
+const OBJECT_IDENTIFIER: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;

@@ -7,14 +7,13 @@
 //! account, as senders have their own copy.
 //!
 //! BUGS: whether the last certificate's issuer is a root that senders have is not known. A signature of a kind that rustls
-//! does not verify (SHA-1, P-521), or that the key of another kind stands behind, is held for good if the names fit. Names are
-//! compared as octets, as rustls and most others do.
+//! does not verify (SHA-1, P-521) is held for good if the names fit. Names are compared as octets, as rustls and most others do.
 
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 
 use super::fitness::{Finding, Severity};
-use super::{BIT_STRING, INTEGER, SEQUENCE, VERSION, element, validity};
+use super::{BIT_STRING, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, VERSION, element, validity};
 
 /// What concerns the issuer of a certificate (RFC 5280 4.1).
 struct Signed<'a> {
@@ -69,7 +68,16 @@ impl<'a> Signed<'a> {
             match issuer.verify_signature(*algorithm, self.body, self.signature) {
                 Ok(()) => return Some(true),
                 Err(webpki::Error::InvalidSignatureForPublicKey) => verified = Some(false),
-                // The key is of another kind than this algorithm is for.
+                Err(webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(context)) => {
+                    let own = kind(&context.public_key_algorithm_id);
+                    let is_known = known
+                        .all
+                        .iter()
+                        .any(|any| kind(any.public_key_alg_id().as_ref()) == own);
+                    if is_known && own != kind(algorithm.public_key_alg_id().as_ref()) {
+                        verified = Some(false);
+                    }
+                }
                 Err(_) => {}
             }
         }
@@ -80,6 +88,11 @@ impl<'a> Signed<'a> {
     fn is_issued_by(&self, issuer: &Signed<'_>, certificate: &CertificateDer<'_>) -> bool {
         self.issuer == issuer.subject && self.verifies_with(certificate) != Some(false)
     }
+}
+
+/// What kind of key an AlgorithmIdentifier is for: its object identifier, without the parameters, such as a curve.
+fn kind(algorithm: &[u8]) -> Option<&[u8]> {
+    element(algorithm, OBJECT_IDENTIFIER).map(|(identifier, _)| identifier)
 }
 
 /// Judges the certificates of a file, the server's own first; `place` names option and file. Nothing is said of a good chain.
@@ -155,7 +168,9 @@ fn warning(text: String) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SignatureAlgorithm,
+    };
 
     /// A certificate with what it takes to issue others.
     struct Made {
@@ -165,7 +180,16 @@ mod tests {
 
     /// One of this name, by this issuer or by itself, that ends in this year.
     fn made(name: &str, by: Option<&Made>, until: i32) -> Made {
-        let key = KeyPair::generate().unwrap();
+        made_with(&rcgen::PKCS_ECDSA_P256_SHA256, name, by, until)
+    }
+
+    fn made_with(
+        kind: &'static SignatureAlgorithm,
+        name: &str,
+        by: Option<&Made>,
+        until: i32,
+    ) -> Made {
+        let key = KeyPair::generate_for(kind).unwrap();
         let mut parameters = CertificateParams::new(vec!["mx.example".to_owned()]).unwrap();
         parameters.distinguished_name.push(DnType::CommonName, name);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -210,6 +234,7 @@ mod tests {
 
         // Another key has the same name: an intermediate of before, or of another authority.
         let namesake = made("middle", Some(&root), 2040);
+        let other_kind = made_with(&rcgen::PKCS_ED25519, "middle", Some(&root), 2040);
         let stranger = made("stranger", Some(&root), 2040);
         let expired = made("expired", Some(&root), 2026);
         let own_of_expired = made("mx", Some(&expired), 2040);
@@ -221,6 +246,7 @@ mod tests {
             (&[&twin], "fullchain.pem in place of cert.pem"),
             (&[&own, &stranger], no_link),
             (&[&own, &namesake], no_link),
+            (&[&own, &other_kind], no_link),
             (&[&own, &own], no_link),
             (
                 &[&own, &middle, &stranger],
