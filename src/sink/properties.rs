@@ -12,6 +12,7 @@ use rdkafka::error::KafkaError;
 
 use super::librdkafka::{Events, Producer};
 use super::lock;
+use super::reach;
 use super::verdict::delivery_outcome;
 use crate::config;
 use crate::limits::{BATCH_OCTETS, RECORD_OVERHEAD_OCTETS};
@@ -92,6 +93,44 @@ pub(super) fn producer_config(
     Ok(settings)
 }
 
+/// Properties that name a file which librdkafka reads where brokers are spoken to in TLS.
+const FILES: [&str; 5] = [
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.crl.location",
+    "ssl.keystore.location",
+];
+
+/// The first property whose file cannot be read, and why: librdkafka's own words do not say it.
+pub fn unreadable<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Option<(&'static str, String)> {
+    if reach::in_clear(get("security.protocol")) {
+        return None;
+    }
+    FILES.into_iter().find_map(|name| {
+        // "probe" has librdkafka look for the machine's own.
+        let file = get(name).filter(|file| !file.is_empty() && *file != "probe")?;
+        let error = std::fs::File::open(file).err()?;
+        Some((
+            name,
+            format!("the file that it names cannot be read: {error}"),
+        ))
+    })
+}
+
+/// What to set instead of a property that Java clients alone have.
+pub fn instead(name: &str) -> Option<&'static str> {
+    match name {
+        "sasl.jaas.config" => {
+            Some("it is of Java clients only: use sasl.mechanism, sasl.username and sasl.password")
+        }
+        "ssl.truststore.location" | "ssl.truststore.password" | "ssl.truststore.type" => {
+            Some("it is of Java clients only: use ssl.ca.location, a file of certificates in PEM")
+        }
+        _ => None,
+    }
+}
+
 /// Whether librdkafka makes a producer of the properties; one that knows no broker is made and thrown away. What it warns of
 /// comes back.
 ///
@@ -102,6 +141,9 @@ pub fn check(config: &config::Kafka, message_size: u64) -> Result<Vec<String>, S
     nowhere.brokers = config::Brokers::List(String::new());
     let mut settings = producer_config(&nowhere, message_size)?;
     settings.remove("bootstrap.servers");
+    if let Some((name, why)) = unreadable(|name| config.properties.get(name).map(String::as_str)) {
+        return Err(format!("kafka.properties, key {name:?}: {why}"));
+    }
     let warned = Arc::new(Warned::default());
     let producer = Producer::new(
         &settings,
@@ -136,6 +178,10 @@ impl Events for Arc<Warned> {
 /// Says which key is wrong; values stay out, as they may be passwords.
 pub(super) fn explain(config: &config::Kafka, error: &KafkaError) -> String {
     match error {
+        KafkaError::ClientConfig(_, _, key, _) if instead(key).is_some() => {
+            let instead = instead(key).unwrap_or_default();
+            format!("kafka.properties, key {key:?}: {instead}")
+        }
         KafkaError::ClientConfig(_, reason, key, _) => {
             let reason = masked(config, reason);
             format!("kafka.properties, key {key:?}: librdkafka refuses it: {reason}")
@@ -206,7 +252,11 @@ mod tests {
                     ("security.protocol", "ssl"),
                     ("ssl.ca.location", "/no/hunter2.pem"),
                 ][..],
-                "key \"ssl.ca.location\"",
+                "key \"ssl.ca.location\": the file that it names cannot be read",
+            ),
+            (
+                &[("sasl.jaas.config", "Login required password=\"hunter2\";")],
+                "of Java clients only: use sasl.mechanism, sasl.username and sasl.password",
             ),
             (
                 &[("enable.idempotence", "true"), ("max.in.flight", "100000")],

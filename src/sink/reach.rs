@@ -72,7 +72,14 @@ impl Said {
             text: plain(code, words),
             hopeless: true,
         };
-        lock(&self.reasons).insert(broker.to_owned(), reason);
+        let mut reasons = lock(&self.reasons);
+        // The end of a connection says less than what has been said of one before it.
+        match reasons.contains_key(broker) && ends(words) {
+            true => {}
+            false => {
+                reasons.insert(broker.to_owned(), reason);
+            }
+        }
         true
     }
 
@@ -192,7 +199,7 @@ fn probe(broker: &str, speaks: bool) -> Option<Reason> {
         Err(error) => return silent(&format!("cannot be connected to: {error}")),
     };
     if !speaks {
-        return silent(MUTE);
+        return silent(MUTE_IN_TLS);
     }
     let mut octets = [0; 8];
     stream.set_read_timeout(Some(PROBE_WAIT)).ok()?;
@@ -251,6 +258,12 @@ const UNANSWERED: &str =
     "does not answer: the connection timed out; check the address, and what is on the way to it";
 const MUTE: &str =
     "takes the connection and does not answer (timed out): is it a broker, and is it well?";
+const MUTE_IN_TLS: &str = "takes the connection and does not answer (timed out): is it a broker, and is it well? One that wants a login \
+    needs security.protocol = sasl_ssl in [kafka.properties]";
+const NO_TLS: &str = "does not speak TLS: set security.protocol to plaintext or sasl_plaintext in [kafka.properties]";
+const NO_LOGIN: &str = "takes no login: set security.protocol in [kafka.properties] to plaintext, or to ssl where it speaks TLS";
+const UNFIT: &str = "it is being stopped, or security.protocol in [kafka.properties] does not fit it (where it wants a login: \
+    sasl_plaintext, or sasl_ssl in TLS; where it wants none: plaintext or ssl)";
 const HANGS_UP: &str = "closes the connection at the first request: it speaks TLS alone (then set security.protocol to ssl or \
     sasl_ssl in [kafka.properties]), or it is not Kafka";
 const SPEAKS_TLS: &str =
@@ -282,6 +295,9 @@ fn plain(code: Code, words: &str) -> String {
     if code == Code::Resolve || has("Failed to resolve") {
         return UNRESOLVED.to_owned();
     }
+    if has("not valid in current SASL state") {
+        return NO_LOGIN.to_owned();
+    }
     if code == Code::Authentication {
         let words = short.trim_start_matches("SASL authentication error: ");
         return format!("refuses the login: {words}; check sasl.* in [kafka.properties]");
@@ -291,6 +307,9 @@ fn plain(code: Code, words: &str) -> String {
     }
     if has("setup timed out") || has("state CONNECT") && has("timed out") {
         return UNANSWERED.to_owned();
+    }
+    if has("PLAINTEXT broker listener") || has("wrong version number") {
+        return NO_TLS.to_owned();
     }
     if has("SSL handshake failed") || code == Code::SSL {
         return format!("TLS failed: {short}");
@@ -307,7 +326,22 @@ fn plain(code: Code, words: &str) -> String {
     if has("ApiVersionRequest failed") || has("APIVERSION") {
         return MUTE.to_owned();
     }
+    if ends(words) {
+        return format!("ends the connection ({short}): {UNFIT}");
+    }
     format!("{}: {short}", super::librdkafka::error_name(code))
+}
+
+/// Whether it says that a connection that was there has ended, and no more.
+fn ends(words: &str) -> bool {
+    let of_tls = words.contains("handshake") || words.contains("broker listener");
+    let parts = [
+        "Disconnected",
+        "Broken pipe",
+        "Connection reset",
+        "closed by peer",
+    ];
+    !of_tls && parts.iter().any(|part| words.contains(part))
 }
 
 /// Whether the size of an answer that librdkafka calls invalid is the beginning of a TLS record: an alert or a handshake of
@@ -423,6 +457,23 @@ mod tests {
                  receive.message.max.bytes",
                 format!("kafka:9092 {SPEAKS_TLS}"),
             ),
+            (
+                Code::Authentication,
+                "sasl_plaintext://kafka:9092/bootstrap: SASL PLAIN mechanism handshake failed: Broker: Request not valid in \
+                 current SASL state: broker's supported mechanisms:  (after 3ms in state AUTH_HANDSHAKE)",
+                format!("kafka:9092 {NO_LOGIN}"),
+            ),
+            (
+                Code::SSL,
+                "ssl://kafka:9092/bootstrap: SSL handshake failed: Disconnected: SSL connection closed by peer: connecting to \
+                 a PLAINTEXT broker listener? (after 2ms in state SSL_HANDSHAKE)",
+                format!("kafka:9092 {NO_TLS}"),
+            ),
+            (
+                Code::BrokerTransportFailure,
+                "kafka:9092/bootstrap: Send failed: Broken pipe (after 1ms in state UP)",
+                format!("kafka:9092 ends the connection (Send failed: Broken pipe): {UNFIT}"),
+            ),
         ] {
             let said = Said::default();
             assert!(said.note(code, line));
@@ -430,6 +481,13 @@ mod tests {
         }
         let said = Said::default();
         assert!(!said.note(Code::AllBrokersDown, "1/1 brokers are down"));
+        // The reason stays when the next connection ends without one.
+        said.note(
+            Code::SSL,
+            "k:1/bootstrap: connecting to a PLAINTEXT broker listener?",
+        );
+        said.note(Code::BrokerTransportFailure, "k:1/bootstrap: Disconnected");
+        assert_eq!(said.reason(Code::SSL), format!("k:1 {NO_TLS}"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use rdkafka::types::RDKafkaRespErr as RespErr;
 use super::reader::membership::{Change, Changes};
 use super::say;
 use super::stop::Stop;
+use crate::sink::properties::{instead, unreadable};
 use crate::sink::reach::{self, Said};
 use crate::sink::topic::named;
 
@@ -303,13 +304,22 @@ pub(super) fn create(plan: &Plan) -> Result<BaseConsumer<Reports>, Failure> {
         // Where reading begins is always said; this is for a partition that was cut while it was read: none is skipped.
         .set("auto.offset.reset", "earliest")
         .set_log_level(RDKafkaLogLevel::Error);
+    let wrong = |name: &str, why: &str| {
+        Failure::Property(format!(
+            "property {name:?} (--property, [kafka.properties] or RINGPOST_KAFKA_PROPERTIES): {why}"
+        ))
+    };
+    if let Some((name, why)) = unreadable(|name| plan.properties.get(name)) {
+        return Err(wrong(name, &why));
+    }
     config
         .create_with_context(Reports::default())
         .map_err(|error| match error {
-            KafkaError::ClientConfig(_, reason, name, _) => Failure::Property(format!(
-                "property {name:?} (--property, [kafka.properties] or RINGPOST_KAFKA_PROPERTIES): {}",
-                plan.properties.hidden_in(&reason)
-            )),
+            KafkaError::ClientConfig(_, reason, name, _) => {
+                let why = instead(&name)
+                    .map_or_else(|| plan.properties.hidden_in(&reason), str::to_owned);
+                wrong(&name, &why)
+            }
             KafkaError::ClientCreation(reason) => Failure::Property(format!(
                 "librdkafka refuses the properties: {}",
                 plan.properties.hidden_in(&reason)

@@ -202,4 +202,32 @@ fn a_property_that_librdkafka_refuses_is_wrong_usage() {
         panic!("{failure:?}")
     };
     assert!(text.contains("no.such.property"), "{text}");
+    for (properties, words) in [
+        (
+            &[("sasl.jaas.config", "password=hunter2")][..],
+            "of Java clients only: use sasl.mechanism",
+        ),
+        (
+            &[
+                ("security.protocol", "ssl"),
+                ("ssl.ca.location", "/no/hunter2.pem"),
+            ],
+            "\"ssl.ca.location\"",
+        ),
+        (
+            &[
+                ("security.protocol", "ssl"),
+                ("ssl.ca.location", "/no/hunter2.pem"),
+            ],
+            "cannot be read",
+        ),
+    ] {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        plan.properties = Properties(properties.iter().map(pair).collect());
+        let failure = read(&plan, &mut Output::stream(format::json, io::sink()));
+        let Err(Failure::Property(text)) = failure else {
+            panic!("{failure:?}")
+        };
+        assert!(text.contains(words) && !text.contains("hunter2"), "{text}");
+    }
 }
