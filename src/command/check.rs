@@ -651,5 +651,18 @@ mod tests {
             let expected: Vec<_> = names.into_iter().zip(expected).collect();
             assert_eq!(verdicts(change), expected);
         }
+        // Where the limit is not known, the line says what follows.
+        for settings in [Err("not told".to_owned()), Ok(TopicSettings::default())] {
+            let seen = Seen {
+                settings,
+                ..good.clone()
+            };
+            let lines = topic_lines(&config, &seen, &subject);
+            let size = lines.iter().find(|line| line.1 == "size").unwrap();
+            assert!(
+                size.2.contains("larger mail gets 451 until it is raised"),
+                "{size:?}"
+            );
+        }
     }
 }

@@ -411,3 +411,49 @@ fn may_pass(finding: &Finding) -> bool {
             | Finding::Missing(_)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_refusal_for_a_missing_right_has_the_command_though_the_cluster_does_not_tell_rights() {
+        let config = Config::default();
+        let subject = Subject::new(&config.kafka, 1 << 20).advertised();
+        let (watch, mut watcher) = (Watch::new(), Watcher::new(subject, "mail", &First::Trusted));
+        watch.failed(Code::TopicAuthorizationFailed, None);
+        watcher.conclude(&watch, Vec::new());
+        let reason = watch.ready().unwrap_err();
+        assert!(reason.contains("kafka-acls.sh"), "{reason}");
+        assert!(reason.contains("--operation Write"), "{reason}");
+    }
+
+    #[test]
+    fn a_record_that_is_too_large_leaves_the_server_ready_and_wakes_it_once() {
+        let config = Config::default();
+        let subject = Subject::new(&config.kafka, 1 << 20).advertised();
+        let (watch, mut watcher) = (Watch::new(), Watcher::new(subject, "mail", &First::Trusted));
+        for _ in 0..3 {
+            watch.failed(Code::MessageSizeTooLarge, None);
+        }
+        assert!(watch.refuses() && watch.woken.try_recv().is_ok());
+        assert!(watch.woken.try_recv().is_err());
+        watcher.conclude(&watch, Vec::new());
+        assert!(watcher.size.is_in_trouble() && watcher.storage.reason().is_none());
+        assert_eq!(watch.ready(), Ok(()));
+        assert!(!watch.refuses());
+    }
+
+    #[test]
+    fn a_topic_below_the_floor_closes_the_gate() {
+        let config = Config::default();
+        let subject = Subject::new(&config.kafka, 1 << 20).advertised();
+        let (watch, mut watcher) = (Watch::new(), Watcher::new(subject, "mail", &First::Trusted));
+        watcher.conclude(&watch, vec![Finding::BelowFloor(1_000)]);
+        assert_eq!(watch.closed(), Some(Refusal::KafkaRefused));
+        assert!(watch.ready().is_err());
+        watcher.conclude(&watch, Vec::new());
+        assert_eq!(watch.closed(), None);
+    }
+}
