@@ -1,7 +1,7 @@
 //! The server as a whole: sockets, sink, workers, admin listener, signals, drain.
 //!
-//! Invariants: everything listens and every worker serves before "ready" is said, and a worker that ends untold ends the program; what fails to start ends the program with one line that names
-//! it; after a drain the sink has no record in flight.
+//! Invariants: everything listens and every worker serves before "ready" is said; a worker that ends without being told to ends
+//! the program; what fails to start ends it with one line that names it; after a drain the sink has no record in flight.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -179,7 +179,7 @@ impl Server {
             in_flight_messages: (config.limits.in_flight_messages / workers).max(1),
             in_flight_octets: octet_share(config, workers),
             random: getrandom::u64()
-                .map_err(|error| format!("no random numbers are to be had: {error}"))?,
+                .map_err(|error| format!("the kernel gives no random numbers: {error}"))?,
             drain_timeout: self.drain_timeout,
             vitals: self.vitals.vitals(index),
         };

@@ -1,4 +1,4 @@
-//! Sockets that listen, and the operator's text where one cannot be had.
+//! Sockets that listen, and the operator's text where an address cannot be listened on.
 //!
 //! Owns: how a socket is bound, which families it takes, what an error of bind(2) means and what helps. Must not know: what is
 //! served there.

@@ -14,7 +14,7 @@
 //! | `budget` | the in-flight budget of one worker |
 //! | `worker` | a thread: ring, listeners, connections, reports, deadlines |
 //! | `vitals` | whether the workers serve |
-//! | `listen` | sockets that listen, and why one cannot be had |
+//! | `listen` | sockets that listen, and why an address cannot be listened on |
 //! | `admission` | how many connections and messages a client may have |
 //! | `rules` | what a reload exchanges, and how it gets to the workers |
 //! | `proxy` | the header of the PROXY protocol |

@@ -86,7 +86,7 @@ impl std::ops::Add for CutOff {
 /// Runs a worker on this thread until it has drained.
 ///
 /// # Errors
-/// If the ring cannot be had.
+/// If io_uring is unavailable, or a socket cannot be duplicated.
 pub fn run(plan: Plan) -> Result<CutOff, String> {
     let connections = plan.shared.connections_most;
     let runtime =

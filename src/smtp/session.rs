@@ -324,9 +324,9 @@ impl Session {
                     ended,
                 } => {
                     consumed += octets;
-                    // Always of as many octets, so that it does not depend on how they were cut.
+                    // Always looks at as many octets, so that the answer does not depend on how they were cut.
                     let front = &rest[..COMMAND_LINE_OCTETS.min(rest.len())];
-                    if let Some(refusal) = at_first_sight(front).filter(|_| begins) {
+                    if begins && let Some(refusal) = at_first_sight(front) {
                         self.output().events.push(Event::Command(Verb::Unknown));
                         self.unexplained = 0;
                         self.refuse(refusal);

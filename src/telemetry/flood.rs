@@ -28,7 +28,7 @@ pub(super) struct Kind {
 pub(super) struct Counted {
     /// What it was; none where several kinds shared a count.
     pub(super) kind: Option<Kind>,
-    /// Whence; none where several networks shared a count.
+    /// The clients' network; none where several networks shared a count.
     pub(super) network: Option<Network>,
     /// How many were not written.
     pub(super) count: u64,

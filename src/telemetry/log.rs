@@ -90,7 +90,7 @@ fn build<W: Write + Send + 'static>(
     let level = known(&config.level)?;
     let (filter, reload) = reload::Layer::new(filter(level));
     let queue =
-        Queue::new(writer).map_err(|error| format!("the log's thread cannot be had: {error}"))?;
+        Queue::new(writer).map_err(|error| format!("the log's thread did not start: {error}"))?;
     let lines = queue.clone();
     let layer = fmt::layer()
         .with_timer(Milliseconds)

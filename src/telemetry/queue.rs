@@ -45,7 +45,7 @@ impl Queue {
     /// A queue whose far end, a thread of its own, writes to `writer`.
     ///
     /// # Errors
-    /// If the thread cannot be had.
+    /// If the thread does not start.
     pub fn new(writer: impl Write + Send + 'static) -> io::Result<Self> {
         let (entries, waiting) = unbounded();
         let counts = Arc::new(Counts::default());
