@@ -333,8 +333,8 @@ named for; tests/dialogues/README.md says how a dialogue is read.
 - A source route is accepted and ignored (RFC 5321 appendix C).
 - An octet of a refused BDAT is read and dropped, so that it is never taken for a command (RFC 3030 2). A line that begins with BDAT
   and names no size that can be counted is answered 521, and nothing after it is read.
-- An HTTP request is answered 521 at its first line, however that line ends and however long it is, and nothing after it is read:
-  its headers and its body may be somebody else's.
+- An HTTP request is answered 521 at its first line, however that line ends and however long it is, or at the latest at its first
+  header field, and nothing after it is read: its headers and its body may be somebody else's.
 - A connection that ends with a refusal is read to its end for up to 5 s, so that the reply is not lost to a reset.
 - With `server.trace` the value of a record is one Received field and the message, which is the last `smtp_size` octets. Where the
   message begins with neither a field nor an empty line, an empty line stands between them, so that all of the message is the body:

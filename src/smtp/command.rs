@@ -167,14 +167,25 @@ pub fn parse_bare(line: &[u8]) -> (Verb, Refusal) {
 
 /// The refusal of a line after which nothing may be read as a command, however the line ends and whatever else is wrong with it;
 /// also of the front of one that is too long. Octets of a chunk may follow whatever begins as BDAT does. A browser's or a
-/// server's HTTP request has headers and a body behind it, which somebody else may have written.
+/// server's HTTP request has headers and a body after it, which somebody else may have written; where its first line was not
+/// known, its `Host:` is. A header field is no command either way, and Postfix ends the session at one too.
 pub fn at_first_sight(line: &[u8]) -> Option<Refusal> {
     let mut parts = line.split(|octet| matches!(octet, b'\r' | b'\n' | 0));
     if parts.any(is_like_bdat) {
         return Some(Refusal::ChunkSyntax);
     }
-    let is_http = first_word(line) == Verb::Http || memchr::memmem::find(line, b" HTTP/").is_some();
+    let is_http = first_word(line) == Verb::Http
+        || memchr::memmem::find(line, b" HTTP/").is_some()
+        || is_header_field(line);
     is_http.then_some(Refusal::NotSmtp)
+}
+
+/// Whether a line begins with a name, a colon and a blank, and has something after them.
+fn is_header_field(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'-' || *octet == b'_';
+    let name = line.iter().take_while(|octet| is_name(octet)).count();
+    name > 0 && line[name..].starts_with(b": ")
 }
 
 /// The verb in front, whatever ends it.
@@ -397,11 +408,15 @@ mod tests {
             "GET",
             "PRI * HTTP/2.0",
             "PROPFIND / HTTP/1.1",
+            "Host: mx.example",
+            "Content-Length: 7",
             "get\t/",
         ] {
             assert_eq!(refusal(line), Refusal::NotSmtp, "{line:?}");
         }
         assert_eq!(parse_bare(b"POST /x").1, Refusal::NotSmtp);
-        assert_eq!(refusal("GETX"), Refusal::UnknownCommand);
+        for line in ["GETX", "MAILFROM:<a@b>", "Host:", ": x", "Host :x"] {
+            assert_eq!(refusal(line), Refusal::UnknownCommand, "{line}");
+        }
     }
 }
