@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ringpost::config;
 use ringpost::server::Server;
 use ringpost::sink::kafka::First;
-use ringpost::smtp::policy::Recipients;
+use ringpost_proto::smtp::policy::Recipients;
 
 /// What a message may cost, in calls of the allocator (growing counts as one).
 const MOST: f64 = 5.0;

@@ -7,7 +7,7 @@ mod support;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use memchr::memmem;
-use ringpost::smtp::data::Decoder;
+use ringpost_proto::smtp::data::Decoder;
 use support::{data, restore_end};
 
 fn main() {

@@ -3,8 +3,8 @@
 mod support;
 
 use divan::{AllocProfiler, Bencher, black_box};
-use ringpost::smtp::address;
-use ringpost::smtp::command::{self, Command};
+use ringpost_proto::smtp::address;
+use ringpost_proto::smtp::command::{self, Command};
 
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();

@@ -2,15 +2,15 @@
 
 use bytes::BytesMut;
 use divan::{AllocProfiler, Bencher, black_box};
-use ringpost::config::RecordKey;
-use ringpost::mail::date::Dates;
-use ringpost::mail::envelope::{Client, Envelope};
-use ringpost::mail::id::Generator;
-use ringpost::mail::record::{Record, Stamp};
-use ringpost::mail::trace;
 use ringpost::sink::ledger::Ledger;
-use ringpost::smtp::address::{self, Mailbox};
-use ringpost::smtp::parameter::Body;
+use ringpost_proto::mail::date::Dates;
+use ringpost_proto::mail::envelope::{Client, Envelope};
+use ringpost_proto::mail::id::Generator;
+use ringpost_proto::mail::record::RecordKey;
+use ringpost_proto::mail::record::{Record, Stamp};
+use ringpost_proto::mail::trace;
+use ringpost_proto::smtp::address::{self, Mailbox};
+use ringpost_proto::smtp::parameter::Body;
 
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();

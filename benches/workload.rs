@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use ringpost::smtp::data::Decoder;
-use ringpost::smtp::{address, command};
+use ringpost_proto::smtp::data::Decoder;
+use ringpost_proto::smtp::{address, command};
 use support::{REPLIES, data, greeted, transaction};
 
 type Work = fn(u32);

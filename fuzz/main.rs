@@ -3,11 +3,11 @@
 //!
 //! A target asserts; an input that it falls over is printed with the one command that executes it alone.
 
-#[path = "../tests/support/driver.rs"]
+#[path = "../proto/tests/support/driver.rs"]
 mod driver;
 mod harness;
 mod mutate;
-#[path = "../tests/support/random.rs"]
+#[path = "../proto/tests/support/random.rs"]
 mod random;
 mod targets;
 

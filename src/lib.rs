@@ -20,10 +20,10 @@ pub mod command;
 pub mod config;
 pub mod failure;
 pub mod limits;
-pub mod mail;
 pub mod net;
 pub mod reload;
 pub mod server;
 pub mod sink;
-pub mod smtp;
 pub mod telemetry;
+
+pub use ringpost_proto::{mail, smtp};

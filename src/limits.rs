@@ -1,45 +1,14 @@
 //! Every bound of ringpost that is not a configuration key: its unit in the name, the sentence that derives it, and the
-//! relations between them as `const` assertions.
+//! relations between them as `const` assertions. The protocol's own bounds are those of `ringpost-proto`.
 //!
 //! Bounds that an operator sets (message size, recipients, connections, time-outs) live in [`crate::config`], whose one
 //! table holds their ranges.
 
-/// The longest command line that is read, CRLF included. RFC 5321 4.5.3.1.4 asks for 512; the parameters of SIZE,
-/// BODY and SMTPUTF8 add 26 + 17 + 10 to MAIL, and SMTPUTF8 lets a path be longer in octets than in characters. Twice
-/// the sum is generous to any sender and still small for an idle session.
-pub const COMMAND_LINE_OCTETS: usize = 2048;
-
-/// The longest reply line that is sent, CRLF included (RFC 5321 4.5.3.1.5).
-pub const REPLY_LINE_OCTETS: usize = 512;
-
-/// The longest path, with its angle brackets and separators. RFC 5321 4.5.3.1.3 has 256 and asks receivers to avoid limits; the
-/// longest local-part, `@` and the longest domain fit.
-pub const PATH_OCTETS: usize = 516;
-
-/// The longest local-part. RFC 5321 4.5.3.1.1 has 64, which bounce addresses (VERP, SRS) and calendar services exceed: 86 and
-/// more have been seen. Four times as much is generous and still bounded.
-pub const LOCAL_PART_OCTETS: usize = 256;
-
-/// The longest domain, without a dot at its end, in the form of its A-labels (RFC 5321 4.5.3.1.2).
-pub const DOMAIN_OCTETS: usize = 255;
-
-/// The longest label of a domain (RFC 1035 2.3.4).
-pub const DOMAIN_LABEL_OCTETS: usize = 63;
+pub use ringpost_proto::limits::*;
 
 /// Room of a worker's buffer that commands are read into: it takes the pipelined group of a common transaction whole, and
 /// a small message that comes by BDAT with its commands.
 pub const COMMAND_BUFFER_OCTETS: usize = 8 * COMMAND_LINE_OCTETS;
-
-/// The longest line of the PROXY protocol's version 1, CRLF included (proxy-protocol.txt 2.1).
-pub const PROXY_LINE_OCTETS: usize = 107;
-
-/// The longest header of the PROXY protocol's version 2 that is read. Addresses take 232 octets at most; TLVs behind them,
-/// such as a client certificate's names, add some hundreds. It fits the buffer that commands are read into.
-pub const PROXY_HEADER_OCTETS: usize = 4 * 1024;
-
-/// Replies that wait to be written are sent before they exceed this, so that a client which pipelines without reading
-/// cannot make them grow.
-pub const REPLY_BUFFER_OCTETS: usize = 16 * 1024;
 
 /// Room of a new body when nothing is known of the message to come: many mails are smaller.
 pub const BODY_INITIAL_OCTETS: usize = 16 * 1024;
@@ -72,9 +41,6 @@ pub const OUTPUTS_KEPT: usize = 1024;
 
 /// The largest of those buffers that is kept: the replies to a common group of commands, or to EHLO, many times over.
 pub const OUTPUT_KEPT_OCTETS: usize = 4 * 1024;
-
-/// Recipients that a transaction has room for whose memory is kept with such a buffer: more are freed with it.
-pub const SPARE_RECIPIENTS: usize = 16;
 
 /// A body's buffer grows when less than this is left, so that a read of the kernel is never tiny.
 pub const BODY_MINIMUM_READ_OCTETS: usize = 4 * 1024;
@@ -145,10 +111,6 @@ pub const EMBEDDED_MESSAGE_OCTETS: usize = EMBEDDED_PARTITION_OCTETS / 2 - RECOR
 /// only taken after mail has come.
 pub const EMBEDDED_WATCH_MILLISECONDS: u64 = 1_000;
 
-/// The most octets that the envelope's recipients may take in one record: a hundred of the longest paths, with what a header
-/// costs beside each.
-pub const ENVELOPE_OCTETS: usize = 56 * 1024;
-
 /// A record of at least so many octets takes the producer for large ones. Writing 1 MiB to loopback or a 10 Gbit/s
 /// network takes about a millisecond, less than the linger that a small record waits anyway; so what stays in front of a
 /// small one delays it by no more than it is used to. It is above `batch.size`, so that no large record waits for company.
@@ -177,6 +139,7 @@ pub const FAREWELL_MILLISECONDS: u64 = 1_000;
 /// Shortest and longest pause between two looks at the deadlines of a worker's sessions, in milliseconds: SMTP's
 /// deadlines are minutes, tests use some of 50 ms.
 pub const SWEEP_MINIMUM_MILLISECONDS: u64 = 20;
+
 /// See [`SWEEP_MINIMUM_MILLISECONDS`].
 pub const SWEEP_MAXIMUM_MILLISECONDS: u64 = 1_000;
 
@@ -193,15 +156,6 @@ pub const LOG_GATHERED_OCTETS: usize = 16 * 1024;
 /// along sees it.
 pub const LOG_GATHER_MILLISECONDS: u64 = 50;
 
-/// Recipients of a message that its log line names; it tells how many there are.
-pub const RECIPIENTS_TOLD: usize = 5;
-
-/// The most of a refused command line that the log shows: the longest path with its keyword, and a few parameters.
-pub const COMMAND_TOLD_OCTETS: usize = PATH_OCTETS + 64;
-
-/// The same of a line that is no command: enough to recognize what sent it, little enough not to be somebody's mail.
-pub const GARBAGE_TOLD_OCTETS: usize = 64;
-
 /// Time within which refusals of the same kind, for the same reason, of clients of the same network are one flood, in
 /// milliseconds: as long as somebody who reads along waits for the count without wondering.
 pub const FLOOD_MILLISECONDS: u64 = 10_000;
@@ -215,11 +169,11 @@ pub const FLOODS_TOLD_APART: usize = 256;
 
 /// Bits of an address that make the network of a flood: what one operator of clients usually has.
 pub const FLOOD_PREFIX_IPV4: u8 = 24;
+
 /// See [`FLOOD_PREFIX_IPV4`].
 pub const FLOOD_PREFIX_IPV6: u8 = 64;
 
 const _: () = assert!(COMMAND_BUFFER_OCTETS >= 2 * COMMAND_LINE_OCTETS);
-const _: () = assert!(PROXY_LINE_OCTETS < PROXY_HEADER_OCTETS);
 const _: () = assert!(PROXY_HEADER_OCTETS <= COMMAND_BUFFER_OCTETS);
 const _: () = assert!(BODY_INITIAL_OCTETS >= 2 * BODY_MINIMUM_READ_OCTETS);
 const _: () = assert!(BODY_TRUSTED_OCTETS >= BODY_INITIAL_OCTETS);
@@ -235,10 +189,6 @@ const _: () = assert!(
         && 2 * BATCH_OCTETS <= EMBEDDED_PARTITION_OCTETS
 );
 const _: () = assert!(LOG_GATHERED_OCTETS < LOG_OCTETS_WAITING);
-const _: () = assert!(PATH_OCTETS >= LOCAL_PART_OCTETS + DOMAIN_OCTETS + "<@>".len());
-const _: () = assert!(ENVELOPE_OCTETS >= 100 * (PATH_OCTETS + 16));
-const _: () = assert!(GARBAGE_TOLD_OCTETS < COMMAND_TOLD_OCTETS);
-const _: () = assert!(COMMAND_TOLD_OCTETS < COMMAND_LINE_OCTETS);
 const _: () = assert!(SWEEP_MAXIMUM_MILLISECONDS < FLOOD_MILLISECONDS);
 const _: () = assert!(SWEEP_MINIMUM_MILLISECONDS < SWEEP_MAXIMUM_MILLISECONDS);
 const _: () =

@@ -1,7 +1,7 @@
 //! `ringpost consume` as a process against real Apache Kafka: whatever ends it, the next run goes on at a whole record, and
 //! at the end each record of the topic stands in the output once.
 
-#[path = "support/random.rs"]
+#[path = "../proto/tests/support/random.rs"]
 mod random;
 mod support;
 

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use ringpost::config::protocol::{GENEROSITIES, LIMITS};
-use ringpost::smtp::extension::EXTENSIONS;
-use ringpost::smtp::refusal::Refusal;
+use ringpost_proto::smtp::extension::EXTENSIONS;
+use ringpost_proto::smtp::refusal::Refusal;
 
 #[test]
 fn generated_pages_are_up_to_date() {

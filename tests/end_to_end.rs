@@ -32,7 +32,7 @@ fn what_goes_in_comes_out_octet_by_octet_wherever_it_is_cut() {
     .collect();
     let mut expected = Vec::new();
     for input in &inputs {
-        let (message, _) = ringpost::smtp::data::oracle(input).unwrap();
+        let (message, _) = ringpost_proto::smtp::data::oracle(input).unwrap();
         let middle = input.len() / 2;
         for pieces in [vec![&input[..]], vec![&input[..middle], &input[middle..]]] {
             let reply = client.send(&pieces).unwrap();

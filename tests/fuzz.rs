@@ -1,12 +1,12 @@
 //! A smoke run of the fuzz targets; `fuzz/main.rs` runs as many as one likes.
 
-#[path = "support/driver.rs"]
+#[path = "../proto/tests/support/driver.rs"]
 mod driver;
 #[path = "../fuzz/harness.rs"]
 mod harness;
 #[path = "../fuzz/mutate.rs"]
 mod mutate;
-#[path = "support/random.rs"]
+#[path = "../proto/tests/support/random.rs"]
 mod random;
 #[path = "../fuzz/targets/mod.rs"]
 mod targets;

@@ -8,7 +8,7 @@
 mod client;
 #[path = "simulation/clock.rs"]
 mod clock;
-#[path = "support/driver.rs"]
+#[path = "../proto/tests/support/driver.rs"]
 mod driver;
 #[path = "simulation/executor.rs"]
 mod executor;
@@ -22,7 +22,7 @@ mod kind;
 mod mail;
 #[path = "simulation/races.rs"]
 mod races;
-#[path = "support/random.rs"]
+#[path = "../proto/tests/support/random.rs"]
 mod random;
 #[path = "simulation/script.rs"]
 mod script;

@@ -280,7 +280,7 @@ fn both_versions_deliver_by_starttls_and_by_implicit_tls() {
         // Of one partition the in-process broker keeps 5 MiB: room for all four of these.
         let mut long = line.repeat(1_150);
         long.extend_from_slice(b".\r\n");
-        let (message, _) = ringpost::smtp::data::oracle(&long).unwrap();
+        let (message, _) = ringpost_proto::smtp::data::oracle(&long).unwrap();
         let mut started = BufReader::new(server.start_tls(Arc::clone(&config), ""));
         let by_starttls = deliver(&mut started, &long);
         let stream = TcpStream::connect(&server.implicit).unwrap();

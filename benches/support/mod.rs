@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ringpost::smtp::policy::{Policy, Recipients};
-use ringpost::smtp::session::{Action, Session};
+use ringpost_proto::smtp::policy::{Policy, Recipients};
+use ringpost_proto::smtp::session::{Action, Session};
 
 /// The group that a pipelining client sends in front of a message (RFC 2920).
 pub const GROUP: &[u8] = b"MAIL FROM:<sender@example.com> SIZE=4096 BODY=8BITMIME\r\n\

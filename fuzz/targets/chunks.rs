@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
-use ringpost::smtp::policy::{Policy, Recipients};
+use ringpost_proto::smtp::policy::{Policy, Recipients};
 
 use crate::driver::{Driver, replies};
 use crate::mutate::Corpus;

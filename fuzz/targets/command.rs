@@ -1,11 +1,11 @@
 //! A command line: parsed or refused, never otherwise; and stable.
 
-use ringpost::limits::{DOMAIN_OCTETS, LOCAL_PART_OCTETS, PATH_OCTETS};
-use ringpost::smtp::address::Mailbox;
-use ringpost::smtp::command::{Command, Verb, is_like_bdat, parse};
-use ringpost::smtp::domain;
-use ringpost::smtp::parameter::MailParameters;
-use ringpost::smtp::refusal::Refusal;
+use ringpost_proto::limits::{DOMAIN_OCTETS, LOCAL_PART_OCTETS, PATH_OCTETS};
+use ringpost_proto::smtp::address::Mailbox;
+use ringpost_proto::smtp::command::{Command, Verb, is_like_bdat, parse};
+use ringpost_proto::smtp::domain;
+use ringpost_proto::smtp::parameter::MailParameters;
+use ringpost_proto::smtp::refusal::Refusal;
 
 use crate::mutate::Corpus;
 use crate::random::Random;

@@ -1,7 +1,7 @@
 //! The header of the PROXY protocol: its verdict is final.
 
-use ringpost::limits::PROXY_HEADER_OCTETS;
-use ringpost::net::proxy::{Header, parse};
+use ringpost_proto::limits::PROXY_HEADER_OCTETS;
+use ringpost_proto::proxy::{Header, parse};
 
 use crate::mutate::Corpus;
 use crate::random::Random;

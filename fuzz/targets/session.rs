@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
-use ringpost::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
-use ringpost::smtp::refusal::Refusal;
+use ringpost_proto::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
+use ringpost_proto::smtp::refusal::Refusal;
 
 use crate::driver::{Driver, Log, replies};
 use crate::mutate::Corpus;

@@ -43,6 +43,8 @@ use std::time::Duration;
 use crate::smtp::access::Network;
 use crate::smtp::policy::BareNewlinePolicy;
 
+pub use ringpost_proto::mail::record::RecordKey;
+
 /// Everything that an operator can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -205,21 +207,6 @@ impl fmt::Display for Brokers {
             Brokers::List(list) => list,
         })
     }
-}
-
-/// What a record's key is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordKey {
-    /// `none`: records have no key and spread over the partitions.
-    None,
-    /// `recipient`: the first recipient's address.
-    Recipient,
-    /// `recipient-domain`: the first recipient's domain.
-    RecipientDomain,
-    /// `sender`: the reverse-path.
-    Sender,
-    /// `client-ip`: the client's address without its port.
-    ClientIp,
 }
 
 /// `[admin]`: metrics and health.

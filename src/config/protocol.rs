@@ -28,7 +28,7 @@ pub struct Limit {
     source: &'static str,
     /// What is answered beyond it.
     refusal: Option<Refusal>,
-    /// The dialogue in tests/dialogues, or the test, that holds it.
+    /// The dialogue in proto/tests/dialogues, or the test, that holds it.
     pub held_by: &'static str,
 }
 
@@ -89,14 +89,14 @@ pub const GENEROSITIES: [Generosity; 10] = [
         text: "`<ilo.@example.com>`, `<.a@example.com>` and `<u..n@example.com>` are no dot-strings by the letter. Japanese mobile \
                carriers gave out such addresses for years, and their owners still write from them. The address is only recorded, or \
                looked up as it stands. At least one character has to be none of the dots.",
-        held_by: "tests/dialogues/paths-that-are-accepted.smtp",
+        held_by: "proto/tests/dialogues/paths-that-are-accepted.smtp",
     },
     Generosity {
         title: "Paths without brackets",
         source: "RFC 5321 4.1.2",
         text: "`MAIL FROM:a@example.com` and `RCPT TO:b@example.com`, as printers, scanners, cameras and scripts say it. The path \
                ends at the first blank outside of quotes. One bracket without the other is still refused, and so is a display name.",
-        held_by: "tests/dialogues/paths-without-brackets.smtp",
+        held_by: "proto/tests/dialogues/paths-without-brackets.smtp",
     },
     Generosity {
         title: "A sender without a domain",
@@ -104,14 +104,14 @@ pub const GENEROSITIES: [Generosity; 10] = [
         text: "`MAIL FROM:<root>`, as cron, printers and storage boxes say it, where the name has letters, digits, `-`, `_`, `.` and `+` \
                alone. The reverse-path is only recorded, as it was given, without an `@`: whoever answers it has to know that. A \
                recipient without a domain is refused, but for `postmaster`.",
-        held_by: "tests/dialogues/a-sender-without-a-domain.smtp",
+        held_by: "proto/tests/dialogues/a-sender-without-a-domain.smtp",
     },
     Generosity {
         title: "A dot at the end of a domain",
         source: "RFC 5321 2.3.5",
         text: "`<user@example.com.>` is `<user@example.com>`: some senders use a name as their resolver gives it, with the dot of \
                the root. The record keeps what the client wrote.",
-        held_by: "tests/dialogues/a-dot-at-the-end-of-a-domain.smtp",
+        held_by: "proto/tests/dialogues/a-dot-at-the-end-of-a-domain.smtp",
     },
     Generosity {
         title: "Both forms of an internationalized domain",
@@ -120,7 +120,7 @@ pub const GENEROSITIES: [Generosity; 10] = [
                the first form wherever SMTPUTF8 is offered. Case makes no difference, and neither does composition (NFC or NFD). What \
                UTS 46 would map to another label, such as a zero-width space or a full-width letter, is answered 501. The record \
                keeps what the client wrote.",
-        held_by: "tests/dialogues/both-forms-of-a-domain-are-one.smtp",
+        held_by: "proto/tests/dialogues/both-forms-of-a-domain-are-one.smtp",
     },
     Generosity {
         title: "Parameters of DSN, and AUTH=",
@@ -129,7 +129,7 @@ pub const GENEROSITIES: [Generosity; 10] = [
                `ORCPT` and `AUTH=` all the same, and take a 555 for final. They are passed over, whatever their value (no blank can be in it), with MAIL and RCPT alike: a sender that \
                was not offered DSN has to expect none (RFC 3461 4). A parameter that a sender relies on (`REQUIRETLS`, `HOLDFOR`, \
                `BY`) is answered 555.",
-        held_by: "tests/dialogues/parameters-of-dsn-are-passed-over.smtp",
+        held_by: "proto/tests/dialogues/parameters-of-dsn-are-passed-over.smtp",
     },
     Generosity {
         title: "Any name in HELO and EHLO",
@@ -139,14 +139,14 @@ pub const GENEROSITIES: [Generosity; 10] = [
                (octets that are no UTF-8 as U+FFFD). The Received field has it only where it is a domain, with U-labels as A-labels, or \
                an address literal; any other name stands percent-encoded in a comment behind the client's address, so that it cannot \
                change what the field says.",
-        held_by: "tests/dialogues/hello-name-in-any-form.smtp",
+        held_by: "proto/tests/dialogues/hello-name-in-any-form.smtp",
     },
     Generosity {
         title: "Blanks and tabs",
         source: "RFC 5321 3.3, 4.1.1",
         text: "A blank after `FROM:` and `TO:`, blanks inside the brackets, at the end of a line, and a tab in place of a blank: old senders and people with a \
                terminal send them, and nothing else can be meant.",
-        held_by: "tests/dialogues/a-space-behind-the-colon.smtp",
+        held_by: "proto/tests/dialogues/a-space-behind-the-colon.smtp",
     },
     Generosity {
         title: "Dead recipients among good mail",
@@ -155,11 +155,11 @@ pub const GENEROSITIES: [Generosity; 10] = [
                is stored takes both counts back. What a group of pipelined commands runs into after a refusal (503 and 554 for want of a \
                sender or a recipient), and what is wrong with a message, count towards neither. A mailing list that delivers many messages over one connection, each with a dead \
                recipient, is not shown out; one that tries out names without ever delivering is.",
-        held_by: "tests/dialogues/a-stored-message-takes-errors-back.smtp",
+        held_by: "proto/tests/dialogues/a-stored-message-takes-errors-back.smtp",
     },
 ];
 
-const LENGTHS: &str = "tests/dialogues/lengths-of-paths.smtp";
+const LENGTHS: &str = "proto/tests/dialogues/lengths-of-paths.smtp";
 
 /// All limits.
 pub const LIMITS: [Limit; 27] = [
@@ -168,14 +168,14 @@ pub const LIMITS: [Limit; 27] = [
         COMMAND_LINE_OCTETS,
         "RFC 5321 4.5.3.1.4 (512 at least)",
         Some(Refusal::LineTooLong),
-        "tests/dialogues/a-line-that-is-too-long.smtp",
+        "proto/tests/dialogues/a-line-that-is-too-long.smtp",
     ),
     fixed(
         "reply line, CRLF included",
         REPLY_LINE_OCTETS,
         "RFC 5321 4.5.3.1.5",
         None,
-        "src/smtp/reply.rs: a_line_is_never_too_long",
+        "proto/src/smtp/reply.rs: a_line_is_never_too_long",
     ),
     fixed(
         "local-part",
@@ -196,7 +196,7 @@ pub const LIMITS: [Limit; 27] = [
         DOMAIN_LABEL_OCTETS,
         "RFC 1035 2.3.4",
         Some(Refusal::ForwardPathSyntax),
-        "src/smtp/address.rs: paths_that_are_refused",
+        "proto/src/smtp/address.rs: paths_that_are_refused",
     ),
     fixed(
         "path with its brackets",
@@ -210,14 +210,14 @@ pub const LIMITS: [Limit; 27] = [
         ENVELOPE_OCTETS,
         "RFC 5321 4.5.3.1.10",
         Some(Refusal::TooManyRecipients),
-        "tests/dialogues/recipients-that-are-long.smtp",
+        "proto/tests/dialogues/recipients-that-are-long.smtp",
     ),
     Limit {
         name: "text line",
         fixed: None,
         source: "RFC 5321 4.5.3.1.6 (1000 at least)",
         refusal: None,
-        held_by: "tests/dialogues/any-octet-in-data.smtp",
+        held_by: "proto/tests/dialogues/any-octet-in-data.smtp",
     },
     option("limits.message_size", "RFC 1870 6", Refusal::TooBig),
     option(
@@ -271,7 +271,7 @@ pub const LIMITS: [Limit; 27] = [
         Refusal::TimedOut,
     ),
     Limit {
-        held_by: "tests/dialogues/deadline-inside-the-data.smtp",
+        held_by: "proto/tests/dialogues/deadline-inside-the-data.smtp",
         ..option(
             "limits.data_timeout",
             "RFC 5321 4.5.3.2.5",
@@ -279,7 +279,7 @@ pub const LIMITS: [Limit; 27] = [
         )
     },
     Limit {
-        held_by: "tests/session.rs: a_message_that_drips_ends_at_its_total_deadline",
+        held_by: "proto/tests/session.rs: a_message_that_drips_ends_at_its_total_deadline",
         ..option(
             "limits.message_timeout",
             "RFC 5321 4.5.3.2.5",
@@ -297,7 +297,7 @@ pub const LIMITS: [Limit; 27] = [
         Refusal::SessionFull,
     ),
     Limit {
-        held_by: "tests/dialogues/octets-of-a-session.smtp",
+        held_by: "proto/tests/dialogues/octets-of-a-session.smtp",
         ..option(
             "limits.session_bytes",
             "RFC 5321 4.5.3.1",
@@ -320,10 +320,10 @@ pub const LIMITS: [Limit; 27] = [
 const PREFACE: &str = "\
 # Protocol
 
-<!-- Made from the tables in src/smtp/extension.rs, src/smtp/refusal.rs and src/config/protocol.rs. Change it there. -->
+<!-- Made from the tables in proto/src/smtp/extension.rs, proto/src/smtp/refusal.rs and src/config/protocol.rs. Change it there. -->
 
 ringpost speaks SMTP as RFC 5321 has it. A test finds each dialogue and test that is named here, and in it the reply that it is
-named for; tests/dialogues/README.md says how a dialogue is read.
+named for; proto/tests/dialogues/README.md says how a dialogue is read.
 
 - The data ends with CRLF `.` CRLF alone, and a line in it with CRLF alone.
 - A command line ends with CRLF. One that ends with a bare LF is answered 500 at once and not obeyed; the next line stands for

@@ -17,7 +17,6 @@
 //! | `listen` | sockets that listen, and why an address cannot be listened on |
 //! | `admission` | how many connections and messages a client may have |
 //! | `rules` | what a reload exchanges, and how it gets to the workers |
-//! | `proxy` | the header of the PROXY protocol |
 //! | `probe` | what the kernel allows, and what to do where it does not |
 
 pub mod admission;
@@ -29,7 +28,6 @@ pub mod connection;
 pub mod hub;
 pub mod listen;
 pub mod probe;
-pub mod proxy;
 pub mod rules;
 mod socket;
 pub mod stream;

@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use ringpost::mail::record::Record;
 use ringpost::sink::{Outcome, Report, Sink, Submission, Ticket};
-use ringpost::smtp::refusal::Refusal;
+use ringpost_proto::mail::record::Record;
+use ringpost_proto::smtp::refusal::Refusal;
 
 use crate::random::Random;
 

@@ -2,7 +2,7 @@
 //!
 //! Owns: what is sent, and what of it has to arrive. Must not know: when it is sent.
 
-use ringpost::smtp::data::oracle;
+use ringpost_proto::smtp::data::oracle;
 
 use crate::random::Random;
 

@@ -45,7 +45,7 @@ fn a_command_that_meets_the_drain_is_answered_and_then_421() {
         executor.spawn(async move {
             connection::serve(
                 &end,
-                ringpost::mail::envelope::Client::new(peer),
+                ringpost_proto::mail::envelope::Client::new(peer),
                 &served,
                 Opening::Clear,
             )

@@ -6,16 +6,16 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use ringpost::config::RecordKey;
-use ringpost::mail::id::Generator;
 use ringpost::net::admission::{Admission, Limits};
 use ringpost::net::budget::Budget;
 use ringpost::net::hub::{Hub, Shared};
 use ringpost::net::rules::{Published, Rules};
 use ringpost::sink::ledger::Ledger;
-use ringpost::smtp::access::{Access, Network, Networks};
-use ringpost::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
 use ringpost::telemetry::metrics::Metrics;
+use ringpost_proto::mail::id::Generator;
+use ringpost_proto::mail::record::RecordKey;
+use ringpost_proto::smtp::access::{Access, Network, Networks};
+use ringpost_proto::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
 
 use crate::clock::Time;
 use crate::kafka::Kafka;

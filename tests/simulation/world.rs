@@ -314,7 +314,7 @@ impl World {
         self.executor.spawn(async move {
             connection::serve(
                 &end,
-                ringpost::mail::envelope::Client::new(peer),
+                ringpost_proto::mail::envelope::Client::new(peer),
                 &hub,
                 opening,
             )

@@ -13,12 +13,12 @@ use super::{Connection, Opening};
 use crate::limits::{FAREWELL_MILLISECONDS, LINGER_MILLISECONDS, PROXY_HEADER_MILLISECONDS};
 use crate::mail::envelope::Client;
 use crate::net::admission::Visit;
-use crate::net::proxy::{self, Header};
 use crate::net::stream::HandshakeError;
 use crate::net::transport::Transport;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::reply::Replies;
 use crate::telemetry::metrics::SessionEnd;
+use ringpost_proto::proxy::{self, Header};
 
 impl<'a, T: Transport> Connection<'a, T> {
     /// Finds out who the client is; its visit, unless it is refused or leaves.

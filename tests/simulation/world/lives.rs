@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use ringpost::limits::{SWEEP_MAXIMUM_MILLISECONDS, SWEEP_MINIMUM_MILLISECONDS};
 use ringpost::net::clock::Clock;
 use ringpost::net::hub::Hub;
-use ringpost::smtp::refusal::Refusal;
+use ringpost_proto::smtp::refusal::Refusal;
 
 use super::{Event, World};
 use crate::kafka::Mode;

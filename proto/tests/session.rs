@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ringpost::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
-use ringpost::smtp::refusal::Refusal;
-use ringpost::smtp::session::{Action, Expects, Session};
+use ringpost_proto::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
+use ringpost_proto::smtp::refusal::Refusal;
+use ringpost_proto::smtp::session::{Action, Expects, Session};
 
 fn policy() -> Arc<Policy> {
     let mut policy = Policy::new("mx.example");

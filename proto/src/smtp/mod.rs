@@ -22,6 +22,7 @@
 //! | `reply` | reply lines |
 //! | `access` | networks, and which of them may speak to this server |
 //! | `policy` | what the operator set: whom this MX takes mail for, and how much |
+//! | `pattern` | which domains a pattern holds |
 //! | `list` | the recipients of a domain, as a set over one buffer |
 //! | `rate` | how many messages a client may begin in a minute |
 //! | `state` | the states of a session and their diagram |
@@ -38,6 +39,7 @@ pub mod extension;
 pub mod line;
 pub mod list;
 pub mod parameter;
+mod pattern;
 pub mod policy;
 pub mod rate;
 pub mod refusal;

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringpost::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
-use ringpost::smtp::refusal::Refusal;
+use ringpost_proto::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
+use ringpost_proto::smtp::refusal::Refusal;
 
 use crate::driver::Committed;
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use driver::{Driver, Log, replies};
-use ringpost::smtp::session::Expects;
+use ringpost_proto::smtp::session::Expects;
 use script::{Script, Step, parse};
 
 /// Up to so many octets a dialogue is cut at each; a longer one at about as many places.

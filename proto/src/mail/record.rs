@@ -9,11 +9,25 @@ use bytes::BytesMut;
 
 use super::envelope::Envelope;
 use super::id::QueueId;
-use crate::config::RecordKey;
 use crate::smtp::domain;
 
 /// `ce_type` of every record.
 pub const CE_TYPE: &str = "io.ringpost.mail.received.v1";
+
+/// What a record's key is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordKey {
+    /// `none`: records have no key and spread over the partitions.
+    None,
+    /// `recipient`: the first recipient's address.
+    Recipient,
+    /// `recipient-domain`: the first recipient's domain.
+    RecipientDomain,
+    /// `sender`: the reverse-path.
+    Sender,
+    /// `client-ip`: the client's address without its port.
+    ClientIp,
+}
 
 /// A record ready to be produced. Its key and headers share one buffer, and [`Record::clear`] keeps the memory for the
 /// next.

@@ -14,7 +14,7 @@ pub struct Extension {
     pub source: &'static str,
     /// What it means here.
     pub meaning: &'static str,
-    /// The dialogue in tests/dialogues or the test that holds it.
+    /// The dialogue in proto/tests/dialogues or the test that holds it.
     pub held_by: &'static str,
 }
 
@@ -24,49 +24,49 @@ pub const EXTENSIONS: [Extension; 9] = [
         keyword: "PIPELINING",
         source: "RFC 2920",
         meaning: "commands in one group are answered in one write",
-        held_by: "tests/dialogues/pipelining.smtp",
+        held_by: "proto/tests/dialogues/pipelining.smtp",
     },
     Extension {
         keyword: "SIZE",
         source: "RFC 1870",
         meaning: "`limits.message_size`, or what the topic takes if that is less",
-        held_by: "tests/dialogues/size-announced.smtp",
+        held_by: "proto/tests/dialogues/size-announced.smtp",
     },
     Extension {
         keyword: "8BITMIME",
         source: "RFC 6152",
         meaning: "octets arrive as they were sent; the record's `smtp_body` says what was declared",
-        held_by: "tests/dialogues/body-is-told.smtp",
+        held_by: "proto/tests/dialogues/body-is-told.smtp",
     },
     Extension {
         keyword: "SMTPUTF8",
         source: "RFC 6531",
         meaning: "addresses and header fields in UTF-8; the record's `content-type` is `message/global`",
-        held_by: "tests/dialogues/smtputf8-message.smtp",
+        held_by: "proto/tests/dialogues/smtputf8-message.smtp",
     },
     Extension {
         keyword: "ENHANCEDSTATUSCODES",
         source: "RFC 2034",
         meaning: "replies carry the codes of RFC 3463",
-        held_by: "tests/dialogues/ehlo-lists-what-is-offered.smtp",
+        held_by: "proto/tests/dialogues/ehlo-lists-what-is-offered.smtp",
     },
     Extension {
         keyword: "CHUNKING",
         source: "RFC 3030",
         meaning: "BDAT: a message in chunks of known size, which are not looked through",
-        held_by: "tests/dialogues/chunks.smtp",
+        held_by: "proto/tests/dialogues/chunks.smtp",
     },
     Extension {
         keyword: "BINARYMIME",
         source: "RFC 3030",
         meaning: "any octets, by BDAT alone",
-        held_by: "tests/dialogues/binarymime-needs-chunks.smtp",
+        held_by: "proto/tests/dialogues/binarymime-needs-chunks.smtp",
     },
     Extension {
         keyword: "LIMITS",
         source: "RFC 9422",
         meaning: "RCPTMAX is `limits.recipients`, MAILMAX is `limits.session_messages`",
-        held_by: "tests/dialogues/limits-are-told.smtp",
+        held_by: "proto/tests/dialogues/limits-are-told.smtp",
     },
     Extension {
         keyword: "STARTTLS",

@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ringpost::smtp::data::oracle;
-use ringpost::smtp::policy::Policy;
-use ringpost::smtp::refusal::Refusal;
-use ringpost::smtp::session::{Action, Expects, Session};
+use ringpost_proto::smtp::data::oracle;
+use ringpost_proto::smtp::policy::Policy;
+use ringpost_proto::smtp::refusal::Refusal;
+use ringpost_proto::smtp::session::{Action, Expects, Session};
 
 /// A message that the session handed over.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -115,7 +115,7 @@ pub struct Row {
     pub label: &'static str,
     /// The paragraph that has it.
     pub source: &'static str,
-    /// The dialogue in tests/dialogues, or the test, that holds it.
+    /// The dialogue in proto/tests/dialogues, or the test, that holds it.
     pub held_by: &'static str,
 }
 
@@ -144,65 +144,65 @@ macro_rules! table {
 
 table! {
     UnknownCommand: 500 "5.5.2" "unknown_command" "Command not recognized"
-        "RFC 5321 4.2.4" "tests/dialogues/unknown-commands.smtp";
+        "RFC 5321 4.2.4" "proto/tests/dialogues/unknown-commands.smtp";
     NotImplemented: 502 "5.5.1" "not_implemented" "Command not implemented"
-        "RFC 5321 4.2.4" "tests/dialogues/known-and-not-offered.smtp";
+        "RFC 5321 4.2.4" "proto/tests/dialogues/known-and-not-offered.smtp";
     LineTooLong: 500 "5.5.2" "line_too_long" "Line too long"
-        "RFC 5321 4.5.3.1.4" "tests/dialogues/a-line-that-is-too-long.smtp";
+        "RFC 5321 4.5.3.1.4" "proto/tests/dialogues/a-line-that-is-too-long.smtp";
     BareNewline: 500 "5.5.2" "bare_newline" "Each line must end with CRLF; a bare CR, a bare LF and NUL are refused"
-        "RFC 5321 2.3.8" "tests/dialogues/bare-newlines-in-commands.smtp";
+        "RFC 5321 2.3.8" "proto/tests/dialogues/bare-newlines-in-commands.smtp";
     Syntax: 501 "5.5.4" "syntax" "Syntax error in parameters or arguments"
-        "RFC 5321 4.1.1" "tests/dialogues/mail-and-rcpt-need-their-keyword.smtp";
+        "RFC 5321 4.1.1" "proto/tests/dialogues/mail-and-rcpt-need-their-keyword.smtp";
     HelloName: 501 "5.5.4" "hello_name" "A domain name or an address literal is needed"
-        "RFC 5321 4.1.1.1" "tests/dialogues/hello-name-is-needed.smtp";
+        "RFC 5321 4.1.1.1" "proto/tests/dialogues/hello-name-is-needed.smtp";
     ReversePathSyntax: 501 "5.1.7" "reverse_path_syntax" "Syntax error in the reverse-path"
-        "RFC 5321 4.1.2" "tests/dialogues/reverse-paths-that-are-refused.smtp";
+        "RFC 5321 4.1.2" "proto/tests/dialogues/reverse-paths-that-are-refused.smtp";
     ForwardPathSyntax: 501 "5.1.3" "forward_path_syntax" "Syntax error in the forward-path"
-        "RFC 5321 4.1.2" "tests/dialogues/rcpt-has-no-null-path.smtp";
+        "RFC 5321 4.1.2" "proto/tests/dialogues/rcpt-has-no-null-path.smtp";
     AddressNeedsSmtpUtf8: 553 "5.6.7" "address_needs_smtputf8" "The address needs the SMTPUTF8 parameter of MAIL"
-        "RFC 6531 3.5" "tests/dialogues/addresses-outside-of-ascii.smtp";
+        "RFC 6531 3.5" "proto/tests/dialogues/addresses-outside-of-ascii.smtp";
     UnknownParameter: 555 "5.5.4" "unknown_parameter" "Parameter not recognized or not implemented"
-        "RFC 5321 4.1.1.11" "tests/dialogues/unknown-parameters.smtp";
+        "RFC 5321 4.1.1.11" "proto/tests/dialogues/unknown-parameters.smtp";
     ParameterValue: 501 "5.5.4" "parameter_value" "A parameter has a wrong value or stands twice"
-        "RFC 5321 4.1.1.11" "tests/dialogues/malformed-parameters.smtp";
+        "RFC 5321 4.1.1.11" "proto/tests/dialogues/malformed-parameters.smtp";
     NeedHello: 503 "5.5.1" "need_hello" "Send HELO or EHLO first"
-        "RFC 5321 4.1.4" "tests/dialogues/mail-needs-hello.smtp";
+        "RFC 5321 4.1.4" "proto/tests/dialogues/mail-needs-hello.smtp";
     NeedMail: 503 "5.5.1" "need_mail" "Send MAIL first"
-        "RFC 5321 3.3" "tests/dialogues/rcpt-needs-mail.smtp";
+        "RFC 5321 3.3" "proto/tests/dialogues/rcpt-needs-mail.smtp";
     NeedRecipient: 554 "5.5.1" "need_recipient" "No valid recipients"
-        "RFC 5321 3.3" "tests/dialogues/data-needs-mail-and-rcpt.smtp";
+        "RFC 5321 3.3" "proto/tests/dialogues/data-needs-mail-and-rcpt.smtp";
     NestedMail: 503 "5.5.1" "nested_mail" "A transaction is open already; send RSET to end it"
-        "RFC 5321 4.1.4" "tests/dialogues/mail-inside-a-transaction.smtp";
+        "RFC 5321 4.1.4" "proto/tests/dialogues/mail-inside-a-transaction.smtp";
     ChunkSyntax: 521 "5.5.4" "chunk_syntax" "BDAT takes a number of octets, then LAST or nothing; closing the connection"
-        "RFC 3030 2" "tests/dialogues/a-bdat-that-does-not-parse-ends-the-session.smtp";
+        "RFC 3030 2" "proto/tests/dialogues/a-bdat-that-does-not-parse-ends-the-session.smtp";
     ChunksOpen: 503 "5.5.1" "chunks_open" "Chunks of a message are open; send BDAT or RSET"
-        "RFC 3030 2" "tests/dialogues/data-and-chunks-do-not-mix.smtp";
+        "RFC 3030 2" "proto/tests/dialogues/data-and-chunks-do-not-mix.smtp";
     BinaryNeedsChunks: 503 "5.5.1" "binary_needs_chunks" "BINARYMIME needs BDAT"
-        "RFC 3030 3" "tests/dialogues/binarymime-needs-chunks.smtp";
+        "RFC 3030 3" "proto/tests/dialogues/binarymime-needs-chunks.smtp";
     TlsOutOfOrder: 503 "5.5.1" "tls_out_of_order" "STARTTLS is not in order now"
-        "RFC 3207 4" "tests/dialogues/starttls-inside-a-transaction.smtp";
+        "RFC 3207 4" "proto/tests/dialogues/starttls-inside-a-transaction.smtp";
     NotSmtp: 521 "5.5.1" "not_smtp" "This is a mail server; closing the connection"
-        "RFC 7504 3" "tests/dialogues/http-request.smtp";
+        "RFC 7504 3" "proto/tests/dialogues/http-request.smtp";
     ProxyHeader: 421 "4.7.0" "proxy_header" "No PROXY header of a trusted proxy"
         "proxy-protocol.txt 2" "tests/policy.rs: a_health_check_of_a_proxy_is_served_and_a_bad_header_is_closed_without_a_word";
     EarlyTalker: 554 "5.5.1" "early_talker" "You spoke before the greeting; closing the connection"
         "RFC 5321 4.3.1" "tests/policy.rs: a_client_that_speaks_before_the_greeting_is_answered_554";
     BareNewlineInData: 550 "5.6.0" "bare_newline_in_data" "The message has a bare CR or LF: each line must end with CRLF (with curl, add --crlf)"
-        "RFC 5321 2.3.8" "tests/dialogues/bare-newlines-in-data.smtp";
+        "RFC 5321 2.3.8" "proto/tests/dialogues/bare-newlines-in-data.smtp";
     SessionFull: 421 "4.7.0" "session_full" "Enough mail for one connection; closing it, please open another"
-        "RFC 9422 4.1" "tests/dialogues/messages-of-a-session.smtp";
+        "RFC 9422 4.1" "proto/tests/dialogues/messages-of-a-session.smtp";
     SessionTooLong: 421 "4.4.2" "session_too_long" "The session is too long; closing the connection"
-        "RFC 5321 3.8" "tests/session.rs: sessions_have_their_limits";
+        "RFC 5321 3.8" "proto/tests/session.rs: sessions_have_their_limits";
     TooManyIdleCommands: 421 "4.7.0" "too_many_idle_commands" "Too many commands without a message; closing the connection"
-        "RFC 5321 7.8" "tests/dialogues/commands-that-lead-nowhere.smtp";
+        "RFC 5321 7.8" "proto/tests/dialogues/commands-that-lead-nowhere.smtp";
     AnnouncedTooBig: 552 "5.3.4" "announced_too_big" "The message exceeds the limit that EHLO names"
-        "RFC 1870 6.1" "tests/dialogues/size-announced.smtp";
+        "RFC 1870 6.1" "proto/tests/dialogues/size-announced.smtp";
     TooBig: 552 "5.3.4" "too_big" "The message exceeds the limit that EHLO names"
-        "RFC 1870 6.3" "tests/dialogues/message-too-big.smtp";
+        "RFC 1870 6.3" "proto/tests/dialogues/message-too-big.smtp";
     TooManyRecipients: 452 "4.5.3" "too_many_recipients" "Too many recipients; send the rest in another transaction"
-        "RFC 5321 4.5.3.1.10" "tests/dialogues/too-many-recipients.smtp";
+        "RFC 5321 4.5.3.1.10" "proto/tests/dialogues/too-many-recipients.smtp";
     RelayDenied: 550 "5.7.1" "relay_denied" "No mail for this domain is taken here"
-        "RFC 5321 3.6.2" "tests/dialogues/recipients-of-other-domains.smtp";
+        "RFC 5321 3.6.2" "proto/tests/dialogues/recipients-of-other-domains.smtp";
     UnknownRecipient: 550 "5.1.1" "unknown_recipient" "No such recipient here"
         "RFC 5321 3.3" "tests/policy.rs: recipients_are_taken_by_domain_and_list";
     AccessDenied: 554 "5.7.1" "access_denied" "No mail is taken from your network"
@@ -210,13 +210,13 @@ table! {
     MessageRate: 451 "4.7.1" "message_rate" "Too many messages in a minute from your address; try again later"
         "RFC 5321 7.8" "tests/policy.rs: mail_beyond_the_rate_is_answered_451";
     TooManyErrors: 421 "4.7.0" "too_many_errors" "Too many errors; closing the connection"
-        "RFC 5321 7.8" "tests/dialogues/too-many-errors.smtp";
+        "RFC 5321 7.8" "proto/tests/dialogues/too-many-errors.smtp";
     TooManyUnknownRecipients: 421 "4.7.0" "too_many_unknown_recipients" "Too many recipients that are not taken here; closing the connection"
-        "RFC 5321 7.3" "tests/dialogues/too-many-unknown-recipients.smtp";
+        "RFC 5321 7.3" "proto/tests/dialogues/too-many-unknown-recipients.smtp";
     TimedOut: 421 "4.4.2" "timed_out" "Timed out; closing the connection"
-        "RFC 5321 4.5.3.2" "tests/dialogues/deadline-between-commands.smtp";
+        "RFC 5321 4.5.3.2" "proto/tests/dialogues/deadline-between-commands.smtp";
     ShuttingDown: 421 "4.3.2" "shutting_down" "The service is shutting down; try again"
-        "RFC 5321 3.8" "tests/dialogues/stopping-when-idle.smtp";
+        "RFC 5321 3.8" "proto/tests/dialogues/stopping-when-idle.smtp";
     TooManyConnections: 421 "4.3.2" "too_many_connections" "Too many connections; try again later"
         "RFC 5321 7.8" "tests/policy.rs: limits_of_connections_are_answered_421";
     TooManyConnectionsFromClient: 421 "4.7.0" "too_many_connections_from_client" "Too many connections from your address"
@@ -224,17 +224,17 @@ table! {
     TooManyConnectionsFromNetwork: 421 "4.7.0" "too_many_connections_from_network" "Too many connections from your network"
         "RFC 5321 7.8" "tests/policy.rs: limits_of_connections_are_answered_421";
     NoRoom: 451 "4.3.1" "no_room" "Too much mail in flight; try again later"
-        "RFC 5321 4.3.2" "tests/dialogues/no-room.smtp";
+        "RFC 5321 4.3.2" "proto/tests/dialogues/no-room.smtp";
     KafkaTimedOut: 451 "4.4.7" "kafka_timed_out" "The message could not be stored in time; try again later"
-        "RFC 5321 4.2.5" "tests/dialogues/outcomes-other-than-stored.smtp";
+        "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
     KafkaQueueFull: 451 "4.3.1" "kafka_queue_full" "The storage queue is full; try again later"
-        "RFC 5321 4.2.5" "tests/dialogues/outcomes-other-than-stored.smtp";
+        "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
     KafkaUnavailable: 451 "4.4.1" "kafka_unavailable" "The storage is not available; try again later"
-        "RFC 5321 4.2.5" "tests/dialogues/outcomes-other-than-stored.smtp";
+        "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
     KafkaTooBig: 451 "4.3.5" "kafka_too_big" "The storage takes no message of this size now; try again later"
-        "RFC 5321 4.2.5" "tests/dialogues/outcomes-other-than-stored.smtp";
+        "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
     KafkaRefused: 451 "4.3.5" "kafka_refused" "The storage refuses the message; try again later"
-        "RFC 5321 4.2.5" "tests/dialogues/outcomes-other-than-stored.smtp";
+        "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
 }
 
 impl Refusal {

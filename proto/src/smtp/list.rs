@@ -19,7 +19,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use super::address;
 use super::domain;
-use super::policy::matches;
+use super::pattern::matches;
 use crate::limits::{DOMAIN_OCTETS, LOCAL_PART_OCTETS, PATH_OCTETS};
 
 /// A set of recipients. See the module.

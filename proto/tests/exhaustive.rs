@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use driver::{Driver, replies};
-use ringpost::smtp::policy::{Policy, Recipients};
-use ringpost::smtp::refusal::Refusal;
-use ringpost::smtp::session::Expects;
+use ringpost_proto::smtp::policy::{Policy, Recipients};
+use ringpost_proto::smtp::refusal::Refusal;
+use ringpost_proto::smtp::session::Expects;
 
 /// One input, with what the driver will answer to what comes of it.
 #[derive(Debug, Clone, Copy)]
