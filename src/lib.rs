@@ -12,12 +12,13 @@
 //! | the delivery report finds its session | [`sink::ledger`], [`net::hub`] |
 //! | the session says 250, or 451 | [`smtp::session::Session::resolve`] |
 //!
-//! From the bottom up: [`limits`], [`failure`], [`smtp`], [`mail`], [`config`], [`sink`], [`telemetry::metrics`] and
+//! From the bottom up: [`limits`], [`failure`], [`smtp`], [`mail`], [`config`], [`sink`] and [`consume`] beside it, [`telemetry::metrics`] and
 //! [`telemetry::message_log`] with its queue, [`net`], the rest of [`telemetry`], [`server`], [`reload`], [`command`]. `smtp`,
 //! `mail` and the ledger do no I/O: octets, outcomes and the time come in as arguments.
 
 pub mod command;
 pub mod config;
+pub mod consume;
 pub mod failure;
 pub mod limits;
 pub mod net;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
-use ringpost::command::consume::format::{self, Received};
+use ringpost::consume::format::{self, Received};
 use ringpost_proto::mail::envelope::{Client, Envelope};
 use ringpost_proto::mail::id::Generator;
 use ringpost_proto::mail::record::RecordKey;

@@ -11,17 +11,13 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-mod cluster;
-pub mod format;
-mod output;
-mod reader;
 mod settings;
-mod stop;
 
-use cluster::{BROKER_WAIT, Failure, Plan};
-use output::{Form, Output};
+use crate::consume::cluster::{BROKER_WAIT, Failure, Plan};
+use crate::consume::output::{Form, Output};
+use crate::consume::reader;
+use crate::consume::stop::Stop;
 use settings::Settings;
-use stop::Stop;
 
 /// Reads mails back from Kafka.
 #[derive(Debug, Clone, Args)]

@@ -4,9 +4,9 @@
 //! Invariant: no value of a property gets into a text.
 
 use super::Options;
-use super::cluster::Properties;
 use crate::command::environment;
 use crate::config::{self, Brokers};
+use crate::consume::cluster::Properties;
 
 /// The brokers where nothing names any.
 const LOCAL_BROKERS: &str = "127.0.0.1:9092";

@@ -14,7 +14,7 @@ use crate::command::consume::say;
 
 /// Partitions that the group gave or took.
 #[derive(Debug)]
-pub(in crate::command::consume) enum Change {
+pub(in crate::consume) enum Change {
     /// They are this member's from now on.
     Given(TopicPartitionList),
     /// They are not any more.
@@ -22,7 +22,7 @@ pub(in crate::command::consume) enum Change {
 }
 
 /// Changes in their order.
-pub(in crate::command::consume) type Changes = VecDeque<Change>;
+pub(in crate::consume) type Changes = VecDeque<Change>;
 
 /// How long a group is waited for in silence, and between two lines about it.
 const SILENCE: Duration = Duration::from_millis(1500);

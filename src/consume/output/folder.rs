@@ -18,8 +18,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::file::lock;
 use super::journal::{Extent, Journal, Marks, Source, named, sync_folder};
-use crate::command::consume::format::{self, Received};
 use crate::command::consume::say;
+use crate::consume::format::{self, Received};
 
 /// What stands between the final name of a staged file and its batch.
 const STAGED: &str = ".ringpost-";

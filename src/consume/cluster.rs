@@ -17,8 +17,8 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr as RespErr;
 
 use super::reader::membership::{Change, Changes};
-use super::say;
 use super::stop::Stop;
+use crate::command::consume::say;
 use crate::sink::properties::{instead, unreadable};
 use crate::sink::reach::{self, Said};
 use crate::sink::topic::named;

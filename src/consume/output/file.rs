@@ -17,8 +17,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::journal::{Extent, Journal, Marks, Source, named};
 use super::{Form, Writer};
-use crate::command::consume::format::Received;
 use crate::command::consume::say;
+use crate::consume::format::Received;
 
 /// Bytes that wait for a write.
 const BUFFER_OCTETS: usize = 1 << 20;

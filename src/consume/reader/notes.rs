@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::command::consume::format::Received;
 use crate::command::consume::{counted, say};
+use crate::consume::format::Received;
 
 /// What every version of ringpost's own records begins its `ce_type` with.
 const OUR_TYPES: &str = "io.ringpost.mail.";

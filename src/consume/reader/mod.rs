@@ -30,8 +30,8 @@ use super::cluster::{
 use super::format::Received;
 use super::output::Output;
 use super::output::journal::{Mark, Marks, Source};
-use super::say;
 use super::stop::Signal;
+use crate::command::consume::say;
 use membership::{Change, Waiting};
 use notes::{Lines, Notes};
 use resume::Facts;

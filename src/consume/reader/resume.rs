@@ -3,7 +3,7 @@
 //! Owns: the decision. Must not know: the client, or how the facts were asked for.
 //! Invariants: no record is passed over unless the output holds it or the topic has it no more.
 
-use crate::command::consume::output::journal::Mark;
+use crate::consume::output::journal::Mark;
 
 /// Said of partitions whose offset is not in the topic any more, and of those whose records are others. No number is in it,
 /// so that one line has all partitions.
