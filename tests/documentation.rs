@@ -1,19 +1,31 @@
 //! The pages that the program's own tables make are the ones in the repository, and what they name as proof exists.
 //! `RINGPOST_UPDATE_PAGES=1 cargo test --test documentation` writes them.
 
+#[path = "documentation/configuration.rs"]
+mod configuration;
+#[path = "documentation/generosities.rs"]
+mod generosities;
+#[path = "documentation/limits.rs"]
+mod limits;
+#[path = "documentation/metrics.rs"]
+mod metrics;
+#[path = "documentation/protocol.rs"]
+mod protocol;
+
 use std::path::Path;
 
-use ringpost::config::protocol::{GENEROSITIES, LIMITS};
+use generosities::GENEROSITIES;
+use limits::LIMITS;
 use ringpost_proto::smtp::extension::EXTENSIONS;
 use ringpost_proto::smtp::refusal::Refusal;
 
 #[test]
 fn generated_pages_are_up_to_date() {
     for (path, text) in [
-        ("docs/configuration.md", ringpost::config::markdown()),
-        ("deploy/ringpost.example.toml", ringpost::config::example()),
-        ("docs/metrics.md", ringpost::telemetry::metrics::markdown()),
-        ("docs/protocol.md", ringpost::config::protocol::protocol()),
+        ("docs/configuration.md", configuration::page()),
+        ("deploy/ringpost.example.toml", configuration::example()),
+        ("docs/metrics.md", metrics::page()),
+        ("docs/protocol.md", protocol::page()),
     ] {
         if std::env::var_os("RINGPOST_UPDATE_PAGES").is_some() {
             std::fs::write(path, &text).unwrap();

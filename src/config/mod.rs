@@ -1,7 +1,7 @@
 //! The configuration: its types and, in the files beside this one, the table they are filled from.
 //!
 //! Owns what an operator can set: [`options`] is the one table (key, kind, range, default, text), and reading a file, the
-//! environment and flags ([`load()`]), the example file and the reference ([`example`], [`markdown`]) all follow from it.
+//! environment and flags ([`load()`]) follow from it, and so do the pages of documentation, which tests/documentation writes.
 //! [`certificate`] reads the files that `[tls]` names, when it is asked to. Knows nothing of who uses the values: it opens
 //! no socket and asks no broker.
 //!
@@ -15,11 +15,9 @@ pub mod certificate;
 mod defaults;
 mod difference;
 mod error;
-mod generate;
 mod load;
 mod loss;
 pub mod options;
-pub mod protocol;
 pub mod recipients;
 mod relation;
 mod setting;
@@ -29,10 +27,9 @@ mod value;
 
 pub use difference::Difference;
 pub use error::{Error, Place, Problem};
-pub use generate::{example, markdown};
 pub use load::{FILE_VARIABLE, Loaded, file_of, load};
 pub use loss::{losses, opened};
-pub use setting::Setting;
+pub use setting::{Section, Setting, Shape};
 
 use std::collections::BTreeMap;
 use std::fmt;

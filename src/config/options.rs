@@ -15,7 +15,7 @@ use crate::smtp::access::Network;
 use crate::smtp::policy::BareNewlinePolicy;
 
 /// The sections in the order in which they are documented.
-pub(super) const SECTIONS: [Section; 8] = [
+pub const SECTIONS: [Section; 8] = [
     Section {
         name: "server",
         doc: "The SMTP side as a whole.",

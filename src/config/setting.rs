@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::{Config, value};
 
 /// A section of the file and what its options have in common.
-pub(super) struct Section {
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
     /// Its name without brackets.
     pub name: &'static str,
     /// A sentence on it.
@@ -79,13 +80,20 @@ pub(super) enum Kind {
 
 /// How a value is written in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub enum Shape {
+    /// `true` or `false`.
     Switch,
+    /// A whole number.
     Count,
+    /// A number of bytes, or a text with a unit.
     Size,
+    /// A text with a unit.
     Time,
+    /// A text.
     Text,
+    /// A list of texts.
     List,
+    /// A table of texts.
     Table,
 }
 
@@ -100,12 +108,12 @@ pub(super) struct Fault {
 
 impl Setting {
     /// The section of its key.
-    pub(super) fn section(&self) -> &'static str {
+    pub fn section(&self) -> &'static str {
         self.split().0
     }
 
     /// Its key without the section.
-    pub(super) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.split().1
     }
 
@@ -124,7 +132,7 @@ impl Setting {
     }
 
     /// How it is written in the file.
-    pub(super) fn shape(&self) -> Shape {
+    pub fn shape(&self) -> Shape {
         match self.kind {
             Kind::Switch(_) => Shape::Switch,
             Kind::Count(..) => Shape::Count,
@@ -160,7 +168,7 @@ impl Setting {
     }
 
     /// Whether it takes several values.
-    pub(super) fn is_list(&self) -> bool {
+    pub fn is_list(&self) -> bool {
         self.shape() == Shape::List
     }
 
@@ -170,7 +178,7 @@ impl Setting {
     }
 
     /// The texts that its default consists of: one, or those of a list.
-    pub(super) fn default_texts(&self) -> Vec<&'static str> {
+    pub fn default_texts(&self) -> Vec<&'static str> {
         self.texts(self.default)
     }
 

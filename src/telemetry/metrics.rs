@@ -1,7 +1,7 @@
 //! Metrics: what can be counted, as methods of one value.
 //!
 //! Owns: which events move which handles. The names are `table`'s, the handles themselves `handles`', librdkafka's
-//! statistics `statistics`', docs/metrics.md is `page`'s; what comes with every message each worker counts for itself, in its
+//! statistics `statistics`'; what comes with every message each worker counts for itself, in its
 //! `tally`. Must not know: who counts, nor how the text reaches Prometheus.
 //!
 //! Invariant: counting is an operation on a handle or a count that is there from the start.
@@ -9,9 +9,8 @@
 //! BUGS: the histograms are shared by all workers.
 
 mod handles;
-mod page;
 mod statistics;
-mod table;
+pub mod table;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -24,7 +23,6 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::smtp::refusal::Refusal;
 use handles::{Handles, register};
-pub use page::markdown;
 pub use table::{Kind, Row, SessionEnd, TABLE, TLS_FAILURES};
 use table::{SECONDS_BUCKETS, SIZE_BUCKETS};
 use tally::Counts;

@@ -78,13 +78,13 @@ table! {
 }
 
 /// Upper bounds of the buckets of times: a reply within a millisecond to one after half a minute.
-pub(super) const SECONDS_BUCKETS: [f64; 16] = [
+pub const SECONDS_BUCKETS: [f64; 16] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     10.0, 30.0,
 ];
 
 /// Upper bounds of the buckets of sizes: powers of four from 1 KiB to 64 MiB.
-pub(super) const SIZE_BUCKETS: [f64; 9] = [
+pub const SIZE_BUCKETS: [f64; 9] = [
     1024.0,
     4096.0,
     16_384.0,
@@ -118,7 +118,7 @@ pub enum SessionEnd {
 }
 
 /// How each end is named.
-pub(super) const ENDS: [(SessionEnd, &str); 8] = [
+pub const ENDS: [(SessionEnd, &str); 8] = [
     (SessionEnd::Quit, "quit"),
     (SessionEnd::ClosedByClient, "closed_by_client"),
     (SessionEnd::TimedOut, "timed_out"),
@@ -144,10 +144,10 @@ pub(super) const TLS_VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
 pub const TLS_FAILURES: [&str; 3] = ["timed_out", "closed", "protocol"];
 
 /// What becomes of a message.
-pub(super) const OUTCOMES: [&str; 3] = ["accepted", "tempfailed", "refused"];
+pub const OUTCOMES: [&str; 3] = ["accepted", "tempfailed", "refused"];
 
 /// The codes that have a series of their own; the others share `code="other"`.
-pub(super) const CODES: [u16; 21] = [
+pub const CODES: [u16; 21] = [
     214, 220, 221, 250, 252, 354, 421, 450, 451, 452, 500, 501, 502, 503, 504, 521, 550, 552, 553,
     554, 555,
 ];

@@ -1,13 +1,13 @@
-//! Texts about the options, made from their table: the example file and the reference.
+//! The texts about the options, made from their table: the example file and the page docs/configuration.md.
 //!
-//! Knows nothing of how values are read. Both texts are committed; a test compares them with what is made here.
+//! Must not know: how values are read.
 //!
 //! Invariant, tested: the example loads to the defaults, as it is and with every option uncommented.
 
 use std::fmt::Write;
 
-use super::options::{SECTIONS, SETTINGS};
-use super::setting::{Setting, Shape};
+use ringpost::config::options::{SECTIONS, SETTINGS};
+use ringpost::config::{Loaded, Setting, Shape, load};
 
 /// Columns of the example file.
 const COLUMNS: usize = 100;
@@ -44,7 +44,7 @@ pub fn example() -> String {
 }
 
 /// The reference of all options, in Markdown.
-pub fn markdown() -> String {
+pub fn page() -> String {
     let mut text = String::from(PREFACE);
     for section in &SECTIONS {
         line(
@@ -182,99 +182,93 @@ fn comment(text: &mut String, paragraph: &str) {
     line(text, &current);
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::load;
-    use super::*;
+fn loaded(text: &str) -> Loaded {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), text).expect("a written file");
+    load(Some(file.path()), [], &[]).unwrap_or_else(|error| panic!("{error}"))
+}
 
-    fn loaded(text: &str) -> super::super::Loaded {
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(file.path(), text).expect("a written file");
-        load(Some(file.path()), [], &[]).unwrap_or_else(|error| panic!("{error}"))
+/// The example with every option in force.
+fn uncommented() -> String {
+    let mut text = String::new();
+    for example_line in example().lines() {
+        let option = example_line
+            .strip_prefix('#')
+            .filter(|rest| !rest.starts_with(' '));
+        line(&mut text, option.unwrap_or(example_line));
     }
+    text
+}
 
-    /// The example with every option in force.
-    fn uncommented() -> String {
-        let mut text = String::new();
-        for example_line in example().lines() {
-            let option = example_line
-                .strip_prefix('#')
-                .filter(|rest| !rest.starts_with(' '));
-            line(&mut text, option.unwrap_or(example_line));
-        }
-        text
+#[test]
+fn the_example_loads_to_the_defaults() {
+    let defaults = load(None, [], &[]).expect("the defaults").config;
+    for text in [example(), uncommented()] {
+        let loaded = loaded(&text);
+        assert_eq!((loaded.config, loaded.warnings), (defaults.clone(), vec![]));
     }
+}
 
-    #[test]
-    fn the_example_loads_to_the_defaults() {
-        let defaults = load(None, [], &[]).expect("the defaults").config;
-        for text in [example(), uncommented()] {
-            let loaded = loaded(&text);
-            assert_eq!((loaded.config, loaded.warnings), (defaults.clone(), vec![]));
-        }
+#[test]
+fn the_example_has_every_option_once() {
+    let text = uncommented();
+    for section in &SECTIONS {
+        assert_eq!(
+            text.matches(&format!("\n[{}]\n", section.name)).count(),
+            1,
+            "{}",
+            section.name
+        );
     }
+    let options = text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with(['#', '[']))
+        .count();
+    let tables = SETTINGS
+        .iter()
+        .filter(|setting| setting.shape() == Shape::Table)
+        .count();
+    assert_eq!(options + tables, SETTINGS.len());
+}
 
-    #[test]
-    fn the_example_has_every_option_once() {
-        let text = uncommented();
-        for section in &SECTIONS {
-            assert_eq!(
-                text.matches(&format!("\n[{}]\n", section.name)).count(),
-                1,
-                "{}",
-                section.name
-            );
-        }
-        let options = text
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with(['#', '[']))
-            .count();
-        let tables = SETTINGS
-            .iter()
-            .filter(|setting| setting.shape() == Shape::Table)
-            .count();
-        assert_eq!(options + tables, SETTINGS.len());
+#[test]
+fn lines_of_the_example_are_not_too_long() {
+    for line in example().lines() {
+        assert!(
+            line.chars().count() <= COLUMNS && line.trim_end() == line,
+            "{line}"
+        );
     }
+}
 
-    #[test]
-    fn lines_of_the_example_are_not_too_long() {
-        for line in example().lines() {
-            assert!(
-                line.chars().count() <= COLUMNS && line.trim_end() == line,
-                "{line}"
-            );
-        }
+#[test]
+fn the_reference_has_every_option() {
+    let text = page();
+    for setting in &SETTINGS {
+        assert_eq!(
+            text.matches(&format!("\n### {}\n", setting.key)).count(),
+            1,
+            "{}",
+            setting.key
+        );
+        assert!(
+            text.contains(&format!("`{}`", setting.variable())),
+            "{}",
+            setting.key
+        );
+        assert!(
+            setting
+                .flag
+                .is_none_or(|flag| text.contains(&format!("- Flag: `{flag}`"))),
+            "{}",
+            setting.key
+        );
     }
+}
 
-    #[test]
-    fn the_reference_has_every_option() {
-        let text = markdown();
-        for setting in &SETTINGS {
-            assert_eq!(
-                text.matches(&format!("\n### {}\n", setting.key)).count(),
-                1,
-                "{}",
-                setting.key
-            );
-            assert!(
-                text.contains(&format!("`{}`", setting.variable())),
-                "{}",
-                setting.key
-            );
-            assert!(
-                setting
-                    .flag
-                    .is_none_or(|flag| text.contains(&format!("- Flag: `{flag}`"))),
-                "{}",
-                setting.key
-            );
-        }
-    }
-
-    #[test]
-    fn the_configuration_in_the_preface_loads() {
-        let (_, rest) = PREFACE.split_once("```toml\n").expect("a block begins");
-        let (block, _) = rest.split_once("```").expect("and ends");
-        assert_eq!(loaded(block).config.kafka.topic, "mail");
-    }
+#[test]
+fn the_configuration_in_the_preface_loads() {
+    let (_, rest) = PREFACE.split_once("```toml\n").expect("a block begins");
+    let (block, _) = rest.split_once("```").expect("and ends");
+    assert_eq!(loaded(block).config.kafka.topic, "mail");
 }
