@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use crossbeam_channel::Receiver;
 use tokio::sync::Notify;
 
@@ -19,9 +20,10 @@ use crate::limits::{
 use crate::net::admission::{self, Admission};
 use crate::net::certificates::{Certificates, server_config};
 use crate::net::connection::Opening;
-use crate::net::hub::Shared;
+use crate::net::hub::Share;
 use crate::net::listen::{self, Wanted};
-use crate::net::rules::{Published, Rules};
+use crate::net::rules::Rules;
+use crate::net::shared::Shared;
 use crate::net::vitals::Watch;
 use crate::net::worker::{self, CutOff, Door, Plan};
 use crate::sink::discard::DiscardSink;
@@ -61,12 +63,13 @@ impl Exchange {
     /// Connections and transactions that begin from now on follow this configuration, in what a reload applies, and take
     /// mail for these recipients; the others go on as they began.
     pub fn apply(&self, config: &Config, taken: Recipients) {
-        self.0.rules.publish(rules(config, &self.0.policy, taken));
+        let rules = rules(config, &self.0.policy, taken);
+        self.0.rules.store(Arc::new(rules));
     }
 
     /// Whom mail is taken for now.
     pub fn taken(&self) -> Arc<Recipients> {
-        Arc::clone(&self.0.rules.current().policy.taken)
+        Arc::clone(&self.0.rules.load().policy.taken)
     }
 }
 
@@ -176,8 +179,10 @@ impl Server {
             reported,
             reports,
             stop: Arc::clone(&self.stops[index]),
-            in_flight_messages: (config.limits.in_flight_messages / workers).max(1),
-            in_flight_octets: octet_share(config, workers),
+            in_flight: Share {
+                messages: (config.limits.in_flight_messages / workers).max(1),
+                octets: octet_share(config, workers),
+            },
             random: getrandom::u64()
                 .map_err(|error| format!("the kernel gives no random numbers: {error}"))?,
             drain_timeout: self.drain_timeout,
@@ -364,7 +369,7 @@ fn shared(config: &Config, taken: Recipients, sink: Arc<dyn Sink>, metrics: Metr
         taken: Arc::default(),
     };
     Shared {
-        rules: Published::new(rules(config, &policy, taken)),
+        rules: ArcSwap::from_pointee(rules(config, &policy, taken)),
         policy: Arc::new(policy),
         sink,
         metrics,

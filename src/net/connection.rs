@@ -26,13 +26,14 @@ mod refused;
 
 use std::io;
 use std::net::Shutdown;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::{Buf, BytesMut};
 
-use super::hub::{Hub, Slot};
+use super::budget::Charge;
+use super::hub::Hub;
+use super::slots::Seat;
 use super::stream::{Secured, Stream};
 use super::transport::Transport;
 use crate::limits::{
@@ -40,7 +41,6 @@ use crate::limits::{
 };
 use crate::mail::envelope::Client;
 use crate::mail::id::QueueId;
-use crate::sink::ledger::Waiter;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::{Action, Event, Expects, Session};
 use crate::telemetry::metrics::SessionEnd;
@@ -52,8 +52,8 @@ struct Message {
     body: BytesMut,
     /// Octets of the Received field at the front of `body`.
     field: usize,
-    /// Octets charged to the budget for `body`.
-    charged: usize,
+    /// The room of `body`.
+    charge: Charge,
     /// Octets that `body` will probably need, its Received field included.
     expected: usize,
 }
@@ -64,8 +64,7 @@ struct Connection<'a, T> {
     /// What was agreed, once the stream is encrypted.
     secured: Option<Box<Secured>>,
     hub: &'a Hub,
-    slot: Rc<Slot>,
-    waiter: Waiter,
+    slot: Seat<'a>,
     client: Client,
     session: Session,
     input: BytesMut,
@@ -88,15 +87,14 @@ pub enum Opening {
 
 /// Serves one connection from its opening to close.
 pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, opening: Opening) {
-    let (waiter, slot) = hub.enter();
-    let policy = Arc::clone(&hub.rules().policy);
+    let slot = hub.slots.enter(hub.clock.now());
+    let policy = Arc::clone(&hub.shared.rules.load().policy);
     let mut connection = Connection {
         transport,
         stream: Stream::new(transport),
         secured: None,
         hub,
         slot,
-        waiter,
         client,
         session: Session::new(policy, hub.clock.now()),
         input: BytesMut::new(),
@@ -105,7 +103,7 @@ pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, openi
         end: SessionEnd::ClosedByClient,
     };
     // How long it counts as connected.
-    connection.session.explain_refusals(hub.logs_refusals());
+    connection.session.explain_refusals(hub.journal.is_kept());
     let Some(_visit) = Box::pin(connection.welcome(opening)).await else {
         return;
     };
@@ -125,16 +123,15 @@ impl<T> Drop for Connection<'_, T> {
     fn drop(&mut self) {
         self.drop_message();
         if let Some(output) = self.session.give_back() {
-            self.hub.keep_output(output);
+            self.hub.memory.keep_output(output);
         }
-        self.hub.leave(self.waiter);
     }
 }
 
 impl<T> Connection<'_, T> {
     fn drop_message(&mut self) {
         if let Some(message) = self.message.take() {
-            self.hub.release(message.body, message.charged);
+            self.hub.memory.release(message.body, message.charge);
         }
     }
 }
@@ -153,9 +150,9 @@ impl<'a, T: Transport> Connection<'a, T> {
             } else {
                 Ok(())
             };
-            self.session.lend(|| self.hub.take_output());
+            self.session.lend(|| self.hub.memory.take_output());
             let more = self.read_commands(readable).await;
-            self.slot.idle.set(false);
+            self.slot.set_idle(false);
             if !more? {
                 return self.flush().await;
             }
@@ -219,7 +216,7 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     /// Gives the session the commands that are here; whether it took any.
     fn commands(&mut self) -> bool {
-        self.session.adopt(&self.hub.rules().policy);
+        self.session.adopt(&self.hub.shared.rules.load().policy);
         if self.input.is_empty() {
             return false;
         }
@@ -234,9 +231,9 @@ impl<'a, T: Transport> Connection<'a, T> {
         // Commands behind the end of data may have made it large.
         self.input = BytesMut::from(&self.input[..]);
         if let Some(output) = self.session.give_back() {
-            self.hub.keep_output(output);
+            self.hub.memory.keep_output(output);
         }
-        self.slot.idle.set(self.session.is_idle());
+        self.slot.set_idle(self.session.is_idle());
     }
 
     /// Waits until something can be read, until the session's deadline.
@@ -264,26 +261,26 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     /// The same over TLS, into a buffer that the worker lends.
     async fn read_secure(&mut self) -> io::Result<usize> {
-        let buffer = self.hub.take_buffer(BODY_INITIAL_OCTETS);
+        let buffer = self.hub.memory.take_buffer(BODY_INITIAL_OCTETS);
         let (result, buffer) = self.read(buffer, COMMAND_BUFFER_OCTETS).await;
         self.take_commands(&buffer);
-        self.hub.keep(buffer);
+        self.hub.memory.keep_buffer(buffer);
         result
     }
 
     fn receive_now(&mut self) -> io::Result<usize> {
-        let hub = self.hub;
-        let mut scratch = hub.scratch.borrow_mut();
-        let received = self.transport.read_now(&mut scratch)?;
-        self.take_commands(&scratch[..received]);
-        Ok(received)
+        self.hub.memory.with_scratch(|scratch| {
+            let received = self.transport.read_now(scratch)?;
+            self.take_commands(&scratch[..received]);
+            Ok(received)
+        })
     }
 
     /// Gives the session what has been read, unless something stands before it; what it does not take is kept.
     fn take_commands(&mut self, octets: &[u8]) {
         let mut rest = octets;
         if self.input.is_empty() {
-            self.session.adopt(&self.hub.rules().policy);
+            self.session.adopt(&self.hub.shared.rules.load().policy);
             let consumed = self.session.receive(rest, self.hub.clock.now());
             rest = &rest[consumed..];
         }
@@ -299,7 +296,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         let body = match &mut self.message {
             Some(message) => std::mem::take(&mut message.body),
             // Nothing is kept any more: a small buffer takes what is to be dropped.
-            None => self.hub.take_buffer(BODY_INITIAL_OCTETS),
+            None => self.hub.memory.take_buffer(BODY_INITIAL_OCTETS),
         };
         let from = body.len();
         let most = BODY_READ_OCTETS.min(self.session.data_limit());
@@ -330,8 +327,11 @@ impl<'a, T: Transport> Connection<'a, T> {
     /// Reads data of which nothing is kept into the worker's buffer: a client whose data is dropped holds none.
     async fn read_to_drop(&mut self) -> io::Result<bool> {
         let readable = self.readable().await;
-        let hub = self.hub;
-        let mut scratch = hub.scratch.borrow_mut();
+        let memory = &self.hub.memory;
+        memory.with_scratch(|scratch| self.drop_read(readable, scratch))
+    }
+
+    fn drop_read(&mut self, readable: io::Result<()>, scratch: &mut [u8]) -> io::Result<bool> {
         let most = scratch.len().min(self.session.data_limit());
         let result = readable.and_then(|()| self.transport.read_now(&mut scratch[..most]));
         let received = match result {
@@ -342,7 +342,8 @@ impl<'a, T: Transport> Connection<'a, T> {
         let more = self.arrived(received)?;
         if more {
             let piece = &mut scratch[..dropped];
-            let progress = self.session.receive_data(piece, hub.clock.now());
+            let now = self.hub.clock.now();
+            let progress = self.session.receive_data(piece, now);
             self.input.extend_from_slice(&piece[progress.consumed..]);
             self.count();
         }
@@ -353,7 +354,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         match &mut self.message {
             Some(message) => message.body = body,
             // Its message was dropped meanwhile, or it was only for octets that are dropped.
-            None => self.hub.keep(body),
+            None => self.hub.memory.keep_buffer(body),
         }
     }
 
@@ -485,9 +486,11 @@ impl<'a, T: Transport> Connection<'a, T> {
             match action {
                 Action::Admit { announced } => {
                     let (expected, room) = self.expect(announced);
-                    let found = self.hub.budget.borrow_mut().admit_now(room)
-                        || Box::pin(self.wait_for_room(room)).await?;
-                    self.admit(expected, found.then_some(room));
+                    let charge = match self.hub.memory.budget.charge_now(room) {
+                        None => Box::pin(self.wait_for_room(room)).await?,
+                        charge => charge,
+                    };
+                    self.admit(expected, charge);
                 }
                 Action::Commit {
                     size,

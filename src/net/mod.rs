@@ -8,15 +8,21 @@
 //! | `tls` | one connection's TLS state, without I/O |
 //! | `certificates` | the certificates that are served, by name, exchanged without a restart |
 //! | `connection` | drives one session over one transport |
-//! | `hub` | what the connections of one worker share: slots, ledger, budget, ids |
-//! | `clock` | tells the time |
+//! | `shared` | what all workers share |
+//! | `hub` | the parts of one worker, side by side: |
+//! | `memory` | room for bodies, and what is used again |
+//! | `budget` | the in-flight budget, its charges, and who waits for one |
 //! | `buffers` | bodies' buffers, used again |
-//! | `budget` | the in-flight budget of one worker |
+//! | `slots`, `slot` | the open connections, and how one waits |
+//! | `flights` | the records in flight, with their charges |
+//! | `identities` | queue ids and dates |
+//! | `journal` | log lines that wait |
+//! | `clock` | tells the time |
 //! | `worker` | a thread: ring, listeners, connections, reports, deadlines |
 //! | `vitals` | whether the workers serve |
 //! | `listen` | sockets that listen, and why an address cannot be listened on |
 //! | `admission` | how many connections and messages a client may have |
-//! | `rules` | what a reload exchanges, and how it gets to the workers |
+//! | `rules` | what a reload exchanges |
 //! | `probe` | what the kernel allows, and what to do where it does not |
 
 pub mod admission;
@@ -25,10 +31,17 @@ pub mod buffers;
 pub mod certificates;
 pub mod clock;
 pub mod connection;
+pub mod flights;
 pub mod hub;
+pub mod identities;
+pub mod journal;
 pub mod listen;
+pub mod memory;
 pub mod probe;
 pub mod rules;
+pub mod shared;
+pub mod slot;
+pub mod slots;
 mod socket;
 pub mod stream;
 mod tls;

@@ -14,10 +14,11 @@ use tokio::sync::Notify;
 use tokio_uring::Runtime;
 use tokio_uring::net::TcpStream;
 
-use super::budget::Budget;
 use super::clock::SystemClock;
 use super::connection::Opening;
-use super::hub::{Hub, Shared};
+use super::hub::{Hub, Share};
+use super::journal::Journal;
+use super::shared::Shared;
 use super::vitals::Vitals;
 use super::{connection, probe};
 use crate::limits::{
@@ -27,7 +28,6 @@ use crate::limits::{
 use crate::mail::envelope::Client;
 use crate::mail::id::Generator;
 use crate::sink::Report;
-use crate::sink::ledger::Ledger;
 
 /// A listening socket, and how connections that come through it begin.
 pub struct Door {
@@ -51,10 +51,8 @@ pub struct Plan {
     pub reports: Option<Receiver<Vec<Report>>>,
     /// Woken when `shared.draining` was set.
     pub stop: Arc<Notify>,
-    /// Its share of the in-flight budget, in messages.
-    pub in_flight_messages: usize,
-    /// Its share of the in-flight budget, in octets.
-    pub in_flight_octets: usize,
+    /// Its share of the in-flight budget.
+    pub in_flight: Share,
     /// Drawn once, for queue ids.
     pub random: u64,
     /// How long a drain may take.
@@ -96,10 +94,13 @@ pub fn run(plan: Plan) -> Result<CutOff, String> {
 
 async fn serve(plan: Plan) -> Result<CutOff, String> {
     let vitals = plan.vitals;
-    let budget = Budget::new(plan.in_flight_messages, plan.in_flight_octets);
-    let (ledger, ids) = (Ledger::new(plan.index), Generator::new(plan.random));
-    let shared = Arc::clone(&plan.shared);
-    let hub = Rc::new(Hub::new(shared, ledger, budget, ids, Box::new(SystemClock)));
+    let hub = Rc::new(Hub::new(
+        plan.index,
+        Arc::clone(&plan.shared),
+        plan.in_flight,
+        Generator::new(plan.random),
+        Box::new(SystemClock),
+    ));
     let mut doors = Vec::new();
     for Door { listener, opening } in plan.doors {
         let other = listener
@@ -114,7 +115,8 @@ async fn serve(plan: Plan) -> Result<CutOff, String> {
     if let Some(reports) = plan.reports {
         tokio_uring::spawn(take_reports(plan.reported, reports, Rc::clone(&hub)));
     }
-    tokio_uring::spawn(hand_over_log(Rc::clone(&hub)));
+    let logging = Rc::clone(&hub);
+    tokio_uring::spawn(async move { hand_over_log(&logging.journal).await });
     vitals.serves();
     watch(&hub, &plan.stop).await;
     for door in &doors {
@@ -127,11 +129,11 @@ async fn serve(plan: Plan) -> Result<CutOff, String> {
 }
 
 /// Hands the log lines of messages over, a while after the first of them: one wake-up of the log's thread serves many.
-async fn hand_over_log(hub: Rc<Hub>) {
+async fn hand_over_log(journal: &Journal) {
     loop {
-        hub.logged.notified().await;
+        journal.waiting().await;
         tokio::time::sleep(Duration::from_millis(LOG_GATHER_MILLISECONDS)).await;
-        hub.hand_over_log();
+        journal.hand_over();
     }
 }
 
@@ -153,26 +155,21 @@ async fn watch(hub: &Hub, stop: &Notify) {
 /// Waits for the ends of all sessions and records; those that do not come by the deadline are cut off.
 async fn drain(hub: &Hub, deadline: Instant) -> CutOff {
     loop {
-        hub.interrupt_idle();
+        hub.slots.interrupt_idle();
         hub.sweep(Instant::now());
-        let empty = hub.connections() == 0 && hub.ledger.borrow().is_empty();
-        if empty {
-            assert_eq!(
-                hub.budget.borrow().messages(),
-                0,
-                "after a drain nothing is charged"
-            );
+        if hub.is_empty() {
             return CutOff::default();
         }
         if Instant::now() >= deadline {
+            let cut_off = CutOff {
+                connections: hub.slots.len(),
+                records: hub.flights.len(),
+            };
             tracing::warn!(
-                connections = hub.connections(),
+                connections = cut_off.connections,
                 "the drain deadline passed; what is left ends now"
             );
-            return CutOff {
-                connections: hub.connections(),
-                records: hub.ledger.borrow().len(),
-            };
+            return cut_off;
         }
         tokio::time::sleep(Duration::from_millis(SWEEP_MINIMUM_MILLISECONDS)).await;
     }

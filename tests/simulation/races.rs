@@ -55,7 +55,7 @@ fn a_command_that_meets_the_drain_is_answered_and_then_421() {
         wire.send(b"EHLO c\r\n");
         assert!(hear(&mut executor, &wire, &mut random).starts_with("250-"));
         hub.shared.draining.store(true, Ordering::Relaxed);
-        hub.interrupt_idle();
+        hub.slots.interrupt_idle();
         executor.poll_one(&mut random);
         wire.send(b"MAIL FROM:<a@b>\r\nRCPT TO:<x@mx.example>\r\n");
         let heard = hear(&mut executor, &wire, &mut random);

@@ -6,11 +6,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use ringpost::net::admission::{Admission, Limits};
-use ringpost::net::budget::Budget;
-use ringpost::net::hub::{Hub, Shared};
-use ringpost::net::rules::{Published, Rules};
-use ringpost::sink::ledger::Ledger;
+use ringpost::net::hub::{Hub, Share};
+use ringpost::net::rules::Rules;
+use ringpost::net::shared::Shared;
 use ringpost::telemetry::metrics::Metrics;
 use ringpost_proto::mail::id::Generator;
 use ringpost_proto::mail::record::RecordKey;
@@ -95,7 +95,7 @@ impl Settings {
     pub fn hub(&self, kafka: Arc<Kafka>, time: Time, random: u64) -> Hub {
         let shared = Shared {
             policy: self.policy(),
-            rules: Published::new(self.rules()),
+            rules: ArcSwap::from_pointee(self.rules()),
             sink: kafka,
             metrics: METRICS.clone(),
             trace: self.trace,
@@ -115,13 +115,11 @@ impl Settings {
             }),
             draining: AtomicBool::new(false),
         };
-        let budget = Budget::new(self.messages_most, self.octets_most);
-        Hub::new(
-            Arc::new(shared),
-            Ledger::new(0),
-            budget,
-            Generator::new(random),
-            Box::new(time),
-        )
+        let share = Share {
+            messages: self.messages_most,
+            octets: self.octets_most,
+        };
+        let ids = Generator::new(random);
+        Hub::new(0, Arc::new(shared), share, ids, Box::new(time))
     }
 }

@@ -15,6 +15,7 @@ use crate::mail::envelope::Envelope;
 use crate::mail::id::QueueId;
 use crate::mail::record::Stamp;
 use crate::mail::trace;
+use crate::net::budget::Charge;
 use crate::net::buffers::Buffers;
 use crate::net::transport::Transport;
 use crate::sink::{Outcome, Submission, Ticket};
@@ -36,59 +37,51 @@ impl<T: Transport> Connection<'_, T> {
                 usize::try_from(size).unwrap_or(usize::MAX)
             })
             .saturating_add(BODY_MARGIN_OCTETS);
-        let share = self.hub.budget.borrow().octets_left() / BODY_TRUSTED_SHARE;
+        let share = self.hub.memory.budget.octets_left() / BODY_TRUSTED_SHARE;
         let room = Buffers::capacity(expected.min(BODY_TRUSTED_OCTETS.max(share)));
         (expected, room)
     }
 
-    /// Begins the message with the room that was charged for it; without any it is refused.
-    pub(super) fn admit(&mut self, expected: usize, room: Option<usize>) {
-        let room = room.ok_or(Refusal::NoRoom);
-        if let Ok(room) = room {
-            self.hub.tally.in_flight(1, room as i64);
-            self.message = Some(Box::new(self.open_message(expected, room)));
-        }
-        self.session.admit(room.map(drop), self.hub.clock.now());
+    /// Begins the message in the room that was charged for it; without any it is refused.
+    pub(super) fn admit(&mut self, expected: usize, charge: Option<Charge>) {
+        let admitted = match charge {
+            Some(charge) => {
+                self.message = Some(Box::new(self.open_message(expected, charge)));
+                Ok(())
+            }
+            None => Err(Refusal::NoRoom),
+        };
+        self.session.admit(admitted, self.hub.clock.now());
     }
 
-    /// Charges the budget, waiting for its turn; `false` if none came in time.
-    pub(super) async fn wait_for_room(&mut self, room: usize) -> io::Result<bool> {
-        // Before it stands in the queue: a client that does not read its replies would hold up everybody behind it.
+    /// Charges the budget, waiting for its turn; `None` if that did not come in time.
+    pub(super) async fn wait_for_room(&mut self, room: usize) -> io::Result<Option<Charge>> {
+        // Before it stands in the queue: a client that does not read its replies would hold up everybody after it.
         self.flush().await?;
         self.slot
             .arm(self.hub.clock.now() + Duration::from_millis(BUDGET_WAIT_MILLISECONDS));
-        let mut found = self.admitted(room);
-        while !found && !self.slot.expired() {
-            self.slot.woken().await;
-            found = self.admitted(room);
-        }
-        self.hub.budget.borrow_mut().forget(self.waiter);
-        self.hub.wake_next();
-        Ok(found)
-    }
-
-    fn admitted(&self, room: usize) -> bool {
-        self.hub.budget.borrow_mut().admit(self.waiter, room)
+        let place = self.hub.memory.budget.queue(&self.slot);
+        Ok(self.slot.until(|| place.charge(room)).await)
     }
 
     /// A body with its Received field, in a buffer that has been charged.
-    fn open_message(&self, expected: usize, room: usize) -> Message {
+    fn open_message(&self, expected: usize, charge: Charge) -> Message {
         let (hub, shared) = (self.hub, &self.hub.shared);
         let time = hub.clock.wall();
-        let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
-        let id = hub.ids.borrow_mut().next(milliseconds);
-        let mut body = hub.take_buffer(room);
+        let id = hub.identities.next_id(time);
+        let mut body = hub.memory.take_buffer(charge.octets());
         if shared.trace {
-            let mut dates = hub.dates.borrow_mut();
             let (envelope, hostname) = (self.envelope(), &shared.policy.hostname);
-            trace::write(&mut body, &envelope, hostname, id, dates.rfc5322(time));
+            hub.identities.with_rfc5322(time, |date| {
+                trace::write(&mut body, &envelope, hostname, id, date);
+            });
         }
         Message {
             id,
             time,
             field: body.len(),
             body,
-            charged: room,
+            charge,
             expected,
         }
     }
@@ -127,8 +120,8 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     fn log(&self, id: QueueId, size: u64, outcome: Outcome, took: Duration) {
-        let time = self.hub.dates.borrow_mut().rfc3339(self.hub.clock.wall());
-        self.hub.log(Line {
+        let time = self.hub.identities.rfc3339(self.hub.clock.wall());
+        self.hub.journal.add(Line {
             time: std::str::from_utf8(&time).expect("a date is ASCII"),
             id,
             envelope: &self.envelope(),
@@ -144,12 +137,7 @@ impl<T: Transport> Connection<'_, T> {
     /// Hands the record over.
     fn submit(&mut self, message: Message, size: u64, bare_newlines: bool) -> Submitted {
         let (hub, shared) = (self.hub, &self.hub.shared);
-        assert_eq!(
-            message.charged,
-            message.body.capacity(),
-            "the budget knows what a body holds"
-        );
-        let time = hub.dates.borrow_mut().rfc3339(message.time);
+        let time = hub.identities.rfc3339(message.time);
         let stamp = Stamp {
             id: message.id,
             hostname: &shared.policy.hostname,
@@ -158,12 +146,12 @@ impl<T: Transport> Connection<'_, T> {
             bare_newlines,
             key: shared.key,
         };
-        let mut record = hub.take_record();
+        let mut record = hub.memory.take_record();
         record.fill(&self.envelope(), stamp, message.body);
-        let ticket = hub.ledger.borrow_mut().open(self.waiter);
+        let ticket = hub.flights.depart(&record, message.charge, &self.slot);
         if let Submission::Done(outcome, record) = shared.sink.submit(ticket, record) {
-            let _ = hub.ledger.borrow_mut().close(ticket);
-            hub.give_back(record);
+            let (charge, _) = hub.flights.land(ticket, &record);
+            hub.memory.keep_record(record, charge);
             return Submitted::Done(outcome);
         }
         Submitted::Under(ticket)
@@ -180,7 +168,7 @@ impl<T: Transport> Connection<'_, T> {
                 outcome
             }
             None => {
-                hub.ledger.borrow_mut().abandon(ticket);
+                hub.flights.abandon(ticket);
                 Outcome::Refused(Refusal::KafkaTimedOut)
             }
         }
@@ -195,21 +183,19 @@ impl<T: Transport> Connection<'_, T> {
         if message.body.capacity() - message.body.len() >= octets {
             return;
         }
-        let (arrived, before) = (message.body.len(), message.charged);
+        let (arrived, before) = (message.body.len(), message.charge.octets());
         let wanted = message.expected.min(before * BODY_GROWTH_MOST);
         let target = Buffers::capacity(wanted.max(before + 1).max(arrived + octets));
-        if !self.hub.budget.borrow_mut().grow(target - before) {
+        if !message.charge.grow(target - before) {
             self.session.spoil(Refusal::NoRoom);
             let _ = self.session.poll_action();
             return self.drop_message();
         }
-        let mut larger = self.hub.take_buffer(target);
+        let mut larger = self.hub.memory.take_buffer(target);
         // A copy of what has arrived: a body that is larger than any before it on this connection pays it, a few times less
         // often than by doubling.
         larger.extend_from_slice(&message.body);
         let smaller = std::mem::replace(&mut message.body, larger);
-        message.charged = target;
-        self.hub.keep(smaller);
-        self.hub.tally.in_flight(0, (target - before) as i64);
+        self.hub.memory.keep_buffer(smaller);
     }
 }

@@ -52,7 +52,10 @@ impl<'a, T: Transport> Connection<'a, T> {
                 self.count_out(&secured);
                 return None;
             }
-            let (policy, now) = (Arc::clone(&self.hub.rules().policy), self.hub.clock.now());
+            let (policy, now) = (
+                Arc::clone(&self.hub.shared.rules.load().policy),
+                self.hub.clock.now(),
+            );
             self.session.begin_secure(policy, now);
         }
         Some(visit)
@@ -69,7 +72,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     /// Counts the connection in for its client, unless that is denied or would exceed a limit, or the client spoke first.
     async fn attribute(&mut self, visit: &mut Visit<'_>, opening: Opening) -> Result<(), Refusal> {
         let client = self.client.ip();
-        if !self.hub.rules().access.allows(client) {
+        if !self.hub.shared.rules.load().access.allows(client) {
             return Err(Refusal::AccessDenied);
         }
         visit.attribute(client, self.hub.clock.now())?;
@@ -87,9 +90,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     async fn keep_waiting(&self) {
         self.slot
             .arm(self.hub.clock.now() + self.hub.shared.greeting_delay);
-        while !self.slot.expired() {
-            self.slot.woken().await;
-        }
+        self.slot.expiry().await;
     }
 
     /// Says why, in place of the banner (RFC 5321 3.1); the connection ends with that.
@@ -139,10 +140,9 @@ impl<'a, T: Transport> Connection<'a, T> {
                 .operation(self.transport, Shutdown::Read, readable)
                 .await;
             let over = self.slot.expired();
-            let read = readable.and_then(|()| {
-                let mut scratch = self.hub.scratch.borrow_mut();
-                self.transport.read_now(&mut scratch)
-            });
+            let memory = &self.hub.memory;
+            let read = readable
+                .and_then(|()| memory.with_scratch(|scratch| self.transport.read_now(scratch)));
             match read {
                 Ok(1..) if !over => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !over => {}
@@ -164,7 +164,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     /// Reads the header that says who the client is; what follows it is the client's.
     async fn proxy_header(&mut self) -> io::Result<()> {
         let peer = self.client.ip();
-        if !self.hub.rules().proxies.contains(peer) {
+        if !self.hub.shared.rules.load().proxies.contains(peer) {
             self.hub
                 .shared
                 .metrics

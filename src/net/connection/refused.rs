@@ -46,7 +46,7 @@ impl<T> Connection<'_, T> {
         // A handshake that failed has its own line.
         let said =
             self.session.expects() == Expects::Nothing || self.end == SessionEnd::HandshakeFailed;
-        if !inside || said || !self.hub.logs_refusals() {
+        if !inside || said || !self.hub.journal.is_kept() {
             return;
         }
         let error = result.as_ref().err().map(ToString::to_string);

@@ -23,7 +23,6 @@ pub(super) struct Counts {
     replies: [AtomicU64; CODES.len() + 1],
     messages_accepted: AtomicU64,
     message_bytes: AtomicU64,
-    /// These two are signed sums in unsigned words: a change may be negative.
     in_flight_messages: AtomicU64,
     in_flight_bytes: AtomicU64,
 }
@@ -62,11 +61,9 @@ impl Counts {
         for (counter, count) in counters {
             counter.absolute(get(count));
         }
-        let signed = |count| get(count).cast_signed() as f64;
-        handles
-            .in_flight_messages
-            .set(signed(&self.in_flight_messages));
-        handles.in_flight_bytes.set(signed(&self.in_flight_bytes));
+        let (messages, octets) = (&self.in_flight_messages, &self.in_flight_bytes);
+        handles.in_flight_messages.set(get(messages) as f64);
+        handles.in_flight_bytes.set(get(octets) as f64);
     }
 }
 
@@ -74,6 +71,11 @@ impl Counts {
 fn add(count: &AtomicU64, more: u64) {
     let sum = count.load(Ordering::Relaxed).wrapping_add(more);
     count.store(sum, Ordering::Relaxed);
+}
+
+/// Shows how much there is now, which nobody else writes.
+fn set(count: &AtomicU64, now: usize) {
+    count.store(now as u64, Ordering::Relaxed);
 }
 
 /// Counts for one worker. Not to be shared between threads; it is not cloned.
@@ -115,10 +117,10 @@ impl Tally {
         handles.receive_to_reply.record(receive_to_reply);
     }
 
-    /// The in-flight budget changed by so much; negative: was given back.
-    pub fn in_flight(&self, messages: i64, octets: i64) {
-        add(&self.counts.in_flight_messages, messages.cast_unsigned());
-        add(&self.counts.in_flight_bytes, octets.cast_unsigned());
+    /// So much of the in-flight budget is charged now.
+    pub fn in_flight(&self, messages: usize, octets: usize) {
+        set(&self.counts.in_flight_messages, messages);
+        set(&self.counts.in_flight_bytes, octets);
     }
 }
 
@@ -155,7 +157,6 @@ mod tests {
         let (first, second) = (metrics.tally(), metrics.tally());
         first.in_flight(2, 500);
         second.in_flight(1, 20);
-        second.in_flight(-1, -20);
         first.command(Verb::Noop);
         second.command(Verb::Noop);
         second.reply(250);
@@ -163,10 +164,12 @@ mod tests {
         let shown = |name: &str| value(&scrape.render(), name);
         assert_eq!(shown("ringpost_commands_total{verb=\"noop\"}"), 2.0);
         assert_eq!(shown("ringpost_replies_total{code=\"other\"}"), 1.0);
+        assert_eq!(shown("ringpost_in_flight_bytes"), 520.0);
+        second.in_flight(0, 0);
         drop(second);
         assert_eq!(shown("ringpost_commands_total{verb=\"noop\"}"), 2.0);
         assert_eq!(shown("ringpost_in_flight_messages"), 2.0);
-        metrics.tally().in_flight(-2, -500);
+        first.in_flight(0, 0);
         assert_eq!(shown("ringpost_in_flight_bytes"), 0.0);
         assert!(metrics.0.lock_tallies().len() == 1);
     }

@@ -116,7 +116,7 @@ fn messages_connections_and_the_budget() {
     (0..2).for_each(|_| metrics.message_tempfailed());
     (0..3).for_each(|_| metrics.message_refused());
     tally.in_flight(3, 900);
-    tally.in_flight(-1, -300);
+    tally.in_flight(2, 600);
     (0..4).for_each(|_| metrics.connection_accepted());
     metrics.connection_closed(SessionEnd::Quit);
     metrics.late_report();

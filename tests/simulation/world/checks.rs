@@ -13,9 +13,9 @@ impl World {
     /// wake-up.
     pub(super) fn nobody_waits_in_vain(&mut self) {
         if let Some(hub) = &self.hub {
-            let budget = hub.budget.borrow();
+            let budget = &hub.memory.budget;
             let only_messages = self.settings.octets_most == usize::MAX / 2;
-            if only_messages && budget.next().is_some() {
+            if only_messages && budget.waiting() > 0 {
                 assert_eq!(
                     budget.messages(),
                     self.settings.messages_most,
@@ -37,7 +37,7 @@ impl World {
     pub(super) fn check(&self) {
         let Some(hub) = &self.hub else { return };
         let (messages, octets) = self.kafka.in_flight();
-        let budget = hub.budget.borrow();
+        let budget = &hub.memory.budget;
         assert!(
             messages <= budget.messages() && octets <= budget.octets(),
             "what is in flight is charged"
@@ -51,8 +51,17 @@ impl World {
             "more octets than the budget has"
         );
         assert!(
-            messages <= hub.ledger.borrow().len(),
+            messages <= hub.flights.len(),
             "who is in flight has a ticket"
+        );
+        assert!(
+            hub.flights.len() <= budget.messages()
+                && budget.messages() <= hub.flights.len() + hub.slots.len(),
+            "each charge is that of a record in flight, or of a session's one message"
+        );
+        assert!(
+            budget.waiting() <= hub.slots.len(),
+            "who waits for room is connected"
         );
     }
 

@@ -1,0 +1,112 @@
+//! The records of one worker that are in flight: who waits for each, and the charge of its body.
+//!
+//! Owns: what stays with the worker while librdkafka has the record. Must not know: what becomes of a record.
+//!
+//! The record's memory goes to librdkafka's thread and comes back with the report. Its charge stays here, beside the ticket:
+//! a [`Charge`] holds an `Rc`, so it is not `Send`, so no type that goes through a channel can hold it. It leaves with the
+//! report, once, because the ledger gives an entry out by value.
+//!
+//! Invariant: what is charged is what the body holds, when it leaves and when it comes back. The ledger is borrowed within
+//! one call, never over an await.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::budget::Charge;
+use super::slot::Slot;
+use crate::mail::record::Record;
+use crate::sink::Ticket;
+use crate::sink::ledger::Ledger;
+
+/// See the module.
+pub struct Flights(RefCell<Ledger<Flight>>);
+
+/// What a record in flight leaves behind.
+struct Flight {
+    /// Who waits for the outcome; nobody any more once that took too long.
+    waiter: Option<Rc<Slot>>,
+    charge: Charge,
+}
+
+impl Flights {
+    /// None yet, of worker `worker`.
+    pub fn new(worker: u32) -> Self {
+        Self(RefCell::new(Ledger::new(worker)))
+    }
+
+    /// Records in flight.
+    pub fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A ticket for a record whose outcome `waiter` waits for.
+    pub fn depart(&self, record: &Record, charge: Charge, waiter: &Rc<Slot>) -> Ticket {
+        assert_fits(&charge, record);
+        self.0.borrow_mut().open(Flight {
+            waiter: Some(Rc::clone(waiter)),
+            charge,
+        })
+    }
+
+    /// Nobody waits for `ticket` any longer; the record stays in flight.
+    pub fn abandon(&self, ticket: Ticket) {
+        let mut ledger = self.0.borrow_mut();
+        let flight = ledger.get_mut(ticket);
+        let waiter = flight.and_then(|flight| flight.waiter.take());
+        assert!(waiter.is_some(), "who gives up has waited");
+    }
+
+    /// The record of `ticket` is back: its charge, and who waits for its outcome, or nobody any more.
+    pub fn land(&self, ticket: Ticket, record: &Record) -> (Charge, Option<Rc<Slot>>) {
+        let Flight { waiter, charge } = self.0.borrow_mut().close(ticket);
+        assert_fits(&charge, record);
+        (charge, waiter)
+    }
+}
+
+fn assert_fits(charge: &Charge, record: &Record) {
+    assert_eq!(
+        charge.octets(),
+        record.value.capacity(),
+        "the budget knows what a body holds"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use bytes::BytesMut;
+
+    use super::*;
+    use crate::net::budget::Budget;
+    use crate::telemetry::metrics::Metrics;
+
+    #[test]
+    fn a_charge_stays_until_its_record_is_back() {
+        let budget = Budget::new(2, 100, Rc::new(Metrics::new().0.tally()));
+        let (flights, slot) = (Flights::new(3), Rc::new(Slot::new(Instant::now())));
+        let depart = |octets: usize| {
+            let mut record = Record::default();
+            record.value = BytesMut::with_capacity(octets);
+            let charge = budget.charge_now(octets).unwrap();
+            (flights.depart(&record, charge, &slot), record)
+        };
+        let ((a, first), (b, second)) = (depart(60), depart(40));
+        flights.abandon(a);
+        assert_eq!((budget.octets(), flights.len()), (100, 2));
+        let (charge, waiter) = flights.land(a, &first);
+        assert!(waiter.is_none() && charge.octets() == 60);
+        drop(charge);
+        assert_eq!(budget.octets(), 40);
+        let (charge, waiter) = flights.land(b, &second);
+        assert!(waiter.is_some_and(|waiter| Rc::ptr_eq(&waiter, &slot)));
+        drop(charge);
+        assert!(flights.is_empty() && budget.messages() == 0);
+    }
+}

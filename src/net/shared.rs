@@ -1,0 +1,48 @@
+//! What all workers share: read only, or atomic.
+//!
+//! Owns: the list of it. Must not know: any one worker.
+//!
+//! Invariant: nothing here is locked, and nothing but counts is written, on the path of a mail.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use arc_swap::ArcSwap;
+
+use super::admission::Admission;
+use super::rules::Rules;
+use crate::config::RecordKey;
+use crate::sink::Sink;
+use crate::smtp::policy::Policy;
+use crate::telemetry::message_log::MessageLog;
+use crate::telemetry::metrics::Metrics;
+
+/// See the module.
+pub struct Shared {
+    /// What of the policy no reload changes: names, limits and times. Sessions take theirs from the rules.
+    pub policy: Arc<Policy>,
+    /// What a reload exchanges.
+    pub rules: ArcSwap<Rules>,
+    /// Where messages go.
+    pub sink: Arc<dyn Sink>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Whether a Received field is put in front.
+    pub trace: bool,
+    /// What a record's key is made of.
+    pub key: RecordKey,
+    /// Where the log line of each message goes; none without such lines.
+    pub message_log: Option<MessageLog>,
+    /// Most open connections.
+    pub connections_most: usize,
+    /// What a TLS handshake is made with; none: TLS is not offered.
+    pub tls: Option<Arc<rustls::server::ServerConfig>>,
+    /// How long a client waits for its greeting.
+    pub greeting_delay: std::time::Duration,
+    /// Longest time of a TLS handshake.
+    pub handshake_timeout: std::time::Duration,
+    /// Who is connected, and how many may be.
+    pub admission: Admission,
+    /// Set once, when the server stops.
+    pub draining: AtomicBool,
+}
