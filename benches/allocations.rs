@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringpost::config;
 use ringpost::server::Server;
-use ringpost::sink::kafka::First;
 use ringpost_proto::smtp::policy::Recipients;
 
 /// What a message may cost, in calls of the allocator (growing counts as one).
@@ -85,14 +84,8 @@ fn main() {
         .config;
     config.server.workers = 1;
     config.log.messages = false;
-    let server = Server::start(
-        config,
-        Recipients::everybody_at(["*"]),
-        None,
-        None,
-        First::Trusted,
-    )
-    .expect("a server");
+    let server =
+        Server::start(config, Recipients::everybody_at(["*"]), None, None).expect("a server");
     let stream = TcpStream::connect(server.smtp[0]).expect("it listens");
     stream.set_nodelay(true).expect("an option of TCP");
     let mut client = BufReader::new(stream);

@@ -10,13 +10,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use crossbeam_channel::Receiver;
 use tokio::sync::Notify;
 
-use crate::config::{self, Brokers, Config};
-use crate::limits::{
-    BODY_INITIAL_OCTETS, EMBEDDED_MESSAGE_OCTETS, EMBEDDED_PARTITIONS, REPORT_GRACE_MILLISECONDS,
-};
+use crate::config::{self, Config};
+use crate::limits::{BODY_INITIAL_OCTETS, REPORT_GRACE_MILLISECONDS};
 use crate::net::admission::{self, Admission};
 use crate::net::certificates::{Certificates, server_config};
 use crate::net::connection::Opening;
@@ -26,11 +23,7 @@ use crate::net::rules::Rules;
 use crate::net::shared::Shared;
 use crate::net::vitals::Watch;
 use crate::net::worker::{self, CutOff, Door, Plan};
-use crate::sink::discard::DiscardSink;
-use crate::sink::embedded::EmbeddedBroker;
-use crate::sink::kafka::{Events, First, KafkaSink};
-use crate::sink::spread::Spread;
-use crate::sink::{Report, Sink};
+use crate::sink::{self, Description, Keeps, Reports, Sink};
 use crate::smtp::access::{Access, Networks};
 use crate::smtp::policy::{Policy, Recipients};
 use crate::telemetry::admin::Health;
@@ -41,19 +34,15 @@ use crate::telemetry::metrics::{Metrics, Scrape};
 pub struct Server {
     /// Addresses of SMTP, ports resolved.
     pub smtp: Vec<SocketAddr>,
-    /// Brokers, as the line "ready" names them.
-    pub brokers: String,
-    /// The largest message that is taken, in bytes: what SIZE says.
-    pub message_size: u64,
+    /// What the sink is: its address as the line "ready" names it, the largest message that is taken.
+    pub sink: Description,
     /// Renders the metrics.
     pub metrics: Scrape,
     shared: Arc<Shared>,
-    kafka: Option<Arc<KafkaSink>>,
     stops: Vec<Arc<Notify>>,
     workers: Vec<JoinHandle<Result<CutOff, String>>>,
     vitals: Watch,
     drain_timeout: Duration,
-    embedded: Option<EmbeddedBroker>,
 }
 
 /// Exchanges the rules of a server that runs.
@@ -73,26 +62,19 @@ impl Exchange {
     }
 }
 
-struct KafkaHealth(Option<Arc<KafkaSink>>, Arc<Shared>);
+struct ServerHealth(Arc<Shared>);
 
-impl Health for KafkaHealth {
+impl Health for ServerHealth {
     fn ready(&self) -> Result<(), String> {
-        if self.1.draining.load(Ordering::Relaxed) {
+        if self.0.draining.load(Ordering::Relaxed) {
             return Err("draining".to_owned());
         }
-        match &self.0 {
-            Some(kafka) => kafka.ready(),
-            None => Ok(()),
-        }
+        self.0.sink.ready().map_err(|why| why.to_string())
     }
 }
 
-type Channels = Vec<Option<Receiver<Vec<Report>>>>;
-type Started = (Arc<dyn Sink>, Option<Arc<KafkaSink>>, Channels);
-
 impl Server {
     /// Binds, starts the sink and the workers. With `certificates`, TLS is offered; with `log`, each message has its line.
-    /// `first` is what the cluster said of the topic.
     ///
     /// # Errors
     /// One line that names what could not be had.
@@ -101,39 +83,41 @@ impl Server {
         taken: Recipients,
         certificates: Option<Arc<Certificates>>,
         log: Option<MessageLog>,
-        first: First,
     ) -> Result<Self, String> {
         let workers = worker_count(config.server.workers);
-        let (doors, smtp) = bind_all(&config, workers)?;
-        let mut embedded = start_embedded(&mut config)?;
         let wakers: Vec<Arc<Notify>> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
         let (metrics, handle) = Metrics::new();
         metrics.workers(workers);
-        let (sink, kafka, channels) = start_sink(&config, &wakers, &metrics, first)?;
-        if let Some(broker) = &mut embedded {
-            fill_evenly(broker, kafka.as_ref())?;
-        }
-        let mut shared = shared(&config, taken, sink, metrics);
-        let discards = config.kafka.brokers == Brokers::Discard;
+        let counted = metrics.clone();
+        let setup = sink::Setup {
+            wakers: wakers.clone(),
+            observe: Box::new(move |statistics| counted.sink_statistics(statistics)),
+        };
+        // Before anything listens: it may wait for the cluster.
+        let started = sink::start(&config, setup).map_err(|error| error.to_string())?;
+        let description = started.sink.describe();
+        config.limits.message_size = description.message_size;
+        let (doors, smtp) = bind_all(&config, workers)?;
+        let mut shared = shared(&config, taken, started.sink, metrics);
+        let discards = description.keeps == Keeps::Nothing;
         shared.message_log = log.map(|log| if discards { log.discarding() } else { log });
         shared.tls = certificates.map(server_config).transpose()?;
         let shared = Arc::new(shared);
-        let brokers = config.kafka.brokers.to_string();
         let mut server = Self {
             smtp,
-            brokers,
-            message_size: config.limits.message_size,
+            sink: description,
             metrics: handle,
             shared,
-            kafka,
             stops: (0..workers).map(|_| Arc::new(Notify::new())).collect(),
             workers: Vec::new(),
             vitals: Watch::default(),
             drain_timeout: config.server.drain_timeout,
-            embedded,
         };
-        for (index, ((doors, reported), reports)) in
-            doors.into_iter().zip(wakers).zip(channels).enumerate()
+        for (index, ((doors, reported), reports)) in doors
+            .into_iter()
+            .zip(wakers)
+            .zip(started.reports)
+            .enumerate()
         {
             server.spawn(&config, workers, index, doors, reported, reports)?;
         }
@@ -170,7 +154,7 @@ impl Server {
         index: usize,
         doors: Vec<Door>,
         reported: Arc<Notify>,
-        reports: Option<Receiver<Vec<Report>>>,
+        reports: Reports,
     ) -> Result<(), String> {
         let plan = Plan {
             index: u32::try_from(index).expect("workers are few"),
@@ -208,7 +192,7 @@ impl Server {
 
     /// Whether mail would be stored now.
     pub fn health(&self) -> Arc<dyn Health> {
-        Arc::new(KafkaHealth(self.kafka.clone(), Arc::clone(&self.shared)))
+        Arc::new(ServerHealth(Arc::clone(&self.shared)))
     }
 
     /// Drains: no new connections, transactions end, records are confirmed. What did not end in time.
@@ -228,10 +212,8 @@ impl Server {
                 .unwrap_or_else(|_| Err("a worker panicked".to_owned()));
             result = result.and_then(|sum| ended.map(|more| sum + more));
         }
-        if let Some(kafka) = &self.kafka {
-            kafka.shutdown(deadline.saturating_duration_since(Instant::now()));
-        }
-        drop(self.embedded);
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.shared.sink.drain(left);
         result
     }
 }
@@ -261,67 +243,6 @@ pub fn worker_count(configured: usize) -> usize {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         count => count,
     }
-}
-
-fn start_embedded(config: &mut Config) -> Result<Option<EmbeddedBroker>, String> {
-    if config.kafka.brokers != Brokers::Embedded {
-        return Ok(None);
-    }
-    let partitions = i32::try_from(EMBEDDED_PARTITIONS).expect("partitions are few");
-    let broker = EmbeddedBroker::start(&config.kafka.topic, partitions)?;
-    config.kafka.brokers = Brokers::List(broker.bootstrap());
-    config.limits.message_size = config
-        .limits
-        .message_size
-        .min(EMBEDDED_MESSAGE_OCTETS as u64);
-    Ok(Some(broker))
-}
-
-/// Spreads the records of the sink evenly over the embedded broker, and watches what that drops.
-fn fill_evenly(broker: &mut EmbeddedBroker, kafka: Option<&Arc<KafkaSink>>) -> Result<(), String> {
-    let spread = Arc::new(Spread::over(EMBEDDED_PARTITIONS));
-    if let Some(kafka) = kafka {
-        kafka.spread_by(Arc::clone(&spread));
-    }
-    broker.watch(spread)
-}
-
-/// Counts what librdkafka says of itself; errors and log lines go to the log.
-struct Counted(Metrics);
-
-impl Events for Counted {
-    fn stats(&self, json: &str) {
-        self.0.librdkafka_statistics(json);
-    }
-}
-
-fn start_sink(
-    config: &Config,
-    wakers: &[Arc<Notify>],
-    metrics: &Metrics,
-    first: First,
-) -> Result<Started, String> {
-    if config.kafka.brokers == Brokers::Discard {
-        return Ok((
-            Arc::new(DiscardSink),
-            None,
-            wakers.iter().map(|_| None).collect(),
-        ));
-    }
-    let events = Box::new(Counted(metrics.clone()));
-    let (kafka, channels) = KafkaSink::start_with(
-        &config.kafka,
-        config.limits.message_size,
-        wakers.to_vec(),
-        events,
-        first,
-    )
-    .map_err(|error| error.to_string())?;
-    Ok((
-        Arc::clone(&kafka) as Arc<dyn Sink>,
-        Some(kafka),
-        channels.into_iter().map(Some).collect(),
-    ))
 }
 
 /// The rules of a configuration: `policy`, with the recipients that are taken now.

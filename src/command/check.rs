@@ -1,69 +1,37 @@
 //! `ringpost check`: would `serve` work with this configuration on this machine? One line a question.
 //!
 //! Owns: which questions are asked, their order, the verdicts, the exit code. Must not know: how each answer is found
-//! (`net::probe`, `net::certificates`, `sink::topic`), nor what is said of it (`sink::finding`).
+//! (`net::probe`, `net::certificates`), nor what is asked of the place where mail goes (`sink`).
 //!
 //! Invariants: nothing is changed, neither here nor in the cluster, but this process's own limit of open files; every
-//! question gets its line on standard output, also behind one that failed, and that line begins with its verdict; the
+//! question gets its line on standard output, also after one that failed, and that line begins with its verdict; the
 //! sum of them is on standard error; exit code 0 where mail would be taken and stored, 1 where not, or not from everybody,
 //! or where the lines could not be written, 2 where the configuration itself is wrong.
 //!
 //! BUGS: an address that is in use is a warning, as the server that is to be checked may be running on it; who has it is
 //! not known.
 
-use std::fmt;
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::output::{self, Printed};
-use super::serve::{Options, check_properties, failed};
+use super::serve::{Options, failed};
 use super::{environment, open_files};
 use crate::config::certificate::fitness::Severity;
-use crate::config::{self, Brokers, Config, recipients};
-use crate::limits::EMBEDDED_MESSAGE_OCTETS;
+use crate::config::{self, Config, recipients};
 use crate::net::certificates::{self, Loaded};
 use crate::net::{listen, probe};
 use crate::server::try_addresses;
-use crate::sink::finding::{Effect, Question, Subject};
-use crate::sink::reach;
-use crate::sink::topic::{self, Seen};
+use crate::sink::{self, Keeps};
+use crate::verdict::{Line, Verdict};
 
-/// Longest wait for a cluster that is silent; one that cannot be reached is known at once.
-const TOPIC_WAIT: Duration = Duration::from_secs(8);
 /// Ends of names that are of one network, or of one machine.
 const LOCAL_NAMES: [&str; 4] = [".local", ".localdomain", ".localhost", ".internal"];
 
 /// The name of the lines about certificates.
 const CERTIFICATE: &str = "certificate";
-
-/// How a question was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Ok,
-    /// Mail flows, but not as the operator may think.
-    Warning,
-    /// Mail does not flow.
-    Failed,
-    /// The configuration does not raise the question.
-    Skipped,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Verdict::Ok => "ok",
-            Verdict::Warning => "warning",
-            Verdict::Failed => "failed",
-            Verdict::Skipped => "skipped",
-        })
-    }
-}
-
-/// One line of the output.
-type Line = (Verdict, &'static str, String);
 
 /// Asks everything and prints the answers to standard output.
 pub fn run(options: &Options) -> ExitCode {
@@ -71,9 +39,9 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return failed(2, &error.to_string()),
     };
-    let kafka_warnings = match check_properties(&loaded.config) {
+    let kafka_warnings = match sink::configured(&loaded.config).check() {
         Ok(warnings) => warnings,
-        Err(error) => return failed(2, &error),
+        Err(error) => return failed(error.exit_code(), &error.to_string()),
     };
     let source = match config::file_of(options.config.as_deref(), environment()) {
         Some(path) => format!("{} is valid", path.display()),
@@ -108,7 +76,7 @@ pub fn run(options: &Options) -> ExitCode {
     if let Some(error) = printed.loss() {
         return failed(1, &format!("check: standard output: {error}"));
     }
-    let closing = sum.text(&config.kafka.brokers);
+    let closing = sum.text(sink::configured(&config).keeps());
     output::complain(&format!("ringpost check: {closing}"));
     ExitCode::from(u8::from(sum.failures > 0))
 }
@@ -131,13 +99,13 @@ impl Sum {
     }
 
     /// How many there are, and whether mail would be stored.
-    fn text(&self, brokers: &Brokers) -> String {
-        let outcome = match brokers {
+    fn text(&self, keeps: Keeps) -> String {
+        let outcome = match keeps {
             _ if self.failures > self.of_certificates => "mail would not be stored",
             _ if self.failures > 0 => "mail would not be stored, or not that of every sender",
-            Brokers::Discard => "mail would be taken and lost",
-            Brokers::Embedded => "mail would be stored, in memory only",
-            Brokers::List(_) => "mail would be stored",
+            Keeps::Nothing => "mail would be taken and lost",
+            Keeps::Memory => "mail would be stored, in memory only",
+            Keeps::Replicas => "mail would be stored",
         };
         let warnings = counted(self.warnings, "warning");
         match (self.failures, self.warnings) {
@@ -312,193 +280,24 @@ fn lists(config: &Config) -> Vec<Line> {
     }
 }
 
+/// What is asked of the place where mail goes.
 fn kafka(config: &Config) -> Vec<Line> {
-    let skipped = |name, text: &str| (Verdict::Skipped, name, text.to_owned());
-    match &config.kafka.brokers {
-        Brokers::Embedded => vec![
-            (
-                Verdict::Warning,
-                "brokers",
-                "kafka.brokers = \"embedded\": the broker in this process keeps mail in memory only".to_owned(),
-            ),
-            skipped("topic", "the embedded broker makes it"),
-            embedded_size(config.limits.message_size),
-        ],
-        Brokers::Discard => vec![
-            (
-                Verdict::Warning,
-                "brokers",
-                "kafka.brokers = \"discard\": every message gets its 250 and is LOST; for measuring only".to_owned(),
-            ),
-            skipped("topic", "nothing is stored"),
-        ],
-        Brokers::List(list) => cluster(config, list),
-    }
-}
-
-fn embedded_size(wanted: u64) -> Line {
-    let most = EMBEDDED_MESSAGE_OCTETS as u64;
-    if wanted <= most {
-        let text = format!("the embedded broker keeps a message of limits.message_size = {wanted}");
-        return (Verdict::Ok, "size", text);
-    }
-    let text = format!(
-        "limits.message_size = {wanted} is more than the embedded broker can keep: SIZE will be {most}; a Kafka takes more"
-    );
-    (Verdict::Warning, "size", text)
-}
-
-fn cluster(config: &Config, list: &str) -> Vec<Line> {
-    let (unresolved, all) = reach::unresolved(list);
-    let names = unresolved.join(", ");
-    if unresolved.len() == all {
-        let text = format!(
-            "kafka.brokers: {names}: no name resolves; correct the list, or the resolver of this machine"
-        );
-        return with_unasked(vec![(Verdict::Failed, "brokers", text)]);
-    }
-    let subject = Subject::new(&config.kafka, config.limits.message_size);
-    let waiting = |what: &str| {
+    sink::configured(config).examine(&|what| {
         output::complain(&format!(
             "ringpost check: still waiting for kafka.brokers {what}"
         ));
-    };
-    match topic::ask(&config.kafka, &subject, TOPIC_WAIT, waiting) {
-        Err(finding) if finding.question() == Question::Brokers => {
-            with_unasked(vec![(Verdict::Failed, "brokers", finding.text(&subject))])
-        }
-        Err(finding) => with_unasked(vec![
-            (Verdict::Ok, "brokers", format!("{list} answers")),
-            (Verdict::Failed, "topic", finding.text(&subject)),
-        ]),
-        Ok(seen) => {
-            let brokers = match unresolved.is_empty() {
-                true => (
-                    Verdict::Ok,
-                    format!("{list} answers, a cluster of {}", seen.info.brokers),
-                ),
-                false => (
-                    Verdict::Warning,
-                    format!("{list} answers, but {names} does not resolve: correct the list"),
-                ),
-            };
-            let mut lines = vec![(brokers.0, "brokers", brokers.1)];
-            lines.extend(topic_lines(config, &seen, &subject));
-            lines
-        }
-    }
+    })
 }
 
-/// The questions that are put to a cluster, with the name of each line.
-const QUESTIONS: [(Question, &str); 5] = [
-    (Question::Brokers, "brokers"),
-    (Question::Topic, "topic"),
-    (Question::Cleanup, "cleanup"),
-    (Question::Write, "write"),
-    (Question::Size, "size"),
-];
-
-/// The lines, and one for each question that could not be asked because of a failure in them.
-fn with_unasked(mut lines: Vec<Line>) -> Vec<Line> {
-    for (_, name) in &QUESTIONS[lines.len()..] {
-        lines.push((Verdict::Skipped, name, "could not be asked".to_owned()));
-    }
-    lines
-}
-
-/// A line for each question about a topic that is there: the finding, or what was found good.
-fn topic_lines(config: &Config, seen: &Seen, subject: &Subject) -> Vec<Line> {
-    let findings = seen.findings(subject);
-    let mut lines = Vec::new();
-    for (question, name) in &QUESTIONS[1..] {
-        let line = match topic::of(*question, &findings) {
-            Some(finding) => {
-                let verdict = match finding.effect(subject) {
-                    Effect::Warns => Verdict::Warning,
-                    Effect::Refuses | Effect::Fails => Verdict::Failed,
-                };
-                (verdict, *name, finding.text(subject))
-            }
-            None => {
-                let (verdict, text) = good(*question, config, seen, subject);
-                (verdict, *name, text)
-            }
-        };
-        lines.push(line);
-    }
-    lines
-}
-
-/// `1 replica`, `3 replicas`.
+/// `1 warning`, `3 warnings`.
 fn counted(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
 
-/// What is said where nothing is wrong, or where the cluster does not tell.
-fn good(question: Question, config: &Config, seen: &Seen, subject: &Subject) -> (Verdict, String) {
-    let info = seen.info;
-    let settings = seen.settings.as_ref();
-    match question {
-        Question::Brokers => unreachable!("it has its own line"),
-        Question::Topic => {
-            let what = format!(
-                "{:?}: {}, each with a leader; {} of each, {} in sync",
-                config.kafka.topic,
-                counted(info.partitions, "partition"),
-                counted(info.replicas, "replica"),
-                info.in_sync
-            );
-            match settings
-                .ok()
-                .and_then(|settings| settings.min_insync_replicas)
-            {
-                Some(least) => (
-                    Verdict::Ok,
-                    format!("{what}, min.insync.replicas = {least}"),
-                ),
-                None => (Verdict::Ok, what),
-            }
-        }
-        Question::Cleanup => match settings.map(|settings| &settings.cleanup_policy) {
-            Ok(Some(policy)) => (
-                Verdict::Ok,
-                format!("cleanup.policy = {policy}: records are kept whatever their key"),
-            ),
-            Ok(None) => (Verdict::Warning, UNTOLD_POLICY.to_owned()),
-            Err(why) => (Verdict::Warning, why.clone()),
-        },
-        Question::Write => match &seen.writable {
-            Ok(_) => (Verdict::Ok, "ringpost may write to the topic".to_owned()),
-            Err(why) => (Verdict::Skipped, why.clone()),
-        },
-        Question::Size => match settings.map(|settings| settings.max_message_bytes) {
-            Ok(Some(most)) => (
-                Verdict::Ok,
-                format!(
-                    "max.message.bytes = {most} holds a message of limits.message_size = {}",
-                    config.limits.message_size
-                ),
-            ),
-            Ok(None) => {
-                let text = format!("{}; {}", topic::UNTOLD_SIZE, subject.size_unknown());
-                (Verdict::Warning, text)
-            }
-            Err(why) => (
-                Verdict::Warning,
-                format!("{why}; {}", subject.size_unknown()),
-            ),
-        },
-    }
-}
-
-const UNTOLD_POLICY: &str = "the cluster does not tell the topic's cleanup.policy";
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::RECORD_OVERHEAD_OCTETS;
-    use crate::sink::topic::{TopicInfo, TopicSettings};
     use rcgen::{CertificateParams, KeyPair};
 
     fn at(text: &str) -> Timestamp {
@@ -575,94 +374,5 @@ mod tests {
         assert!(text.ends_with("3.example, 4.example and 2 more"), "{text}");
         config.recipients.domains.push("*".to_owned());
         assert_eq!(domains(&config).0, Verdict::Warning);
-    }
-
-    #[test]
-    fn the_size_that_the_embedded_broker_can_keep_is_told() {
-        let most = EMBEDDED_MESSAGE_OCTETS as u64;
-        assert_eq!(embedded_size(most).0, Verdict::Ok);
-        let line = embedded_size(most + 1);
-        assert!(line.0 == Verdict::Warning && line.2.contains(&format!("SIZE will be {most}")));
-    }
-
-    #[test]
-    fn a_topic_is_judged_by_its_replicas_its_policy_its_rights_and_its_size() {
-        let config = Config::default();
-        let subject = Subject::new(&config.kafka, config.limits.message_size);
-        let needed = config.limits.message_size + RECORD_OVERHEAD_OCTETS as u64;
-        let good = Seen {
-            info: TopicInfo {
-                partitions: 12,
-                leaderless: 0,
-                replicas: 3,
-                in_sync: 2,
-                brokers: 3,
-            },
-            settings: Ok(TopicSettings {
-                max_message_bytes: Some(needed),
-                min_insync_replicas: Some(2),
-                cleanup_policy: Some("delete".into()),
-            }),
-            writable: Ok(true),
-        };
-        let verdicts = |change: fn(&mut Seen)| {
-            let mut seen = good.clone();
-            change(&mut seen);
-            let lines = topic_lines(&config, &seen, &subject);
-            lines
-                .iter()
-                .map(|line| (line.1, line.0))
-                .collect::<Vec<_>>()
-        };
-        fn settings(seen: &mut Seen) -> &mut TopicSettings {
-            seen.settings.as_mut().unwrap()
-        }
-        use Verdict::{Failed, Ok as Fine, Skipped, Warning};
-        let names = ["topic", "cleanup", "write", "size"];
-        for (change, expected) in [
-            ((|_| {}) as fn(&mut Seen), [Fine, Fine, Fine, Fine]),
-            (|seen| seen.info.in_sync = 1, [Failed, Fine, Fine, Fine]),
-            (|seen| seen.info.leaderless = 1, [Failed, Fine, Fine, Fine]),
-            (
-                |seen| settings(seen).cleanup_policy = Some("delete,compact".into()),
-                [Fine, Failed, Fine, Fine],
-            ),
-            (|seen| seen.writable = Ok(false), [Fine, Fine, Failed, Fine]),
-            (
-                |seen| *settings(seen).max_message_bytes.as_mut().unwrap() -= 1,
-                [Fine, Fine, Fine, Warning],
-            ),
-            (
-                |seen| settings(seen).max_message_bytes = Some(1),
-                [Fine, Fine, Fine, Failed],
-            ),
-            (
-                |seen| *settings(seen) = TopicSettings::default(),
-                [Fine, Warning, Fine, Warning],
-            ),
-            (
-                |seen| {
-                    seen.settings = Err("not told".into());
-                    seen.writable = Err("not told".into());
-                },
-                [Fine, Warning, Skipped, Warning],
-            ),
-        ] {
-            let expected: Vec<_> = names.into_iter().zip(expected).collect();
-            assert_eq!(verdicts(change), expected);
-        }
-        // Where the limit is not known, the line says what follows.
-        for settings in [Err("not told".to_owned()), Ok(TopicSettings::default())] {
-            let seen = Seen {
-                settings,
-                ..good.clone()
-            };
-            let lines = topic_lines(&config, &seen, &subject);
-            let size = lines.iter().find(|line| line.1 == "size").unwrap();
-            assert!(
-                size.2.contains("larger mail gets 451 until it is raised"),
-                "{size:?}"
-            );
-        }
     }
 }

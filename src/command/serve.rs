@@ -11,17 +11,13 @@ use tokio::signal::unix::SignalKind;
 
 use super::quick_start::{self, Facts};
 use super::{announce, certificate_watch, container, environment, open_files, output};
-use crate::config::{self, Brokers, Config, Loaded, LogFormat};
-use crate::limits::RECORD_OVERHEAD_OCTETS;
+use crate::config::{self, Config, Loaded, LogFormat};
 use crate::net::certificates::{self, Certificates};
 use crate::net::listen::{self, Wanted};
 use crate::net::probe;
 use crate::reload::{Read, Reload};
 use crate::server::{Server, find_free, listened};
-use crate::sink::finding::{Finding, Subject};
-use crate::sink::kafka::First;
-use crate::sink::topic::{self, Seen};
-use crate::sink::{properties, reach};
+use crate::sink::{self, Keeps};
 use crate::smtp::policy::Recipients;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{admin, log};
@@ -90,9 +86,9 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(certificates) => certificates,
         Err(error) => return failed(2, &error),
     };
-    let kafka_warnings = match check_properties(&loaded.config) {
+    let sink_warnings = match sink::configured(&loaded.config).check() {
         Ok(warnings) => warnings,
-        Err(error) => return failed(2, &error),
+        Err(error) => return failed(error.exit_code(), &error.to_string()),
     };
     if let Err(error) = probe::io_uring() {
         return failed(1, &error);
@@ -102,7 +98,7 @@ pub fn run(options: &Options) -> ExitCode {
         Err(error) => return failed(2, &error),
     };
     let format = loaded.config.log.format;
-    let ended = run_logged(options, loaded, certificates, &kafka_warnings, &log);
+    let ended = run_logged(options, loaded, certificates, &sink_warnings, &log);
     let Err((code, error)) = ended else {
         return ExitCode::SUCCESS;
     };
@@ -125,84 +121,33 @@ fn run_logged(
     options: &Options,
     loaded: Loaded,
     certificates: Option<Arc<Certificates>>,
-    kafka_warnings: &[String],
+    sink_warnings: &[String],
     log: &log::LogHandle,
 ) -> Result<(), (u8, String)> {
     announce::starting(&loaded.config);
-    for warning in loaded.warnings.iter().chain(kafka_warnings) {
+    for warning in loaded.warnings.iter().chain(sink_warnings) {
         tracing::warn!("{warning}");
     }
     let taken = config::recipients::load(&loaded.config.recipients).map_err(|error| (2, error))?;
     let started = loaded.clone();
-    let mut config = loaded.config;
+    let config = loaded.config;
     let (needed, allowed) = open_files::raise(&config);
-    if let (Brokers::List(_), Some(text)) = (
-        &config.kafka.brokers,
+    if let (Keeps::Replicas, Some(text)) = (
+        sink::configured(&config).keeps(),
         open_files::shortage(&config, needed, allowed),
     ) {
         tracing::warn!("open files: {text}");
     }
     let failed = |error| (1, error);
     find_free(&config).map_err(failed)?;
-    let first = agree_with_cluster(&mut config).map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| failed(error.to_string()))?;
     let again = options.clone();
     let read: Read = Arc::new(move || again.load());
-    let served = serve(config, taken, certificates, read, started, log, first);
+    let served = serve(config, taken, certificates, read, started, log);
     runtime.block_on(served).map_err(failed)
-}
-
-/// Whether librdkafka takes `[kafka.properties]` as a whole, before anything listens; its warnings.
-pub(super) fn check_properties(config: &Config) -> Result<Vec<String>, String> {
-    if config.kafka.brokers == Brokers::Discard {
-        return Ok(Vec::new());
-    }
-    properties::check(&config.kafka, config.limits.message_size)
-}
-
-/// Asks the cluster what it takes, before anything listens: a list of which no name resolves is a mistake, and SIZE is
-/// never advertised above the topic's `max.message.bytes`. A cluster that does not answer, or a topic that takes no mail, is
-/// no reason not to start: mail gets 451 until that is mended.
-fn agree_with_cluster(config: &mut Config) -> Result<First, String> {
-    let Brokers::List(list) = &config.kafka.brokers else {
-        return Ok(First::Trusted);
-    };
-    let (unresolved, all) = reach::unresolved(list);
-    if unresolved.len() == all {
-        return Err(format!(
-            "kafka.brokers: {list}: no name in it resolves; correct the list, or the resolver of this machine"
-        ));
-    }
-    let subject = Subject::new(&config.kafka, config.limits.message_size);
-    let waiting = |what: &str| tracing::warn!("still waiting for kafka.brokers {what}");
-    let seen = topic::ask(&config.kafka, &subject, CLUSTER_WAIT, waiting);
-    if let Ok(seen) = &seen {
-        lower_size(config, seen, &subject);
-    }
-    Ok(First::Asked(seen))
-}
-
-/// Longest wait for the cluster's answer at start.
-const CLUSTER_WAIT: Duration = Duration::from_secs(5);
-
-fn lower_size(config: &mut Config, seen: &Seen, subject: &Subject) {
-    match &seen.settings {
-        Err(why) => tracing::warn!("{why}; {}", subject.size_unknown()),
-        Ok(settings) => {
-            if settings.max_message_bytes.is_none() {
-                tracing::warn!("{}; {}", topic::UNTOLD_SIZE, subject.size_unknown());
-            }
-            for finding in seen.findings(subject) {
-                if let Finding::TooSmall(most) = finding {
-                    tracing::warn!("{}", finding.text(subject));
-                    config.limits.message_size = most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64);
-                }
-            }
-        }
-    }
 }
 
 pub(super) fn failed(code: u8, error: &str) -> ExitCode {
@@ -237,25 +182,19 @@ async fn serve(
     read: Read,
     started: Loaded,
     log: &log::LogHandle,
-    first: First,
 ) -> Result<(), String> {
     if let Some(certificates) = &certificates {
         certificates.tell(&config.server.hostname);
     }
     let (listener, address) = listen_for_admin(&config)?;
-    if config.kafka.brokers == Brokers::Discard {
-        tracing::warn!(
-            "kafka.brokers is \"discard\": every message gets its 250 and is LOST; for measuring only"
-        );
-    }
     let (mut terminate, mut interrupt, hangup) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
         signal(SignalKind::hangup())?,
     );
     let messages = config.log.messages.then(|| log.messages());
-    let mut server = Server::start(config.clone(), taken, certificates.clone(), messages, first)?;
-    if config.kafka.brokers == Brokers::Embedded {
+    let mut server = Server::start(config.clone(), taken, certificates.clone(), messages)?;
+    if server.sink.keeps == Keeps::Memory {
         say_quick_start(&server, &config, address);
     }
     say_ready(&server, &config, address);
@@ -321,7 +260,7 @@ fn listen_for_admin(config: &Config) -> Result<(TcpListener, SocketAddr), String
 
 /// The one line on standard output, and the same in the log.
 fn say_ready(server: &Server, config: &Config, admin: SocketAddr) {
-    let (smtp, brokers) = (&server.smtp, &server.brokers);
+    let (smtp, brokers) = (&server.smtp, &server.sink.address);
     announce::ready(config, smtp, admin, brokers);
     let line = announce::ready_line(config, smtp, admin, brokers);
     // Supervisors that close standard output exist, and mail needs none.
@@ -341,11 +280,11 @@ fn say_quick_start(server: &Server, config: &Config, admin: SocketAddr) {
     let banner = quick_start::banner(&Facts {
         smtp: server.smtp[0],
         admin,
-        brokers: &server.brokers,
+        brokers: &server.sink.address,
         topic: &config.kafka.topic,
         program: &program,
         recipients: &config.recipients,
-        message_size: server.message_size,
+        message_size: server.sink.message_size,
         message_size_wanted: config.limits.message_size,
         container: container::detect(),
     });

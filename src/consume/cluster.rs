@@ -19,9 +19,9 @@ use rdkafka::types::RDKafkaRespErr as RespErr;
 use super::reader::membership::{Change, Changes};
 use super::stop::Stop;
 use crate::command::consume::say;
-use crate::sink::properties::{instead, unreadable};
-use crate::sink::reach::{self, Said};
-use crate::sink::topic::named;
+use crate::kafka::name::named;
+use crate::kafka::properties::{Refused, readable};
+use crate::kafka::reach::{self, Said};
 
 /// How long brokers have to answer before it is an error.
 pub const BROKER_WAIT: Duration = Duration::from_secs(10);
@@ -91,25 +91,9 @@ impl Properties {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The text without any value of these: librdkafka repeats what it refuses, whole or an item of it in quotes, and that
-    /// may be a password.
-    fn hidden_in(&self, text: &str) -> String {
-        const SHORTEST: usize = 4;
-        let values = || self.0.iter().map(|(_, value)| value.as_str());
-        let mut hidden = text.to_owned();
-        for value in values().filter(|value| value.len() >= SHORTEST) {
-            hidden = hidden.replace(value, "…");
-        }
-        let quoted = |(at, part): (usize, &str)| {
-            let of_a_value = at % 2 == 1 && values().any(|value| value.contains(part));
-            if of_a_value {
-                "…".to_owned()
-            } else {
-                part.to_owned()
-            }
-        };
-        let parts: Vec<String> = hidden.split('"').enumerate().map(quoted).collect();
-        parts.join("\"")
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        let pairs = self.0.iter();
+        pairs.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -304,28 +288,29 @@ pub(super) fn create(plan: &Plan) -> Result<BaseConsumer<Reports>, Failure> {
         // Where reading begins is always said; this is for a partition that was cut while it was read: none is skipped.
         .set("auto.offset.reset", "earliest")
         .set_log_level(RDKafkaLogLevel::Error);
+    readable(|name| plan.properties.get(name)).map_err(refused)?;
+    config
+        .create_with_context(Reports::default())
+        .map_err(|error| refused(Refused::new(error, plan.properties.pairs())))
+}
+
+fn refused(refused: Refused) -> Failure {
     let wrong = |name: &str, why: &str| {
         Failure::Property(format!(
             "property {name:?} (--property, [kafka.properties] or RINGPOST_KAFKA_PROPERTIES): {why}"
         ))
     };
-    if let Some((name, why)) = unreadable(|name| plan.properties.get(name)) {
-        return Err(wrong(name, &why));
+    match &refused {
+        Refused::Unreadable { key, .. } => wrong(key, &refused.why()),
+        Refused::OfJava { key, instead } => wrong(key, instead),
+        Refused::One { key, reason } => wrong(key, reason),
+        Refused::Together { reason, .. } => {
+            Failure::Property(format!("librdkafka refuses the properties: {reason}"))
+        }
+        Refused::NotStarted(error) => {
+            Failure::Kafka(format!("cannot create the Kafka consumer: {error}"))
+        }
     }
-    config
-        .create_with_context(Reports::default())
-        .map_err(|error| match error {
-            KafkaError::ClientConfig(_, reason, name, _) => {
-                let why = instead(&name)
-                    .map_or_else(|| plan.properties.hidden_in(&reason), str::to_owned);
-                wrong(&name, &why)
-            }
-            KafkaError::ClientCreation(reason) => Failure::Property(format!(
-                "librdkafka refuses the properties: {}",
-                plan.properties.hidden_in(&reason)
-            )),
-            other => Failure::Kafka(format!("cannot create the Kafka consumer: {other}")),
-        })
 }
 
 /// The partitions of the topic, once the brokers answer.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
 use tokio::sync::Notify;
 use tokio_uring::Runtime;
 use tokio_uring::net::TcpStream;
@@ -27,7 +26,7 @@ use crate::limits::{
 };
 use crate::mail::envelope::Client;
 use crate::mail::id::Generator;
-use crate::sink::Report;
+use crate::sink::Reports;
 
 /// A listening socket, and how connections that come through it begin.
 pub struct Door {
@@ -47,8 +46,8 @@ pub struct Plan {
     pub shared: Arc<Shared>,
     /// Woken when reports wait.
     pub reported: Arc<Notify>,
-    /// The reports; none with a sink that decides at once.
-    pub reports: Option<Receiver<Vec<Report>>>,
+    /// The reports.
+    pub reports: Reports,
     /// Woken when `shared.draining` was set.
     pub stop: Arc<Notify>,
     /// Its share of the in-flight budget.
@@ -112,9 +111,7 @@ async fn serve(plan: Plan) -> Result<CutOff, String> {
             tokio_uring::spawn(accept(Rc::clone(&listener), opening, Rc::clone(&hub)));
         }
     }
-    if let Some(reports) = plan.reports {
-        tokio_uring::spawn(take_reports(plan.reported, reports, Rc::clone(&hub)));
-    }
+    tokio_uring::spawn(take_reports(plan.reported, plan.reports, Rc::clone(&hub)));
     let logging = Rc::clone(&hub);
     tokio_uring::spawn(async move { hand_over_log(&logging.journal).await });
     vitals.serves();
@@ -175,7 +172,7 @@ async fn drain(hub: &Hub, deadline: Instant) -> CutOff {
     }
 }
 
-async fn take_reports(reported: Arc<Notify>, reports: Receiver<Vec<Report>>, hub: Rc<Hub>) {
+async fn take_reports(reported: Arc<Notify>, reports: Reports, hub: Rc<Hub>) {
     loop {
         reported.notified().await;
         while let Ok(batch) = reports.try_recv() {

@@ -4,15 +4,82 @@
 //!
 //! BUGS: mail is lost, on purpose. Whoever starts it has to say so.
 
-use super::{Outcome, Sink, Submission, Ticket};
-use crate::mail::record::Record;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Says "stored" and drops the record.
-#[derive(Debug, Default)]
-pub struct DiscardSink;
+use super::report::{Outcome, Submission, Ticket};
+use super::seam::{Configured, Description, Keeps, Setup, Sink, Started, Unready};
+use crate::failure::Failure;
+use crate::mail::record::Record;
+use crate::verdict::{Line, Verdict};
+
+/// Said wherever this sink is looked at or started.
+const WARNING: &str =
+    "kafka.brokers = \"discard\": every message gets its 250 and is LOST; for measuring only";
+
+/// `kafka.brokers = "discard"`.
+pub struct Discard {
+    /// The topic that is named all the same.
+    pub topic: String,
+    /// The largest message in bytes.
+    pub message_size: u64,
+}
+
+impl Configured for Discard {
+    fn keeps(&self) -> Keeps {
+        Keeps::Nothing
+    }
+
+    fn check(&self) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn examine(&self, _waiting: &dyn Fn(&str)) -> Vec<Line> {
+        let skipped = |name| (Verdict::Skipped, name, "nothing is stored".to_owned());
+        vec![
+            (Verdict::Warning, "brokers", WARNING.to_owned()),
+            skipped("topic"),
+        ]
+    }
+
+    fn start(&self, setup: Setup) -> Result<Started, Failure> {
+        tracing::warn!(
+            "kafka.brokers is \"discard\": every message gets its 250 and is LOST; for measuring only"
+        );
+        let description = Description {
+            address: "discard".to_owned(),
+            topic: self.topic.clone(),
+            message_size: self.message_size,
+            keeps: Keeps::Nothing,
+        };
+        Ok(Started {
+            sink: Arc::new(DiscardSink { description }),
+            reports: setup
+                .wakers
+                .iter()
+                .map(|_| crossbeam_channel::never())
+                .collect(),
+        })
+    }
+}
+
+/// Says "stored" and gives the record's memory back.
+struct DiscardSink {
+    description: Description,
+}
 
 impl Sink for DiscardSink {
     fn submit(&self, _ticket: Ticket, record: Box<Record>) -> Submission {
         Submission::Done(Outcome::Stored, record)
+    }
+
+    fn ready(&self) -> Result<(), Unready> {
+        Ok(())
+    }
+
+    fn drain(&self, _within: Duration) {}
+
+    fn describe(&self) -> Description {
+        self.description.clone()
     }
 }

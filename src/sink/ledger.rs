@@ -7,7 +7,7 @@
 
 use slab::Slab;
 
-use super::Ticket;
+use super::report::Ticket;
 
 #[derive(Debug)]
 struct Entry<T> {

@@ -1,81 +1,66 @@
 //! Where messages go, and what is known of those under way.
 //!
-//! `kafka` is the real one, on the producers of `lanes`, with the settings of `properties`, its batches closed early by
-//! `closing`; `verdict` says what an error means for the sender; `discard` stands in for measuring; `embedded` starts the
-//! in-process broker that `kafka` then talks to, over whose partitions `spread` spreads. `topic` is what is asked of a
-//! cluster, at the start and all the time, `reach` why it does not answer, `finding` what is wrong; `watch` asks while mail
-//! flows, and `storage` says when it is away and back. `ledger` is the only place that knows what is in flight.
+//! `seam` is what a server sees of a sink: the trait [`Sink`], and [`Configured`], a sink before it runs. `report` is what is
+//! said of a record, `routes` is how that reaches its worker, `ledger` is the only place that knows what is in flight;
+//! `statistics` is what a sink counts of itself. None of them knows a sink.
+//!
+//! The sinks: `kafka` stores, `embedded` is Kafka in this process, for a first try, `discard` keeps nothing, for measuring.
+//! A new one is a folder beside them, and the row in [`configured`] that the compiler asks for once `kafka.brokers` has its
+//! value.
 
-mod closing;
-pub mod discard;
+mod discard;
 pub mod embedded;
-pub mod finding;
 pub mod kafka;
-mod lanes;
 pub mod ledger;
-mod librdkafka;
-pub mod properties;
-pub mod reach;
-mod size;
-pub mod spread;
-mod statistics;
-mod storage;
-pub mod topic;
-mod verdict;
-mod watch;
+pub mod report;
+mod routes;
+pub mod seam;
+pub mod statistics;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::config::{Brokers, Config};
+use crate::failure::Failure;
 
-use crate::mail::record::Record;
-use crate::smtp::refusal::Refusal;
+pub use report::{Outcome, Report, Submission, Ticket};
+pub use routes::Reports;
+pub use seam::{Configured, Description, Keeps, Setup, Sink, Started, Unready};
+pub use statistics::Statistics;
 
-/// Names one record in flight: which worker's ledger holds it, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Ticket {
-    /// Index of the worker.
-    pub worker: u32,
-    /// Slot in its ledger.
-    pub slot: u32,
-    /// Turn of the slot, so that a stale ticket cannot name its successor.
-    pub turn: u64,
+/// The sink that the configuration names. It does not run yet.
+pub fn configured(config: &Config) -> Box<dyn Configured> {
+    let (topic, message_size) = (config.kafka.topic.clone(), config.limits.message_size);
+    match &config.kafka.brokers {
+        Brokers::List(list) => Box::new(kafka::start::Kafka {
+            cluster: kafka::settings::Cluster {
+                brokers: list.clone(),
+                kafka: config.kafka.clone(),
+            },
+            message_size,
+        }),
+        Brokers::Embedded => Box::new(embedded::Embedded {
+            kafka: config.kafka.clone(),
+            message_size,
+        }),
+        Brokers::Discard => Box::new(discard::Discard {
+            topic,
+            message_size,
+        }),
+    }
 }
 
-/// What became of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Every in-sync replica has it.
-    Stored,
-    /// It is not known to be stored; the sender keeps the mail.
-    Refused(Refusal),
-}
-
-/// A delivery report on its way to the worker that waits for it.
-#[derive(Debug)]
-pub struct Report {
-    /// Which record.
-    pub ticket: Ticket,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// The record's memory, given back.
-    pub record: Box<Record>,
-}
-
-/// The immediate answer of a sink.
-#[derive(Debug)]
-pub enum Submission {
-    /// A [`Report`] will follow, exactly one.
-    Pending,
-    /// Decided at once; no report follows, and the record's memory is given back.
-    Done(Outcome, Box<Record>),
-}
-
-/// A place that takes records.
-pub trait Sink: Send + Sync {
-    /// Hands a record over. Never blocks.
-    fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission;
-}
-
-/// The state behind the locks of sinks is whole between any two statements, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Starts the sink that the configuration names: all that a server needs of it, as one value. Blocks up to some seconds while
+/// a cluster does not answer, so it is called before anything listens.
+///
+/// # Errors
+/// What keeps it from starting, and whose that is. A storage that is away does not: mail gets 451 until it is back.
+pub fn start(config: &Config, setup: Setup) -> Result<Started, Failure> {
+    let workers = setup.wakers.len();
+    let started = configured(config).start(setup)?;
+    assert_eq!(
+        started.reports.len(),
+        workers,
+        "each worker has its reports"
+    );
+    let most = started.sink.describe().message_size;
+    assert!(most <= config.limits.message_size, "SIZE is only lowered");
+    Ok(started)
 }

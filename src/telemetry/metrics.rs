@@ -1,7 +1,7 @@
 //! Metrics: what can be counted, as methods of one value.
 //!
-//! Owns: which events move which handles. The names are `table`'s, the handles themselves `handles`', librdkafka's
-//! statistics `statistics`'; what comes with every message each worker counts for itself, in its
+//! Owns: which events move which handles. The names are `table`'s, the handles themselves `handles`', the sink's own
+//! counts `statistics`'; what comes with every message each worker counts for itself, in its
 //! `tally`. Must not know: who counts, nor how the text reaches Prometheus.
 //!
 //! Invariant: counting is an operation on a handle or a count that is there from the start.
@@ -21,6 +21,7 @@ use std::time::Duration;
 use metrics::Counter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::sink::Statistics;
 use crate::smtp::refusal::Refusal;
 use handles::{Handles, register};
 pub use table::{Kind, Row, SessionEnd, TABLE, TLS_FAILURES};
@@ -170,9 +171,9 @@ impl Metrics {
         self.0.handles.log_lines_dropped.absolute(total);
     }
 
-    /// librdkafka's statistics (STATISTICS.md of librdkafka), as JSON. What is missing there keeps its value here.
-    pub fn librdkafka_statistics(&self, json: &str) {
-        self.0.handles.kafka.set(json);
+    /// What the sink counts of itself. What it does not know keeps its value here.
+    pub fn sink_statistics(&self, statistics: &Statistics) {
+        self.0.handles.sink.set(statistics);
     }
 }
 

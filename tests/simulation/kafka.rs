@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use ringpost::sink::{Outcome, Report, Sink, Submission, Ticket};
+use ringpost::sink::{Description, Keeps, Outcome, Report, Sink, Submission, Ticket, Unready};
 use ringpost_proto::mail::record::Record;
 use ringpost_proto::smtp::refusal::Refusal;
 
@@ -254,5 +254,24 @@ impl Sink for Kafka {
             lost,
         });
         Submission::Pending
+    }
+    fn ready(&self) -> Result<(), Unready> {
+        match self.state().mode {
+            Mode::Healthy | Mode::Slow | Mode::Losing => Ok(()),
+            Mode::Refusing(refusal) => Err(Unready(format!("{refusal:?}"))),
+            Mode::Down => Err(Unready("down".to_owned())),
+        }
+    }
+
+    /// Nothing is carried by threads here: the world delivers what is due, and forgets the rest with the server.
+    fn drain(&self, _within: std::time::Duration) {}
+
+    fn describe(&self) -> Description {
+        Description {
+            address: "simulated".to_owned(),
+            topic: "mail".to_owned(),
+            message_size: u64::MAX,
+            keeps: Keeps::Replicas,
+        }
     }
 }

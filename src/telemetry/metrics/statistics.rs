@@ -1,27 +1,22 @@
-//! What of librdkafka's statistics (STATISTICS.md of librdkafka) becomes a metric.
+//! What the sink counts of itself, as gauges.
 //!
-//! Must not know: how often they come.
+//! Must not know: how often it comes, nor from where.
 //!
-//! Invariant: what is missing in them, or is no number, leaves its gauge as it was.
+//! Invariant: what is not known leaves its gauge as it was.
 //!
-//! BUGS: what librdkafka counts since its start are gauges, for it starts again with its producer.
+//! BUGS: what is counted since the start is a gauge, for the sink may start to count again.
 
 use metrics::{Gauge, gauge};
-use serde_json::Value;
 
-/// Members of librdkafka's statistics that are shown as they are, and their metrics.
-const KAFKA: [(&str, &str); 5] = [
-    ("msg_cnt", "ringpost_kafka_queued_messages"),
-    ("msg_size", "ringpost_kafka_queued_bytes"),
-    ("tx", "ringpost_kafka_transmitted_requests"),
-    ("txmsgs", "ringpost_kafka_transmitted_messages"),
-    ("txmsg_bytes", "ringpost_kafka_transmitted_bytes"),
-];
+use crate::sink::Statistics;
 
-/// Their handles.
+/// The handles.
 pub(super) struct Gauges {
-    /// Those of `KAFKA`, in its order.
-    as_they_are: Vec<Gauge>,
+    queued_messages: Gauge,
+    queued_bytes: Gauge,
+    transmitted_requests: Gauge,
+    transmitted_messages: Gauge,
+    transmitted_bytes: Gauge,
     rtt_average: Gauge,
     rtt_p99: Gauge,
 }
@@ -29,57 +24,65 @@ pub(super) struct Gauges {
 /// Makes the handles, in the recorder of this thread.
 pub(super) fn register() -> Gauges {
     Gauges {
-        as_they_are: KAFKA.iter().map(|&(_, name)| gauge!(name)).collect(),
+        queued_messages: gauge!("ringpost_kafka_queued_messages"),
+        queued_bytes: gauge!("ringpost_kafka_queued_bytes"),
+        transmitted_requests: gauge!("ringpost_kafka_transmitted_requests"),
+        transmitted_messages: gauge!("ringpost_kafka_transmitted_messages"),
+        transmitted_bytes: gauge!("ringpost_kafka_transmitted_bytes"),
         rtt_average: gauge!("ringpost_kafka_broker_rtt_average_seconds"),
         rtt_p99: gauge!("ringpost_kafka_broker_rtt_p99_seconds"),
     }
 }
 
 impl Gauges {
-    /// Shows what the text says.
-    pub(super) fn set(&self, json: &str) {
-        let statistics = match serde_json::from_str::<Value>(json) {
-            Ok(statistics) => statistics,
-            Err(error) => return tracing::debug!(%error, "librdkafka's statistics are no JSON"),
-        };
-        for ((member, _), gauge) in KAFKA.iter().zip(&self.as_they_are) {
-            if let Some(value) = statistics.get(member).and_then(Value::as_f64) {
-                gauge.set(value);
+    /// Shows what is known.
+    pub(super) fn set(&self, statistics: &Statistics) {
+        for (gauge, count) in [
+            (&self.queued_messages, statistics.queued_messages),
+            (&self.queued_bytes, statistics.queued_bytes),
+            (&self.transmitted_requests, statistics.transmitted_requests),
+            (&self.transmitted_messages, statistics.transmitted_messages),
+            (&self.transmitted_bytes, statistics.transmitted_bytes),
+        ] {
+            if let Some(count) = count {
+                gauge.set(count as f64);
             }
         }
-        for (pointer, gauge) in [("/rtt/avg", &self.rtt_average), ("/rtt/p99", &self.rtt_p99)] {
-            if let Some(microseconds) = slowest_broker(&statistics, pointer) {
-                gauge.set(microseconds / 1e6);
+        for (gauge, time) in [
+            (&self.rtt_average, statistics.rtt_average),
+            (&self.rtt_p99, statistics.rtt_p99),
+        ] {
+            if let Some(time) = time {
+                gauge.set(time.as_secs_f64());
             }
         }
     }
 }
 
-/// The largest value of a member among the brokers; a label per broker would grow with the cluster.
-fn slowest_broker(statistics: &Value, pointer: &str) -> Option<f64> {
-    let brokers = statistics.get("brokers")?.as_object()?.values();
-    brokers
-        .filter_map(|broker| broker.pointer(pointer)?.as_f64())
-        .reduce(f64::max)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::Metrics;
     use super::super::tests::value;
+    use super::*;
 
     #[test]
-    fn statistics_of_librdkafka_whole_in_parts_and_broken() {
+    fn what_is_known_is_shown_and_the_rest_stays() {
         let (metrics, handle) = Metrics::new();
-        metrics.librdkafka_statistics(
-            r#"{"msg_cnt":3,"msg_size":4000,"tx":5,"txmsgs":7,"txmsg_bytes":9000,"brokers":{
-                "a:9092/1":{"rtt":{"avg":1500,"p99":40000}},"b:9092/2":{"rtt":{"avg":2500,"p99":30000}},
-                "GroupCoordinator":{}}}"#,
-        );
-        metrics.librdkafka_statistics(r#"{"msg_cnt":1,"msg_size":"many","brokers":{"c":7}}"#);
-        metrics.librdkafka_statistics("{}");
-        metrics.librdkafka_statistics("[3]");
-        metrics.librdkafka_statistics("{\"msg_cnt\":99");
+        metrics.sink_statistics(&Statistics {
+            queued_messages: Some(3),
+            queued_bytes: Some(4000),
+            transmitted_requests: Some(5),
+            transmitted_messages: Some(7),
+            transmitted_bytes: Some(9000),
+            rtt_average: Some(Duration::from_micros(2500)),
+            rtt_p99: Some(Duration::from_millis(40)),
+        });
+        metrics.sink_statistics(&Statistics {
+            queued_messages: Some(1),
+            ..Statistics::default()
+        });
         let text = handle.render();
         for (series, expected) in [
             ("queued_messages", 1.0),

@@ -1,28 +1,35 @@
 //! The sink against the in-process broker: every record is reported once, to its worker, with the verdict on it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use bytes::BytesMut;
 use rdkafka::config::ClientConfig;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::*;
+use crate::config::Config;
+use crate::failure::{Blame, Blamed};
 use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
-use crate::sink::embedded::EmbeddedBroker;
+use crate::sink::embedded::broker::EmbeddedBroker;
 
 const TOPIC: &str = "mail";
 /// Ends a test that would hang; nothing is measured against it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn config(brokers: String, delivery_timeout: Duration) -> config::Kafka {
-    config::Kafka {
-        brokers: config::Brokers::List(brokers),
-        topic: TOPIC.into(),
-        key: config::RecordKey::None,
-        allow_compacted: false,
-        delivery_timeout,
-        properties: BTreeMap::new(),
-    }
+fn cluster(brokers: String, delivery_timeout: Duration) -> Cluster {
+    let mut kafka = Config::default().kafka;
+    (kafka.topic, kafka.delivery_timeout) = (TOPIC.to_owned(), delivery_timeout);
+    Cluster { brokers, kafka }
+}
+
+/// What a sink of so many workers is made of, and its wakers.
+fn parts(message_size: u64, workers: usize) -> (Parts, Vec<Arc<Notify>>) {
+    let wakers: Vec<_> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
+    let setup = Setup {
+        wakers: wakers.clone(),
+        observe: Box::new(|_| {}),
+    };
+    (Parts::new(message_size, setup), wakers)
 }
 
 fn record(text: &str) -> Box<Record> {
@@ -42,14 +49,14 @@ fn ticket(number: u32, workers: u32) -> Ticket {
 }
 
 struct Started {
-    sink: Arc<KafkaSink>,
+    sink: KafkaSink,
     wakers: Vec<Arc<Notify>>,
-    reports: Vec<Receiver<Vec<Report>>>,
+    reports: Vec<Reports>,
 }
 
-fn start(config: &config::Kafka, message_size: u64, workers: usize) -> Started {
-    let wakers: Vec<_> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
-    let (sink, reports) = KafkaSink::start(config, message_size, wakers.clone()).unwrap();
+fn start(cluster: &Cluster, message_size: u64, workers: usize) -> Started {
+    let (parts, wakers) = parts(message_size, workers);
+    let (sink, reports) = KafkaSink::start(cluster, parts).unwrap();
     Started {
         sink,
         wakers,
@@ -94,7 +101,7 @@ fn gather(started: &Started, count: usize) -> Vec<Outcome> {
 
 /// Ends the sink and sees that its poll thread left nothing in the channels.
 fn nothing_more(started: &Started) {
-    started.sink.shutdown(PATIENCE);
+    started.sink.drain(PATIENCE);
     for receiver in &started.reports {
         let end = receiver.try_recv().map(|batch| batch.len());
         assert_eq!(end, Err(crossbeam_channel::TryRecvError::Disconnected));
@@ -104,7 +111,7 @@ fn nothing_more(started: &Started) {
 #[tokio::test]
 async fn each_record_is_reported_once_to_its_worker() {
     let broker = EmbeddedBroker::start(TOPIC, 8).unwrap();
-    let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 2);
+    let started = start(&cluster(broker.bootstrap(), PATIENCE), 1_000_000, 2);
     submit(&started, 1000);
     let outcomes = gather(&started, 1000);
     assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Stored));
@@ -125,7 +132,7 @@ fn values_keys_and_headers_arrive_as_they_were() {
     use rdkafka::consumer::{BaseConsumer, Consumer};
     use rdkafka::message::{Headers, Message};
     let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
-    let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 1);
+    let started = start(&cluster(broker.bootstrap(), PATIENCE), 1_000_000, 1);
     let octets: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
     let mut sent = Record::default().keyed(b"key");
     sent.value = BytesMut::from(&octets[..]);
@@ -162,8 +169,8 @@ fn values_keys_and_headers_arrive_as_they_were() {
 fn records_for_a_broker_that_is_gone_come_back_refused() {
     let broker = EmbeddedBroker::start(TOPIC, 2).unwrap();
     broker.set_down(true);
-    let config = config(broker.bootstrap(), Duration::from_secs(1));
-    let started = start(&config, 1_000_000, 2);
+    let cluster = cluster(broker.bootstrap(), Duration::from_secs(1));
+    let started = start(&cluster, 1_000_000, 2);
     submit(&started, 100);
     for outcome in gather(&started, 100) {
         assert!(
@@ -180,7 +187,7 @@ fn records_for_a_broker_that_is_gone_come_back_refused() {
 #[test]
 fn a_brokers_verdict_decides_the_refusal() {
     let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
-    let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 1);
+    let started = start(&cluster(broker.bootstrap(), PATIENCE), 1_000_000, 1);
     for (error, refusal) in [
         (
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD,
@@ -191,8 +198,8 @@ fn a_brokers_verdict_decides_the_refusal() {
             Refusal::KafkaTooBig,
         ),
     ] {
-        broker.run(move |cluster| {
-            cluster.request_errors(rdkafka::types::RDKafkaApiKey::Produce, &[error]);
+        broker.run(move |mock| {
+            mock.request_errors(rdkafka::types::RDKafkaApiKey::Produce, &[error]);
         });
         submit(&started, 1);
         assert_eq!(gather(&started, 1), [Outcome::Refused(refusal)]);
@@ -204,7 +211,7 @@ fn a_brokers_verdict_decides_the_refusal() {
 #[test]
 fn a_record_that_is_too_big_is_refused_at_once() {
     let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
-    let started = start(&config(broker.bootstrap(), PATIENCE), 1_000, 1);
+    let started = start(&cluster(broker.bootstrap(), PATIENCE), 1_000, 1);
     let big = "x".repeat(1_000 + RECORD_OVERHEAD_OCTETS + 1);
     assert!(matches!(
         started.sink.submit(ticket(0, 1), record(&big)),
@@ -217,9 +224,9 @@ fn a_record_that_is_too_big_is_refused_at_once() {
 fn shutdown_returns_what_is_pending() {
     let broker = EmbeddedBroker::start(TOPIC, 2).unwrap();
     broker.set_down(true);
-    let started = start(&config(broker.bootstrap(), PATIENCE), 1_000_000, 2);
+    let started = start(&cluster(broker.bootstrap(), PATIENCE), 1_000_000, 2);
     submit(&started, 500);
-    started.sink.shutdown(Duration::ZERO);
+    started.sink.drain(Duration::ZERO);
     let outcomes = gather(&started, 500);
     let refused = Outcome::Refused(Refusal::KafkaUnavailable);
     assert!(outcomes.iter().all(|outcome| *outcome == refused));
@@ -230,16 +237,16 @@ fn shutdown_returns_what_is_pending() {
 fn a_full_queue_refuses_at_once() {
     let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
     broker.set_down(true);
-    let mut config = config(broker.bootstrap(), PATIENCE);
-    let properties = &mut config.properties;
+    let mut cluster = cluster(broker.bootstrap(), PATIENCE);
+    let properties = &mut cluster.kafka.properties;
     properties.insert("queue.buffering.max.messages".into(), "3".into());
-    let started = start(&config, 1_000_000, 1);
+    let started = start(&cluster, 1_000_000, 1);
     submit(&started, 3);
     assert!(matches!(
         started.sink.submit(ticket(3, 1), record("3")),
         Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull), _)
     ));
-    started.sink.shutdown(Duration::ZERO);
+    started.sink.drain(Duration::ZERO);
     assert_eq!(gather(&started, 3).len(), 3);
 }
 
@@ -250,7 +257,7 @@ fn large_record() -> Box<Record> {
 #[test]
 fn large_records_are_stored_and_reported_as_small_ones_are() {
     let broker = EmbeddedBroker::start(TOPIC, 8).unwrap();
-    let started = start(&config(broker.bootstrap(), PATIENCE), 25 << 20, 2);
+    let started = start(&cluster(broker.bootstrap(), PATIENCE), 25 << 20, 2);
     for number in 0..20 {
         let record = if number % 4 == 0 {
             large_record()
@@ -282,10 +289,10 @@ fn large_records_are_stored_and_reported_as_small_ones_are() {
 fn a_full_lane_leaves_the_other_open_and_a_shutdown_empties_both() {
     let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
     broker.set_down(true);
-    let mut config = config(broker.bootstrap(), PATIENCE);
-    let properties = &mut config.properties;
+    let mut cluster = cluster(broker.bootstrap(), PATIENCE);
+    let properties = &mut cluster.kafka.properties;
     properties.insert("queue.buffering.max.messages".into(), "2".into());
-    let started = start(&config, 25 << 20, 1);
+    let started = start(&cluster, 25 << 20, 1);
     let mut number = 0;
     let mut submit = |record| {
         number += 1;
@@ -300,7 +307,7 @@ fn a_full_lane_leaves_the_other_open_and_a_shutdown_empties_both() {
         ));
     }
     assert!(started.sink.outstanding() >= 4);
-    started.sink.shutdown(Duration::ZERO);
+    started.sink.drain(Duration::ZERO);
     let outcomes: Vec<_> = started.reports[0]
         .try_iter()
         .flatten()
@@ -313,12 +320,15 @@ fn a_full_lane_leaves_the_other_open_and_a_shutdown_empties_both() {
 
 #[test]
 fn a_wrong_property_is_named_without_its_value() {
-    let mut config = config("127.0.0.1:1".into(), PATIENCE);
+    let mut cluster = cluster("127.0.0.1:1".into(), PATIENCE);
     let secret = "hunter2".to_owned();
-    config
+    cluster
+        .kafka
         .properties
         .insert("sasl.pasword".into(), secret.clone());
-    let error = KafkaSink::start(&config, 1_000_000, Vec::new()).unwrap_err();
+    let (parts, _) = parts(1_000_000, 0);
+    let error = KafkaSink::start(&cluster, parts).unwrap_err();
+    assert_eq!(error.blame(), Blame::Operator);
     assert!(error.to_string().contains("sasl.pasword"), "{error}");
     assert!(!error.to_string().contains(&secret), "{error}");
 }
@@ -342,13 +352,16 @@ fn wait_until(holds: impl Fn() -> bool) {
 }
 
 #[test]
-fn brokers_that_go_down_are_told_of_while_the_sink_runs_and_not_behind_its_end() {
+fn brokers_that_go_down_are_told_of_while_the_sink_runs_and_not_after_its_end() {
     let heard = Heard::default();
     let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
-    let config = config(broker.bootstrap(), PATIENCE);
+    let cluster = cluster(broker.bootstrap(), PATIENCE);
     let start = || {
-        let (waker, events) = (Arc::new(Notify::new()), Box::new(heard.clone()));
-        KafkaSink::start_with(&config, 1_000_000, vec![waker], events, First::Trusted).unwrap()
+        let parts = Parts {
+            events: Box::new(heard.clone()),
+            ..parts(1_000_000, 1).0
+        };
+        KafkaSink::start(&cluster, parts).unwrap()
     };
     let down = || lock(&heard.0).contains(&RDKafkaErrorCode::AllBrokersDown);
 
@@ -361,7 +374,7 @@ fn brokers_that_go_down_are_told_of_while_the_sink_runs_and_not_behind_its_end()
 
     let (stopped, _reports) = start();
     wait_until(|| stopped.ready().is_ok());
-    stopped.shutdown(PATIENCE);
+    stopped.drain(PATIENCE);
     lock(&heard.0).clear();
     drop(broker);
     // librdkafka has seen that the broker is gone, and would say so.

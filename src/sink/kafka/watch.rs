@@ -19,11 +19,12 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use super::finding::{Effect, Finding, Subject};
 use super::lanes::Lanes;
 use super::librdkafka::Events;
-use super::lock;
-use super::reach::Said;
 use super::size::{self, Size};
 use super::storage::{Failure, Round, Storage};
 use super::topic::{self, Look, Seen, Told, TopicInfo, TopicSettings};
+use crate::kafka::lock::lock;
+use crate::kafka::reach::Said;
+use crate::sink::seam::Unready;
 use crate::smtp::refusal::Refusal;
 
 /// Pause between two rounds, and the longest that one takes to ask for the topic.
@@ -101,10 +102,10 @@ impl Watch {
     }
 
     /// Whether mail would be stored, or why not.
-    pub(super) fn ready(&self) -> Result<(), String> {
+    pub(super) fn ready(&self) -> Result<(), Unready> {
         match self.ready.load(Ordering::Relaxed) {
             true => Ok(()),
-            false => Err(lock(&self.reason).clone()),
+            false => Err(Unready(lock(&self.reason).clone())),
         }
     }
 
@@ -185,10 +186,6 @@ impl Events for Noted {
     fn undelivered(&self, code: Code, text: Option<&str>) {
         self.watch.failed(code, text);
         self.events.undelivered(code, text);
-    }
-
-    fn stats(&self, json: &str) {
-        self.events.stats(json);
     }
 }
 
@@ -415,24 +412,21 @@ fn may_pass(finding: &Finding) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
 
     #[test]
     fn a_refusal_for_a_missing_right_has_the_command_though_the_cluster_does_not_tell_rights() {
-        let config = Config::default();
-        let subject = Subject::new(&config.kafka, 1 << 20).advertised();
+        let subject = Subject::of_a_test().advertised();
         let (watch, mut watcher) = (Watch::new(), Watcher::new(subject, "mail", &First::Trusted));
         watch.failed(Code::TopicAuthorizationFailed, None);
         watcher.conclude(&watch, Vec::new());
-        let reason = watch.ready().unwrap_err();
+        let Unready(reason) = watch.ready().unwrap_err();
         assert!(reason.contains("kafka-acls.sh"), "{reason}");
         assert!(reason.contains("--operation Write"), "{reason}");
     }
 
     #[test]
     fn a_record_that_is_too_large_leaves_the_server_ready_and_wakes_it_once() {
-        let config = Config::default();
-        let subject = Subject::new(&config.kafka, 1 << 20).advertised();
+        let subject = Subject::of_a_test().advertised();
         let (watch, mut watcher) = (Watch::new(), Watcher::new(subject, "mail", &First::Trusted));
         for _ in 0..3 {
             watch.failed(Code::MessageSizeTooLarge, None);
@@ -447,8 +441,7 @@ mod tests {
 
     #[test]
     fn a_topic_below_the_floor_closes_the_gate() {
-        let config = Config::default();
-        let subject = Subject::new(&config.kafka, 1 << 20).advertised();
+        let subject = Subject::of_a_test().advertised();
         let (watch, mut watcher) = (Watch::new(), Watcher::new(subject, "mail", &First::Trusted));
         watcher.conclude(&watch, vec![Finding::BelowFloor(1_000)]);
         assert_eq!(watch.closed(), Some(Refusal::KafkaRefused));

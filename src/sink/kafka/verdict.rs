@@ -6,7 +6,7 @@
 
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::Outcome;
+use crate::sink::report::Outcome;
 use crate::smtp::refusal::Refusal;
 
 /// The refusal that the sender gets.

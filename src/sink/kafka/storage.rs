@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::topic::named;
 use super::verdict::refusal;
+use crate::kafka::name::named;
 use crate::smtp::refusal::Refusal;
 
 /// Time between two lines of the same trouble.

@@ -37,8 +37,8 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr, RDKafkaType};
 
-use super::{Outcome, Report, Ticket};
 use crate::mail::record::Record;
+use crate::sink::report::{Outcome, Report, Ticket};
 
 /// Reports that are taken from an event per call of librdkafka; its batches are about 200 records of 4 KiB.
 const REPORTS_A_CALL: usize = 256;
@@ -458,15 +458,6 @@ impl Drop for Event {
         // SAFETY: the event is ours and destroyed once.
         unsafe { ffi::rd_kafka_event_destroy(self.0.as_ptr()) };
     }
-}
-
-/// Kafka's own name of an error, such as `TOPIC_AUTHORIZATION_FAILED`; those of librdkafka itself begin with `_`.
-pub(super) fn error_name(code: RDKafkaErrorCode) -> String {
-    RDKafkaRespErr::try_from(code as i32).map_or_else(
-        |_| format!("{code:?}"),
-        // SAFETY: takes a number; the text is static.
-        |code| unsafe { text(ffi::rd_kafka_err2name(code)) },
-    )
 }
 
 /// The name of an error's number; `Unknown` for one that is newer than the bindings.

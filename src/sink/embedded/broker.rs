@@ -19,8 +19,9 @@ use rdkafka::error::KafkaResult;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use super::spread::Spread;
+use super::error::BrokerError;
 use crate::limits::{EMBEDDED_PARTITION_OCTETS, EMBEDDED_WATCH_MILLISECONDS};
+use crate::sink::kafka::spread::Spread;
 
 /// Longest wait for one answer of this process's own broker.
 const ASK: Duration = Duration::from_secs(5);
@@ -42,7 +43,10 @@ pub struct EmbeddedBroker {
 
 impl EmbeddedBroker {
     /// Starts one broker on a free port of loopback, with a topic of so many partitions.
-    pub fn start(topic: &str, partitions: i32) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// A thread that does not start, or a topic that cannot be made.
+    pub fn start(topic: &str, partitions: i32) -> Result<Self, BrokerError> {
         let (tasks, inbox) = channel();
         let (answer, started) = channel();
         let (name, topic) = (topic.to_owned(), topic.to_owned());
@@ -50,10 +54,15 @@ impl EmbeddedBroker {
         let thread = std::thread::Builder::new()
             .name("embedded-broker".into())
             .spawn(move || live(&topic, partitions, &answer, &inbox))
-            .map_err(|error| format!("the embedded broker's thread did not start: {error}"))?;
-        let bootstrap = started
-            .recv()
-            .map_err(|_| "the embedded broker's thread ended at once".to_owned())??;
+            .map_err(|source| BrokerError::Thread {
+                which: "thread",
+                source,
+            })?;
+        let started = started.recv().map_err(|_| BrokerError::Ended)?;
+        let bootstrap = started.map_err(|source| BrokerError::NotStarted {
+            topic: name.clone(),
+            source,
+        })?;
         Ok(Self {
             topic: name,
             partitions,
@@ -68,7 +77,7 @@ impl EmbeddedBroker {
     ///
     /// # Errors
     /// If the thread for that did not start.
-    pub fn watch(&mut self, spread: Arc<Spread>) -> Result<(), String> {
+    pub fn watch(&mut self, spread: Arc<Spread>) -> Result<(), BrokerError> {
         let (alive, stop) = channel();
         let (bootstrap, topic, partitions) =
             (self.bootstrap.clone(), self.topic.clone(), self.partitions);
@@ -82,7 +91,10 @@ impl EmbeddedBroker {
                     warn_of_drops,
                 );
             })
-            .map_err(|error| format!("the embedded broker's watch did not start: {error}"))?;
+            .map_err(|source| BrokerError::Thread {
+                which: "watch",
+                source,
+            })?;
         self.watch = Some((thread, alive));
         Ok(())
     }
@@ -112,7 +124,7 @@ impl EmbeddedBroker {
     }
 
     /// Runs something on the cluster's thread and waits for it.
-    pub(super) fn run(&self, task: impl FnOnce(&Cluster) + Send + 'static) {
+    pub(in crate::sink) fn run(&self, task: impl FnOnce(&Cluster) + Send + 'static) {
         let (done, finished) = channel();
         let task: Task = Box::new(move |cluster| {
             task(cluster);
@@ -199,7 +211,7 @@ fn warn_of_drops(mails: u64) {
 fn live(
     topic: &str,
     partitions: i32,
-    answer: &Sender<Result<String, String>>,
+    answer: &Sender<KafkaResult<String>>,
     inbox: &Receiver<Task>,
 ) {
     let cluster = Cluster::new(1).and_then(|cluster| {
@@ -209,8 +221,8 @@ fn live(
     let cluster = match cluster {
         Ok(cluster) => cluster,
         Err(error) => {
-            let reason = format!("the embedded broker did not start with topic {topic:?}: {error}");
-            let _ = answer.send(Err(reason));
+            // It is waited for.
+            let _ = answer.send(Err(error));
             return;
         }
     };

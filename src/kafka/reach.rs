@@ -15,9 +15,8 @@ use std::time::Duration;
 
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::librdkafka::Events;
-use super::lock;
-use super::topic::named;
+use super::lock::lock;
+use super::name::{error_name, named};
 
 /// Longest wait of a probe for a connection, and for the first octets of an answer.
 const PROBE_WAIT: Duration = Duration::from_millis(600);
@@ -144,7 +143,7 @@ impl Said {
     }
 
     /// What is known while somebody waits.
-    pub(super) fn so_far(&self, list: &str) -> String {
+    pub fn so_far(&self, list: &str) -> String {
         let reasons = lock(&self.reasons);
         let known: Vec<String> = reasons
             .iter()
@@ -154,13 +153,6 @@ impl Said {
             true => list.to_owned(),
             false => format!("{list} ({})", known.join("; ")),
         }
-    }
-}
-
-impl Events for std::sync::Arc<Said> {
-    fn error(&self, code: Code, text: &str) {
-        tracing::debug!(target: "librdkafka", ?code, "{text}");
-        self.note(code, text);
     }
 }
 
@@ -329,7 +321,7 @@ fn plain(code: Code, words: &str) -> String {
     if ends(words) {
         return format!("ends the connection ({short}): {UNFIT}");
     }
-    format!("{}: {short}", super::librdkafka::error_name(code))
+    format!("{}: {short}", error_name(code))
 }
 
 /// Whether it says that a connection that was there has ended, and no more.

@@ -5,7 +5,8 @@
 //!
 //! Invariant: a text names what, where and the fix, and no value of a property.
 
-use crate::config::{self, RecordKey};
+use super::settings::Cluster;
+use crate::config::RecordKey;
 use crate::limits::{MESSAGE_FLOOR_OCTETS, RECORD_OVERHEAD_OCTETS};
 
 /// Replicas that the printed command asks for, where the cluster has as many brokers.
@@ -79,10 +80,11 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Of this configuration, with the largest message in octets.
-    pub fn new(kafka: &config::Kafka, message_size: u64) -> Self {
+    /// Of this cluster, with the largest message in bytes.
+    pub fn new(cluster: &Cluster, message_size: u64) -> Self {
+        let kafka = &cluster.kafka;
         Self {
-            brokers: kafka.brokers.to_string(),
+            brokers: cluster.brokers.clone(),
             topic: kafka.topic.clone(),
             key: kafka.key,
             allow_compacted: kafka.allow_compacted,
@@ -91,12 +93,32 @@ impl Subject {
         }
     }
 
+    /// Of the default configuration, with messages of 1 MiB.
+    #[cfg(test)]
+    pub(super) fn of_a_test() -> Self {
+        let cluster = Cluster {
+            brokers: "k:9092".to_owned(),
+            kafka: crate::config::Config::default().kafka,
+        };
+        Self::new(&cluster, 1 << 20)
+    }
+
     /// The same for a server that runs: its SIZE is said.
     pub(super) fn advertised(self) -> Self {
         Self {
             advertised: true,
             ..self
         }
+    }
+
+    /// The topic.
+    pub(super) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The largest message in bytes.
+    pub(super) fn message_size(&self) -> u64 {
+        self.message_size
     }
 
     /// The largest record in octets.
@@ -320,9 +342,12 @@ mod tests {
 
     fn subject(change: impl FnOnce(&mut Config)) -> Subject {
         let mut config = Config::default();
-        config.kafka.brokers = config::Brokers::List("k:9092".into());
         change(&mut config);
-        Subject::new(&config.kafka, config.limits.message_size)
+        let cluster = Cluster {
+            brokers: "k:9092".to_owned(),
+            kafka: config.kafka,
+        };
+        Subject::new(&cluster, config.limits.message_size)
     }
 
     #[test]

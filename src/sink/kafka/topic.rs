@@ -15,11 +15,11 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::finding::{Finding, Question, Subject};
 use super::librdkafka::describe::{Description, Unanswered};
-use super::librdkafka::{Producer, error_name};
-use super::properties::{broker_list, client_config, explain};
-use super::reach::{self, Said};
+use super::librdkafka::{Events, Producer};
+use super::settings::Cluster;
 use super::verdict::delivery_outcome;
-use crate::config;
+use crate::kafka::name::named;
+use crate::kafka::reach::Said;
 
 /// The first try for an answer; later ones take longer. Between two, it shows whether all brokers are out of reach.
 const FIRST_TRY: Duration = Duration::from_millis(250);
@@ -157,14 +157,6 @@ pub(super) fn look(producer: &Producer, topic: &str, timeout: Duration) -> Look 
     })
 }
 
-/// Kafka's name of an error, and what it says of it.
-pub fn named(code: Code) -> String {
-    let words = code.to_string();
-    // The crate's own name in front of the words in parentheses adds nothing to Kafka's.
-    let words = words.split_once('(').map_or("", |(_, words)| words);
-    format!("{} ({}", error_name(code), words)
-}
-
 /// Asks for the configuration and for what may be done with the topic; `stop` ends it early.
 pub(super) fn describe(
     producer: &Producer,
@@ -222,15 +214,13 @@ fn untold(what: &str, why: &Unanswered, subject: &Subject, operation: &str) -> S
 ///
 /// # Errors
 /// What keeps the cluster or the topic from being asked.
-pub fn ask(
-    config: &config::Kafka,
+pub(super) fn ask(
+    cluster: &Cluster,
     subject: &Subject,
     timeout: Duration,
     waiting: impl FnOnce(&str),
 ) -> Result<Seen, Finding> {
-    let unreachable = |text| Finding::Unreachable(text);
-    let brokers = broker_list(config).map_err(unreachable)?;
-    let mut settings = client_config(config).map_err(unreachable)?;
+    let mut settings = cluster.client();
     // What a broker that is silent is found out by; librdkafka's own are 30 s and 10 s.
     let most = timeout.as_millis().max(1_000).to_string();
     for name in [
@@ -242,11 +232,12 @@ pub fn ask(
         }
     }
     let said = Arc::new(Said::default());
-    let events = Box::new(Arc::clone(&said));
-    let producer = Producer::new(&settings, &config.topic, events, delivery_outcome)
-        .map_err(|error| Finding::Unreachable(explain(config, &error)))?;
-    let info = find(&producer, config, brokers, &said, timeout, waiting)?;
-    let (settings, writable) = describe(&producer, subject, &config.topic, DESCRIBE_WAIT, || false);
+    let events = Box::new(Heard(Arc::clone(&said)));
+    let topic = &cluster.kafka.topic;
+    let producer = Producer::new(&settings, topic, events, delivery_outcome)
+        .map_err(|error| Finding::Unreachable(cluster.refused(error).to_string()))?;
+    let info = find(&producer, cluster, &said, timeout, waiting)?;
+    let (settings, writable) = describe(&producer, subject, topic, DESCRIBE_WAIT, || false);
     Ok(Seen {
         info,
         settings,
@@ -254,21 +245,29 @@ pub fn ask(
     })
 }
 
+/// Keeps what librdkafka says of its connections.
+struct Heard(Arc<Said>);
+
+impl Events for Heard {
+    fn error(&self, code: Code, text: &str) {
+        tracing::debug!(target: "librdkafka", ?code, "{text}");
+        self.0.note(code, text);
+    }
+}
+
 fn find(
     producer: &Producer,
-    config: &config::Kafka,
-    brokers: &str,
+    cluster: &Cluster,
     said: &Said,
     timeout: Duration,
     waiting: impl FnOnce(&str),
 ) -> Result<TopicInfo, Finding> {
+    let brokers = &cluster.brokers;
     let started = Instant::now();
-    let protocol = config.properties.get("security.protocol");
-    let in_clear = reach::in_clear(protocol.map(String::as_str));
     let (mut waiting, mut tried) = (Some(waiting), FIRST_TRY);
     loop {
         let left = timeout.saturating_sub(started.elapsed());
-        let seen = look(producer, &config.topic, left.min(tried));
+        let seen = look(producer, &cluster.kafka.topic, left.min(tried));
         while producer.poll(Duration::ZERO, &mut Vec::new()) {}
         let over = timeout <= started.elapsed();
         match seen {
@@ -284,7 +283,7 @@ fn find(
             Look::Silent(_) => tried = (tried * 2).min(LONGEST_TRY),
         }
         if waiting.is_some() && started.elapsed() > PROBE_AFTER {
-            said.probe(brokers, in_clear);
+            said.probe(brokers, cluster.in_clear());
         }
         if started.elapsed() > PATIENCE
             && let Some(waiting) = waiting.take()
@@ -309,38 +308,38 @@ mod tests {
     use rdkafka::types::RDKafkaRespErr;
 
     use super::*;
-    use crate::sink::embedded::EmbeddedBroker;
+    use crate::config::Config;
+    use crate::sink::embedded::broker::EmbeddedBroker;
 
     const TOPIC: &str = "mail";
     /// Ends a test that would hang; nothing is measured against it.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    fn config(brokers: String) -> config::Kafka {
-        let mut config = config::Config::default().kafka;
-        config.brokers = config::Brokers::List(brokers);
-        config
+    fn cluster(brokers: String) -> Cluster {
+        let kafka = Config::default().kafka;
+        Cluster { brokers, kafka }
     }
 
-    fn asked(config: &config::Kafka) -> Result<Seen, Finding> {
-        ask(config, &Subject::new(config, 1 << 20), PATIENCE, |_| {})
+    fn asked(cluster: &Cluster) -> Result<Seen, Finding> {
+        ask(cluster, &Subject::new(cluster, 1 << 20), PATIENCE, |_| {})
     }
 
     #[test]
     fn a_missing_topic_is_told_from_a_missing_broker() {
         let broker = EmbeddedBroker::start(TOPIC, 5).unwrap();
-        let mut config = config(broker.bootstrap());
-        let seen = asked(&config).unwrap();
+        let mut cluster = cluster(broker.bootstrap());
+        let seen = asked(&cluster).unwrap();
         assert_eq!((seen.info.partitions, seen.info.brokers), (5, 1));
-        broker.run(|cluster| {
+        broker.run(|mock| {
             let missing = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-            cluster.topic_error("absent", missing).unwrap();
+            mock.topic_error("absent", missing).unwrap();
         });
-        config.topic = "absent".into();
-        assert_eq!(asked(&config), Err(Finding::Missing(1)));
+        cluster.kafka.topic = "absent".into();
+        assert_eq!(asked(&cluster), Err(Finding::Missing(1)));
     }
 
     fn reason(brokers: String) -> String {
-        match asked(&config(brokers)) {
+        match asked(&cluster(brokers)) {
             Err(Finding::Unreachable(reason)) => reason,
             other => panic!("{other:?}"),
         }
@@ -368,11 +367,11 @@ mod tests {
         // The kernel takes the connections, and nobody answers.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = silent.local_addr().unwrap().to_string();
-        let config = config(address.clone());
+        let cluster = cluster(address.clone());
         let told = Cell::new(String::new());
-        let subject = Subject::new(&config, 1 << 20);
+        let subject = Subject::new(&cluster, 1 << 20);
         let limit = Duration::from_secs(3);
-        let answer = ask(&config, &subject, limit, |what| told.set(what.to_owned()));
+        let answer = ask(&cluster, &subject, limit, |what| told.set(what.to_owned()));
         let Err(Finding::Unreachable(error)) = answer else {
             panic!("{answer:?}");
         };
@@ -384,10 +383,10 @@ mod tests {
     fn what_the_cluster_cannot_tell_is_no_finding() {
         // The embedded broker does not know the request for the configuration.
         let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
-        let config = config(broker.bootstrap());
-        let seen = asked(&config).unwrap();
+        let cluster = cluster(broker.bootstrap());
+        let seen = asked(&cluster).unwrap();
         assert!(seen.settings.is_err(), "{seen:?}");
-        assert_eq!(seen.findings(&Subject::new(&config, 1 << 20)), []);
+        assert_eq!(seen.findings(&Subject::new(&cluster, 1 << 20)), []);
     }
 
     #[test]

@@ -20,13 +20,13 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::Ticket;
 use super::closing::Closing;
-use super::librdkafka::{Events, Producer};
+use super::librdkafka::Producer;
 use super::statistics::Joined;
 use super::verdict::delivery_outcome;
 use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
 use crate::mail::record::Record;
+use crate::sink::report::Ticket;
 
 /// Names of the lanes' poll threads.
 const NAMES: [&str; 2] = ["kafka-poll", "kafka-poll-big"];
@@ -47,26 +47,24 @@ impl Lanes {
         settings: &ClientConfig,
         topic: &str,
         message_size: u64,
-        events: Box<dyn Events>,
+        joined: Joined,
     ) -> Result<Self, KafkaError> {
         let largest = message_size.saturating_add(RECORD_OVERHEAD_OCTETS as u64);
-        if largest < LARGE_RECORD_OCTETS as u64 {
-            let only = Producer::new(settings, topic, events, delivery_outcome)?;
-            return Ok(Self::of_producers(vec![only]));
-        }
-        let joined = Arc::new(Joined::new(events));
-        let producers = (0..NAMES.len()).map(|lane| {
+        let lanes = match largest < LARGE_RECORD_OCTETS as u64 {
+            true => 1,
+            false => NAMES.len(),
+        };
+        let joined = Arc::new(joined);
+        let producers = (0..lanes).map(|lane| {
             let events = Box::new(Joined::lane(&joined, lane));
             Producer::new(settings, topic, events, delivery_outcome)
         });
-        Ok(Self::of_producers(producers.collect::<Result<_, _>>()?))
-    }
-
-    fn of_producers(producers: Vec<Producer>) -> Self {
-        Self {
+        let producers: Vec<Producer> = producers.collect::<Result<_, _>>()?;
+        assert!((1..=NAMES.len()).contains(&producers.len()));
+        Ok(Self {
             producers,
             closing: Closing::default(),
-        }
+        })
     }
 
     /// The names of the lanes' threads, in the order of the lanes.
@@ -119,6 +117,7 @@ impl Lanes {
     }
 
     /// Records without a report and events not yet polled, of all lanes.
+    #[cfg(test)]
     pub(super) fn outstanding(&self) -> usize {
         self.producers.iter().map(Producer::outstanding).sum()
     }
@@ -146,7 +145,8 @@ mod tests {
     fn lanes(message_size: u64) -> Lanes {
         let mut settings = ClientConfig::new();
         settings.set("bootstrap.servers", "127.0.0.1:1");
-        Lanes::start(&settings, "mail", message_size, Box::new(Traced)).unwrap()
+        let joined = Joined::new(Box::new(Traced), Box::new(|_| {}));
+        Lanes::start(&settings, "mail", message_size, joined).unwrap()
     }
 
     fn record(octets: usize) -> Record {

@@ -1,0 +1,245 @@
+//! Properties of librdkafka that an operator sets: what is wrong with one, without its value.
+//!
+//! Owns: why a property is refused, and the texts for it. Must not know: where properties come from, which of them ringpost
+//! sets itself.
+//!
+//! Invariant: no value of a property gets into a text, as it may be a password.
+//!
+//! BUGS: librdkafka says in prose alone which properties do not fit together, so they are looked for in it by name.
+
+use std::fmt;
+use std::io;
+
+use rdkafka::error::KafkaError;
+
+use super::reach;
+use crate::failure::{Blame, Blamed};
+
+/// Properties that name a file which librdkafka reads where brokers are spoken to in TLS.
+const FILES: [&str; 5] = [
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.crl.location",
+    "ssl.keystore.location",
+];
+
+/// A shorter value would be found inside of other words; no password is as short.
+const SHORTEST_HIDDEN: usize = 4;
+
+/// Why librdkafka does not take the properties.
+#[derive(Debug)]
+pub enum Refused {
+    /// A property names a file that cannot be read.
+    Unreadable {
+        /// The property.
+        key: &'static str,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// Only Java clients have it.
+    OfJava {
+        /// The property.
+        key: String,
+        /// What to set instead.
+        instead: &'static str,
+    },
+    /// librdkafka refuses one.
+    One {
+        /// The property.
+        key: String,
+        /// librdkafka's words, without values.
+        reason: String,
+    },
+    /// librdkafka refuses what they mean together.
+    Together {
+        /// The properties that its words name.
+        keys: Vec<String>,
+        /// librdkafka's words, without values.
+        reason: String,
+    },
+    /// librdkafka does not start, for a reason of its own.
+    NotStarted(KafkaError),
+}
+
+impl Refused {
+    /// From librdkafka's error.
+    pub fn new<'a>(
+        error: KafkaError,
+        properties: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Self {
+        match error {
+            KafkaError::ClientConfig(_, reason, key, _) => match instead(&key) {
+                Some(instead) => Self::OfJava { key, instead },
+                None => Self::One {
+                    key,
+                    reason: hide_values(properties, &reason),
+                },
+            },
+            KafkaError::ClientCreation(reason) => Self::Together {
+                keys: named_in(properties.clone(), &reason),
+                reason: hide_values(properties, &reason),
+            },
+            other => Self::NotStarted(other),
+        }
+    }
+
+    /// Which properties it is about, as far as that is known.
+    pub fn keys(&self) -> Vec<&str> {
+        match self {
+            Self::Unreadable { key, .. } => vec![key],
+            Self::OfJava { key, .. } | Self::One { key, .. } => vec![key],
+            Self::Together { keys, .. } => keys.iter().map(String::as_str).collect(),
+            Self::NotStarted(_) => Vec::new(),
+        }
+    }
+
+    /// Why, and what helps; the caller says where the property stands.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Unreadable { source, .. } => {
+                format!("the file that it names cannot be read: {source}")
+            }
+            Self::OfJava { instead, .. } => (*instead).to_owned(),
+            Self::One { reason, .. } => format!("librdkafka refuses it: {reason}"),
+            Self::Together { reason, .. } => format!("librdkafka refuses the settings: {reason}"),
+            Self::NotStarted(error) => format!("librdkafka did not start: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = match self {
+            Self::NotStarted(_) => "[kafka]".to_owned(),
+            _ => place(&self.keys()),
+        };
+        write!(f, "{place}: {}", self.why())
+    }
+}
+
+impl std::error::Error for Refused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable { source, .. } => Some(source),
+            Self::NotStarted(error) => Some(error),
+            Self::OfJava { .. } | Self::One { .. } | Self::Together { .. } => None,
+        }
+    }
+}
+
+impl Blamed for Refused {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::NotStarted(_) => Blame::Machine,
+            Self::Unreadable { .. }
+            | Self::OfJava { .. }
+            | Self::One { .. }
+            | Self::Together { .. } => Blame::Operator,
+        }
+    }
+}
+
+/// Looks for a property whose file cannot be read: librdkafka's own words do not say which.
+///
+/// # Errors
+/// The first of them.
+pub fn readable<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<(), Refused> {
+    if reach::in_clear(get("security.protocol")) {
+        return Ok(());
+    }
+    for key in FILES {
+        // "probe" has librdkafka look for the machine's own.
+        let Some(file) = get(key).filter(|file| !file.is_empty() && *file != "probe") else {
+            continue;
+        };
+        std::fs::File::open(file).map_err(|source| Refused::Unreadable { key, source })?;
+    }
+    Ok(())
+}
+
+/// What to set instead of a property that only Java clients have.
+fn instead(name: &str) -> Option<&'static str> {
+    match name {
+        "sasl.jaas.config" => {
+            Some("it is of Java clients only: use sasl.mechanism, sasl.username and sasl.password")
+        }
+        "ssl.truststore.location" | "ssl.truststore.password" | "ssl.truststore.type" => {
+            Some("it is of Java clients only: use ssl.ca.location, a file of certificates in PEM")
+        }
+        _ => None,
+    }
+}
+
+/// Where these properties stand in the configuration.
+pub fn place(keys: &[&str]) -> String {
+    let named: Vec<String> = keys.iter().map(|key| format!("key {key:?}")).collect();
+    match named.is_empty() {
+        true => "[kafka.properties]".to_owned(),
+        false => format!("kafka.properties, {}", named.join(" and ")),
+    }
+}
+
+/// The properties that a text of librdkafka speaks of.
+pub fn named_in<'a>(
+    properties: impl Iterator<Item = (&'a str, &'a str)>,
+    text: &str,
+) -> Vec<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let words: Vec<&str> = text
+        .split(|c| !is_part(c))
+        .map(|word| word.trim_end_matches('.'))
+        .collect();
+    properties
+        .map(|(name, _)| name)
+        .filter(|name| words.contains(name))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A text of librdkafka without the values that the operator has set: it repeats what it refuses, whole or an item of it in
+/// quotes.
+pub fn hide_values<'a>(properties: impl Iterator<Item = (&'a str, &'a str)>, text: &str) -> String {
+    let mut values: Vec<&str> = properties
+        .map(|(_, value)| value.trim())
+        .filter(|value| !matches!(*value, "true" | "false"))
+        .collect();
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    let hidden = values
+        .iter()
+        .filter(|value| value.len() >= SHORTEST_HIDDEN)
+        .fold(text.to_owned(), |text, value| text.replace(value, "…"));
+    let parts = hidden.split('"').enumerate().map(|(at, part)| {
+        let quoted = at % 2 == 1 && !part.is_empty();
+        match quoted && values.iter().any(|value| value.contains(part)) {
+            true => "…",
+            false => part,
+        }
+    });
+    parts.collect::<Vec<_>>().join("\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_hidden_whole_and_an_item_of_it_in_quotes() {
+        let properties = [("a", "hunter2"), ("b", "hunter2,other"), ("c", "true")];
+        for (text, hidden) in [
+            ("a is hunter2", "a is …"),
+            ("b is hunter2,other.", "b is …."),
+            ("item \"other\" is unknown", "item \"…\" is unknown"),
+            ("\"c\" is true", "\"c\" is true"),
+        ] {
+            assert_eq!(hide_values(properties.into_iter(), text), hidden);
+        }
+    }
+
+    #[test]
+    fn properties_are_found_by_their_whole_names() {
+        let properties = [("max.in.flight", "9"), ("acks", "1"), ("in.flight", "1")];
+        let text = "`max.in.flight` must be set <= 5 when `enable.idempotence` is true.";
+        assert_eq!(named_in(properties.into_iter(), text), ["max.in.flight"]);
+    }
+}

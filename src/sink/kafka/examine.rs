@@ -1,0 +1,247 @@
+//! What `ringpost check` asks of a cluster, and its lines.
+//!
+//! Owns: which questions are put, their order, and what is said where nothing is wrong. Must not know: how an answer is
+//! found, which is `topic`'s; what is said of one that is bad is `finding`'s.
+//!
+//! Invariant: every question has its line, also after one that failed.
+
+use std::time::Duration;
+
+use super::finding::{Effect, Question, Subject};
+use super::settings::Cluster;
+use super::topic::{self, Seen};
+use crate::kafka::reach;
+use crate::verdict::{Line, Verdict};
+
+/// Longest wait for a cluster that is silent; one that cannot be reached is known at once.
+const TOPIC_WAIT: Duration = Duration::from_secs(8);
+
+/// A line for each question that is put to the cluster.
+pub(super) fn lines(cluster: &Cluster, message_size: u64, waiting: &dyn Fn(&str)) -> Vec<Line> {
+    let list = &cluster.brokers;
+    let (unresolved, all) = reach::unresolved(list);
+    let names = unresolved.join(", ");
+    if unresolved.len() == all {
+        let text = format!(
+            "kafka.brokers: {names}: no name resolves; correct the list, or the resolver of this machine"
+        );
+        return with_unasked(vec![(Verdict::Failed, "brokers", text)]);
+    }
+    let subject = Subject::new(cluster, message_size);
+    match topic::ask(cluster, &subject, TOPIC_WAIT, waiting) {
+        Err(finding) if finding.question() == Question::Brokers => {
+            with_unasked(vec![(Verdict::Failed, "brokers", finding.text(&subject))])
+        }
+        Err(finding) => with_unasked(vec![
+            (Verdict::Ok, "brokers", format!("{list} answers")),
+            (Verdict::Failed, "topic", finding.text(&subject)),
+        ]),
+        Ok(seen) => {
+            let brokers = match unresolved.is_empty() {
+                true => (
+                    Verdict::Ok,
+                    format!("{list} answers, a cluster of {}", seen.info.brokers),
+                ),
+                false => (
+                    Verdict::Warning,
+                    format!("{list} answers, but {names} does not resolve: correct the list"),
+                ),
+            };
+            let mut lines = vec![(brokers.0, "brokers", brokers.1)];
+            lines.extend(topic_lines(&seen, &subject));
+            lines
+        }
+    }
+}
+
+/// The questions that are put to a cluster, with the name of each line.
+const QUESTIONS: [(Question, &str); 5] = [
+    (Question::Brokers, "brokers"),
+    (Question::Topic, "topic"),
+    (Question::Cleanup, "cleanup"),
+    (Question::Write, "write"),
+    (Question::Size, "size"),
+];
+
+/// The lines, and one for each question that could not be asked because of a failure in them.
+fn with_unasked(mut lines: Vec<Line>) -> Vec<Line> {
+    for (_, name) in &QUESTIONS[lines.len()..] {
+        lines.push((Verdict::Skipped, name, "could not be asked".to_owned()));
+    }
+    lines
+}
+
+/// A line for each question about a topic that is there: the finding, or what was found good.
+fn topic_lines(seen: &Seen, subject: &Subject) -> Vec<Line> {
+    let findings = seen.findings(subject);
+    let mut lines = Vec::new();
+    for (question, name) in &QUESTIONS[1..] {
+        let line = match topic::of(*question, &findings) {
+            Some(finding) => {
+                let verdict = match finding.effect(subject) {
+                    Effect::Warns => Verdict::Warning,
+                    Effect::Refuses | Effect::Fails => Verdict::Failed,
+                };
+                (verdict, *name, finding.text(subject))
+            }
+            None => {
+                let (verdict, text) = good(*question, seen, subject);
+                (verdict, *name, text)
+            }
+        };
+        lines.push(line);
+    }
+    lines
+}
+
+/// `1 replica`, `3 replicas`.
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// What is said where nothing is wrong, or where the cluster does not tell.
+fn good(question: Question, seen: &Seen, subject: &Subject) -> (Verdict, String) {
+    let info = seen.info;
+    let settings = seen.settings.as_ref();
+    match question {
+        Question::Brokers => unreachable!("it has its own line"),
+        Question::Topic => {
+            let what = format!(
+                "{:?}: {}, each with a leader; {} of each, {} in sync",
+                subject.topic(),
+                counted(info.partitions, "partition"),
+                counted(info.replicas, "replica"),
+                info.in_sync
+            );
+            match settings
+                .ok()
+                .and_then(|settings| settings.min_insync_replicas)
+            {
+                Some(least) => (
+                    Verdict::Ok,
+                    format!("{what}, min.insync.replicas = {least}"),
+                ),
+                None => (Verdict::Ok, what),
+            }
+        }
+        Question::Cleanup => match settings.map(|settings| &settings.cleanup_policy) {
+            Ok(Some(policy)) => (
+                Verdict::Ok,
+                format!("cleanup.policy = {policy}: records are kept whatever their key"),
+            ),
+            Ok(None) => (Verdict::Warning, UNTOLD_POLICY.to_owned()),
+            Err(why) => (Verdict::Warning, why.clone()),
+        },
+        Question::Write => match &seen.writable {
+            Ok(_) => (Verdict::Ok, "ringpost may write to the topic".to_owned()),
+            Err(why) => (Verdict::Skipped, why.clone()),
+        },
+        Question::Size => match settings.map(|settings| settings.max_message_bytes) {
+            Ok(Some(most)) => (
+                Verdict::Ok,
+                format!(
+                    "max.message.bytes = {most} holds a message of limits.message_size = {}",
+                    subject.message_size()
+                ),
+            ),
+            Ok(None) => {
+                let text = format!("{}; {}", topic::UNTOLD_SIZE, subject.size_unknown());
+                (Verdict::Warning, text)
+            }
+            Err(why) => (
+                Verdict::Warning,
+                format!("{why}; {}", subject.size_unknown()),
+            ),
+        },
+    }
+}
+
+const UNTOLD_POLICY: &str = "the cluster does not tell the topic's cleanup.policy";
+
+#[cfg(test)]
+mod tests {
+    use super::super::topic::{TopicInfo, TopicSettings};
+    use super::*;
+    use crate::limits::RECORD_OVERHEAD_OCTETS;
+
+    #[test]
+    fn a_topic_is_judged_by_its_replicas_its_policy_its_rights_and_its_size() {
+        let subject = Subject::of_a_test();
+        let needed = subject.message_size() + RECORD_OVERHEAD_OCTETS as u64;
+        let good = Seen {
+            info: TopicInfo {
+                partitions: 12,
+                leaderless: 0,
+                replicas: 3,
+                in_sync: 2,
+                brokers: 3,
+            },
+            settings: Ok(TopicSettings {
+                max_message_bytes: Some(needed),
+                min_insync_replicas: Some(2),
+                cleanup_policy: Some("delete".into()),
+            }),
+            writable: Ok(true),
+        };
+        let verdicts = |change: fn(&mut Seen)| {
+            let mut seen = good.clone();
+            change(&mut seen);
+            let lines = topic_lines(&seen, &subject);
+            lines
+                .iter()
+                .map(|line| (line.1, line.0))
+                .collect::<Vec<_>>()
+        };
+        fn settings(seen: &mut Seen) -> &mut TopicSettings {
+            seen.settings.as_mut().unwrap()
+        }
+        use Verdict::{Failed, Ok as Fine, Skipped, Warning};
+        let names = ["topic", "cleanup", "write", "size"];
+        for (change, expected) in [
+            ((|_| {}) as fn(&mut Seen), [Fine, Fine, Fine, Fine]),
+            (|seen| seen.info.in_sync = 1, [Failed, Fine, Fine, Fine]),
+            (|seen| seen.info.leaderless = 1, [Failed, Fine, Fine, Fine]),
+            (
+                |seen| settings(seen).cleanup_policy = Some("delete,compact".into()),
+                [Fine, Failed, Fine, Fine],
+            ),
+            (|seen| seen.writable = Ok(false), [Fine, Fine, Failed, Fine]),
+            (
+                |seen| *settings(seen).max_message_bytes.as_mut().unwrap() -= 1,
+                [Fine, Fine, Fine, Warning],
+            ),
+            (
+                |seen| settings(seen).max_message_bytes = Some(1),
+                [Fine, Fine, Fine, Failed],
+            ),
+            (
+                |seen| *settings(seen) = TopicSettings::default(),
+                [Fine, Warning, Fine, Warning],
+            ),
+            (
+                |seen| {
+                    seen.settings = Err("not told".into());
+                    seen.writable = Err("not told".into());
+                },
+                [Fine, Warning, Skipped, Warning],
+            ),
+        ] {
+            let expected: Vec<_> = names.into_iter().zip(expected).collect();
+            assert_eq!(verdicts(change), expected);
+        }
+        // Where the limit is not known, the line says what follows.
+        for settings in [Err("not told".to_owned()), Ok(TopicSettings::default())] {
+            let seen = Seen {
+                settings,
+                ..good.clone()
+            };
+            let lines = topic_lines(&seen, &subject);
+            let size = lines.iter().find(|line| line.1 == "size").unwrap();
+            assert!(
+                size.2.contains("larger mail gets 451 until it is raised"),
+                "{size:?}"
+            );
+        }
+    }
+}

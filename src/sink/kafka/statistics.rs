@@ -1,0 +1,190 @@
+//! librdkafka's statistics (STATISTICS.md of librdkafka), read once, and those of several producers as one.
+//!
+//! Owns: which members of the JSON text are read, and how lanes are added up. Must not know: what is done with them.
+//!
+//! Invariants: errors and log lines pass as they come. Totals are sums over the lanes; a round trip is the longest of any
+//! broker in any lane. A member that is missing, or is no number, says nothing.
+//!
+//! BUGS: a sum is of figures that are up to one interval apart.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rdkafka::types::RDKafkaErrorCode;
+use serde_json::Value;
+
+use super::librdkafka::Events;
+use crate::kafka::lock::lock;
+use crate::sink::statistics::Statistics;
+
+/// Takes the sum over the lanes.
+pub type Observe = Box<dyn Fn(&Statistics) + Send + Sync>;
+
+/// Where the lanes' events come together.
+pub(super) struct Joined {
+    events: Box<dyn Events>,
+    observe: Observe,
+    /// The last of each lane.
+    last: Mutex<Vec<Statistics>>,
+}
+
+/// The events of one lane.
+pub(super) struct OfLane {
+    joined: Arc<Joined>,
+    lane: usize,
+}
+
+impl Joined {
+    pub(super) fn new(events: Box<dyn Events>, observe: Observe) -> Self {
+        Self {
+            events,
+            observe,
+            last: Mutex::default(),
+        }
+    }
+
+    pub(super) fn lane(joined: &Arc<Self>, lane: usize) -> OfLane {
+        OfLane {
+            joined: Arc::clone(joined),
+            lane,
+        }
+    }
+
+    fn take(&self, lane: usize, statistics: Statistics) -> Statistics {
+        let mut last = lock(&self.last);
+        if last.len() <= lane {
+            last.resize(lane + 1, Statistics::default());
+        }
+        last[lane] = statistics;
+        last.iter().copied().fold(Statistics::default(), sum)
+    }
+}
+
+impl Events for OfLane {
+    fn error(&self, code: RDKafkaErrorCode, text: &str) {
+        self.joined.events.error(code, text);
+    }
+
+    fn log(&self, level: i32, facility: &str, text: &str) {
+        self.joined.events.log(level, facility, text);
+    }
+
+    fn undelivered(&self, code: RDKafkaErrorCode, text: Option<&str>) {
+        self.joined.events.undelivered(code, text);
+    }
+
+    fn stats(&self, json: &str) {
+        let sum = self.joined.take(self.lane, read(json));
+        (self.joined.observe)(&sum);
+    }
+}
+
+/// What is of use in a text of librdkafka's.
+fn read(json: &str) -> Statistics {
+    let all: Value = match serde_json::from_str(json) {
+        Ok(all) => all,
+        Err(error) => {
+            tracing::debug!(%error, "librdkafka's statistics are no JSON");
+            return Statistics::default();
+        }
+    };
+    let total = |member: &str| all.get(member).and_then(Value::as_u64);
+    Statistics {
+        queued_messages: total("msg_cnt"),
+        queued_bytes: total("msg_size"),
+        transmitted_requests: total("tx"),
+        transmitted_messages: total("txmsgs"),
+        transmitted_bytes: total("txmsg_bytes"),
+        rtt_average: slowest_broker(&all, "/rtt/avg"),
+        rtt_p99: slowest_broker(&all, "/rtt/p99"),
+    }
+}
+
+/// The largest value of a member among the brokers, in microseconds there; a label for each would grow with the cluster.
+fn slowest_broker(all: &Value, pointer: &str) -> Option<Duration> {
+    let brokers = all.get("brokers")?.as_object()?.values();
+    brokers
+        .filter_map(|broker| broker.pointer(pointer)?.as_u64())
+        .max()
+        .map(Duration::from_micros)
+}
+
+fn sum(one: Statistics, other: Statistics) -> Statistics {
+    let total = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).reduce(u64::saturating_add);
+    Statistics {
+        queued_messages: total(one.queued_messages, other.queued_messages),
+        queued_bytes: total(one.queued_bytes, other.queued_bytes),
+        transmitted_requests: total(one.transmitted_requests, other.transmitted_requests),
+        transmitted_messages: total(one.transmitted_messages, other.transmitted_messages),
+        transmitted_bytes: total(one.transmitted_bytes, other.transmitted_bytes),
+        rtt_average: one.rtt_average.max(other.rtt_average),
+        rtt_p99: one.rtt_p99.max(other.rtt_p99),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::librdkafka::Traced;
+    use super::*;
+
+    #[test]
+    fn a_text_is_read_whole_in_parts_and_broken() {
+        let whole = read(
+            r#"{"msg_cnt":3,"msg_size":4000,"tx":5,"txmsgs":7,"txmsg_bytes":9000,"brokers":{
+                "a:9092/1":{"rtt":{"avg":1500,"p99":40000}},"b:9092/2":{"rtt":{"avg":2500,"p99":30000}},
+                "GroupCoordinator":{}}}"#,
+        );
+        assert_eq!(
+            whole,
+            Statistics {
+                queued_messages: Some(3),
+                queued_bytes: Some(4000),
+                transmitted_requests: Some(5),
+                transmitted_messages: Some(7),
+                transmitted_bytes: Some(9000),
+                rtt_average: Some(Duration::from_micros(2500)),
+                rtt_p99: Some(Duration::from_micros(40_000)),
+            }
+        );
+        let parts = read(r#"{"msg_cnt":1,"msg_size":"many","brokers":{"c":7}}"#);
+        let one = Statistics {
+            queued_messages: Some(1),
+            ..Statistics::default()
+        };
+        assert_eq!(parts, one);
+        for nothing in ["{}", "[3]", "{\"msg_cnt\":99", "no JSON"] {
+            assert_eq!(read(nothing), Statistics::default(), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn totals_are_summed_and_a_lane_counts_once() {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let observe = Box::new({
+            let kept = Arc::clone(&kept);
+            move |statistics: &Statistics| lock(&kept).push(*statistics)
+        });
+        let joined = Arc::new(Joined::new(Box::new(Traced), observe));
+        let (usual, large) = (Joined::lane(&joined, 0), Joined::lane(&joined, 1));
+        large.stats(r#"{"msg_cnt":2,"txmsgs":1,"brokers":{"a":{"rtt":{"avg":9}}}}"#);
+        usual.stats(r#"{"msg_cnt":10,"txmsgs":100,"brokers":{"a":{"rtt":{"avg":3}}}}"#);
+        large.stats(r#"{"msg_cnt":1,"txmsgs":4,"brokers":{"a":{"rtt":{"avg":2}}}}"#);
+        usual.stats("no JSON");
+        let seen: Vec<_> = lock(&kept)
+            .iter()
+            .map(|one| {
+                let rtt = one.rtt_average.map(|time| time.as_micros());
+                (one.queued_messages, one.transmitted_messages, rtt)
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (Some(2), Some(1), Some(9)),
+                (Some(12), Some(101), Some(9)),
+                (Some(11), Some(104), Some(3)),
+                (Some(1), Some(4), Some(2)),
+            ]
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! The seam: what a server asks of the place where its messages go, whichever that is.
+//!
+//! Owns: the traits [`Sink`] and [`Configured`], and what is said across them. Must not know: any sink, sessions, sockets.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::report::{Submission, Ticket};
+use super::routes::Reports;
+use super::statistics::Statistics;
+use crate::failure::Failure;
+use crate::mail::record::Record;
+use crate::verdict::Line;
+
+/// A place that takes records. All workers share one.
+///
+/// Its methods, by kind:
+/// - the path of a mail: [`submit`](Self::submit), by any worker at any time, answered by [`Submission`] at once or by a
+///   [`Report`](super::report::Report) later;
+/// - the operator's question: [`ready`](Self::ready);
+/// - the end: [`drain`](Self::drain), once, when the workers have stopped;
+/// - what it is: [`describe`](Self::describe), which never changes.
+///
+/// An implementation holds to this:
+/// - [`Outcome::Stored`](super::report::Outcome::Stored) is said of a record that is stored, and of no other: the session says
+///   250 because of it;
+/// - a record whose submission is pending is reported exactly once, to the worker that its ticket names, drained or not; a
+///   record that is decided at once is not reported;
+/// - `submit` and `ready` never wait: not for a disk, a socket or a lock that is held across either.
+pub trait Sink: Send + Sync {
+    /// Hands a record over. Never blocks, and copies no value.
+    fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission;
+
+    /// Whether mail would be stored, as far as is known now.
+    ///
+    /// # Errors
+    /// Why not.
+    fn ready(&self) -> Result<(), Unready>;
+
+    /// Takes no more records, waits up to `within` for those under way, gives up on the rest, and ends the sink's threads.
+    /// When it returns, every pending record has been reported. Blocks.
+    fn drain(&self, within: Duration);
+
+    /// What this sink is.
+    fn describe(&self) -> Description;
+}
+
+/// What a sink is. It does not change while the sink lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// Where records go, as the line "ready" names it.
+    pub address: String,
+    /// The topic of the records.
+    pub topic: String,
+    /// The largest message that it takes, in bytes: SIZE is never advertised above it.
+    pub message_size: u64,
+    /// What "stored" is worth.
+    pub keeps: Keeps,
+}
+
+/// What "stored" is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    /// Every in-sync replica has the record.
+    Replicas,
+    /// This process has it, in memory, until it is full or ends: a first try.
+    Memory,
+    /// Nobody has it: for measuring.
+    Nothing,
+}
+
+/// Why no mail would be stored now, for an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unready(pub String);
+
+impl fmt::Display for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A sink as it is configured, which does not run yet.
+pub trait Configured {
+    /// What "stored" will be worth.
+    fn keeps(&self) -> Keeps;
+
+    /// Whether the configuration makes a sink, as far as can be known without a word to anybody. What is odd in it comes
+    /// back, a line each.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    fn check(&self) -> Result<Vec<String>, Failure>;
+
+    /// Asks all that decides over mail, as `ringpost check` does: a line for each question. `waiting` is called if an answer
+    /// takes longer than an operator expects.
+    fn examine(&self, waiting: &dyn Fn(&str)) -> Vec<Line>;
+
+    /// Starts it. May block for some seconds, so that it is started before anything listens.
+    ///
+    /// # Errors
+    /// What keeps it from starting. A storage that is away does not: mail gets 451 until it is back.
+    fn start(&self, setup: Setup) -> Result<Started, Failure>;
+}
+
+/// What a sink is started with.
+pub struct Setup {
+    /// One for each worker: notified once for each batch of reports that its receiver gets.
+    pub wakers: Vec<Arc<Notify>>,
+    /// Takes what the sink counts of itself, every few seconds, on a thread of the sink's.
+    pub observe: Box<dyn Fn(&Statistics) + Send + Sync>,
+}
+
+/// A sink that runs.
+pub struct Started {
+    /// The sink.
+    pub sink: Arc<dyn Sink>,
+    /// Where each worker takes its reports, in the order of the wakers. Nothing comes from a sink that decides at once.
+    pub reports: Vec<Reports>,
+}
