@@ -1,101 +1,58 @@
-//! A record: what goes in comes back through each form of `consume`, and a foreign record cannot break one.
-
-use std::net::SocketAddr;
+//! The formats of `consume` against random records: what a record holds comes back through each form, and a foreign record
+//! cannot break one. Inputs, corpus and harness are those of the fuzz targets.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::BytesMut;
 use ringpost::consume::format::{self, Received};
-use ringpost_proto::mail::envelope::{Client, Envelope};
-use ringpost_proto::mail::id::Generator;
-use ringpost_proto::mail::record::RecordKey;
-use ringpost_proto::mail::record::{Record, Stamp};
+use ringpost_fuzz::harness::{Range, run};
+use ringpost_fuzz::mutate::Corpus;
+use ringpost_fuzz::random::Random;
+use ringpost_fuzz::sample::{Sample, split};
+use ringpost_fuzz::targets::{self, Target};
 use ringpost_proto::smtp::address::Mailbox;
-use ringpost_proto::smtp::command::{Command, parse};
-use ringpost_proto::smtp::parameter::MailParameters;
-use ringpost_proto::smtp::state::{Hello, Transaction};
 use serde_json::Value;
 
-use crate::mutate::Corpus;
-use crate::random::Random;
+const TARGET: Target = Target {
+    name: "formats",
+    corpus,
+    check,
+};
 
-pub fn corpus() -> Corpus {
-    Corpus::read(include_str!("../corpus/record.txt"), WORDS, 2000)
+/// The corpus of the records.
+fn corpus() -> Corpus {
+    (targets::named("record").expect("a target").corpus)()
 }
 
-const WORDS: &[&str] = &[
-    "From ",
-    "\nFrom ",
-    ">From ",
-    "Subject: ",
-    "=?utf-8?q?=0a?=",
-    "=?utf-8?b?CgoK?=",
-    "\r\n",
-    "\n",
-    "\r",
-    "\0",
-    "\x1b[2J",
-    "\u{202e}",
-    "../",
-    "/",
-    ".",
-    "RCPT TO:<x@mx.example>",
-    "MAIL FROM:<a@b>",
-    "ce_id",
-    "smtp_to",
-    "smtp_from",
-    "ä",
-];
-
-/// The input's lines are commands up to the first empty one; what follows is the message.
-pub fn check(input: &[u8], random: &mut Random) {
-    let length = input.windows(2).position(|two| two == b"\n\n");
-    let (head, message) = length.map_or((input, &b""[..]), |at| (&input[..at], &input[at + 2..]));
-    ours(head, message, random);
-    foreign(head, message, random);
-}
-
-/// A record as ringpost makes it, from commands that the session would accept.
-fn ours(head: &[u8], message: &[u8], random: &mut Random) {
-    let client = Client::new(SocketAddr::from(([192, 0, 2, 1], 4711)));
-    let (mut helo, mut reverse_path) = ("client.example".to_owned(), None);
-    let (mut parameters, mut recipients) = (MailParameters::default(), Vec::new());
-    for line in head.split(|&octet| octet == b'\n') {
-        match parse(line).1 {
-            Ok(Command::Helo(name) | Command::Ehlo(name)) => helo = name,
-            Ok(Command::Mail(path, said)) => (reverse_path, parameters) = (path, said),
-            Ok(Command::Rcpt(path)) => recipients.push(path),
-            Ok(_) | Err(_) => {}
-        }
+/// Twenty thousand, or as many as RINGPOST_EXECUTIONS says.
+#[test]
+fn any_record_goes_through_every_form() {
+    let wanted = std::env::var("RINGPOST_EXECUTIONS");
+    let executions = wanted.map_or(20_000, |text| text.parse().expect("a number"));
+    let range = Range {
+        seed: 1,
+        first: 0,
+        executions,
+        threads: 1,
+    };
+    match run(&TARGET, range) {
+        Ok(counted) => assert_eq!(counted, executions),
+        Err(finding) => panic!(
+            "execution {}: {}",
+            finding.number,
+            finding.input.escape_ascii()
+        ),
     }
-    let transaction = Transaction {
-        hello: Hello {
-            name: helo.into(),
-            extended: true,
-        },
-        reverse_path,
-        parameters,
-        recipients,
-    };
-    let envelope = Envelope::of(&transaction, &client, None);
-    let key = *random.of(&[
-        RecordKey::None,
-        RecordKey::Recipient,
-        RecordKey::RecipientDomain,
-        RecordKey::Sender,
-        RecordKey::ClientIp,
-    ]);
-    let id = Generator::new(random.next()).next(random.next());
-    let stamp = Stamp {
-        id,
-        hostname: "mx.example",
-        time: b"2026-01-02T03:04:05.678Z",
-        size: message.len() as u64,
-        bare_newlines: false,
-        key,
-    };
-    let mut record = Record::default();
-    record.fill(&envelope, stamp, BytesMut::from(message));
+}
+
+fn check(input: &[u8], random: &mut Random) {
+    let (lines, message) = split(input);
+    ours(&Sample::new(lines, message, random));
+    foreign(lines, message, random);
+}
+
+/// A record as ringpost makes it.
+fn ours(sample: &Sample) {
+    let record = sample.record();
     let received = Received {
         topic: "mail".into(),
         partition: 3,
@@ -108,20 +65,22 @@ fn ours(head: &[u8], message: &[u8], random: &mut Random) {
             .collect(),
         value: record.value.to_vec(),
     };
+    let (envelope, id) = (sample.envelope(), sample.id.to_string());
     let line = json(&received);
     assert_eq!(line["mail_from"], Value::from(envelope.reverse_path));
     let recipients: Vec<&str> = envelope.recipients.iter().map(Mailbox::as_str).collect();
     assert_eq!(line["rcpt_to"], Value::from(recipients));
     let headers = &line["headers"];
-    assert_eq!(headers["ce_id"], Value::from(id.to_string()));
+    assert_eq!(headers["ce_id"], Value::from(&*id));
     assert_eq!(headers["smtp_helo"], Value::from(envelope.helo));
-    assert_eq!(headers["smtp_size"], Value::from(message.len().to_string()));
+    let size = sample.message.len().to_string();
+    assert_eq!(headers["smtp_size"], Value::from(size));
     assert_eq!(format::eml_name(&received), format!("{id}.eml"));
     forms(&received);
 }
 
 /// Any record at all.
-fn foreign(head: &[u8], message: &[u8], random: &mut Random) {
+fn foreign(lines: &[u8], message: &[u8], random: &mut Random) {
     let names = [
         "smtp_from",
         "smtp_to",
@@ -129,12 +88,12 @@ fn foreign(head: &[u8], message: &[u8], random: &mut Random) {
         "content-type",
         "x\n\0\u{202e}",
     ];
-    let headers = head.split(|&octet| octet == b'\n');
+    let headers = lines.split(|&octet| octet == b'\n');
     let received = Received {
         topic: "mail".into(),
         partition: random.next() as i32,
         offset: random.next() as i64,
-        key: random.once_in(2).then(|| head.to_vec()),
+        key: random.once_in(2).then(|| lines.to_vec()),
         timestamp: random.once_in(2).then(|| random.next() as i64),
         headers: headers
             .map(|value| ((*random.of(&names)).to_owned(), value.to_vec()))

@@ -7,7 +7,7 @@ use crate::mutate::Corpus;
 use crate::random::Random;
 
 pub fn corpus() -> Corpus {
-    Corpus::read(include_str!("../corpus/proxy.txt"), WORDS, 1500)
+    Corpus::read(include_str!("../../corpus/proxy.txt"), WORDS, 1500)
 }
 
 const WORDS: &[&str] = &[

@@ -5,7 +5,7 @@
 //! | command | a line parses or is refused by its own kind of refusal; what was parsed, written out, parses to the same |
 //! | session | octets in any pieces say and commit the same; messages are the oracle's; 250 is said for "stored" alone |
 //! | chunks | BDAT says and stores what a naive model of RFC 3030 does |
-//! | record | what a record holds comes back through every form of `consume`; a foreign record cannot break a form |
+//! | record | a record holds its message, and is the same in memory that another record has used |
 //! | proxy | the verdict on a header is final, and the same for whatever follows |
 
 mod chunks;
@@ -26,6 +26,11 @@ pub struct Target {
     pub corpus: fn() -> Corpus,
     /// Panics if something does not hold for an input.
     pub check: fn(&[u8], &mut Random),
+}
+
+/// The target of this name.
+pub fn named(name: &str) -> Option<&'static Target> {
+    ALL.iter().find(|target| target.name == name)
 }
 
 /// All targets.

@@ -13,7 +13,7 @@ use crate::random::Random;
 const LARGEST: usize = 60;
 
 pub fn corpus() -> Corpus {
-    Corpus::read(include_str!("../corpus/chunks.txt"), WORDS, 400)
+    Corpus::read(include_str!("../../corpus/chunks.txt"), WORDS, 400)
 }
 
 const WORDS: &[&str] = &[

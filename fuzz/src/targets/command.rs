@@ -11,7 +11,7 @@ use crate::mutate::Corpus;
 use crate::random::Random;
 
 pub fn corpus() -> Corpus {
-    Corpus::read(include_str!("../corpus/command.txt"), WORDS, 600)
+    Corpus::read(include_str!("../../corpus/command.txt"), WORDS, 600)
 }
 
 pub const WORDS: &[&str] = &[

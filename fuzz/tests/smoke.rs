@@ -1,23 +1,10 @@
-//! A smoke run of the fuzz targets; `fuzz/main.rs` runs as many as one likes.
+//! A smoke run of the fuzz targets; the package's program runs as many executions as one likes.
 
-#[path = "../proto/tests/support/driver.rs"]
-mod driver;
-#[path = "../fuzz/harness.rs"]
-mod harness;
-#[path = "../fuzz/mutate.rs"]
-mod mutate;
-#[path = "../proto/tests/support/random.rs"]
-mod random;
-#[path = "../fuzz/targets/mod.rs"]
-mod targets;
-
-use harness::{Range, run};
+use ringpost_fuzz::harness::{Range, run};
+use ringpost_fuzz::{bytes_of, execute, mutate, targets};
 
 fn smoke(name: &str, executions: u64) {
-    let target = targets::ALL
-        .iter()
-        .find(|target| target.name == name)
-        .expect("a target");
+    let target = targets::named(name).expect("a target");
     let range = Range {
         seed: 1,
         first: 0,
@@ -80,4 +67,35 @@ fn a_finding_is_found_and_replays_alone() {
         run(&target, range(0, finding.number, 2)).ok(),
         Some(finding.number)
     );
+}
+
+/// Both ways into a target, its corpus as libFuzzer gets it and any few bytes at all, come to their end.
+#[test]
+fn bytes_of_any_length_are_executed() {
+    for target in targets::ALL {
+        for entry in &(target.corpus)().entries {
+            execute(target, &bytes_of(entry, &[7; 63]));
+            execute(target, &bytes_of(entry, &[]));
+        }
+        for bytes in [&b""[..], b"\0", b"\xff", b"\xff\xff\x01", b"QUIT\r\n"] {
+            execute(target, bytes);
+        }
+    }
+}
+
+/// The tape decides: a target sees the input without it, and its bytes as the first random numbers.
+#[test]
+fn the_tape_is_the_decisions() {
+    let target = targets::Target {
+        name: "tape",
+        corpus: || mutate::Corpus::read("x", &["x"], 1),
+        check: |input, random| {
+            assert_eq!(input, b"input");
+            assert_eq!(
+                [random.below(256), random.below(2), random.between(1, 4)],
+                [7, 1, 3]
+            );
+        },
+    };
+    execute(&target, &bytes_of(b"input", &[7, 128, 130]));
 }

@@ -12,7 +12,7 @@ use crate::mutate::Corpus;
 use crate::random::Random;
 
 pub fn corpus() -> Corpus {
-    Corpus::read(include_str!("../corpus/session.txt"), WORDS, 3000)
+    Corpus::read(include_str!("../../corpus/session.txt"), WORDS, 3000)
 }
 
 const WORDS: &[&str] = &[
