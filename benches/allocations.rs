@@ -11,11 +11,13 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ringpost::config;
-use ringpost::server::Server;
-use ringpost_proto::smtp::policy::Recipients;
+use ringpost::config::{self, Loaded};
+use ringpost::server::{Checked, Prepared};
+use ringpost::telemetry::log;
+use rustix::process::{Signal, getpid, kill_process};
 
 /// What a message may cost, in calls of the allocator (growing counts as one).
 const MOST: f64 = 5.0;
@@ -74,19 +76,11 @@ fn main() {
         .skip(1)
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(2000);
-    let flags = [
-        ("server.listen", vec!["127.0.0.1:0".to_owned()]),
-        ("recipients.domains", vec!["*".to_owned()]),
-        ("kafka.brokers", vec!["discard".to_owned()]),
-    ];
-    let mut config = config::load(None, [], &flags)
-        .expect("a configuration")
-        .config;
-    config.server.workers = 1;
-    config.log.messages = false;
-    let server =
-        Server::start(config, Recipients::everybody_at(["*"]), None, None).expect("a server");
-    let stream = TcpStream::connect(server.smtp[0]).expect("it listens");
+    let checked = Checked::new(Arc::new(configuration)).expect("a configuration");
+    let log = log::install(&checked.loaded.config.log).expect("a log");
+    let prepared = Prepared::new(checked, &log).expect("all that a server needs");
+    let serving = prepared.serve().expect("a worker");
+    let stream = TcpStream::connect(serving.facts().smtp[0].address).expect("it listens");
     stream.set_nodelay(true).expect("an option of TCP");
     let mut client = BufReader::new(stream);
     expect(&mut client, "220");
@@ -101,11 +95,26 @@ fn main() {
     let octets = (OCTETS.load(Ordering::Relaxed) - before.1) as f64 / f64::from(messages);
     println!("{calls:.2} allocations and {octets:.0} octets a message of {MESSAGE_OCTETS} octets");
     drop(client);
-    server.stop().expect("a drain");
+    kill_process(getpid(), Signal::TERM).expect("a signal to this process");
+    serving.run().expect("a drain");
     assert!(
         calls <= MOST,
         "a message cost {calls:.2} allocations; {MOST} are allowed"
     );
+}
+
+/// One worker, a sink that discards, and nothing in the log.
+fn configuration() -> Result<Loaded, config::Error> {
+    let variables = [
+        ("RINGPOST_SERVER_LISTEN", "127.0.0.1:0"),
+        ("RINGPOST_SERVER_WORKERS", "1"),
+        ("RINGPOST_KAFKA_BROKERS", "discard"),
+        ("RINGPOST_ADMIN_LISTEN", "127.0.0.1:0"),
+        ("RINGPOST_LOG_LEVEL", "error"),
+        ("RINGPOST_LOG_MESSAGES", "false"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    config::load(None, variables, &[])
 }
 
 /// Sends messages as a client that pipelines does.

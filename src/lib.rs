@@ -4,17 +4,32 @@
 //!
 //! | step | where |
 //! |---|---|
-//! | a connection is accepted and admitted | [`net::worker`] |
-//! | its octets become commands and replies | [`net::connection`] drives [`smtp::session`] |
+//! | a connection is accepted and admitted | [`net::worker`], [`net::admission`] |
+//! | its bytes become commands and replies | [`net::connection`] drives [`smtp::session`] |
 //! | its data is read into the record's own buffer | [`net::connection`], [`smtp::data`] |
 //! | the message becomes a record | [`mail::record`] |
 //! | the record goes to the sink without a copy | [`sink`] |
 //! | the delivery report finds its session | [`sink::ledger`], [`net::hub`] |
 //! | the session says 250, or 451 | [`smtp::session::Session::resolve`] |
 //!
-//! From the bottom up: [`limits`], [`failure`], [`verdict`], [`smtp`], [`mail`], [`config`], [`kafka`], [`sink`] and [`consume`] beside it, [`telemetry::metrics`] and
-//! [`telemetry::message_log`] with its queue, [`net`], the rest of [`telemetry`], [`server`], [`reload`], [`command`]. `smtp`,
-//! `mail` and the ledger do no I/O: octets, outcomes and the time come in as arguments.
+//! How the server starts and ends is one line, from [`server::Checked`] to [`server::Stopped`]; [`command::serve`] draws it.
+//!
+//! The layers. A file imports what stands before its layer here, or its own folder. From the bottom up:
+//! - [`limits`]: every bound that is not an option;
+//! - [`failure`]: whose an error is, and the exit code that follows;
+//! - [`verdict`]: how a question of `ringpost check` is answered;
+//! - [`smtp`]: addresses, commands, sessions, the end of the data, without I/O (the crate `ringpost-proto`);
+//! - [`mail`]: envelope, queue id, trace field, record, without I/O (the same crate);
+//! - [`config`]: what an operator can set, read and checked;
+//! - [`kafka`]: what every client of a cluster needs, whether it writes or reads;
+//! - [`sink`]: the seam where records go, and the places that take them;
+//! - [`telemetry`]: metrics, logs, the admin listener's pages;
+//! - [`net`]: connections on io_uring, from a socket to a session and back;
+//! - [`server`]: from a configuration to a running server and to its end;
+//! - [`consume`]: records read back;
+//! - [`command`]: flags in, exit code out.
+//!
+//! `smtp`, `mail` and the ledger do no I/O: bytes, outcomes and the time come in as arguments.
 
 pub mod command;
 pub mod config;
@@ -23,7 +38,6 @@ pub mod failure;
 pub mod kafka;
 pub mod limits;
 pub mod net;
-pub mod reload;
 pub mod server;
 pub mod sink;
 pub mod telemetry;

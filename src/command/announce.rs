@@ -4,67 +4,85 @@
 //!
 //! Invariant: no secret is in them; a list of any length takes a bounded line.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use crate::config::Config;
+use super::output;
+use super::quick_start;
+use crate::net::connection::Opening;
 use crate::net::worker::CutOff;
-use crate::server::worker_count;
+use crate::server::addresses::{Addresses, Spoken};
+use crate::server::shares::worker_count;
+use crate::server::{Checked, Drained, Facts, Stopped};
+use crate::sink::Keeps;
+use std::fmt::Display;
 
 /// Names of a list that are written.
 const NAMES_TOLD: usize = 10;
 
-/// Says what is about to start, as it is configured: a port may still be 0.
-pub fn starting(config: &Config) {
-    let smtp = config.server.listen.iter();
-    let smtp = smtp
-        .chain(&config.server.listen_tls)
-        .chain(&config.server.listen_proxy);
+/// Says what is about to start, as it is configured: a port may still be 0. Then what is odd about it.
+pub fn starting(checked: &Checked) {
+    let config = &checked.loaded.config;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         hostname = config.server.hostname,
         domains = bounded(&config.recipients.domains),
         brokers = %config.kafka.brokers,
         topic = config.kafka.topic,
-        smtp = listeners(config, &smtp.copied().collect::<Vec<_>>()),
+        smtp = listeners(&Addresses::of(config).smtp(), checked.certificates.is_some()),
         admin = %config.admin.listen,
-        workers = worker_count(config.server.workers),
+        workers = worker_count(config),
         "starting"
     );
+    for warning in &checked.warnings {
+        tracing::warn!("{warning}");
+    }
 }
 
-/// Says that everything listens, at the addresses that were resolved.
-pub fn ready(config: &Config, smtp: &[SocketAddr], admin: SocketAddr, brokers: &str) {
+/// Says that everything listens and every worker serves: in the log, and by the one line on standard output. What a newcomer
+/// can do now stands before it.
+pub fn ready(facts: &Facts) {
+    if facts.sink.keeps == Keeps::Memory {
+        output::complain_text(&quick_start::banner_here(facts));
+    }
     tracing::info!(
-        smtp = listeners(config, smtp),
-        %admin,
-        brokers,
-        topic = config.kafka.topic,
+        smtp = listeners(&facts.smtp, facts.config.tls.certificate.is_some()),
+        admin = %facts.admin,
+        brokers = facts.sink.address,
+        topic = facts.sink.topic,
         "ready"
     );
+    // Supervisors that close standard output exist, and mail needs none.
+    if let Err(error) = output::print(&ready_line(facts)) {
+        tracing::warn!(
+            "the line \"ready\" cannot be written to standard output: {error}; ringpost serves nevertheless, and the log says \
+             ready as well"
+        );
+    }
 }
 
 /// The one line on standard output. `smtps=`, where there is one, repeats the addresses that begin with TLS.
-pub fn ready_line(
-    config: &Config,
-    smtp: &[SocketAddr],
-    admin: SocketAddr,
-    brokers: &str,
-) -> String {
-    let all = joined(smtp.iter());
-    let clear = config.server.listen.len();
-    let implicit = joined(smtp.iter().skip(clear).take(config.server.listen_tls.len()));
-    let topic = &config.kafka.topic;
-    let mut line = format!("ready smtp={all} admin={admin} kafka={brokers} topic={topic}");
+fn ready_line(facts: &Facts) -> String {
+    let Facts {
+        smtp, admin, sink, ..
+    } = facts;
+    let all = joined(smtp.iter().map(|spoken| spoken.address), ",");
+    let mut line = format!(
+        "ready smtp={all} admin={admin} kafka={} topic={}",
+        sink.address, sink.topic
+    );
+    let with_tls = smtp.iter().filter(|spoken| spoken.opening == Opening::Tls);
+    let implicit = joined(with_tls.map(|spoken| spoken.address), ",");
     if !implicit.is_empty() {
         line += &format!(" smtps={implicit}");
     }
     line
 }
 
-/// Says how a drain ended.
-pub fn stopped(drain: Duration, cut_off: CutOff) {
-    let milliseconds = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
+/// Says how it ended.
+pub fn stopped(stopped: Stopped) {
+    let Stopped::Drained(Drained { took, cut_off }) = stopped else {
+        tracing::warn!("stopped by a second signal; what was open is cut off");
+        return;
+    };
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let CutOff {
         connections,
         records,
@@ -81,39 +99,28 @@ pub fn stopped(drain: Duration, cut_off: CutOff) {
     }
 }
 
-fn joined<'a>(addresses: impl Iterator<Item = &'a SocketAddr>) -> String {
-    let addresses: Vec<String> = addresses.map(ToString::to_string).collect();
-    addresses.join(",")
-}
-
-/// Every address with what is spoken there. They stand in the order of the options.
-fn listeners(config: &Config, addresses: &[SocketAddr]) -> String {
-    let server = &config.server;
-    let clear = if config.tls.certificate.is_some() {
-        "clear+STARTTLS"
-    } else {
-        "clear"
-    };
-    let spoken = std::iter::repeat_n(clear.to_owned(), server.listen.len())
-        .chain(std::iter::repeat_n(
-            "TLS".to_owned(),
-            server.listen_tls.len(),
-        ))
-        .chain(std::iter::repeat_n(
-            format!("PROXY+{clear}"),
-            server.listen_proxy.len(),
-        ));
-    let texts: Vec<String> = addresses
+/// Every address with what is spoken there.
+fn listeners(smtp: &[Spoken], starttls: bool) -> String {
+    let clear = if starttls { "clear+STARTTLS" } else { "clear" };
+    let texts: Vec<String> = smtp
         .iter()
-        .zip(spoken)
-        .map(|(address, spoken)| format!("{address} {spoken}"))
+        .map(|Spoken { address, opening }| match opening {
+            Opening::Clear => format!("{address} {clear}"),
+            Opening::Tls => format!("{address} TLS"),
+            Opening::Proxied => format!("{address} PROXY+{clear}"),
+        })
         .collect();
     bounded(&texts)
 }
 
+fn joined(names: impl Iterator<Item = impl Display>, between: &str) -> String {
+    let names: Vec<String> = names.map(|name| name.to_string()).collect();
+    names.join(between)
+}
+
 /// The first few, and how many there are beside them.
 fn bounded(names: &[String]) -> String {
-    let text = names[..names.len().min(NAMES_TOLD)].join(", ");
+    let text = joined(names.iter().take(NAMES_TOLD), ", ");
     match names.len().saturating_sub(NAMES_TOLD) {
         0 => text,
         more => format!("{text} and {more} more"),
@@ -123,54 +130,52 @@ fn bounded(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Brokers;
+    use crate::config::Config;
+    use crate::sink::Description;
 
-    fn config() -> Config {
-        let mut config = Config::default();
-        let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-        config.server.listen = vec![address(25), address(26)];
-        config.server.listen_tls = vec![address(465)];
-        config.server.listen_proxy = vec![address(27)];
-        config.tls.certificate = Some("mx.pem".into());
-        config.kafka.brokers = Brokers::List("b:9092".to_owned());
-        config.kafka.topic = "mail".to_owned();
-        config
-    }
-
-    fn resolved() -> Vec<SocketAddr> {
-        [2525, 2526, 4650, 2527]
-            .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
-            .to_vec()
+    fn facts(openings: &[Opening]) -> Facts {
+        let smtp = openings.iter().zip(2525..).map(|(&opening, port)| Spoken {
+            address: ([127, 0, 0, 1], port).into(),
+            opening,
+        });
+        Facts {
+            smtp: smtp.collect(),
+            admin: "127.0.0.1:9925".parse().unwrap(),
+            sink: Description {
+                address: "b:9092".to_owned(),
+                topic: "mail".to_owned(),
+                message_size: 1000,
+                keeps: Keeps::Replicas,
+            },
+            config: Config::default(),
+        }
     }
 
     #[test]
     fn each_address_is_named_with_what_is_spoken_there() {
-        let mut config = config();
+        use Opening::{Clear, Proxied, Tls};
+        let all = facts(&[Clear, Clear, Tls, Proxied]).smtp;
         assert_eq!(
-            listeners(&config, &resolved()),
-            "127.0.0.1:2525 clear+STARTTLS, 127.0.0.1:2526 clear+STARTTLS, 127.0.0.1:4650 TLS, \
-             127.0.0.1:2527 PROXY+clear+STARTTLS"
+            listeners(&all, true),
+            "127.0.0.1:2525 clear+STARTTLS, 127.0.0.1:2526 clear+STARTTLS, 127.0.0.1:2527 TLS, \
+             127.0.0.1:2528 PROXY+clear+STARTTLS"
         );
-        config.tls.certificate = None;
-        config.server.listen_tls.clear();
-        config.server.listen_proxy.clear();
         assert_eq!(
-            listeners(&config, &resolved()[..2]),
+            listeners(&all[..2], false),
             "127.0.0.1:2525 clear, 127.0.0.1:2526 clear"
         );
     }
 
     #[test]
     fn the_line_on_standard_output_keeps_its_keys_and_adds_one_for_tls() {
-        let (mut config, admin) = (config(), "127.0.0.1:9925".parse().unwrap());
+        use Opening::{Clear, Proxied, Tls};
         assert_eq!(
-            ready_line(&config, &resolved(), admin, "b:9092"),
-            "ready smtp=127.0.0.1:2525,127.0.0.1:2526,127.0.0.1:4650,127.0.0.1:2527 admin=127.0.0.1:9925 kafka=b:9092 \
-             topic=mail smtps=127.0.0.1:4650"
+            ready_line(&facts(&[Clear, Clear, Tls, Proxied])),
+            "ready smtp=127.0.0.1:2525,127.0.0.1:2526,127.0.0.1:2527,127.0.0.1:2528 admin=127.0.0.1:9925 kafka=b:9092 \
+             topic=mail smtps=127.0.0.1:2527"
         );
-        config.server.listen_tls.clear();
         assert_eq!(
-            ready_line(&config, &resolved()[..2], admin, "b:9092"),
+            ready_line(&facts(&[Clear, Clear])),
             "ready smtp=127.0.0.1:2525,127.0.0.1:2526 admin=127.0.0.1:9925 kafka=b:9092 topic=mail"
         );
     }

@@ -1,11 +1,9 @@
 //! The commands of the program: flags in, exit code out.
 
 mod announce;
-mod certificate_watch;
 pub mod check;
 pub mod consume;
 mod container;
-mod open_files;
 mod output;
 mod quick_start;
 pub mod serve;

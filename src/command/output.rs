@@ -6,6 +6,9 @@
 //! where a disk is full, so the commands use neither.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::failure::Failure;
 
 /// Writes a line to standard error. One that cannot be written is lost: there is nobody to tell.
 pub(super) fn complain(line: &str) {
@@ -19,6 +22,14 @@ pub(super) fn complain_text(text: &str) {
         return eprint!("{text}");
     }
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Says why the program ends, and with which exit code.
+pub(super) fn fail(failure: &Failure) -> ExitCode {
+    for line in failure.to_string().lines() {
+        complain(&format!("ringpost: {line}"));
+    }
+    ExitCode::from(failure.exit_code())
 }
 
 /// Writes a line to standard output at once.

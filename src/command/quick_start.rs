@@ -1,6 +1,6 @@
 //! What the quick start says: the lines that send a mail, read it and show the metrics, and what it is not.
 //!
-//! Owns: these texts. Must not know: how they are written; `serve` writes them to standard error.
+//! Owns: these texts. Must not know: how they are written; `announce` writes them to standard error.
 //!
 //! Invariants: a line with a label is a command that works as it is pasted (.ci/run does that); what is no command has no
 //! label.
@@ -9,12 +9,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::container::Container;
+use super::container::{self, Container};
 use crate::config::Recipients;
 use crate::limits::{EMBEDDED_PARTITION_OCTETS, EMBEDDED_PARTITIONS};
+use crate::server;
 
 /// What the texts are made of.
-pub(super) struct Facts<'a> {
+struct Facts<'a> {
     /// Where SMTP is served.
     pub smtp: SocketAddr,
     /// Where metrics are.
@@ -34,8 +35,26 @@ pub(super) struct Facts<'a> {
     pub container: Option<Container>,
 }
 
+/// What is said of this server by this process.
+pub(super) fn banner_here(server: &server::Facts) -> String {
+    // A binary of cargo's is on nobody's PATH; the lines are to work as they are pasted.
+    let program = std::env::current_exe()
+        .map_or_else(|_| "ringpost".to_owned(), |path| path.display().to_string());
+    banner(&Facts {
+        smtp: server.smtp[0].address,
+        admin: server.admin,
+        brokers: &server.sink.address,
+        topic: &server.sink.topic,
+        program: &program,
+        recipients: &server.config.recipients,
+        message_size: server.sink.message_size,
+        message_size_wanted: server.config.limits.message_size,
+        container: container::detect(),
+    })
+}
+
 /// Everything that is said, lines with their ends.
-pub(super) fn banner(facts: &Facts<'_>) -> String {
+fn banner(facts: &Facts<'_>) -> String {
     let mut lines = vec![
         "ringpost: quick start. The broker is in this process and in memory only: it is not storage. Ctrl-C stops it, and all \
          mail is gone then."

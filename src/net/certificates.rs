@@ -19,6 +19,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::config::certificate::fitness::{self, Expected, Finding, Severity};
 use crate::config::{self, certificate};
+use crate::failure::{Blame, Blamed};
 
 /// Sessions of TLS 1.2 that are remembered for resumption, 32 octets and some hundred of state each. TLS 1.3 and clients
 /// that take tickets need none of it.
@@ -56,15 +57,35 @@ impl fmt::Debug for Certificates {
     }
 }
 
+/// Why there is nothing to serve.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// A pair of files: which option and file, what is wrong, and what helps, in one line.
+    #[error("{0}")]
+    Pair(String),
+    /// This build of rustls: no usable cipher suite, or no randomness.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(rustls::Error),
+}
+
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Pair(_) => Blame::Operator,
+            Self::Setup(_) => Blame::Bug,
+        }
+    }
+}
+
 impl Loaded {
     /// Reads all pairs; the first is the default.
     ///
     /// # Errors
-    /// One line that names the file and what is wrong.
+    /// [`Error::Pair`], of the first that cannot be used.
     ///
     /// # Panics
     /// If there is none.
-    pub fn read(pairs: Vec<Pair>) -> Result<Self, String> {
+    pub fn read(pairs: Vec<Pair>) -> Result<Self, Error> {
         assert!(!pairs.is_empty(), "TLS is on where there is a certificate");
         let named = pairs.iter().map(load_one).collect::<Result<_, _>>()?;
         Ok(Self { pairs, named })
@@ -170,8 +191,9 @@ pub fn pairs(tls: &config::Tls) -> Vec<Pair> {
         .collect()
 }
 
-fn load_one(pair: &Pair) -> Result<Named, String> {
-    let key = Arc::new(certificate::load(&pair.certificate, &pair.key)?);
+fn load_one(pair: &Pair) -> Result<Named, Error> {
+    let key = certificate::load(&pair.certificate, &pair.key).map_err(Error::Pair)?;
+    let key = Arc::new(key);
     let names = key
         .end_entity_cert()
         .ok()
@@ -212,17 +234,16 @@ fn choose<'a>(current: &'a [Named], name: &str) -> Option<&'a Named> {
 /// What handshakes are made with: TLS 1.2 and 1.3, tickets and session ids for resumption, no client certificate.
 ///
 /// # Errors
-/// If this build has no usable cipher suite or no randomness, as a line for an operator.
-pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, String> {
+/// [`Error::Setup`].
+pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let failed = |error: rustls::Error| format!("TLS cannot be set up: {error}");
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(rustls::DEFAULT_VERSIONS)
-        .map_err(failed)?
+        .map_err(Error::Setup)?
         .with_no_client_auth()
         .with_cert_resolver(certificates);
     config.session_storage = ServerSessionMemoryCache::new(REMEMBERED_SESSIONS);
-    config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(failed)?;
+    config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(Error::Setup)?;
     Ok(Arc::new(config))
 }
 
@@ -335,7 +356,7 @@ mod tests {
         let first = served();
         std::fs::write(&pairs[0].certificate, "nothing").unwrap();
         let error = Loaded::read(certificates.pairs()).err().unwrap();
-        assert!(error.contains("a.pem"), "{error}");
+        assert!(error.to_string().contains("a.pem"), "{error}");
         assert!(Arc::ptr_eq(&first, &served()));
         pair(folder.path(), "a", &["mx.example"]);
         certificates.exchange(Loaded::read(certificates.pairs()).unwrap());

@@ -14,49 +14,83 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::failure::{Blame, Blamed};
 use crate::limits::LISTEN_BACKLOG;
 
 /// The port from which on every process may listen, unless the machine says otherwise.
 const UNPRIVILEGED_PORT: u16 = 1024;
 
-/// How a socket is to be bound.
+/// A socket that an option asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
+    /// The option that names the address.
+    pub option: &'static str,
     /// Where.
     pub address: SocketAddr,
     /// Whether IPv4 clients come here as well. Only `[::]` can have them.
     pub both_families: bool,
 }
 
+/// An address that cannot be listened on: which option names it, why, and what helps, in one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{option}: {address}: cannot listen there: {cause}; {}", self.help())]
+pub struct Error {
+    /// The option that names the address.
+    pub option: &'static str,
+    /// The address.
+    pub address: SocketAddr,
+    /// What the kernel says.
+    #[source]
+    pub cause: io::Error,
+}
+
 impl Wanted {
-    /// Of an address beside all that are listened on.
-    pub fn beside(address: SocketAddr, all: &[SocketAddr]) -> Self {
+    /// Of an option's address beside all that are listened on.
+    pub fn beside(option: &'static str, address: SocketAddr, all: &[SocketAddr]) -> Self {
         let taken = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port();
         // Port 0 is another port for each.
         let both_families =
             is_every_ipv6(address) && (address.port() == 0 || !all.iter().any(taken));
         Self {
+            option,
             address,
             both_families,
         }
     }
 
-    /// Listens. With `share`, other sockets may do so at the same address.
+    /// Listens: the socket, and its address with the port resolved. With `share`, other sockets may listen at the same address.
     ///
     /// # Errors
-    /// What the kernel says.
-    pub fn listen(self, share: bool) -> io::Result<TcpListener> {
-        let socket = self.bind(share)?;
-        socket.listen(LISTEN_BACKLOG)?;
-        Ok(socket.into())
+    /// [`Error`].
+    pub fn listen(self, share: bool) -> Result<(TcpListener, SocketAddr), Error> {
+        let listening = || {
+            let socket = self.bind(share)?;
+            socket.listen(LISTEN_BACKLOG)?;
+            let listener = TcpListener::from(socket);
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        };
+        listening().map_err(|cause| self.failed(cause))
     }
 
     /// Whether [`Self::listen`] would succeed. No client gets through meanwhile.
     ///
     /// # Errors
-    /// What the kernel says.
-    pub fn try_out(self) -> io::Result<()> {
-        self.bind(false).map(drop)
+    /// [`Error`].
+    pub fn try_out(self) -> Result<(), Error> {
+        match self.bind(false) {
+            Ok(_) => Ok(()),
+            Err(cause) => Err(self.failed(cause)),
+        }
+    }
+
+    /// What there is to say where the kernel refuses it.
+    pub fn failed(self, cause: io::Error) -> Error {
+        Error {
+            option: self.option,
+            address: self.address,
+            cause,
+        }
     }
 
     fn bind(self, share: bool) -> io::Result<Socket> {
@@ -82,27 +116,43 @@ fn is_link_local(address: SocketAddr) -> bool {
     matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
-/// Why `option` cannot listen at this address, and what helps: one line.
-pub fn explain(option: &str, address: SocketAddr, error: &io::Error) -> String {
-    let help = match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::ACCESS | Errno::PERM) => {
-            not_permitted(address.port(), first_unprivileged_port())
+impl Error {
+    /// Whether another socket listens there.
+    pub fn is_in_use(&self) -> bool {
+        self.cause.kind() == io::ErrorKind::AddrInUse
+    }
+
+    fn help(&self) -> String {
+        let Self {
+            option,
+            address,
+            cause,
+        } = self;
+        match cause.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::ACCESS | Errno::PERM) => {
+                not_permitted(address.port(), first_unprivileged_port())
+            }
+            Some(Errno::ADDRINUSE) => in_use(option, *address),
+            Some(Errno::ADDRNOTAVAIL) => not_here(*address),
+            Some(Errno::AFNOSUPPORT) if address.is_ipv6() => format!(
+                "IPv6 is off on this machine; listen on IPv4, 0.0.0.0:{}",
+                address.port()
+            ),
+            Some(Errno::INVAL) if is_link_local(*address) => format!(
+                "a link-local address needs its interface: write [{}%N]:{} with the number of the interface for N, which \
+                 /sys/class/net/NAME/ifindex has",
+                address.ip(),
+                address.port()
+            ),
+            _ => "choose another address".to_owned(),
         }
-        Some(Errno::ADDRINUSE) => in_use(option, address),
-        Some(Errno::ADDRNOTAVAIL) => not_here(address),
-        Some(Errno::AFNOSUPPORT) if address.is_ipv6() => format!(
-            "IPv6 is off on this machine; listen on IPv4, 0.0.0.0:{}",
-            address.port()
-        ),
-        Some(Errno::INVAL) if is_link_local(address) => format!(
-            "a link-local address needs its interface: write [{}%N]:{} with the number of the interface for N, which \
-             /sys/class/net/NAME/ifindex has",
-            address.ip(),
-            address.port()
-        ),
-        _ => "choose another address".to_owned(),
-    };
-    format!("{option}: {address}: cannot listen there: {error}; {help}")
+    }
+}
+
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
 }
 
 fn not_permitted(port: u16, first_unprivileged: u16) -> String {
@@ -169,7 +219,7 @@ mod tests {
     fn every_ipv6_address_takes_ipv4_unless_that_is_listened_on_beside_it() {
         let both = |own: &str, others: &[&str]| {
             let all: Vec<SocketAddr> = others.iter().map(|other| address(other)).collect();
-            Wanted::beside(address(own), &all).both_families
+            Wanted::beside("server.listen", address(own), &all).both_families
         };
         assert!(both("[::]:25", &["[::]:25"]));
         assert!(both("[::]:25", &["[::]:25", "0.0.0.0:26", "[::1]:25"]));
@@ -184,14 +234,15 @@ mod tests {
     fn ipv4_clients_reach_a_socket_of_both_families_and_no_other() {
         for both_families in [true, false] {
             let wanted = Wanted {
+                option: "server.listen",
                 address: address("[::]:0"),
                 both_families,
             };
-            let Ok(listener) = wanted.listen(false) else {
+            let Ok((_listener, resolved)) = wanted.listen(false) else {
                 eprintln!("skipped: this machine has no IPv6");
                 return;
             };
-            let port = listener.local_addr().unwrap().port();
+            let port = resolved.port();
             assert!(TcpStream::connect(("::1", port)).is_ok());
             let reached = TcpStream::connect(("127.0.0.1", port)).is_ok();
             assert_eq!(reached, both_families);
@@ -201,8 +252,12 @@ mod tests {
     #[test]
     fn each_error_says_what_is_missing_and_what_helps() {
         let told = |own: &str, errno: Errno| {
-            let error = io::Error::from_raw_os_error(errno.raw_os_error());
-            explain("server.listen", address(own), &error)
+            let error = Error {
+                option: "server.listen",
+                address: address(own),
+                cause: io::Error::from_raw_os_error(errno.raw_os_error()),
+            };
+            error.to_string()
         };
         for (own, errno, words) in [
             (

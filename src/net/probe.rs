@@ -1,9 +1,10 @@
-//! What the kernel allows: whether a ring with our flags can be had, and what to do where it cannot.
+//! What the kernel allows: whether a ring with our flags is available, and what to do where it cannot.
 
 use std::io;
 
 use tokio_uring::{Builder, Runtime};
 
+use crate::failure::{Blame, Blamed};
 use crate::limits::{COMPLETION_ENTRIES_MAXIMUM, SUBMISSION_ENTRIES};
 
 /// The ring of a worker that serves up to `connections`. The flags are not optional: without cooperative task running
@@ -23,19 +24,41 @@ pub(super) fn ring(connections: usize) -> Builder {
     builder
 }
 
-/// Makes a ring and drops it again.
-///
-/// # Errors
-/// The cause and the fix, in one line for an operator.
-pub fn io_uring() -> Result<(), String> {
-    match Runtime::new(&ring(1)) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(explain(&error)),
+/// No ring can be made here: the cause and the fix, in one line for an operator.
+#[derive(Debug, thiserror::Error)]
+#[error("io_uring is unavailable: {cause}: {fix}")]
+pub struct Unavailable {
+    #[source]
+    cause: io::Error,
+    fix: String,
+}
+
+impl Unavailable {
+    pub(super) fn new(cause: io::Error) -> Self {
+        let fix = advice(&cause);
+        Self { cause, fix }
     }
 }
 
-/// What an error of io_uring_setup means and what helps.
-pub(super) fn explain(error: &io::Error) -> String {
+impl Blamed for Unavailable {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
+}
+
+/// Makes a ring and drops it again.
+///
+/// # Errors
+/// [`Unavailable`].
+pub fn io_uring() -> Result<(), Unavailable> {
+    match Runtime::new(&ring(1)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Unavailable::new(error)),
+    }
+}
+
+/// What helps against an error of io_uring_setup.
+fn advice(error: &io::Error) -> String {
     const EPERM: i32 = 1;
     const ENOMEM: i32 = 12;
     const EMFILE: i32 = 24;
@@ -43,7 +66,7 @@ pub(super) fn explain(error: &io::Error) -> String {
     const ENOSYS: i32 = 38;
     let disabled =
         std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
-    let advice = match (error.raw_os_error(), disabled.trim()) {
+    match (error.raw_os_error(), disabled.trim()) {
         (Some(EPERM), "1" | "2") => {
             format!("kernel.io_uring_disabled is {}; allow it with: sysctl -w kernel.io_uring_disabled=0", disabled.trim())
         }
@@ -57,24 +80,22 @@ pub(super) fn explain(error: &io::Error) -> String {
         (Some(ENOMEM), _) => "locked memory is limited; raise it with: ulimit -l unlimited (LimitMEMLOCK= of systemd)".to_owned(),
         (Some(EMFILE), _) => "too few files may be open; raise the limit (LimitNOFILE= of systemd, ulimit -n)".to_owned(),
         _ => "see the kernel's log".to_owned(),
-    };
-    format!("io_uring is unavailable: {error}: {advice}")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::explain;
+    use super::Unavailable;
     use std::io::Error;
 
     #[test]
     fn each_cause_has_its_fix() {
         for (code, fix) in [(38, "Linux 6.0"), (22, "Linux 6.0"), (12, "ulimit -l")] {
-            assert!(
-                explain(&Error::from_raw_os_error(code)).contains(fix),
-                "{code}"
-            );
+            let text = Unavailable::new(Error::from_raw_os_error(code)).to_string();
+            assert!(text.starts_with("io_uring is unavailable: "), "{text}");
+            assert!(text.contains(fix), "{text}");
         }
-        let denied = explain(&Error::from_raw_os_error(1));
+        let denied = Unavailable::new(Error::from_raw_os_error(1)).to_string();
         assert!(denied.contains("seccomp") || denied.contains("io_uring_disabled"));
     }
 }

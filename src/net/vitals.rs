@@ -1,19 +1,29 @@
-//! Whether the workers serve: what each tells the thread that started it.
+//! Whether the workers live: what each tells the thread that started it.
 //!
-//! Owns: the two moments that count, the first at which a worker serves and its end. Must not know: why it ended; its thread's result
-//! says that.
+//! Owns: the three moments that count, a worker's ring, its first connection that it could serve, and its end. Must not know:
+//! why it ended; its thread's result says that.
 //!
-//! Invariant: a worker that began says that it serves at most once, and that it ended exactly once, however it ends.
+//! Invariant: a worker that began says once at most that it has reached a stage, in their order, and exactly once that it ended,
+//! however it ends.
 
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use tokio::sync::Notify;
 
+/// How far a worker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It has its ring, and waits for what it is to serve.
+    Ring,
+    /// It serves.
+    Serving,
+}
+
 /// What a worker says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sign {
-    Serves,
+    Reached(Stage),
     /// The worker of this index.
     Ended(usize),
 }
@@ -27,10 +37,10 @@ pub struct Vitals {
 }
 
 impl Vitals {
-    /// It serves now.
-    pub fn serves(&self) {
+    /// It is so far now.
+    pub fn reached(&self, stage: Stage) {
         // Nobody listens where the start was given up.
-        let _ = self.signs.send(Sign::Serves);
+        let _ = self.signs.send(Sign::Reached(stage));
     }
 }
 
@@ -41,7 +51,7 @@ impl Drop for Vitals {
     }
 }
 
-/// Who listens to all workers.
+/// What hears all workers.
 #[derive(Debug)]
 pub struct Watch {
     own: Sender<Sign>,
@@ -70,14 +80,20 @@ impl Watch {
         }
     }
 
-    /// Waits until so many workers serve.
+    /// Waits until so many workers, which is all of them, have reached a stage. No worker goes on to the next before they have.
     ///
     /// # Errors
     /// The index of one that ended instead.
-    pub fn all_serve(&self, workers: usize) -> Result<(), usize> {
+    pub fn all_reach(&self, stage: Stage, workers: usize) -> Result<(), usize> {
         for _ in 0..workers {
-            if let Ok(Sign::Ended(worker)) = self.signs.recv() {
-                return Err(worker);
+            match self.signs.recv().expect("this keeps a sender of its own") {
+                Sign::Reached(reached) => {
+                    assert_eq!(
+                        reached, stage,
+                        "a stage begins when all are through the last"
+                    );
+                }
+                Sign::Ended(worker) => return Err(worker),
             }
         }
         Ok(())
@@ -86,10 +102,12 @@ impl Watch {
     /// Waits until a worker ends; its index. To be called once all serve.
     pub async fn one_ended(&self) -> usize {
         loop {
-            if let Ok(Sign::Ended(worker)) = self.signs.try_recv() {
-                return worker;
+            match self.signs.try_recv() {
+                Ok(Sign::Ended(worker)) => return worker,
+                Ok(Sign::Reached(stage)) => panic!("all serve, and one has reached {stage:?}"),
+                // Also where a wake-up was for an end that has been seen.
+                Err(_) => self.ended.notified().await,
             }
-            self.ended.notified().await;
         }
     }
 }
@@ -99,12 +117,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_serve_once_each_has_said_so_and_an_end_is_never_overheard() {
+    fn all_are_so_far_once_each_has_said_so_and_an_end_is_never_overheard() {
         let watch = Watch::default();
         let (first, second) = (watch.vitals(0), watch.vitals(1));
-        first.serves();
-        second.serves();
-        assert_eq!(watch.all_serve(2), Ok(()));
+        for stage in [Stage::Ring, Stage::Serving] {
+            first.reached(stage);
+            second.reached(stage);
+            assert_eq!(watch.all_reach(stage, 2), Ok(()));
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
@@ -117,12 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_ends_before_it_serves_is_named() {
+    fn a_worker_that_ends_before_it_is_so_far_is_named() {
         let watch = Watch::default();
         let (first, second) = (watch.vitals(0), watch.vitals(1));
-        first.serves();
+        first.reached(Stage::Ring);
         drop(second);
-        assert_eq!(watch.all_serve(2), Err(1));
+        assert_eq!(watch.all_reach(Stage::Ring, 2), Err(1));
     }
 
     #[test]
@@ -130,11 +150,11 @@ mod tests {
         let watch = Watch::default();
         let vitals = watch.vitals(3);
         let thread = std::thread::spawn(move || {
-            vitals.serves();
+            vitals.reached(Stage::Serving);
             std::panic::resume_unwind(Box::new("a bug"));
         });
         assert!(thread.join().is_err());
-        assert_eq!(watch.all_serve(1), Ok(()));
+        assert_eq!(watch.all_reach(Stage::Serving, 1), Ok(()));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Receiver;
 use tokio::sync::Notify;
 use tokio_uring::Runtime;
 use tokio_uring::net::TcpStream;
@@ -18,8 +19,9 @@ use super::connection::Opening;
 use super::hub::{Hub, Share};
 use super::journal::Journal;
 use super::shared::Shared;
-use super::vitals::Vitals;
+use super::vitals::{Stage, Vitals};
 use super::{connection, probe};
+use crate::failure::{Blame, Blamed};
 use crate::limits::{
     ACCEPT_RETREAT_MILLISECONDS, ACCEPTS_IN_FLIGHT, LOG_GATHER_MILLISECONDS,
     SWEEP_MAXIMUM_MILLISECONDS, SWEEP_MINIMUM_MILLISECONDS,
@@ -36,7 +38,17 @@ pub struct Door {
     pub opening: Opening,
 }
 
-/// What a worker is started with.
+/// What a worker is started with: all that its ring needs.
+pub struct Post {
+    /// Most open connections of the server.
+    pub connections: usize,
+    /// Brings its plan once every worker has its ring; without one the start was given up.
+    pub plan: Receiver<Plan>,
+    /// Told how far the worker is, and, by its drop, when it has ended.
+    pub vitals: Vitals,
+}
+
+/// What a worker serves.
 pub struct Plan {
     /// Its index.
     pub index: u32,
@@ -56,8 +68,26 @@ pub struct Plan {
     pub random: u64,
     /// How long a drain may take.
     pub drain_timeout: Duration,
-    /// Told when the worker serves, and, by its drop, when it has ended.
-    pub vitals: Vitals,
+}
+
+/// Why a worker cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It gets no ring.
+    #[error(transparent)]
+    Ring(#[from] probe::Unavailable),
+    /// It gets no second descriptor of a socket.
+    #[error("a listening socket cannot be duplicated: {0}")]
+    Socket(#[source] std::io::Error),
+}
+
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Ring(unavailable) => unavailable.blame(),
+            Self::Socket(_) => Blame::Machine,
+        }
+    }
 }
 
 /// What the end of a drain cut off.
@@ -80,19 +110,22 @@ impl std::ops::Add for CutOff {
     }
 }
 
-/// Runs a worker on this thread until it has drained.
+/// Runs a worker on this thread until it has drained. A ring belongs to the thread that makes it, so that a worker makes its own,
+/// says so, and waits for its plan.
 ///
 /// # Errors
-/// If io_uring is unavailable, or a socket cannot be duplicated.
-pub fn run(plan: Plan) -> Result<CutOff, String> {
-    let connections = plan.shared.connections_most;
-    let runtime =
-        Runtime::new(&probe::ring(connections)).map_err(|error| probe::explain(&error))?;
-    runtime.block_on(serve(plan))
+/// [`Error`].
+pub fn run(post: Post) -> Result<CutOff, Error> {
+    let ring = probe::ring(post.connections);
+    let runtime = Runtime::new(&ring).map_err(probe::Unavailable::new)?;
+    post.vitals.reached(Stage::Ring);
+    match post.plan.recv() {
+        Ok(plan) => runtime.block_on(serve(plan, post.vitals)),
+        Err(_) => Ok(CutOff::default()),
+    }
 }
 
-async fn serve(plan: Plan) -> Result<CutOff, String> {
-    let vitals = plan.vitals;
+async fn serve(plan: Plan, vitals: Vitals) -> Result<CutOff, Error> {
     let hub = Rc::new(Hub::new(
         plan.index,
         Arc::clone(&plan.shared),
@@ -102,10 +135,7 @@ async fn serve(plan: Plan) -> Result<CutOff, String> {
     ));
     let mut doors = Vec::new();
     for Door { listener, opening } in plan.doors {
-        let other = listener
-            .try_clone()
-            .map_err(|error| format!("a listening socket cannot be duplicated: {error}"))?;
-        doors.push(other);
+        doors.push(listener.try_clone().map_err(Error::Socket)?);
         let listener = Rc::new(tokio_uring::net::TcpListener::from_std(listener));
         for _ in 0..ACCEPTS_IN_FLIGHT {
             tokio_uring::spawn(accept(Rc::clone(&listener), opening, Rc::clone(&hub)));
@@ -114,7 +144,7 @@ async fn serve(plan: Plan) -> Result<CutOff, String> {
     tokio_uring::spawn(take_reports(plan.reported, plan.reports, Rc::clone(&hub)));
     let logging = Rc::clone(&hub);
     tokio_uring::spawn(async move { hand_over_log(&logging.journal).await });
-    vitals.serves();
+    vitals.reached(Stage::Serving);
     watch(&hub, &plan.stop).await;
     for door in &doors {
         // The accepts that are under way complete with an error, and their loops end.

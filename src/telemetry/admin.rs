@@ -30,11 +30,8 @@ const INDEX: &str = "ringpost\n\n/metrics  counters, gauges and histograms for P
 
 /// What the probes of a supervisor ask.
 pub trait Health: Send + Sync {
-    /// `Ok` when a mail would be stored now.
-    ///
-    /// # Errors
-    /// The reason, as a sentence for an operator.
-    fn ready(&self) -> Result<(), String>;
+    /// Why no mail would be stored now, as a sentence for an operator; none when it would.
+    fn unready(&self) -> Option<String>;
 
     /// Whether the process works; a supervisor restarts it when it does not. That the listener answers at all is the
     /// answer unless an implementation knows more.
@@ -105,9 +102,9 @@ fn router(handle: Scrape, health: Arc<dyn Health>) -> Router {
         .route(
             "/readyz",
             get(move || async move {
-                match ready.ready() {
-                    Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-                    Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+                match ready.unready() {
+                    None => (StatusCode::OK, "ready\n".to_owned()),
+                    Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
                 }
             }),
         )
@@ -127,12 +124,8 @@ mod tests {
     struct Switch(AtomicBool);
 
     impl Health for Switch {
-        fn ready(&self) -> Result<(), String> {
-            if self.alive() {
-                Ok(())
-            } else {
-                Err("no broker answers".to_owned())
-            }
+        fn unready(&self) -> Option<String> {
+            (!self.alive()).then(|| "no broker answers".to_owned())
         }
 
         fn alive(&self) -> bool {

@@ -12,16 +12,44 @@ use tracing::{Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::message_log::MessageLog;
 use super::queue::Queue;
 use crate::config::{self, LogFormat};
+use crate::failure::{Blame, Blamed};
 use crate::mail::date::Dates;
 
 /// How long the end waits for the last lines.
 const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// Why there is no log, or none of this level.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A level of another name.
+    #[error("log.level: {0:?} is not error, warn, info, debug or trace")]
+    Level(String),
+    /// The machine gives no thread.
+    #[error("the log's thread did not start: {0}")]
+    Thread(#[source] std::io::Error),
+    /// There is one already.
+    #[error("the log cannot be started: {0}")]
+    Started(#[source] TryInitError),
+    /// Whoever logs is gone.
+    #[error("the log level cannot be changed: {0}")]
+    Unchanged(#[source] reload::Error),
+}
+
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Level(_) => Blame::Operator,
+            Self::Thread(_) => Blame::Machine,
+            Self::Started(_) | Self::Unchanged(_) => Blame::Bug,
+        }
+    }
+}
 
 /// Keeps the log going: lines are written until it is dropped, and the drop waits (a second at most) for the last ones.
 #[derive(Debug)]
@@ -36,12 +64,12 @@ impl LogHandle {
     /// Changes the least severe level that is written.
     ///
     /// # Errors
-    /// If `level` is none of error, warn, info, debug and trace.
-    pub fn set_level(&self, level: &str) -> Result<(), String> {
+    /// [`Error::Level`], [`Error::Unchanged`].
+    pub fn set_level(&self, level: &str) -> Result<(), Error> {
         let level = known(level)?;
         self.filter
             .reload(filter(level))
-            .map_err(|error| format!("the log level cannot be changed: {error}"))?;
+            .map_err(Error::Unchanged)?;
         self.messages.enable(level >= Level::INFO);
         Ok(())
     }
@@ -71,14 +99,12 @@ impl Drop for LogHandle {
 /// Starts logging to standard error, for the whole process.
 ///
 /// # Errors
-/// If the level is not known, or a log has been started before.
-pub fn install(config: &config::Log) -> Result<LogHandle, String> {
+/// [`Error`].
+pub fn install(config: &config::Log) -> Result<LogHandle, Error> {
     let stderr = std::io::stderr();
     let ansi = stderr.is_terminal();
     let (subscriber, handle) = build(config, stderr, ansi)?;
-    subscriber
-        .try_init()
-        .map_err(|error| format!("the log cannot be started: {error}"))?;
+    subscriber.try_init().map_err(Error::Started)?;
     Ok(handle)
 }
 
@@ -86,11 +112,10 @@ fn build<W: Write + Send + 'static>(
     config: &config::Log,
     writer: W,
     ansi: bool,
-) -> Result<(impl Subscriber + Send + Sync + use<W>, LogHandle), String> {
+) -> Result<(impl Subscriber + Send + Sync + use<W>, LogHandle), Error> {
     let level = known(&config.level)?;
     let (filter, reload) = reload::Layer::new(filter(level));
-    let queue =
-        Queue::new(writer).map_err(|error| format!("the log's thread did not start: {error}"))?;
+    let queue = Queue::new(writer).map_err(Error::Thread)?;
     let lines = queue.clone();
     let layer = fmt::layer()
         .with_timer(Milliseconds)
@@ -121,7 +146,7 @@ impl FormatTime for Milliseconds {
 }
 
 /// The level of this name.
-fn known(level: &str) -> Result<Level, String> {
+fn known(level: &str) -> Result<Level, Error> {
     let levels = [
         Level::ERROR,
         Level::WARN,
@@ -132,7 +157,7 @@ fn known(level: &str) -> Result<Level, String> {
     levels
         .into_iter()
         .find(|known| known.as_str().eq_ignore_ascii_case(level))
-        .ok_or_else(|| format!("log.level: {level:?} is not error, warn, info, debug or trace"))
+        .ok_or_else(|| Error::Level(level.to_owned()))
 }
 
 /// A filter for a level, not parsed from its name: [`EnvFilter`] would take a misspelt one for the name of a module, and log
@@ -245,7 +270,7 @@ mod tests {
             tracing::debug!("first");
             handle.set_level("debug").unwrap();
             tracing::debug!("second");
-            let error = handle.set_level("infoo").unwrap_err();
+            let error = handle.set_level("infoo").unwrap_err().to_string();
             assert!(error.contains("infoo") && error.contains("info,"));
             tracing::debug!("third");
             handle.set_level("error").unwrap();

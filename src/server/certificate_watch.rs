@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 const REPORT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Looks at the files for ever, and says once a day which certificates are unfit.
-pub(super) async fn watch(served: Option<Arc<Certificates>>, hostname: &str) {
+pub async fn watch(served: Option<Arc<Certificates>>, hostname: &str) {
     let Some(served) = served else {
         return std::future::pending().await;
     };
@@ -49,12 +49,12 @@ pub(super) async fn watch(served: Option<Arc<Certificates>>, hostname: &str) {
 }
 
 /// What is to be said of a look.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 enum News {
     /// So many were loaded; `again` where they could not be before.
     Loaded { count: usize, again: bool },
     /// The files changed and do not load.
-    Trouble(String),
+    Trouble(certificates::Error),
     /// After trouble the files of before are back.
     AsBefore,
 }
@@ -62,7 +62,7 @@ enum News {
 /// Trouble that has been told.
 #[derive(Debug)]
 struct Told {
-    text: String,
+    error: certificates::Error,
     at: Instant,
 }
 
@@ -100,18 +100,18 @@ impl Files {
                 Some(News::Loaded { count, again })
             }
             // Perhaps it is being written: the next look tries again.
-            Err(text) => {
+            Err(error) => {
                 let is_told = self.trouble.as_ref().is_some_and(|told| {
-                    told.text == text && now.saturating_duration_since(told.at) < REPORT
+                    told.error == error && now.saturating_duration_since(told.at) < REPORT
                 });
                 if is_told {
                     return None;
                 }
                 self.trouble = Some(Told {
-                    text: text.clone(),
+                    error: error.clone(),
                     at: now,
                 });
-                Some(News::Trouble(text))
+                Some(News::Trouble(error))
             }
         }
     }
@@ -157,22 +157,22 @@ mod tests {
         assert_eq!(files.look(start), None);
 
         write(&pair.certificate, "nothing", 2);
-        let Some(News::Trouble(text)) = files.look(start) else {
+        let Some(News::Trouble(error)) = files.look(start) else {
             panic!("the file holds no certificate")
         };
-        assert!(text.contains("mx.pem"), "{text}");
+        assert!(error.to_string().contains("mx.pem"), "{error}");
         for look in 1..8640 {
             assert_eq!(files.look(after(10 * look)), None, "{look}");
         }
-        assert_eq!(files.look(after(86_400)), Some(News::Trouble(text)));
+        assert_eq!(files.look(after(86_400)), Some(News::Trouble(error)));
         assert_eq!(files.look(after(86_410)), None);
         // Other trouble is news.
         std::fs::remove_file(&pair.key).unwrap();
         write(&pair.certificate, &pem, 3);
-        let Some(News::Trouble(text)) = files.look(after(86_420)) else {
+        let Some(News::Trouble(error)) = files.look(after(86_420)) else {
             panic!("the key is not there")
         };
-        assert!(text.contains("mx.key"), "{text}");
+        assert!(error.to_string().contains("mx.key"), "{error}");
 
         let (pem, key) = made();
         write(&pair.certificate, &pem, 4);

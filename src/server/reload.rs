@@ -10,36 +10,80 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::signal::unix::Signal;
+use tokio::task::JoinError;
 
+use super::checked::{Checked, Read};
+use super::rules::{self, Exchange};
 use crate::config::{self, Config, Loaded};
+use crate::failure::{Blame, Blamed, Failure};
 use crate::net::certificates::{self, Certificates};
-use crate::server::Exchange;
 use crate::smtp::policy::Recipients;
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::metrics::Metrics;
 
-/// Reads the configuration as it was read at the start: file, environment, flags.
-pub type Read = Arc<dyn Fn() -> Result<Loaded, config::Error> + Send + Sync>;
-
 /// What reloads.
 pub struct Reload<'a> {
-    /// Reads the configuration.
-    pub read: Read,
+    read: Read,
     /// The configuration that the server was started with, as it was read.
-    pub started: Config,
+    started: Config,
     /// What was applied last: the configuration at the start, then each reload.
-    pub applied: Loaded,
+    applied: Loaded,
     /// Takes the new rules.
-    pub exchange: Exchange,
+    exchange: Exchange,
     /// Takes the new certificates; none where TLS was not offered at the start.
-    pub certificates: Option<Arc<Certificates>>,
+    certificates: Option<Arc<Certificates>>,
     /// Takes the new level.
-    pub log: &'a LogHandle,
-    /// Counts.
-    pub counters: Metrics,
+    log: &'a LogHandle,
+    counters: Metrics,
 }
 
-impl Reload<'_> {
+/// Something is missing that was there, so that everybody would be let in, or nobody: one line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+struct Missing(Vec<String>);
+
+impl Blamed for Missing {
+    fn blame(&self) -> Blame {
+        Blame::Operator
+    }
+}
+
+/// The thread that reads panicked.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Panicked(JoinError);
+
+impl Blamed for Panicked {
+    fn blame(&self) -> Blame {
+        Blame::Bug
+    }
+}
+
+impl<'a> Reload<'a> {
+    /// Of a server that was started with this.
+    pub fn new(
+        checked: Checked,
+        exchange: Exchange,
+        log: &'a LogHandle,
+        counters: Metrics,
+    ) -> Self {
+        let Checked {
+            read,
+            loaded,
+            certificates,
+            warnings: _,
+        } = checked;
+        Self {
+            read,
+            started: loaded.config.clone(),
+            applied: loaded,
+            exchange,
+            certificates,
+            log,
+            counters,
+        }
+    }
+
     /// Reloads at each hangup; never ends, unless signals do.
     pub async fn serve(mut self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
@@ -47,21 +91,21 @@ impl Reload<'_> {
             let with_tls = self.certificates.is_some();
             let result = tokio::task::spawn_blocking(move || fetch(&read, with_tls))
                 .await
-                .unwrap_or_else(|error| Err(error.to_string()))
-                .and_then(|fetched| self.judge(fetched));
+                .unwrap_or_else(|error| Err(Panicked(error).into()))
+                .and_then(|fetched| Ok(self.judge(fetched)?));
             self.counters.reloaded(result.is_ok());
             match result {
                 Ok(fetched) => self.apply(fetched, began),
-                Err(error) => tracing::error!(
+                Err(failure) => tracing::error!(
                     "nothing was reloaded, and what was there stays: {}",
-                    error.replace('\n', "; ")
+                    failure.to_string().replace('\n', "; ")
                 ),
             }
         }
     }
 
     /// Refuses what would open the door, or close it, because something is missing that was there.
-    fn judge(&self, fetched: Fetched) -> Result<Fetched, String> {
+    fn judge(&self, fetched: Fetched) -> Result<Fetched, Missing> {
         let mut missing = config::losses(&self.applied, &fetched.loaded);
         for pattern in fetched.taken.emptied(&self.exchange.taken()) {
             missing.push(format!(
@@ -72,7 +116,7 @@ impl Reload<'_> {
         if missing.is_empty() {
             Ok(fetched)
         } else {
-            Err(missing.join("\n"))
+            Err(Missing(missing))
         }
     }
 
@@ -82,35 +126,18 @@ impl Reload<'_> {
             taken,
             certificates,
         } = fetched;
-        for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
-        }
-        for domain in config::opened(&self.applied, &loaded) {
-            tracing::warn!(
-                "recipients.lists has no list for {domain} any more: everybody there is taken"
-            );
-        }
+        self.warn(&loaded);
         self.applied = loaded;
         let config = self.applied.config.clone();
-        let changes = self.started.changes_that_need_a_restart(&config);
-        if !changes.is_empty() {
-            let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
-            tracing::warn!(
-                "options that need a restart have changed: {}; until then they stay as they were",
-                texts.join("; ")
-            );
-        }
         let (domains, recipients) = (taken.domains(), taken.listed());
         self.exchange.apply(&config, taken);
         if let (Some(served), Some(loaded)) = (&self.certificates, certificates) {
             served.exchange(loaded);
             served.tell(&self.started.server.hostname);
         }
-        // Those of before, where [tls] is gone: they are served until a restart.
-        let count = self
-            .certificates
-            .as_ref()
-            .map_or(0, |served| served.count());
+        // The current ones, where [tls] is gone: they are served until a restart.
+        let served = self.certificates.as_ref();
+        let count = served.map_or(0, |served| served.count());
         let say = || {
             tracing::info!(
                 domains,
@@ -137,6 +164,26 @@ impl Reload<'_> {
         }
         self.started.log.level = config.log.level;
     }
+
+    /// Says what is odd in a configuration that is about to be applied, and what of it is not.
+    fn warn(&self, loaded: &Loaded) {
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        for domain in config::opened(&self.applied, loaded) {
+            tracing::warn!(
+                "recipients.lists has no list for {domain} any more: everybody there is taken"
+            );
+        }
+        let changes = self.started.changes_that_need_a_restart(&loaded.config);
+        if !changes.is_empty() {
+            let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
+            tracing::warn!(
+                "options that need a restart have changed: {}; until then they stay as they were",
+                texts.join("; ")
+            );
+        }
+    }
 }
 
 /// What one reload read.
@@ -147,9 +194,9 @@ struct Fetched {
 }
 
 /// Reads the configuration, and the lists and certificates that it names.
-fn fetch(read: &Read, with_tls: bool) -> Result<Fetched, String> {
-    let loaded = read().map_err(|error| error.to_string())?;
-    let taken = config::recipients::load(&loaded.config.recipients)?;
+fn fetch(read: &Read, with_tls: bool) -> Result<Fetched, Failure> {
+    let loaded = read()?;
+    let taken = rules::taken(&loaded.config)?;
     let pairs = certificates::pairs(&loaded.config.tls);
     let certificates = (with_tls && !pairs.is_empty())
         .then(|| certificates::Loaded::read(pairs))

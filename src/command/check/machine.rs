@@ -1,0 +1,64 @@
+//! What `check` asks about this machine: its kernel, its limit of open files, its addresses.
+//!
+//! Owns: these lines. Must not know: why an address cannot be listened on, or a ring not be made; the errors say that.
+
+use crate::config::Config;
+use crate::net::probe;
+use crate::server::addresses::Addresses;
+use crate::server::open_files::OpenFiles;
+use crate::verdict::{Line, Verdict};
+
+/// Whether the workers would get their rings.
+pub(super) fn io_uring() -> Line {
+    match probe::io_uring() {
+        Ok(()) => (
+            Verdict::Ok,
+            "io_uring",
+            "io_uring works, with all that the workers use".to_owned(),
+        ),
+        Err(error) => (Verdict::Failed, "io_uring", error.to_string()),
+    }
+}
+
+/// Whether enough files may be open.
+pub(super) fn open_files(config: &Config) -> Line {
+    let files = OpenFiles::raise(config);
+    match files.shortage() {
+        None => (
+            Verdict::Ok,
+            "open files",
+            format!(
+                "{} are allowed, {} may be needed",
+                files.allowed, files.needed
+            ),
+        ),
+        Some(shortage) => (Verdict::Warning, "open files", shortage.to_string()),
+    }
+}
+
+/// Whether `serve` could listen where it is to. This process's rights are asked for: those of another user, or of a unit,
+/// may be others.
+pub(super) fn addresses(config: &Config) -> Vec<Line> {
+    let tried = Addresses::of(config).try_out().into_iter();
+    tried
+        .map(|(wanted, result)| {
+            let (option, address) = (wanted.option, wanted.address);
+            let (verdict, text) = match result {
+                Ok(()) if address.port() == 0 => (
+                    Verdict::Ok,
+                    format!("{option}: {address} can be listened on; the kernel chooses the port"),
+                ),
+                Ok(()) => (
+                    Verdict::Ok,
+                    format!("{option}: {address} can be listened on"),
+                ),
+                Err(error) if error.is_in_use() => (
+                    Verdict::Warning,
+                    format!("{error}; it may be the running ringpost itself, and then all is well"),
+                ),
+                Err(error) => (Verdict::Failed, error.to_string()),
+            };
+            (verdict, "addresses", text)
+        })
+        .collect()
+}

@@ -1,0 +1,104 @@
+//! `ringpost check`: would `serve` work with this configuration on this machine? One line a question.
+//!
+//! Owns: which questions are asked, their order, the verdicts, the exit code. Must not know: how each answer is found.
+//!
+//! The questions, by subject: `machine`, `name`, `certificate`, and those of the place where mail goes, which are the sink's own
+//! (`sink::configured`). What the start does for them is in `server`, and both call that; `sum` is what they come to.
+//!
+//! Invariants: nothing is changed, neither here nor in the cluster, but this process's own limit of open files; every
+//! question gets its line on standard output, also after one that failed, and that line begins with its verdict; the
+//! sum of them is on standard error; exit code 0 where mail would be taken and stored, 1 where not, or not from everybody,
+//! or where the lines could not be written, 2 where the configuration itself is wrong.
+//!
+//! BUGS: an address that is in use is a warning, as the server that is to be checked may be running on it; who has it is
+//! not known.
+
+mod certificate;
+mod machine;
+mod name;
+mod sum;
+
+use std::io;
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use super::environment;
+use super::output::{self, Printed};
+use super::serve::Options;
+use crate::config::{self, Loaded};
+use crate::failure::{Blame, Blamed, Failure};
+use crate::sink;
+use crate::verdict::{Line, Verdict};
+use sum::Sum;
+
+/// Standard output did not take all lines.
+#[derive(Debug, thiserror::Error)]
+#[error("check: standard output: {0}")]
+struct Lost(#[source] io::Error);
+
+impl Blamed for Lost {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
+}
+
+/// Asks everything and prints the answers to standard output.
+pub fn run(options: &Options) -> ExitCode {
+    match ask(options) {
+        Ok(code) => code,
+        Err(failure) => output::fail(&failure),
+    }
+}
+
+fn ask(options: &Options) -> Result<ExitCode, Failure> {
+    let loaded = options.load()?;
+    let sink = sink::configured(&loaded.config);
+    let odd = sink.check()?;
+    let (mut printed, mut sum) = (Printed::default(), Sum::default());
+    let mut print = |(verdict, name, text): Line| {
+        printed.line(&format!("{verdict:<8} {name:<12} {text}"));
+        sum.add(verdict, name);
+    };
+    print((Verdict::Ok, "config", source(options)));
+    for warning in loaded.warnings.iter().cloned().chain(odd) {
+        print((Verdict::Warning, "config", warning));
+    }
+    about_this_machine(&loaded).into_iter().for_each(&mut print);
+    sink.examine(&waiting).into_iter().for_each(&mut print);
+    if let Some(error) = printed.loss() {
+        return Err(Lost(error).into());
+    }
+    output::complain(&format!("ringpost check: {}", sum.text(sink.keeps())));
+    Ok(sum.exit_code())
+}
+
+/// Where the configuration is from.
+fn source(options: &Options) -> String {
+    match config::file_of(options.config.as_deref(), environment()) {
+        Some(path) => format!("{} is valid", path.display()),
+        None => "no file; defaults, environment and flags are valid".to_owned(),
+    }
+}
+
+/// What can be answered without a word to anybody else.
+fn about_this_machine(loaded: &Loaded) -> Vec<Line> {
+    let config = &loaded.config;
+    let is_named = loaded.set.contains("server.hostname");
+    let mut lines = vec![
+        machine::io_uring(),
+        machine::open_files(config),
+        name::hostname(config, is_named),
+    ];
+    lines.extend(machine::addresses(config));
+    lines.extend(certificate::each(config, Timestamp::now()));
+    lines.push(name::domains(config));
+    lines.extend(name::lists(config));
+    lines
+}
+
+fn waiting(what: &str) {
+    output::complain(&format!(
+        "ringpost check: still waiting for kafka.brokers {what}"
+    ));
+}

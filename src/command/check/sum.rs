@@ -1,0 +1,60 @@
+//! What all answers come to: how many are bad, whether mail would be stored, the exit code.
+//!
+//! Owns: the sum. Must not know: any question, but which one certificates have.
+
+use std::process::ExitCode;
+
+use super::certificate::CERTIFICATE;
+use crate::sink::Keeps;
+use crate::verdict::Verdict;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Sum {
+    failures: usize,
+    warnings: usize,
+    /// Failures of certificates, with which mail in clear and from senders that do not verify still comes.
+    of_certificates: usize,
+}
+
+impl Sum {
+    /// Counts an answer.
+    pub(super) fn add(&mut self, verdict: Verdict, name: &str) {
+        let failed = verdict == Verdict::Failed;
+        self.failures += usize::from(failed);
+        self.of_certificates += usize::from(failed && name == CERTIFICATE);
+        self.warnings += usize::from(verdict == Verdict::Warning);
+    }
+
+    /// How many there are, and whether mail would be stored.
+    pub(super) fn text(&self, keeps: Keeps) -> String {
+        let outcome = match keeps {
+            _ if self.failures > self.of_certificates => "mail would not be stored",
+            _ if self.failures > 0 => "mail would not be stored, or not that of every sender",
+            Keeps::Nothing => "mail would be taken and lost",
+            Keeps::Memory => "mail would be stored, in memory only",
+            Keeps::Replicas => "mail would be stored",
+        };
+        let warnings = counted(self.warnings, "warning");
+        match (self.failures, self.warnings) {
+            (0, 0) => format!("no warning: {outcome}"),
+            (0, _) => format!("{warnings}: {outcome}"),
+            (_, 0) => format!("{}: {outcome}", counted(self.failures, "failure")),
+            _ => format!(
+                "{}, {warnings}: {outcome}",
+                counted(self.failures, "failure")
+            ),
+        }
+    }
+
+    /// 1 where mail would not be stored, or not from everybody.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(u8::from(self.failures > 0))
+    }
+}
+
+/// `1 warning`, `3 warnings`.
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}

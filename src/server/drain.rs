@@ -1,0 +1,57 @@
+//! The end of a server: no new connections, transactions end, records are confirmed.
+//!
+//! Owns: the order of the end, and its deadline. Must not know: why the server ends.
+//!
+//! Invariant: the sink drains after the last worker, so that every record that was submitted is waited for.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::workers::{Error, Running};
+use crate::net::shared::Shared;
+use crate::net::worker::CutOff;
+
+/// What has to be ended, in the end.
+pub struct Drain {
+    /// The workers.
+    pub workers: Running,
+    /// What they share.
+    pub shared: Arc<Shared>,
+    /// How long the end may take.
+    pub timeout: Duration,
+}
+
+/// How the end went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// How long it took.
+    pub took: Duration,
+    /// What did not end in time.
+    pub cut_off: CutOff,
+}
+
+impl Drain {
+    /// Waits until a worker ends that was not told to: why it did.
+    pub async fn one_lost(&mut self) -> Error {
+        self.workers.one_lost().await
+    }
+
+    /// Ends everything. Blocks.
+    ///
+    /// # Errors
+    /// If a worker failed.
+    pub fn run(self) -> Result<Drained, Error> {
+        let began = Instant::now();
+        let draining = self.shared.draining.swap(true, Ordering::Relaxed);
+        assert!(!draining, "a server ends once");
+        let stopped = self.workers.stop();
+        self.shared
+            .sink
+            .drain(self.timeout.saturating_sub(began.elapsed()));
+        Ok(Drained {
+            took: began.elapsed(),
+            cut_off: stopped?,
+        })
+    }
+}

@@ -1,0 +1,37 @@
+//! From flags to a running server, and to its end, as one straight line. Each step takes the value of the step before.
+//!
+//! | step | its value | file |
+//! |---|---|---|
+//! | the configuration is read, and tried as far as nobody else is needed | [`Checked`] | `checked` |
+//! | the log begins | | `command::serve` |
+//! | lists are read, rings made, the sink started, addresses bound | [`Prepared`] | `prepared` |
+//! | every worker has said that it serves | [`Serving`] | `serving` |
+//! | a signal came, and the server has drained | [`Stopped`] | `serving`, `drain` |
+//!
+//! Beside the line: `addresses` are the sockets, `open_files` is their number, `rules` and `shares` are what the configuration says
+//! to the workers, `workers` are their threads, `signals` says which signal means what, `admin` is the admin listener, `upkeep` runs
+//! `reload` and `certificate_watch` while the workers serve.
+//!
+//! Invariants: everything listens and every worker serves before there is a [`Serving`], and "ready" is said of nothing else; a
+//! worker that ends without being told to ends the program; what fails to start ends it with one line that names it; after a
+//! drain the sink has no record in flight.
+
+pub mod addresses;
+mod admin;
+mod certificate_watch;
+pub mod checked;
+mod drain;
+pub mod open_files;
+mod prepared;
+mod reload;
+pub mod rules;
+mod serving;
+pub mod shares;
+mod signals;
+mod upkeep;
+mod workers;
+
+pub use checked::{Checked, Read};
+pub use drain::Drained;
+pub use prepared::Prepared;
+pub use serving::{Facts, Serving, Stopped};

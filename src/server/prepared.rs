@@ -1,0 +1,233 @@
+//! The second step: everything that a server needs is there, and nothing serves yet.
+//!
+//! Owns: the order in which a server is made. Must not know: how each part is made, and what is said of the server.
+//!
+//! Invariants: what needs nobody else is tried first, and the addresses are bound last, so that a client which gets through is
+//! served soon; what cannot be made ends the start with one line that names it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+
+use super::addresses::Addresses;
+use super::admin::Admin;
+use super::checked::Checked;
+use super::drain::Drain;
+use super::open_files::OpenFiles;
+use super::reload::Reload;
+use super::rules::{self, Exchange};
+use super::serving::{Facts, Serving};
+use super::shares;
+use super::signals::{Signals, Stop};
+use super::upkeep::Upkeep;
+use super::workers::Made;
+use crate::config::Config;
+use crate::failure::{Blame, Blamed, Failure};
+use crate::net::certificates;
+use crate::net::shared::Shared;
+use crate::net::worker::{Door, Plan};
+use crate::sink::{self, Description, Keeps, Reports, Setup, Sink};
+use crate::smtp::policy::Recipients;
+use crate::telemetry::log::LogHandle;
+use crate::telemetry::message_log::MessageLog;
+use crate::telemetry::metrics::Metrics;
+
+/// A server of which every part is made: rings, sink, sockets.
+pub struct Prepared<'a> {
+    facts: Facts,
+    workers: Made,
+    plans: Vec<Plan>,
+    shared: Arc<Shared>,
+    drain_timeout: Duration,
+    runtime: Runtime,
+    stop: Stop,
+    admin: Admin,
+    upkeep: Upkeep<'a>,
+}
+
+/// What the machine does not give.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No runtime for what is beside the workers.
+    #[error("{0}")]
+    Runtime(#[source] std::io::Error),
+    /// No number that nobody can guess, for queue ids.
+    #[error("the kernel gives no random numbers: {0}")]
+    Random(getrandom::Error),
+}
+
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
+}
+
+impl<'a> Prepared<'a> {
+    /// Makes everything.
+    ///
+    /// # Errors
+    /// The first part that cannot be made.
+    pub fn new(checked: Checked, log: &'a LogHandle) -> Result<Self, Failure> {
+        let config = &checked.loaded.config;
+        let taken = rules::taken(config)?;
+        raise_open_files(config);
+        let addresses = Addresses::of(config);
+        addresses.wait_until_free()?;
+        let count = shares::worker_count(config);
+        let workers = Made::new(count, config.limits.connections)?;
+        let (metrics, scrape) = Metrics::new();
+        metrics.workers(count);
+        let wakers: Vec<Arc<Notify>> = (0..count).map(|_| Arc::default()).collect();
+        let started = start_sink(config, &wakers, &metrics)?;
+        let description = started.sink.describe();
+        if let Some(certificates) = &checked.certificates {
+            certificates.tell(&config.server.hostname);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Error::Runtime)?;
+        let (listener, admin) = addresses.listen_for_admin(&runtime)?;
+        let signals = Signals::inside(&runtime)?;
+        let (doors, smtp) = addresses.doors(count)?;
+        let shared = Arc::new(shared(&checked, taken, started.sink, metrics.clone(), log)?);
+        let plans = plans(config, &shared, doors, wakers, started.reports)?;
+        Ok(Self {
+            facts: Facts {
+                smtp,
+                admin,
+                sink: description,
+                config: config.clone(),
+            },
+            workers,
+            plans,
+            drain_timeout: config.server.drain_timeout,
+            runtime,
+            stop: signals.stop,
+            admin: Admin::new(listener, scrape, Arc::clone(&shared)),
+            upkeep: Upkeep {
+                hostname: config.server.hostname.clone(),
+                certificates: checked.certificates.clone(),
+                log,
+                counters: metrics.clone(),
+                reload: Reload::new(checked, Exchange(Arc::clone(&shared)), log, metrics),
+                hangup: signals.reload,
+            },
+            shared,
+        })
+    }
+
+    /// Lets the workers serve; the server when all of them do.
+    ///
+    /// # Errors
+    /// A worker that does not.
+    pub fn serve(self) -> Result<Serving<'a>, Failure> {
+        let workers = self.workers.serve(self.plans)?;
+        Ok(Serving {
+            facts: self.facts,
+            runtime: self.runtime,
+            stop: self.stop,
+            admin: self.admin,
+            upkeep: self.upkeep,
+            drain: Drain {
+                workers,
+                shared: self.shared,
+                timeout: self.drain_timeout,
+            },
+        })
+    }
+}
+
+/// Raises the limit on open files. Too few are warned of where mail is for keeps.
+fn raise_open_files(config: &Config) {
+    let shortage = OpenFiles::raise(config).shortage();
+    if let (Keeps::Replicas, Some(shortage)) = (sink::configured(config).keeps(), shortage) {
+        tracing::warn!("open files: {shortage}");
+    }
+}
+
+fn start_sink(
+    config: &Config,
+    wakers: &[Arc<Notify>],
+    metrics: &Metrics,
+) -> Result<sink::Started, Failure> {
+    let counted = metrics.clone();
+    let setup = Setup {
+        wakers: wakers.to_vec(),
+        observe: Box::new(move |statistics| counted.sink_statistics(statistics)),
+    };
+    sink::start(config, setup)
+}
+
+/// What the workers share.
+fn shared(
+    checked: &Checked,
+    taken: Recipients,
+    sink: Arc<dyn Sink>,
+    metrics: Metrics,
+    log: &LogHandle,
+) -> Result<Shared, certificates::Error> {
+    let config = &checked.loaded.config;
+    let Description {
+        message_size,
+        keeps,
+        ..
+    } = sink.describe();
+    let messages = config.log.messages.then(|| log.messages());
+    let message_log = match keeps {
+        Keeps::Nothing => messages.map(MessageLog::discarding),
+        Keeps::Replicas | Keeps::Memory => messages,
+    };
+    let tls = checked
+        .certificates
+        .clone()
+        .map(certificates::server_config)
+        .transpose()?;
+    let policy = rules::policy(config, message_size);
+    Ok(Shared {
+        rules: ArcSwap::from_pointee(rules::rules(config, &policy, taken)),
+        policy: Arc::new(policy),
+        sink,
+        metrics,
+        trace: config.server.trace,
+        key: config.kafka.key,
+        message_log,
+        connections_most: config.limits.connections,
+        tls,
+        greeting_delay: config.server.greeting_delay,
+        handshake_timeout: config.tls.handshake_timeout,
+        admission: rules::admission(&config.limits),
+        draining: AtomicBool::new(false),
+    })
+}
+
+/// What each worker is to serve.
+fn plans(
+    config: &Config,
+    shared: &Arc<Shared>,
+    doors: Vec<Vec<Door>>,
+    wakers: Vec<Arc<Notify>>,
+    reports: Vec<Reports>,
+) -> Result<Vec<Plan>, Error> {
+    let workers = doors.len();
+    let in_flight = shares::in_flight(config, shared.policy.message_size, workers);
+    let parts = doors.into_iter().zip(wakers).zip(reports).enumerate();
+    let plan = |(index, ((doors, reported), reports))| {
+        Ok(Plan {
+            index: u32::try_from(index).expect("workers are few"),
+            doors,
+            shared: Arc::clone(shared),
+            reported,
+            reports,
+            stop: Arc::default(),
+            in_flight,
+            random: getrandom::u64().map_err(Error::Random)?,
+            drain_timeout: config.server.drain_timeout,
+        })
+    };
+    parts.map(plan).collect()
+}

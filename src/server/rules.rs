@@ -1,0 +1,100 @@
+//! What a configuration says to the workers: the rules that a reload exchanges, and the policy beneath them.
+//!
+//! Owns: the way from the configuration's values to theirs. Must not know: how rules reach a worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{self, Config, recipients};
+use crate::failure::{Blame, Blamed};
+use crate::limits::REPORT_GRACE_MILLISECONDS;
+use crate::net::admission::{self, Admission};
+use crate::net::rules::Rules;
+use crate::net::shared::Shared;
+use crate::smtp::access::{Access, Networks};
+use crate::smtp::policy::{Policy, Recipients};
+
+/// Exchanges the rules of a server that runs.
+pub struct Exchange(pub Arc<Shared>);
+
+impl Exchange {
+    /// Connections and transactions that begin from now on follow this configuration, in what a reload applies, and take
+    /// mail for these recipients; the others go on as they began.
+    pub fn apply(&self, config: &Config, taken: Recipients) {
+        let rules = rules(config, &self.0.policy, taken);
+        self.0.rules.store(Arc::new(rules));
+    }
+
+    /// Whom mail is taken for now.
+    pub fn taken(&self) -> Arc<Recipients> {
+        Arc::clone(&self.0.rules.load().policy.taken)
+    }
+}
+
+/// Lists of recipients that cannot be used: option, file, line, cause and fix, one line each.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unusable(String);
+
+impl Blamed for Unusable {
+    fn blame(&self) -> Blame {
+        Blame::Operator
+    }
+}
+
+/// Whom mail is taken for: the domains of the configuration, and its lists, which are read.
+///
+/// # Errors
+/// [`Unusable`].
+pub fn taken(config: &Config) -> Result<Recipients, Unusable> {
+    recipients::load(&config.recipients).map_err(Unusable)
+}
+
+/// The rules of a configuration: `policy`, with the recipients that are taken now.
+pub fn rules(config: &Config, policy: &Policy, taken: Recipients) -> Rules {
+    Rules {
+        policy: Arc::new(Policy {
+            taken: Arc::new(taken),
+            ..policy.clone()
+        }),
+        access: Access::new(&config.access.allow, &config.access.deny),
+        proxies: Networks::new(&config.server.proxy_networks),
+    }
+}
+
+/// The policy of a configuration, without recipients. `message_size` is what the sink takes of `limits.message_size`.
+pub fn policy(config: &Config, message_size: u64) -> Policy {
+    let (server, limits) = (&config.server, &config.limits);
+    Policy {
+        hostname: server.hostname.clone(),
+        message_size,
+        recipients: limits.recipients,
+        errors: limits.errors,
+        unknown_recipients: limits.unknown_recipients,
+        command_timeout: limits.command_timeout,
+        data_timeout: limits.data_timeout,
+        commit_timeout: config.kafka.delivery_timeout
+            + Duration::from_millis(REPORT_GRACE_MILLISECONDS),
+        message_timeout: limits.message_timeout,
+        session_timeout: limits.session_timeout,
+        session_messages: limits.session_messages as u64,
+        session_octets: limits.session_bytes,
+        idle_commands: limits.idle_commands,
+        bare_newlines: server.bare_newlines,
+        starttls: config.tls.certificate.is_some(),
+        taken: Arc::default(),
+    }
+}
+
+/// Whom these limits admit.
+pub fn admission(limits: &config::Limits) -> Admission {
+    let bits = |bits: usize| u8::try_from(bits).expect("the range of a prefix ends at 128");
+    Admission::new(admission::Limits {
+        connections: limits.connections,
+        per_address: limits.connections_per_ip,
+        per_network: limits.connections_per_network,
+        prefix_ipv4: bits(limits.network_prefix_ipv4),
+        prefix_ipv6: bits(limits.network_prefix_ipv6),
+        messages_per_minute: limits.messages_per_minute_per_ip,
+    })
+}

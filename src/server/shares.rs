@@ -1,0 +1,43 @@
+//! What each worker gets of what the configuration grants the server: how many workers, and their shares of the budget.
+//!
+//! Owns: the division. Must not know: what a worker does with its share.
+
+use crate::config::Config;
+use crate::limits::BODY_INITIAL_OCTETS;
+use crate::net::hub::Share;
+
+/// Worker threads that `server.workers` asks for.
+pub fn worker_count(config: &Config) -> usize {
+    match config.server.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        count => count,
+    }
+}
+
+/// A worker's share of the in-flight budget, where no message is larger than `message_size`.
+pub fn in_flight(config: &Config, message_size: u64, workers: usize) -> Share {
+    assert!(workers > 0, "somebody has to serve");
+    Share {
+        messages: (config.limits.in_flight_messages / workers).max(1),
+        octets: bytes(config, message_size, workers),
+    }
+}
+
+/// A body's buffer is a power of two, so the largest message, with its Received field and room for one more read, needs up to twice that: a
+/// smaller share would answer it with 451 for ever.
+fn bytes(config: &Config, message_size: u64, workers: usize) -> usize {
+    let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let share = bytes(config.limits.in_flight_bytes) / workers;
+    let least = bytes(message_size)
+        .saturating_add(2 * BODY_INITIAL_OCTETS)
+        .saturating_mul(2);
+    if share < least {
+        tracing::warn!(
+            share,
+            least,
+            "limits.in_flight_bytes divided by the workers holds no message of limits.message_size; \
+             each worker gets what one needs: raise in_flight_bytes, or lower message_size or server.workers"
+        );
+    }
+    share.max(least)
+}

@@ -1,0 +1,61 @@
+//! The signals that a server obeys.
+//!
+//! Owns: which signal means what. Must not know: what is done about it.
+
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::failure::{Blame, Blamed};
+
+/// What is waited for: from here on, none of these signals ends the process by itself.
+pub struct Signals {
+    /// SIGTERM and SIGINT.
+    pub stop: Stop,
+    /// SIGHUP.
+    pub reload: Signal,
+}
+
+/// The signals that stop the server, each time one comes.
+pub struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// The machine gives no signals.
+#[derive(Debug, thiserror::Error)]
+#[error("signals cannot be waited for: {0}")]
+pub struct Error(#[source] std::io::Error);
+
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
+}
+
+impl Signals {
+    /// Waits for them from now on, in this runtime.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn inside(runtime: &Runtime) -> Result<Self, Error> {
+        let _inside = runtime.enter();
+        let of = |kind| signal(kind).map_err(Error);
+        Ok(Self {
+            stop: Stop {
+                terminate: of(SignalKind::terminate())?,
+                interrupt: of(SignalKind::interrupt())?,
+            },
+            reload: of(SignalKind::hangup())?,
+        })
+    }
+}
+
+impl Stop {
+    /// Waits until one comes. Dropped before that, it has lost none.
+    pub async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What goes on beside the workers while they serve: reloads, a look at the certificates' files, the count of lost log lines.
+//!
+//! Owns: that these go on. Must not know: what each does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::Signal;
+
+use super::certificate_watch;
+use super::reload::Reload;
+use crate::net::certificates::Certificates;
+use crate::telemetry::log::LogHandle;
+use crate::telemetry::metrics::Metrics;
+
+/// Pause between two counts of lost log lines.
+const COUNT: Duration = Duration::from_secs(5);
+
+/// See the module.
+pub struct Upkeep<'a> {
+    /// The name that the certificates are for.
+    pub hostname: String,
+    /// What is served; none where TLS is not offered.
+    pub certificates: Option<Arc<Certificates>>,
+    /// Whose lines are counted.
+    pub log: &'a LogHandle,
+    /// Counts them.
+    pub counters: Metrics,
+    /// What reloads.
+    pub reload: Reload<'a>,
+    /// When.
+    pub hangup: Signal,
+}
+
+impl Upkeep<'_> {
+    /// Goes on until it is dropped.
+    pub async fn run(self) {
+        tokio::join!(
+            count_lost_lines(self.log, &self.counters),
+            certificate_watch::watch(self.certificates, &self.hostname),
+            self.reload.serve(self.hangup),
+        );
+    }
+}
+
+/// Lines that a slow standard error cost.
+async fn count_lost_lines(log: &LogHandle, counters: &Metrics) {
+    loop {
+        tokio::time::sleep(COUNT).await;
+        counters.log_lines_dropped(log.lines_dropped());
+    }
+}

@@ -1,0 +1,187 @@
+//! The workers' threads: made with their rings, then set to serve, then joined.
+//!
+//! Owns: the threads, and why one is lost. Must not know: what a worker does (`net::worker`), what it is to serve.
+//!
+//! Invariants: no worker serves before all have their rings; every worker serves before [`Made::serve`] returns; a worker that ends
+//! without being told to is named, with its reason.
+//!
+//! A ring belongs to the thread that makes it, so that it cannot be made here and handed over: a worker's thread makes it and
+//! says so, and waits for its plan.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Sender, bounded};
+use tokio::sync::Notify;
+
+use crate::failure::{Blame, Blamed};
+use crate::net::vitals::{Stage, Watch};
+use crate::net::worker::{self, CutOff, Plan, Post};
+
+/// Workers that have their rings.
+pub struct Made {
+    threads: Threads,
+    plans: Vec<Sender<Plan>>,
+}
+
+/// Workers that serve.
+pub struct Running {
+    threads: Threads,
+    /// Wakes each to look whether it is to stop.
+    stops: Vec<Arc<Notify>>,
+}
+
+struct Threads {
+    joins: Vec<JoinHandle<Result<CutOff, worker::Error>>>,
+    watch: Watch,
+}
+
+/// Why there are no workers, or one less.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The machine gives no thread.
+    #[error("a worker's thread: {0}")]
+    Thread(#[source] std::io::Error),
+    /// A worker ended that was not told to.
+    #[error("worker {worker} of {workers} does not serve: {why}")]
+    Lost {
+        /// Its index.
+        worker: usize,
+        /// How many there are.
+        workers: usize,
+        /// Why.
+        why: Why,
+    },
+}
+
+/// Why a worker ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Why {
+    /// It cannot serve.
+    #[error(transparent)]
+    Failed(worker::Error),
+    /// It thought that it had drained.
+    #[error("it came to its end")]
+    Ended,
+    /// A bug. What the panic said is on standard error already.
+    #[error("it panicked")]
+    Panicked,
+}
+
+impl Blamed for Error {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Thread(_) => Blame::Machine,
+            Self::Lost { why, .. } => match why {
+                Why::Failed(error) => error.blame(),
+                Why::Ended | Why::Panicked => Blame::Bug,
+            },
+        }
+    }
+}
+
+impl Made {
+    /// So many workers, each with a ring for its connections.
+    ///
+    /// # Errors
+    /// No thread, or no ring.
+    pub fn new(workers: usize, connections: usize) -> Result<Self, Error> {
+        assert!(workers > 0, "somebody has to serve");
+        let mut threads = Threads {
+            joins: Vec::new(),
+            watch: Watch::default(),
+        };
+        let mut plans = Vec::new();
+        for index in 0..workers {
+            let (sender, plan) = bounded(1);
+            let post = Post {
+                connections,
+                plan,
+                vitals: threads.watch.vitals(index),
+            };
+            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+            let join = thread
+                .spawn(move || worker::run(post))
+                .map_err(Error::Thread)?;
+            threads.joins.push(join);
+            plans.push(sender);
+        }
+        threads.all_reach(Stage::Ring)?;
+        Ok(Self { threads, plans })
+    }
+
+    /// Gives each its plan, and waits until all serve.
+    ///
+    /// # Errors
+    /// A worker that does not.
+    pub fn serve(mut self, plans: Vec<Plan>) -> Result<Running, Error> {
+        assert_eq!(plans.len(), self.plans.len(), "each worker has one plan");
+        let stops = plans.iter().map(|plan| Arc::clone(&plan.stop)).collect();
+        for (sender, plan) in self.plans.into_iter().zip(plans) {
+            // One that is gone takes none, and says below why.
+            let _ = sender.send(plan);
+        }
+        self.threads.all_reach(Stage::Serving)?;
+        Ok(Running {
+            threads: self.threads,
+            stops,
+        })
+    }
+}
+
+impl Running {
+    /// Waits until a worker ends that was not told to: why it did.
+    pub async fn one_lost(&mut self) -> Error {
+        let worker = self.threads.watch.one_ended().await;
+        self.threads.lost(worker)
+    }
+
+    /// Waits until all have drained, once they are told to. What did not end in time.
+    ///
+    /// # Errors
+    /// The first worker that failed instead, after all have ended.
+    pub fn stop(self) -> Result<CutOff, Error> {
+        for stop in &self.stops {
+            stop.notify_one();
+        }
+        let workers = self.threads.joins.len();
+        let mut result = Ok(CutOff::default());
+        for (worker, join) in self.threads.joins.into_iter().enumerate() {
+            let ended = ended(join).map_err(|why| Error::Lost {
+                worker,
+                workers,
+                why,
+            });
+            result = result.and_then(|sum| ended.map(|more| sum + more));
+        }
+        result
+    }
+}
+
+impl Threads {
+    fn all_reach(&mut self, stage: Stage) -> Result<(), Error> {
+        let reached = self.watch.all_reach(stage, self.joins.len());
+        reached.map_err(|worker| self.lost(worker))
+    }
+
+    /// Why this worker has ended.
+    fn lost(&mut self, worker: usize) -> Error {
+        let workers = self.joins.len();
+        let why = match ended(self.joins.remove(worker)) {
+            Ok(_) => Why::Ended,
+            Err(why) => why,
+        };
+        Error::Lost {
+            worker,
+            workers,
+            why,
+        }
+    }
+}
+
+fn ended(join: JoinHandle<Result<CutOff, worker::Error>>) -> Result<CutOff, Why> {
+    match join.join() {
+        Ok(result) => result.map_err(Why::Failed),
+        Err(_) => Err(Why::Panicked),
+    }
+}
