@@ -31,9 +31,9 @@ fn swaks_sends_a_mail_with_dots_and_two_recipients() {
         transcript.contains(&format!("250 2.0.0 {}", record.id())),
         "{transcript}"
     );
-    assert_eq!(record.header("smtp_from"), "a@client.example");
-    assert_eq!(record.all("smtp_to"), ["b@mx.example", "c@mx.example"]);
-    assert_eq!(record.header("smtp_protocol"), "ESMTP");
+    assert_eq!(record.header("ce_smtpfrom"), "a@client.example");
+    assert_eq!(record.recipients(), ["b@mx.example", "c@mx.example"]);
+    assert_eq!(record.header("ce_smtpprotocol"), "ESMTP");
     // swaks ends what it is given with an empty line of its own.
     let message = record.message();
     let expected = b"Subject: dots\r\n\r\n.one\r\n..two\r\n\r\n";
@@ -139,8 +139,8 @@ fn smtplib_sends_in_every_form_that_it_knows() {
             .iter()
             .find(|record| record.message().starts_with(subject.as_bytes()));
         let record = found.unwrap_or_else(|| panic!("no mail with {subject}"));
-        assert_eq!(record.header("smtp_from"), from);
-        assert_eq!(record.header("smtp_body"), body);
+        assert_eq!(record.header("ce_smtpfrom"), from);
+        assert_eq!(record.header("ce_smtpbody"), body);
         assert_eq!(record.header("content-type"), content);
         assert_eq!(
             record.message().escape_ascii().to_string(),
@@ -177,7 +177,7 @@ fn smtp_source_gets_a_250_for_each_mail_in_every_manner_of_its_own() {
     assert_eq!(records.len(), sent);
     let several = records
         .iter()
-        .filter(|record| record.all("smtp_to").len() == 7);
+        .filter(|record| record.recipients().len() == 7);
     assert_eq!(several.count(), 20);
     let accepted = ringpost.metric("ringpost_messages_total{outcome=\"accepted\"}");
     assert_eq!(accepted, sent as f64);

@@ -71,7 +71,7 @@ fn produce(brokers: &str, topic: &str, numbers: std::ops::Range<usize>) {
                 value: Some("io.ringpost.mail.received.v1"),
             })
             .insert(Header {
-                key: "smtp_from",
+                key: "ce_smtpfrom",
                 value: Some("a@example.net"),
             });
         let record = BaseRecord::<str, [u8]>::to(topic)

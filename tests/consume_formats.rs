@@ -69,12 +69,14 @@ fn ours(sample: &Sample) {
     let line = json(&received);
     assert_eq!(line["mail_from"], Value::from(envelope.reverse_path));
     let recipients: Vec<&str> = envelope.recipients.iter().map(Mailbox::as_str).collect();
-    assert_eq!(line["rcpt_to"], Value::from(recipients));
+    assert_eq!(line["rcpt_to"], Value::from(&*recipients));
     let headers = &line["headers"];
     assert_eq!(headers["ce_id"], Value::from(&*id));
-    assert_eq!(headers["smtp_helo"], Value::from(envelope.helo));
+    assert_eq!(headers["ce_smtphelo"], Value::from(envelope.helo));
     let size = sample.message.len().to_string();
-    assert_eq!(headers["smtp_size"], Value::from(size));
+    assert_eq!(headers["ce_smtpsize"], Value::from(size));
+    let recipients = serde_json::to_string(&recipients).expect("JSON");
+    assert_eq!(headers["ce_smtpto"], Value::from(recipients));
     assert_eq!(format::eml_name(&received), format!("{id}.eml"));
     forms(&received);
 }
@@ -82,8 +84,8 @@ fn ours(sample: &Sample) {
 /// Any record at all.
 fn foreign(lines: &[u8], message: &[u8], random: &mut Random) {
     let names = [
-        "smtp_from",
-        "smtp_to",
+        "ce_smtpfrom",
+        "ce_smtpto",
         "ce_id",
         "content-type",
         "x\n\0\u{202e}",

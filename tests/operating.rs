@@ -265,7 +265,7 @@ fn every_ipv6_address_takes_ipv4_as_well_and_the_log_says_so() {
     let clients: Vec<String> = read_topic(&server.value("kafka="), "mail")
         .iter()
         .map(|record| {
-            let client = record.header("smtp_client");
+            let client = record.header("ce_smtpclient");
             client.rsplit_once(':').unwrap().0.to_owned()
         })
         .collect();

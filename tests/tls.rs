@@ -289,8 +289,8 @@ fn both_versions_deliver_by_starttls_and_by_implicit_tls() {
         let by_implicit = deliver(&mut implicit, &long);
         for id in [by_starttls, by_implicit] {
             let record = record(&server, &id);
-            assert!(record.header("smtp_tls").starts_with(name));
-            assert_eq!(record.header("smtp_protocol"), "ESMTPS");
+            assert!(record.header("ce_smtptls").starts_with(name));
+            assert_eq!(record.header("ce_smtpprotocol"), "ESMTPS");
             assert!(record.message() == message, "octet by octet");
         }
         let counted = format!(

@@ -44,9 +44,8 @@ fn server(brokers: &str, fate: Fate) -> Server {
             };
             let headers = OwnedHeaders::new()
                 .insert(header("ce_id", id.as_str()))
-                .insert(header("smtp_from", "a@x.example"))
-                .insert(header("smtp_to", "b@x.example"))
-                .insert(header("smtp_to", "b+2@x.example"));
+                .insert(header("ce_smtpfrom", "a@x.example"))
+                .insert(header("ce_smtpto", r#"["b@x.example","b+2@x.example"]"#));
             let record = BaseRecord::<(), [u8]>::to(TOPIC)
                 .payload(&value)
                 .headers(headers);

@@ -39,8 +39,8 @@ pub const REPLY_BUFFER_OCTETS: usize = 16 * 1024;
 /// Recipients that a transaction has room for whose memory is kept with such a buffer: more are freed with it.
 pub const SPARE_RECIPIENTS: usize = 16;
 
-/// The most octets that the envelope's recipients may take in one record: a hundred of the longest paths, with what a header
-/// costs beside each.
+/// The most bytes that the envelope's recipients may take in one record, as a JSON array: a hundred of the longest paths, or a
+/// hundred of the longest that RFC 5321 knows (4.5.3.1.1, 4.5.3.1.3) with each character of the local-part escaped.
 pub const ENVELOPE_OCTETS: usize = 56 * 1024;
 
 /// Recipients of a message that its log line names; it tells how many there are.
@@ -54,6 +54,7 @@ pub const GARBAGE_TOLD_OCTETS: usize = 64;
 
 const _: () = assert!(PROXY_LINE_OCTETS < PROXY_HEADER_OCTETS);
 const _: () = assert!(PATH_OCTETS >= LOCAL_PART_OCTETS + DOMAIN_OCTETS + "<@>".len());
-const _: () = assert!(ENVELOPE_OCTETS >= 100 * (PATH_OCTETS + 16));
+const _: () = assert!(ENVELOPE_OCTETS > 100 * (PATH_OCTETS + "\"\",".len()));
+const _: () = assert!(ENVELOPE_OCTETS > 100 * (256 + 64 + "\"\",".len()));
 const _: () = assert!(GARBAGE_TOLD_OCTETS < COMMAND_TOLD_OCTETS);
 const _: () = assert!(COMMAND_TOLD_OCTETS < COMMAND_LINE_OCTETS);

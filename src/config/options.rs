@@ -154,7 +154,7 @@ pub static SETTINGS: [Setting; 50] = [
         ]),
         default: "reject",
         doc: "What becomes of a message that holds a CR or an LF that is not part of CRLF. `reject`: 550 5.6.0. `accept`: it is \
-              data, and the record's header `smtp_bare_newlines` warns those who read it. It never ends a line or a message \
+              data, and the record's header `ce_smtpbarenewlines` warns those who read it. It never ends a line or a message \
               here, but other software may take it for one, which is what SMTP smuggling needs (CVE-2023-51764). Messages \
               that come by BDAT are not looked through.",
         flag: None,

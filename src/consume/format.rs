@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use ringpost_proto::mail::decode::Attributes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -33,28 +34,10 @@ pub struct Received {
 }
 
 impl Received {
-    /// The first header of this name as text; what is not UTF-8 is replaced.
-    fn header(&self, name: &str) -> Option<String> {
-        self.headers_named(name).next()
-    }
-
-    /// The first header of this name, where it is UTF-8.
-    pub fn text_header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.headers.iter().find(|(have, _)| have == name)?;
-        std::str::from_utf8(value).ok()
-    }
-
-    /// Every header of this name that is UTF-8.
-    fn text_headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let named = self.headers.iter().filter(move |(have, _)| have == name);
-        named.filter_map(|(_, value)| std::str::from_utf8(value).ok())
-    }
-
-    fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = String> + 'a {
-        self.headers
-            .iter()
-            .filter(move |(have, _)| have == name)
-            .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    /// What its headers say.
+    pub fn attributes(&self) -> Attributes<'_> {
+        let headers = self.headers.iter();
+        Attributes::decode(headers.map(|(name, value)| (name.as_str(), value.as_slice())))
     }
 }
 
@@ -70,7 +53,7 @@ struct JsonLine<'a> {
     timestamp: Option<i64>,
     id: Option<&'a str>,
     mail_from: Option<&'a str>,
-    rcpt_to: Vec<&'a str>,
+    rcpt_to: Vec<String>,
     headers: Map<String, Value>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     headers_base64: Map<String, Value>,
@@ -85,6 +68,7 @@ struct JsonLine<'a> {
 pub fn json(received: &Received, to: &mut dyn Write) -> io::Result<()> {
     let key = received.key.as_deref();
     let (headers, headers_base64) = json_headers(&received.headers);
+    let attributes = received.attributes();
     let line = JsonLine {
         topic: &received.topic,
         partition: received.partition,
@@ -94,9 +78,9 @@ pub fn json(received: &Received, to: &mut dyn Write) -> io::Result<()> {
             .filter(|key| std::str::from_utf8(key).is_err())
             .map(|key| STANDARD.encode(key)),
         timestamp: received.timestamp,
-        id: received.text_header("ce_id"),
-        mail_from: received.text_header("smtp_from"),
-        rcpt_to: received.text_headers("smtp_to").collect(),
+        id: attributes.id,
+        mail_from: attributes.mail_from,
+        rcpt_to: attributes.rcpt_to.unwrap_or_default(),
         headers,
         headers_base64,
         size: received.value.len(),
@@ -106,9 +90,8 @@ pub fn json(received: &Received, to: &mut dyn Write) -> io::Result<()> {
     to.write_all(b"\n")
 }
 
-/// Every header; a name that is repeated has an array. `smtp_to` always has one, so that its type does not depend on
-/// how many recipients a mail has. A name of which a value is not UTF-8 is in the second map instead, all its values in
-/// base64.
+/// Every header as it is; a name that is repeated has an array, which none of ringpost's is. A name of which a value is not
+/// UTF-8 is in the second map instead, all its values in base64.
 fn json_headers(headers: &[(String, Vec<u8>)]) -> (Map<String, Value>, Map<String, Value>) {
     let (mut texts, mut binary) = (Map::new(), Map::new());
     for (name, value) in headers {
@@ -126,9 +109,6 @@ fn json_headers(headers: &[(String, Vec<u8>)]) -> (Map<String, Value>, Map<Strin
 fn add_header(object: &mut Map<String, Value>, name: &str, value: String) {
     let value = Value::String(value);
     match object.get_mut(name) {
-        None if name == "smtp_to" => {
-            object.insert(name.to_owned(), Value::Array(vec![value]));
-        }
         None => {
             object.insert(name.to_owned(), value);
         }
@@ -146,30 +126,28 @@ fn add_header(object: &mut Map<String, Value>, name: &str, value: String) {
 /// What `to` returns.
 pub fn summary(received: &Received, to: &mut dyn Write) -> io::Result<()> {
     let place = format!("{}:{}", received.partition, received.offset);
-    let from = match received.header("smtp_from") {
+    let attributes = received.attributes();
+    let from = match attributes.mail_from {
         None => "-".to_owned(),
-        Some(empty) if empty.is_empty() => "<>".to_owned(),
-        Some(address) => escaped(&address),
+        Some("") => "<>".to_owned(),
+        Some(address) => escaped(address),
     };
     writeln!(
         to,
         "{place:<10} {time:<20} {size:>9} {from:<28} → {recipients:<32} {subject}",
         time = rfc3339(received.timestamp),
         size = received.value.len(),
-        recipients = recipients(received),
+        recipients = recipients(&attributes.rcpt_to.unwrap_or_default()),
         subject = subject(&received.value),
     )
 }
 
 /// The first recipient, and how many there are beside it.
-fn recipients(received: &Received) -> String {
-    let mut all = received.headers_named("smtp_to");
-    let Some(first) = all.next() else {
-        return "-".to_owned();
-    };
-    match all.count() {
-        0 => escaped(&first),
-        more => format!("{} +{more}", escaped(&first)),
+fn recipients(all: &[String]) -> String {
+    match all {
+        [] => "-".to_owned(),
+        [only] => escaped(only),
+        [first, more @ ..] => format!("{} +{}", escaped(first), more.len()),
     }
 }
 
@@ -234,7 +212,7 @@ pub fn local_line_ends(message: &[u8]) -> Cow<'_, [u8]> {
 /// # Errors
 /// What `to` returns.
 pub fn mbox(received: &Received, to: &mut dyn Write) -> io::Result<()> {
-    let sender = mbox_sender(received.header("smtp_from").as_deref());
+    let sender = mbox_sender(received.attributes().mail_from);
     let time = Timestamp::from_millisecond(received.timestamp.unwrap_or(0))
         .unwrap_or(Timestamp::UNIX_EPOCH);
     writeln!(
@@ -285,8 +263,8 @@ fn mbox_sender(sender: Option<&str>) -> String {
 ///
 /// An id that is no file name is made one, and the record's place added to keep such ids apart.
 pub fn eml_name(received: &Received) -> String {
-    let id = received.header("ce_id").unwrap_or_default();
-    if !id.is_empty() && file_name(&id) == id {
+    let id = received.attributes().id.unwrap_or_default();
+    if !id.is_empty() && file_name(id) == id {
         format!("{id}.eml")
     } else {
         eml_name_of_place(received)
@@ -299,7 +277,7 @@ pub fn eml_name_of_place(received: &Received) -> String {
         "{}-{}-{}",
         received.topic, received.partition, received.offset
     );
-    match file_name(&received.header("ce_id").unwrap_or_default()) {
+    match file_name(received.attributes().id.unwrap_or_default()) {
         id if id.is_empty() => format!("{place}.eml"),
         id => format!("{id}-{place}.eml"),
     }
@@ -333,8 +311,8 @@ mod tests {
             timestamp: Some(1_700_000_000_123),
             headers: vec![
                 header("ce_id", "0A-1b"),
-                header("smtp_from", "a@example.net"),
-                header("smtp_to", "b@example.com"),
+                header("ce_smtpfrom", "a@example.net"),
+                header("ce_smtpto", r#"["b@example.com"]"#),
             ],
             value: b"Subject: hi\r\n\r\nbody\r\n".to_vec(),
         }
@@ -353,7 +331,7 @@ mod tests {
             concat!(
                 r#"{"topic":"mail","partition":3,"offset":42,"key":null,"timestamp":1700000000123,"#,
                 r#""id":"0A-1b","mail_from":"a@example.net","rcpt_to":["b@example.com"],"headers":{"ce_id":"0A-1b","#,
-                r#""smtp_from":"a@example.net","smtp_to":["b@example.com"]},"size":21,"#,
+                r#""ce_smtpfrom":"a@example.net","ce_smtpto":"[\"b@example.com\"]"},"size":21,"#,
                 r#""message_base64":"U3ViamVjdDogaGkNCg0KYm9keQ0K"}"#,
                 "\n"
             )
@@ -367,7 +345,7 @@ mod tests {
         for value in ["1", "2", "3"] {
             record.headers.push(("x".into(), value.into()));
         }
-        record.headers.push(("smtp_to".into(), b"c@x\n".to_vec()));
+        record.headers[2].1 = br#"["b@example.com","c@x\n"]"#.to_vec();
         record.value = vec![0, 255, b'\n'];
         let line = text(json, &record);
         assert_eq!(line.matches('\n').count(), 1);
@@ -379,7 +357,10 @@ mod tests {
             object["rcpt_to"],
             serde_json::json!(["b@example.com", "c@x\n"])
         );
-        assert_eq!(object["rcpt_to"], object["headers"]["smtp_to"]);
+        assert_eq!(
+            object["headers"]["ce_smtpto"],
+            r#"["b@example.com","c@x\n"]"#
+        );
         assert_eq!(object["message_base64"], "AP8K");
     }
 
@@ -389,9 +370,8 @@ mod tests {
         record.key = Some("clé".into());
         record.headers = vec![
             ("ce_id".into(), b"\xff".to_vec()),
-            ("smtp_from".into(), b"\xfe@x".to_vec()),
-            ("smtp_to".into(), b"a@x".to_vec()),
-            ("smtp_to".into(), b"\xfd@x".to_vec()),
+            ("ce_smtpfrom".into(), b"\xfe@x".to_vec()),
+            ("ce_smtpto".into(), b"[\"\xfd@x\"]".to_vec()),
             ("x".into(), "ü".into()),
         ];
         let line = text(json, &record);
@@ -403,11 +383,11 @@ mod tests {
             (&object["id"], &object["mail_from"]),
             (&Value::Null, &Value::Null)
         );
-        assert_eq!(object["rcpt_to"], serde_json::json!(["a@x"]));
+        assert_eq!(object["rcpt_to"], serde_json::json!([]));
         assert_eq!(object["headers"], serde_json::json!({"x": "ü"}));
         assert_eq!(
             object["headers_base64"],
-            serde_json::json!({"ce_id": "/w==", "smtp_from": "/kB4", "smtp_to": ["YUB4", "/UB4"]})
+            serde_json::json!({"ce_id": "/w==", "ce_smtpfrom": "/kB4", "ce_smtpto": "WyL9QHgiXQ=="})
         );
     }
 
@@ -449,9 +429,9 @@ mod tests {
     fn mbox_from_line_is_three_parts_whatever_the_sender() {
         let mut record = received();
         record.timestamp = Some(1_699_228_800_000);
-        record.headers = vec![("smtp_from".into(), b"\"a b\"\n@x".to_vec())];
+        record.headers = vec![("ce_smtpfrom".into(), b"\"a b\"\n@x".to_vec())];
         assert!(text(mbox, &record).starts_with("From \"a-b\"-@x Mon Nov  6 00:00:00 2023\n"));
-        record.headers = vec![("smtp_from".into(), Vec::new())];
+        record.headers = vec![("ce_smtpfrom".into(), Vec::new())];
         assert!(text(mbox, &record).starts_with("From MAILER-DAEMON Mon "));
         record.headers.clear();
         assert!(text(mbox, &record).starts_with("From MAILER-DAEMON Mon "));
@@ -460,8 +440,7 @@ mod tests {
     #[test]
     fn summary_is_one_line_decoded_and_escaped() {
         let mut record = received();
-        record.headers.push(("smtp_to".into(), b"c@x".to_vec()));
-        record.headers.push(("smtp_to".into(), b"d@x".to_vec()));
+        record.headers[2].1 = br#"["b@example.com","c@x","d@x"]"#.to_vec();
         // "grün", then ESC [ 2 J and a right-to-left override, hidden in an encoded word (RFC 2047 section 4.1).
         record.value = b"Subject: =?utf-8?Q?gr=C3=BCn=1B[2J=E2=80=AE?=\r\n\r\nx".to_vec();
         let line = text(summary, &record);
@@ -479,8 +458,8 @@ mod tests {
     fn summary_escapes_the_envelope_too() {
         let mut record = received();
         record.headers = vec![
-            ("smtp_from".into(), b"a\x1b]0;x\x07".to_vec()),
-            ("smtp_to".into(), b"b\r\nc".to_vec()),
+            ("ce_smtpfrom".into(), b"a\x1b]0;x\x07".to_vec()),
+            ("ce_smtpto".into(), br#"["b\r\nc\u001b"]"#.to_vec()),
         ];
         let line = text(summary, &record);
         assert!(

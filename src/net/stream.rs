@@ -28,7 +28,7 @@ pub(super) struct Stream<'a, T> {
 pub struct Secured {
     /// `TLSv1.3` or `TLSv1.2`.
     pub version: &'static str,
-    /// Version and cipher suite, as in the record's header `smtp_tls`.
+    /// Version and cipher suite, as in the record's header `ce_smtptls`.
     pub text: Arc<str>,
 }
 

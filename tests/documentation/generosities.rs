@@ -78,7 +78,7 @@ pub const GENEROSITIES: [Generosity; 10] = [
         title: "Any name in HELO and EHLO",
         source: "RFC 5321 4.1.4",
         text: "The RFC forbids to refuse mail because of the name. Devices and desktop machines say `My Printer`, a name with a bracket in \
-               it, or one in Latin-1. Only control characters and more than 255 octets are refused. The record's `smtp_helo` has the name \
+               it, or one in Latin-1. Only control characters and more than 255 octets are refused. The record's `ce_smtphelo` has the name \
                (octets that are no UTF-8 as U+FFFD). The Received field has it only where it is a domain, with U-labels as A-labels, or \
                an address literal; any other name stands percent-encoded in a comment behind the client's address, so that it cannot \
                change what the field says.",

@@ -31,7 +31,7 @@ named for; proto/tests/dialogues/README.md says how a dialogue is read.
 - An HTTP request is answered 521 at its first line, however that line ends and however long it is, or at the latest at its first
   header field, and nothing after it is read: its headers and its body may be somebody else's.
 - A connection that ends with a refusal is read to its end for up to 5 s, so that the reply is not lost to a reset.
-- With `server.trace` the value of a record is one Received field and the message, which is the last `smtp_size` octets. Where the
+- With `server.trace` the value of a record is one Received field and the message, which is the last `ce_smtpsize` octets. Where the
   message begins with neither a field nor an empty line, an empty line stands between them, so that all of the message is the body:
   parsers would read a blank and its like as a continuation of our field, and drop text without a colon or refuse the mail for it.
   A first line `From ` or `>From ` of a mailbox file is let through if it has a colon, as its time has. [tests/parsers.rs](../tests/parsers.rs) has parsers of five

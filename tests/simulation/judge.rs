@@ -6,6 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use ringpost_proto::mail::decode::Attributes;
+use ringpost_proto::smtp::parameter::Body;
+
 use crate::kafka::Kafka;
 
 /// A message that a client sends, as it has to arrive.
@@ -17,9 +20,9 @@ pub struct Expected {
     pub to: Vec<String>,
     /// Address and port that the record names.
     pub client: String,
-    /// The value of `smtp_protocol`.
+    /// The value of `ce_smtpprotocol`.
     pub protocol: &'static str,
-    /// The value of `smtp_body`.
+    /// The value of `ce_smtpbody`.
     pub body: &'static str,
     /// The message.
     pub message: Vec<u8>,
@@ -71,18 +74,10 @@ impl Judge {
     /// A record is submitted by a client whose messages are registered.
     pub fn record(&self, headers: &[(&'static str, Vec<u8>)], message: &[u8]) {
         self.effect();
-        let all = |name: &str| -> Vec<String> {
-            let values = headers.iter().filter(|(have, _)| *have == name);
-            values
-                .map(|(_, value)| String::from_utf8(value.clone()).expect("UTF-8"))
-                .collect()
-        };
-        let one = |name: &str| -> String {
-            let mut values = all(name);
-            assert_eq!(values.len(), 1, "{name} stands once");
-            values.remove(0)
-        };
-        let from = one("smtp_from");
+        let headers = headers.iter();
+        let told = Attributes::decode(headers.map(|(name, value)| (*name, value.as_slice())));
+        assert_eq!(told.malformed, [""; 0], "a header that cannot be read");
+        let from = told.mail_from.expect("a sender").to_owned();
         self.note(&[message.len() as u64, crate::hash(from.as_bytes())]);
         let attempts = self.attempts.borrow();
         let expected = attempts.get(&from);
@@ -104,12 +99,13 @@ impl Judge {
             message == expected.message,
             "{from}: the message differs from what the oracle decodes"
         );
-        assert_eq!(all("smtp_to"), expected.to, "{from}");
-        assert_eq!(one("smtp_helo"), expected.helo, "{from}");
-        assert_eq!(one("smtp_client"), expected.client, "{from}");
-        assert_eq!(one("smtp_protocol"), expected.protocol, "{from}");
-        assert_eq!(one("smtp_body"), expected.body, "{from}");
-        assert_eq!(one("smtp_size"), message.len().to_string(), "{from}");
+        assert_eq!(told.rcpt_to.as_ref(), Some(&expected.to), "{from}");
+        assert_eq!(told.helo, Some(expected.helo.as_str()), "{from}");
+        let client = told.client.map(|client| client.to_string());
+        assert_eq!(client.as_ref(), Some(&expected.client), "{from}");
+        assert_eq!(told.protocol, Some(expected.protocol), "{from}");
+        assert_eq!(told.body.map(Body::keyword), Some(expected.body), "{from}");
+        assert_eq!(told.size, Some(message.len() as u64), "{from}");
     }
 
     /// The server queues replies to be written: what they promise has to be true already.

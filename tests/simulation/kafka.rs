@@ -195,7 +195,7 @@ impl Sink for Kafka {
             let (_, value) = value.expect("a header of every record");
             String::from_utf8(value.to_vec()).expect("UTF-8")
         };
-        let (id, from) = (header("ce_id"), header("smtp_from"));
+        let (id, from) = (header("ce_id"), header("ce_smtpfrom"));
         let entry = Entry {
             from,
             acknowledged: false,

@@ -6,6 +6,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use ringpost_proto::mail::decode::Attributes;
 
 /// A record as a consumer sees it.
 pub struct Received {
@@ -15,18 +16,34 @@ pub struct Received {
 }
 
 impl Received {
-    /// Every value of a header, in order.
-    pub fn all(&self, name: &str) -> Vec<&str> {
-        let named = self.headers.iter().filter(|(found, _)| found == name);
-        named.map(|(_, value)| value.as_str()).collect()
-    }
-
-    /// The value of a header that stands once.
+    /// The value of a header that stands once, as it is.
     pub fn header(&self, name: &str) -> &str {
-        match self.all(name)[..] {
+        let named = self.headers.iter().filter(|(found, _)| found == name);
+        let values: Vec<&str> = named.map(|(_, value)| value.as_str()).collect();
+        match values[..] {
             [value] => value,
             ref other => panic!("{name} stands {} times", other.len()),
         }
+    }
+
+    /// What its headers say.
+    ///
+    /// # Panics
+    /// When one of them cannot be read.
+    pub fn attributes(&self) -> Attributes<'_> {
+        let headers = self.headers.iter();
+        let attributes =
+            Attributes::decode(headers.map(|(name, value)| (name.as_str(), value.as_bytes())));
+        assert_eq!(
+            attributes.malformed, [""; 0],
+            "a header that cannot be read"
+        );
+        attributes
+    }
+
+    /// The recipients, in their order.
+    pub fn recipients(&self) -> Vec<String> {
+        self.attributes().rcpt_to.expect("every record has some")
     }
 
     /// The id that the 250 named.
@@ -39,13 +56,15 @@ impl Received {
     /// # Panics
     /// When what stands in front is not one whole field with this record's id.
     pub fn message(&self) -> &[u8] {
-        let size: usize = self.header("smtp_size").parse().unwrap();
+        let attributes = self.attributes();
+        let size = attributes.size.expect("every record says its size");
+        let size = usize::try_from(size).unwrap();
         let (trace, message) = self.value.split_at(self.value.len() - size);
         let trace = std::str::from_utf8(trace).expect("the trace field is ASCII");
         // Names of other forms have a test of their own, in src/mail/trace.rs.
         let start = format!(
             "Received: from {} ([127.0.0.1])\r\n",
-            self.header("smtp_helo")
+            attributes.helo.expect("every record has the name")
         );
         assert!(trace.starts_with(&start), "{trace:?}");
         assert!(trace.contains(&format!(" id {}", self.id())), "{trace:?}");

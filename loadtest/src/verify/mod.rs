@@ -26,6 +26,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use ringpost_proto::mail::decode::Attributes;
 
 use crate::content::identity::{self, Found};
 use crate::content::template::numbered_address;
@@ -414,19 +415,16 @@ fn described<'a>(
     if found_run != run.as_bytes() {
         return None;
     }
-    let (mut id, mut envelope, mut recipients) = (&b""[..], true, 0);
-    for header in message.headers().into_iter().flat_map(Headers::iter) {
-        let value = header.value.unwrap_or_default();
-        match header.key {
-            "ce_id" => id = value,
-            "smtp_from" => envelope &= value == from.as_bytes(),
-            "smtp_to" => {
-                recipients += 1;
-                envelope &= value == numbered_address(to, recipients).as_bytes();
-            }
-            _ => {}
-        }
-    }
+    let headers = message.headers().into_iter().flat_map(Headers::iter);
+    let told =
+        Attributes::decode(headers.map(|header| (header.key, header.value.unwrap_or_default())));
+    let recipients = told.rcpt_to.unwrap_or_default();
+    let mut numbered = (1..).zip(&recipients);
+    let envelope = told.malformed.is_empty()
+        && told.mail_from == Some(from)
+        && !recipients.is_empty()
+        && numbered.all(|(number, recipient)| *recipient == numbered_address(to, number));
+    let id = told.id.unwrap_or_default().as_bytes();
     Some(Read {
         number,
         id,

@@ -34,7 +34,7 @@ impl Client {
         self.0.ip
     }
 
-    /// As in the record's header `smtp_client`.
+    /// As in the record's header `ce_smtpclient`.
     pub fn text(&self) -> &str {
         &self.0.text
     }

@@ -3,7 +3,9 @@
 //! Owns: what a record of version 1 holds. Must not know: sockets, clocks, Kafka's client.
 
 pub mod date;
+pub mod decode;
 pub mod envelope;
+pub mod header;
 pub mod id;
 pub mod record;
 pub mod trace;

@@ -1,6 +1,8 @@
-//! The record, version 1: CloudEvents 1.0 in its Kafka binding, binary content mode, and the envelope as headers.
+//! The record, version 1: CloudEvents 1.0 in its Kafka binding, binary content mode, and the envelope as extension attributes.
 //!
-//! Owns: the layout. Must not know: how a record is produced or read.
+//! Owns: the layout. Must not know: how a record is produced or read; `decode` is the way back.
+//!
+//! Invariants: each name stands once, every value is UTF-8, and the recipients take no more than the session counted.
 
 use std::io::Write as _;
 use std::ops::Range;
@@ -8,11 +10,16 @@ use std::ops::Range;
 use bytes::BytesMut;
 
 use super::envelope::Envelope;
+use super::header;
 use super::id::QueueId;
+use crate::smtp::address::Mailbox;
 use crate::smtp::domain;
 
 /// `ce_type` of every record.
 pub const CE_TYPE: &str = "io.ringpost.mail.received.v1";
+
+/// `content-type` of a mail with SMTPUTF8.
+pub(super) const MESSAGE_GLOBAL: &str = "message/global";
 
 /// What a record's key is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,42 +68,51 @@ impl Record {
     /// Fills an empty record for a message.
     ///
     /// # Panics
-    /// If it is not empty.
+    /// If it is not empty, or the envelope names no recipient.
     pub fn fill(&mut self, envelope: &Envelope<'_>, stamp: Stamp<'_>, value: BytesMut) {
         assert!(self.headers.is_empty(), "a record is filled once");
         self.value = value;
         self.set_key(envelope, stamp.key);
-        let content_type = if envelope.smtputf8 {
-            "message/global"
-        } else {
-            "message/rfc822"
-        };
-        self.push("content-type", content_type.as_bytes());
-        self.push("ce_specversion", b"1.0");
-        self.push("ce_id", stamp.id.text().as_str().as_bytes());
-        self.write("ce_source", |octets| {
-            octets.extend_from_slice(b"//");
-            octets.extend_from_slice(stamp.hostname.as_bytes());
-        });
-        self.push("ce_type", CE_TYPE.as_bytes());
-        self.push("ce_time", stamp.time);
-        self.push("smtp_from", envelope.reverse_path.as_bytes());
-        for recipient in envelope.recipients {
-            self.push("smtp_to", recipient.as_str().as_bytes());
-        }
-        self.push("smtp_helo", envelope.helo.as_bytes());
-        self.push("smtp_client", envelope.client.text().as_bytes());
-        self.push("smtp_protocol", envelope.protocol.as_bytes());
-        if let Some(tls) = envelope.tls {
-            self.push("smtp_tls", tls.as_bytes());
-        }
-        self.push("smtp_body", envelope.body.keyword().as_bytes());
-        self.write("smtp_size", |octets| {
+        self.push_event(envelope, stamp);
+        self.push_envelope(envelope);
+        self.write(header::SIZE, |octets| {
             write!(octets, "{}", stamp.size).expect("a Vec takes all octets");
         });
         if stamp.bare_newlines {
-            self.push("smtp_bare_newlines", b"true");
+            self.push(header::BARE_NEWLINES, b"true");
         }
+    }
+
+    /// What every CloudEvent has.
+    fn push_event(&mut self, envelope: &Envelope<'_>, stamp: Stamp<'_>) {
+        let content_type = if envelope.smtputf8 {
+            MESSAGE_GLOBAL
+        } else {
+            "message/rfc822"
+        };
+        self.push(header::CONTENT_TYPE, content_type.as_bytes());
+        self.push(header::SPECVERSION, b"1.0");
+        self.push(header::ID, stamp.id.text().as_str().as_bytes());
+        self.write(header::SOURCE, |octets| {
+            octets.extend_from_slice(b"//");
+            octets.extend_from_slice(stamp.hostname.as_bytes());
+        });
+        self.push(header::TYPE, CE_TYPE.as_bytes());
+        self.push(header::TIME, stamp.time);
+    }
+
+    fn push_envelope(&mut self, envelope: &Envelope<'_>) {
+        self.push(header::FROM, envelope.reverse_path.as_bytes());
+        self.write(header::TO, |octets| {
+            write_recipients(octets, envelope.recipients);
+        });
+        self.push(header::HELO, envelope.helo.as_bytes());
+        self.push(header::CLIENT, envelope.client.text().as_bytes());
+        self.push(header::PROTOCOL, envelope.protocol.as_bytes());
+        if let Some(tls) = envelope.tls {
+            self.push(header::TLS, tls.as_bytes());
+        }
+        self.push(header::BODY, envelope.body.keyword().as_bytes());
     }
 
     /// Empties it and keeps its memory; the value, which is somebody else's, is given out.
@@ -112,7 +128,7 @@ impl Record {
         self.key.clone().map(|range| &self.octets[range])
     }
 
-    /// Headers in their order; `smtp_to` stands once per recipient.
+    /// Headers in their order.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'static str, &[u8])> {
         self.headers
             .iter()
@@ -168,6 +184,23 @@ impl Record {
     }
 }
 
+/// Writes the recipients as a JSON array of strings, in their order.
+fn write_recipients(octets: &mut Vec<u8>, recipients: &[Mailbox]) {
+    assert!(!recipients.is_empty(), "a mail has a recipient");
+    let from = octets.len();
+    for recipient in recipients {
+        octets.push(if octets.len() == from { b'[' } else { b',' });
+        serde_json::to_writer(&mut *octets, recipient.as_str()).expect("a Vec takes all octets");
+    }
+    octets.push(b']');
+    let counted: usize = recipients.iter().map(Mailbox::json_octets).sum();
+    assert_eq!(
+        octets.len() - from,
+        counted + 1,
+        "recipients take what the session counted"
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,12 +232,9 @@ mod tests {
         };
         let mut record = Record::default();
         record.fill(&envelope, stamp, BytesMut::new());
-        assert!(
-            record
-                .headers()
-                .any(|(name, value)| name == "smtp_to" && value == to.as_bytes()),
-            "the envelope keeps what the client wrote"
-        );
+        let written = record.headers().find(|(name, _)| *name == header::TO);
+        let written: Vec<String> = serde_json::from_slice(written.unwrap().1).unwrap();
+        assert_eq!(written, [to], "the envelope keeps what the client wrote");
         record
             .key()
             .map(|key| String::from_utf8(key.to_vec()).unwrap())

@@ -13,7 +13,7 @@
 //!   as a continuation of our field, and text without a colon they drop, or refuse the whole mail for it. [`end_section`] makes
 //!   room for the line by folding the field once less.
 //!
-//! Invariant: the message stands behind the field octet by octet as it was sent, so it is the last `smtp_size` octets.
+//! Invariant: the message stands behind the field octet by octet as it was sent, so it is the last `ce_smtpsize` octets.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

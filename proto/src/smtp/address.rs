@@ -48,6 +48,16 @@ impl Mailbox {
         self.text.eq_ignore_ascii_case("postmaster")
     }
 
+    /// Bytes that it takes in a JSON array of strings, its quotes and a comma included. A backslash stands before each quote and
+    /// each backslash, which a quoted local-part alone has; control characters, which are longer in JSON, no mailbox has.
+    pub fn json_octets(&self) -> usize {
+        let escaped = match self.text.as_bytes().first() {
+            Some(b'"') => memchr::memchr2_iter(b'"', b'\\', self.text.as_bytes()).count(),
+            _ => 0,
+        };
+        self.text.len() + escaped + "\"\",".len()
+    }
+
     /// Whether it needs SMTPUTF8.
     pub fn is_international(&self) -> bool {
         !self.text.is_ascii()
@@ -353,6 +363,28 @@ mod tests {
             }
         }
         assert!(plain > 1000, "{plain} were plain");
+    }
+
+    #[test]
+    fn a_mailbox_takes_in_json_what_is_counted() {
+        let escaped = format!("\"{}\"@{}.example", "\\\"".repeat(127), "x".repeat(63));
+        let mut longest = 0;
+        for text in [
+            "user@example.com",
+            "postmaster",
+            "o'brien/x@b.example",
+            "\"\"@b",
+            "\"a b\"@[IPv6:2001:db8::1]",
+            "\"\\\\\\\"\"@b",
+            "\"\u{80}\u{2028}\u{fc}\"@b\u{fc}cher.example",
+            &escaped,
+        ] {
+            let mailbox = mailbox(text.as_bytes()).unwrap_or_else(|_| panic!("{text}"));
+            let json = serde_json::to_string(mailbox.as_str()).unwrap();
+            assert_eq!(mailbox.json_octets(), json.len() + 1, "{text}");
+            longest = longest.max(mailbox.json_octets() - text.len());
+        }
+        assert_eq!(longest, LOCAL_PART_OCTETS + 3, "every character escaped");
     }
 
     #[test]

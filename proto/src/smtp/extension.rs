@@ -35,7 +35,7 @@ pub const EXTENSIONS: [Extension; 9] = [
     Extension {
         keyword: "8BITMIME",
         source: "RFC 6152",
-        meaning: "octets arrive as they were sent; the record's `smtp_body` says what was declared",
+        meaning: "octets arrive as they were sent; the record's `ce_smtpbody` says what was declared",
         held_by: "proto/tests/dialogues/body-is-told.smtp",
     },
     Extension {

@@ -22,13 +22,19 @@ pub enum Body {
 }
 
 impl Body {
-    /// The keyword, as in the record's header `smtp_body`.
+    /// The keyword, as in the record's header `ce_smtpbody`.
     pub fn keyword(self) -> &'static str {
         match self {
             Body::SevenBit => "7BIT",
             Body::EightBitMime => "8BITMIME",
             Body::BinaryMime => "BINARYMIME",
         }
+    }
+
+    /// The body of which this is the keyword.
+    pub fn of_keyword(keyword: &str) -> Option<Self> {
+        let all = [Body::SevenBit, Body::EightBitMime, Body::BinaryMime];
+        all.into_iter().find(|body| body.keyword() == keyword)
     }
 }
 

@@ -61,7 +61,7 @@ pub enum BareNewlinePolicy {
     /// It is refused with 550 5.6.0.
     #[default]
     Reject,
-    /// They are data, and the record's header `smtp_bare_newlines` warns of them.
+    /// They are data, and the record's header `ce_smtpbarenewlines` warns of them.
     Accept,
 }
 

@@ -267,7 +267,7 @@ impl Reader<'_> {
                 output.write(&received).map_err(Failure::Output)?;
                 self.notes.written(&received);
                 self.mails += 1;
-                last.0 = received.text_header("ce_id").map(str::to_owned);
+                last.0 = received.attributes().id.map(str::to_owned);
             }
         }
         self.polled += 1;
@@ -500,8 +500,7 @@ impl Reader<'_> {
                     let found = received(&message, &[]);
                     same = message.offset() != last
                         || (found.timestamp == mark.timestamp
-                            && (mark.id.is_none()
-                                || found.text_header("ce_id") == mark.id.as_deref()));
+                            && (mark.id.is_none() || found.attributes().id == mark.id.as_deref()));
                     break;
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => break,

@@ -80,7 +80,8 @@ impl Notes {
     /// A record that is written to the output.
     pub fn written(&mut self, received: &Received) {
         let ours = received
-            .text_header("ce_type")
+            .attributes()
+            .kind
             .is_some_and(|kind| kind.starts_with(OUR_TYPES));
         if ours {
             return;

@@ -47,16 +47,12 @@ fn produce(brokers: &str, values: &[&str]) {
     for (at, value) in values.iter().enumerate() {
         let headers = OwnedHeaders::new()
             .insert(Header {
-                key: "smtp_from",
+                key: "ce_smtpfrom",
                 value: Some("a@example.net"),
             })
             .insert(Header {
-                key: "smtp_to",
-                value: Some("b@example.com"),
-            })
-            .insert(Header {
-                key: "smtp_to",
-                value: Some("c@example.com"),
+                key: "ce_smtpto",
+                value: Some(r#"["b@example.com","c@example.com"]"#),
             })
             .insert(Header::<&str> {
                 key: "empty",

@@ -73,7 +73,7 @@ impl World {
         };
         let client = headers
             .iter()
-            .find(|(name, _)| *name == "smtp_client")
+            .find(|(name, _)| *name == "ce_smtpclient")
             .expect("it has one");
         let client = std::str::from_utf8(&client.1).expect("UTF-8");
         let origin = self.origins.get(client);
@@ -96,7 +96,7 @@ impl World {
         driver.receive(behind_header.unwrap_or(sent));
         let from = headers
             .iter()
-            .find(|(name, _)| *name == "smtp_from")
+            .find(|(name, _)| *name == "ce_smtpfrom")
             .expect("it has one");
         let found = driver
             .log
@@ -114,7 +114,7 @@ impl World {
 /// The value behind its Received field: as many octets at the end as the record says. An empty line stands between them where
 /// the message could continue the field.
 fn without_trace<'a>(headers: &[(&'static str, Vec<u8>)], value: &'a [u8]) -> &'a [u8] {
-    let size = headers.iter().find(|(name, _)| *name == "smtp_size");
+    let size = headers.iter().find(|(name, _)| *name == "ce_smtpsize");
     let size = std::str::from_utf8(&size.expect("it has one").1).expect("UTF-8");
     let (field, message) = value.split_at(value.len() - size.parse::<usize>().expect("a number"));
     assert!(

@@ -84,12 +84,12 @@ const HEADERS: [(&str, &str); 11] = [
     ("ce_source", "//mx.example.net"),
     ("ce_type", "io.ringpost.mail.received.v1"),
     ("ce_time", "2026-01-01T12:00:00.000Z"),
-    ("smtp_from", "sender@example.com"),
-    ("smtp_to", "recipient@example.net"),
-    ("smtp_helo", "client.example.com"),
-    ("smtp_client", "192.0.2.1:54321"),
-    ("smtp_protocol", "ESMTP"),
-    ("smtp_size", "4096"),
+    ("ce_smtpfrom", "sender@example.com"),
+    ("ce_smtpto", "[\"recipient@example.net\"]"),
+    ("ce_smtphelo", "client.example.com"),
+    ("ce_smtpclient", "192.0.2.1:54321"),
+    ("ce_smtpprotocol", "ESMTP"),
+    ("ce_smtpsize", "4096"),
 ];
 
 /// Reports that are taken from an event per call.
@@ -269,7 +269,7 @@ impl Loop {
         let headers = HEADERS
             .iter()
             .copied()
-            .chain([("ce_id", id.as_str()), ("smtp_body", "7BIT")]);
+            .chain([("ce_id", id.as_str()), ("ce_smtpbody", "7BIT")]);
         for (name, value) in headers {
             // SAFETY: the list lives; name and value are memory of the lengths given, copied by the call.
             let code = unsafe {

@@ -174,11 +174,9 @@ impl Session {
         if let Err(refusal) = self.policy.taken.check(&forward_path) {
             return self.refuse(refusal);
         }
-        let octets: usize = transaction
-            .recipients
-            .iter()
-            .map(|mailbox| mailbox.as_str().len() + 16)
-            .sum();
+        // The brackets of the array are one more than the commas that `json_octets` counts.
+        let taken = transaction.recipients.iter().chain([&forward_path]);
+        let octets = taken.map(Mailbox::json_octets).sum::<usize>() + 1;
         if transaction.recipients.len() >= self.policy.recipients || octets > ENVELOPE_OCTETS {
             return self.refuse(Refusal::TooManyRecipients);
         }

@@ -36,7 +36,7 @@ fn record(text: &str) -> Box<Record> {
     let mut record = Record::default().keyed(b"");
     record.value = BytesMut::from(text);
     record.push("ce_id", text.as_bytes());
-    record.push("smtp_from", b"");
+    record.push("ce_smtpfrom", b"");
     Box::new(record)
 }
 
@@ -136,8 +136,8 @@ fn values_keys_and_headers_arrive_as_they_were() {
     let octets: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
     let mut sent = Record::default().keyed(b"key");
     sent.value = BytesMut::from(&octets[..]);
-    sent.push("smtp_to", b"a");
-    sent.push("smtp_to", b"");
+    sent.push("ce_smtpto", b"[\"a\"]");
+    sent.push("ce_smtpfrom", b"");
     started.sink.submit(ticket(0, 1), Box::new(sent));
     let batch = started.reports[0].recv_timeout(PATIENCE).unwrap();
     assert_eq!(batch[0].outcome, Outcome::Stored);
@@ -157,11 +157,11 @@ fn values_keys_and_headers_arrive_as_they_were() {
     let headers: Vec<_> = message.headers().unwrap().iter().collect();
     assert_eq!(
         (headers[0].key, headers[0].value),
-        ("smtp_to", Some(&b"a"[..]))
+        ("ce_smtpto", Some(&b"[\"a\"]"[..]))
     );
     assert_eq!(
         (headers[1].key, headers[1].value),
-        ("smtp_to", Some(&b""[..]))
+        ("ce_smtpfrom", Some(&b""[..]))
     );
 }
 
