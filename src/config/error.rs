@@ -1,13 +1,14 @@
 //! What is wrong with a configuration: one [`Problem`] per mistake, all of one load together in an [`Error`].
 //!
-//! Every problem is the operator's to solve, so each names where the value was written, the key, the value and, in its
-//! reason, what is allowed and what to write instead. Knows nothing of the options themselves.
+//! Every problem is the operator's to solve, so each names where the value was written, the key, the value and the reason
+//! (`reason` has their texts). Knows nothing of the options themselves.
 //!
 //! Invariant: the values of librdkafka properties never get into a problem, as they may be passwords.
 
 use std::fmt;
 use std::path::PathBuf;
 
+use super::reason::Reason;
 use crate::failure::{Blame, Blamed};
 
 /// Where a value was written.
@@ -37,7 +38,7 @@ pub struct Problem {
     /// The value as it was written; none where it is secret or where the mistake is not one of the value.
     pub value: Option<String>,
     /// What is wrong, what is allowed, and what to write instead.
-    pub reason: String,
+    pub reason: Reason,
 }
 
 /// Every mistake that one load found; never empty.
@@ -144,12 +145,14 @@ fn one_line(value: &str) -> String {
 mod tests {
     use super::*;
 
+    const REASON: Reason = Reason::SetTwice;
+
     fn problem(place: Place, key: Option<&str>, value: Option<&str>) -> String {
         Problem {
             place,
             key: key.map(str::to_owned),
             value: value.map(str::to_owned),
-            reason: "is wrong".to_owned(),
+            reason: REASON,
         }
         .to_string()
     }
@@ -196,6 +199,8 @@ mod tests {
             ),
         ];
         for (place, key, value, expected) in cases {
+            let (front, end) = expected.split_once("is wrong").expect("a reason");
+            let expected = format!("{front}{REASON}{end}");
             assert_eq!(problem(place, key, value), expected);
         }
     }
@@ -213,9 +218,10 @@ mod tests {
             place: Place::Flag("--a"),
             key: None,
             value: None,
-            reason: "b".into(),
+            reason: REASON,
         };
         let error = Error::new(vec![one.clone(), one]);
-        assert_eq!(error.to_string(), "--a: b\n--a: b");
+        let line = format!("--a: {REASON}");
+        assert_eq!(error.to_string(), format!("{line}\n{line}"));
     }
 }

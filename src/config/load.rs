@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Place, Problem};
+use super::reason::FileFault;
 use super::relation::RELATIONS;
 use super::setting::{Fault, Setting};
 use super::{Config, value};
@@ -83,7 +84,7 @@ struct Draft {
     /// The file could not be read as a whole: what it sets is not known.
     incomplete: bool,
     /// A file without any option, and what names it.
-    sets_nothing: Option<(PathBuf, String)>,
+    sets_nothing: Option<(PathBuf, &'static str)>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
 }
@@ -110,7 +111,7 @@ impl Draft {
             place: Place::Environment(FILE_VARIABLE.to_owned()),
             key: None,
             value: Some(String::new()),
-            reason: "is empty: name a file in TOML, or unset it to run without a file".to_owned(),
+            reason: FileFault::Unnamed.into(),
         });
     }
 
@@ -138,10 +139,7 @@ impl Draft {
             },
             key: None,
             value: None,
-            reason: format!(
-                "sets nothing: it has no option, and neither the environment nor a flag sets recipients.domains or kafka.brokers; \
-                 write them into it, or leave {named_by} out to run without a file"
-            ),
+            reason: FileFault::SetsNothing { named_by }.into(),
         });
     }
 
@@ -169,7 +167,7 @@ impl Draft {
             if relation.keys.iter().any(|key| self.failed.contains(key)) {
                 continue;
             }
-            let Some(reason) = (relation.fault)(&self.config) else {
+            let Some(conflict) = (relation.fault)(&self.config) else {
                 continue;
             };
             let set = relation.keys.iter().find_map(|key| self.places.get(key));
@@ -179,7 +177,7 @@ impl Draft {
                 place,
                 key: None,
                 value: None,
-                reason,
+                reason: conflict.into(),
             });
         }
     }

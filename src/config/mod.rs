@@ -18,17 +18,20 @@ mod error;
 mod load;
 mod loss;
 pub mod options;
+mod reason;
 pub mod recipients;
 mod relation;
 mod setting;
 mod suggest;
 mod toml_file;
+mod unknown;
 mod value;
 
 pub use difference::Difference;
 pub use error::{Error, Place, Problem};
 pub use load::{FILE_VARIABLE, Loaded, file_of, load};
 pub use loss::{losses, opened};
+pub use reason::{Conflict, ContentFault, FileFault, PropertyFault, Reason, Remedy};
 pub use setting::{Section, Setting, Shape};
 
 use std::collections::BTreeMap;

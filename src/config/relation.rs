@@ -1,18 +1,19 @@
 //! The checks between options: what no range of a single value can say.
 //!
-//! Owns the relations and their messages. Knows nothing of files or precedence; where a value was written is the caller's
+//! Owns the relations; `reason` has the texts. Knows nothing of files or precedence; where a value was written is the caller's
 //! business.
 
 use std::net::SocketAddr;
 
+use super::reason::Conflict;
 use super::{Config, value};
 
 /// A relation between options.
 pub(super) struct Relation {
     /// The options that it is between. It is not looked at while one of them could not be read.
     pub keys: &'static [&'static str],
-    /// What is wrong, if anything is: values, and what to write instead.
-    pub fault: fn(&Config) -> Option<String>,
+    /// What does not go together, if anything does not.
+    pub fault: fn(&Config) -> Option<Conflict>,
 }
 
 /// All of them; the defaults keep every one.
@@ -56,71 +57,50 @@ pub(super) const RELATIONS: [Relation; 8] = [
     },
 ];
 
-fn one_message_fits_the_memory(config: &Config) -> Option<String> {
+fn one_message_fits_the_memory(config: &Config) -> Option<Conflict> {
     let (memory, message) = (config.limits.in_flight_bytes, config.limits.message_size);
-    (memory < message).then(|| {
-        format!(
-            "limits.in_flight_bytes ({}) is less than limits.message_size ({}), so that the largest message would never \
-             be taken: raise the first or lower the second",
-            value::size_text(memory),
-            value::size_text(message)
-        )
+    (memory < message).then(|| Conflict::MessageBeyondMemory {
+        memory: value::size_text(memory),
+        message: value::size_text(message),
     })
 }
 
-fn a_drain_outlasts_a_delivery(config: &Config) -> Option<String> {
+fn a_drain_outlasts_a_delivery(config: &Config) -> Option<Conflict> {
     let (delivery, drain) = (config.kafka.delivery_timeout, config.server.drain_timeout);
-    (delivery >= drain).then(|| {
-        format!(
-            "kafka.delivery_timeout ({}) is not less than server.drain_timeout ({}), so that a drain could end before a \
-             message has its reply: lower the first or raise the second",
-            value::time_text(delivery),
-            value::time_text(drain)
-        )
+    (delivery >= drain).then(|| Conflict::DrainBeforeDelivery {
+        delivery: value::time_text(delivery),
+        drain: value::time_text(drain),
     })
 }
 
-fn a_list_is_of_a_domain(config: &Config) -> Option<String> {
+fn a_list_is_of_a_domain(config: &Config) -> Option<Conflict> {
     let recipients = &config.recipients;
-    let stray = recipients
-        .lists
-        .keys()
-        .find(|pattern| !recipients.domains.contains(pattern))?;
-    Some(format!(
-        "recipients.lists has a list for {stray}, which recipients.domains does not name: add it there, or remove the list"
-    ))
+    let mut names = recipients.lists.keys();
+    let domain = names.find(|name| !recipients.domains.contains(name))?;
+    let domain = domain.clone();
+    Some(Conflict::ListOfNoDomain { domain })
 }
 
-fn certificate_and_key_come_together(config: &Config) -> Option<String> {
+fn certificate_and_key_come_together(config: &Config) -> Option<Conflict> {
     match (&config.tls.certificate, &config.tls.key) {
-        (Some(_), None) => {
-            Some("tls.certificate is set without tls.key: set both or neither".to_owned())
-        }
-        (None, Some(_)) => {
-            Some("tls.key is set without tls.certificate: set both or neither".to_owned())
-        }
+        (Some(_), None) => Some(Conflict::CertificateWithoutKey),
+        (None, Some(_)) => Some(Conflict::KeyWithoutCertificate),
         (Some(_), Some(_)) | (None, None) => None,
     }
 }
 
-fn further_certificates_have_their_keys(config: &Config) -> Option<String> {
+fn further_certificates_have_their_keys(config: &Config) -> Option<Conflict> {
     let tls = &config.tls;
     let (certificates, keys) = (tls.sni_certificates.len(), tls.sni_keys.len());
     if certificates != keys {
-        return Some(format!(
-            "tls.sni_certificates names {certificates} files and tls.sni_keys {keys}: each certificate needs its key, in the \
-             same place of the list"
-        ));
+        return Some(Conflict::FurtherKeys { certificates, keys });
     }
-    (certificates > 0 && tls.certificate.is_none()).then(|| {
-        "tls.sni_certificates is set without tls.certificate, the one for clients that name no other: set it too".to_owned()
-    })
+    (certificates > 0 && tls.certificate.is_none()).then_some(Conflict::FurtherWithoutFirst)
 }
 
-fn implicit_tls_has_a_certificate(config: &Config) -> Option<String> {
-    (!config.server.listen_tls.is_empty() && config.tls.certificate.is_none()).then(|| {
-        "server.listen_tls is set without tls.certificate: set tls.certificate and tls.key, or remove it".to_owned()
-    })
+fn implicit_tls_has_a_certificate(config: &Config) -> Option<Conflict> {
+    (!config.server.listen_tls.is_empty() && config.tls.certificate.is_none())
+        .then_some(Conflict::TlsWithoutCertificate)
 }
 
 /// The lists of addresses that SMTP is listened for on, each with its key.
@@ -133,7 +113,7 @@ fn listening(config: &Config) -> [(&'static str, &[SocketAddr]); 3] {
     ]
 }
 
-fn an_address_is_listened_on_once(config: &Config) -> Option<String> {
+fn an_address_is_listened_on_once(config: &Config) -> Option<Conflict> {
     let all: Vec<SocketAddr> = listening(config)
         .iter()
         .flat_map(|(_, addresses)| addresses.iter().copied())
@@ -142,16 +122,17 @@ fn an_address_is_listened_on_once(config: &Config) -> Option<String> {
         // Port 0 is another port each time.
         address.port() != 0 && all[..*index].contains(address)
     });
-    twice.map(|(_, address)| format!("{address} is listed twice: remove one"))
+    twice.map(|(_, address)| Conflict::ListedTwice(*address))
 }
 
-fn admin_has_its_own_address(config: &Config) -> Option<String> {
+fn admin_has_its_own_address(config: &Config) -> Option<Conflict> {
     let admin = config.admin.listen;
     let shared = listening(config)
         .into_iter()
         .find(|(_, addresses)| admin.port() != 0 && addresses.contains(&admin));
-    shared.map(|(key, _)| {
-        format!("{admin} is in both admin.listen and {key}: choose another port for one of them")
+    shared.map(|(key, _)| Conflict::SharedWithAdmin {
+        address: admin,
+        key,
     })
 }
 
@@ -168,6 +149,7 @@ mod tests {
         RELATIONS
             .iter()
             .filter_map(|relation| (relation.fault)(&config))
+            .map(|conflict| conflict.to_string())
             .collect()
     }
 

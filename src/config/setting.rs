@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::reason::Reason;
 use super::{Config, value};
 
 /// A section of the file and what its options have in common.
@@ -42,8 +43,8 @@ type At<T> = fn(&mut Config) -> &mut T;
 
 /// What checks a name and gives it its one form, what checks the value of a name, and where the table is.
 pub(super) type Table = (
-    fn(&str) -> Result<String, String>,
-    fn(&str, &str) -> Result<(), String>,
+    fn(&str) -> Result<String, Reason>,
+    fn(&str, &str) -> Result<(), Reason>,
     At<BTreeMap<String, String>>,
 );
 
@@ -60,20 +61,20 @@ pub(super) enum Kind {
     /// One of these words, each with what it does.
     Choice(&'static [Word]),
     /// A text of this description, and what checks and sets it.
-    Text(&'static str, fn(&mut Config, &str) -> Result<(), String>),
+    Text(&'static str, fn(&mut Config, &str) -> Result<(), Reason>),
     /// A list of texts of this description, what empties it, and what checks and adds one. It may be empty if its default
     /// is.
     List(
         &'static str,
         fn(&mut Config),
-        fn(&mut Config, &str) -> Result<(), String>,
+        fn(&mut Config, &str) -> Result<(), Reason>,
     ),
     /// A table of texts of this description, what checks a name and gives it its one form, what checks the value of a name,
     /// and where the texts go.
     Table(
         &'static str,
-        fn(&str) -> Result<String, String>,
-        fn(&str, &str) -> Result<(), String>,
+        fn(&str) -> Result<String, Reason>,
+        fn(&str, &str) -> Result<(), Reason>,
         At<BTreeMap<String, String>>,
     ),
 }
@@ -103,7 +104,7 @@ pub(super) struct Fault {
     /// The index of the item in a list; none where the value as a whole is meant.
     pub item: Option<usize>,
     /// What is wrong, what is allowed, and what to write instead.
-    pub reason: String,
+    pub reason: Reason,
 }
 
 impl Setting {
@@ -207,10 +208,7 @@ impl Setting {
         let whole = |reason| vec![Fault { item: None, reason }];
         match texts {
             [text] => self.set_one(config, text).map_err(whole),
-            _ => Err(whole(format!(
-                "is given {} times: it takes one value",
-                texts.len()
-            ))),
+            _ => Err(whole(Reason::GivenTimes(texts.len()))),
         }
     }
 
@@ -219,10 +217,11 @@ impl Setting {
         config: &mut Config,
         texts: &[&str],
         clear: fn(&mut Config),
-        add: fn(&mut Config, &str) -> Result<(), String>,
+        add: fn(&mut Config, &str) -> Result<(), Reason>,
     ) -> Result<(), Vec<Fault>> {
         if texts.is_empty() && !self.default.is_empty() {
-            let reason = format!("is empty: {}, at least one, is expected", self.allowed());
+            let allowed = self.allowed();
+            let reason = Reason::EmptyList { allowed };
             return Err(vec![Fault { item: None, reason }]);
         }
         clear(config);
@@ -242,7 +241,7 @@ impl Setting {
         }
     }
 
-    fn set_one(&self, config: &mut Config, text: &str) -> Result<(), String> {
+    fn set_one(&self, config: &mut Config, text: &str) -> Result<(), Reason> {
         match self.kind {
             Kind::Switch(at) => *at(config) = value::switch(text)?,
             Kind::Count(least, most, at) => {
@@ -257,13 +256,18 @@ impl Setting {
             }
             Kind::Choice(words) => {
                 let chosen = words.iter().find(|(word, _)| *word == text.trim());
-                let (_, choose) = chosen.ok_or_else(|| format!("is none of {}", self.allowed()))?;
+                let (_, choose) = chosen.ok_or_else(|| Reason::NoneOf {
+                    allowed: self.allowed(),
+                })?;
                 choose(config);
             }
             Kind::Text(_, set) => set(config, text)?,
             Kind::Table(_, check, check_value, at) => {
                 for (name, value) in value::pairs(text)? {
-                    let entry = |why| format!("its entry {name:?} {why}");
+                    let entry = |reason| Reason::Entry {
+                        name: name.clone(),
+                        reason: Box::new(reason),
+                    };
                     let name = check(&name).map_err(entry)?;
                     check_value(&name, &value).map_err(entry)?;
                     at(config).insert(name, value);
@@ -274,17 +278,18 @@ impl Setting {
         Ok(())
     }
 
-    fn count(&self, text: &str) -> Result<usize, String> {
-        value::count(text).map_err(|why| format!("{why}: {} is allowed", self.allowed()))
+    fn count(&self, text: &str) -> Result<usize, Reason> {
+        value::count(text).ok_or_else(|| Reason::NotAWholeNumber {
+            allowed: self.allowed(),
+        })
     }
 
-    fn within<T: PartialOrd>(&self, value: T, least: T, most: T) -> Result<T, String> {
+    fn within<T: PartialOrd>(&self, value: T, least: T, most: T) -> Result<T, Reason> {
         if value < least || value > most {
-            return Err(format!(
-                "is out of range: {} is allowed, {} is the default",
-                self.allowed(),
-                self.default
-            ));
+            return Err(Reason::OutOfRange {
+                allowed: self.allowed(),
+                default: self.default,
+            });
         }
         Ok(value)
     }
@@ -323,14 +328,14 @@ mod tests {
             for text in [below, above] {
                 let faults = set(key, &[text]).expect_err(text);
                 assert!(
-                    faults[0].reason.starts_with("is out of range: "),
+                    matches!(faults[0].reason, Reason::OutOfRange { .. }),
                     "{key} = {text}: {faults:?}"
                 );
             }
         }
         let faults = set("limits.message_size", &["2GiB"]).expect_err("above the range");
         assert_eq!(
-            faults[0].reason,
+            faults[0].reason.to_string(),
             "is out of range: 1KiB to 1GiB is allowed, 25MiB is the default"
         );
     }
@@ -354,7 +359,7 @@ mod tests {
             }
         }
         let faults = set("log.format", &["xml"]).expect_err("no such format");
-        assert_eq!(faults[0].reason, "is none of `text`, `json`");
+        assert_eq!(faults[0].reason.to_string(), "is none of `text`, `json`");
     }
 
     #[test]
@@ -376,7 +381,7 @@ mod tests {
     #[test]
     fn a_scalar_takes_one_value() {
         let faults = set("kafka.topic", &["a", "b"]).expect_err("two topics");
-        assert_eq!(faults[0].reason, "is given 2 times: it takes one value");
+        assert_eq!(faults[0].reason, Reason::GivenTimes(2));
     }
 
     #[test]

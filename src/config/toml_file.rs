@@ -15,9 +15,10 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::options::{self, SECTIONS, SETTINGS};
+use super::options::{self, SECTIONS};
+use super::reason::{ContentFault, FileFault, Reason};
 use super::setting::{Setting, Shape};
-use super::suggest;
+use super::unknown;
 
 /// An option that the file sets.
 pub(super) struct Entry<'a> {
@@ -54,7 +55,7 @@ pub(super) struct Mistake {
     pub key: Option<String>,
     /// The value as it is written, where there is one to show.
     pub value: Option<String>,
-    pub reason: String,
+    pub reason: Reason,
 }
 
 /// What was found in a file, in the order of the file.
@@ -65,20 +66,17 @@ pub(super) struct Contents<'a> {
     pub broken: bool,
 }
 
-/// The text of the file, or what is wrong with the file as a whole.
-pub(super) fn read(path: &Path, named_by: &str) -> Result<String, String> {
+/// The text of the file. `named_by` is the flag or the variable that names it.
+pub(super) fn read(path: &Path, named_by: &'static str) -> Result<String, FileFault> {
     std::fs::read_to_string(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            format!("there is no such file: {named_by} names it; correct the path, or leave {named_by} out to run without a file")
-        }
-        io::ErrorKind::PermissionDenied => {
-            format!("this user may not read it: {named_by} names it; give the user of ringpost permission to read it")
-        }
-        io::ErrorKind::IsADirectory => format!("is a folder: {named_by} has to name a file in TOML"),
-        io::ErrorKind::InvalidData => {
-            format!("is not text in UTF-8: {named_by} has to name a file in TOML")
-        }
-        _ => format!("cannot be read: {error}; {named_by} names it"),
+        io::ErrorKind::NotFound => FileFault::Missing { named_by },
+        io::ErrorKind::PermissionDenied => FileFault::Forbidden { named_by },
+        io::ErrorKind::IsADirectory => FileFault::Folder { named_by },
+        io::ErrorKind::InvalidData => FileFault::NotText { named_by },
+        _ => FileFault::Unreadable {
+            named_by,
+            error: error.to_string(),
+        },
     })
 }
 
@@ -106,7 +104,8 @@ pub(super) fn parse(text: &str) -> Contents<'_> {
     };
     for error in &errors {
         let start = error.span().map_or(0, |span| span.start);
-        let reason = format!("is not TOML: {}", error.message().replace('\n', "; "));
+        let message = error.message().replace('\n', "; ");
+        let reason = ContentFault::NotToml { message }.into();
         contents.mistakes.push(Mistake {
             start,
             key: None,
@@ -130,12 +129,12 @@ fn section<'a>(text: &'a str, key: &Key<'a>, item: &Item<'a>, contents: &mut Con
     let name = key.get_ref().as_ref();
     let start = key.span().start;
     let known = SECTIONS.iter().any(|section| section.name == name);
-    let mut mistake = |key, reason| {
+    let mut mistake = |key, fault: ContentFault| {
         contents.mistakes.push(Mistake {
             start,
             key,
             value: None,
-            reason,
+            reason: fault.into(),
         })
     };
     match item.get_ref() {
@@ -144,15 +143,15 @@ fn section<'a>(text: &'a str, key: &Key<'a>, item: &Item<'a>, contents: &mut Con
                 option(text, name, key, item, contents);
             }
         }
-        DeValue::Table(_) => mistake(None, unknown_section(name)),
+        DeValue::Table(_) => mistake(None, unknown::section(name)),
         other if known => {
-            let found = other.type_str();
-            let reason = format!(
-                "is of type {found}, and a section is expected: begin it with a line [{name}]"
-            );
-            mistake(Some(name.to_owned()), reason);
+            let fault = ContentFault::NotASection {
+                found: other.type_str(),
+                section: name.to_owned(),
+            };
+            mistake(Some(name.to_owned()), fault);
         }
-        _ => mistake(None, unknown_top_level_key(name)),
+        _ => mistake(None, unknown::key_outside_of_sections(name)),
     }
 }
 
@@ -165,7 +164,7 @@ fn option<'a>(
 ) {
     let full = format!("{section}.{}", key.get_ref());
     let Some(setting) = options::setting(&full) else {
-        let reason = unknown_key(section, key.get_ref());
+        let reason = unknown::key(section, key.get_ref()).into();
         contents.mistakes.push(Mistake {
             start: key.span().start,
             key: None,
@@ -209,7 +208,7 @@ fn expect<'a>(
             start,
             key: Some(setting.key.to_owned()),
             value: (!setting.is_secret()).then(|| source.to_owned()),
-            reason: wrong_type(setting, item.get_ref().type_str(), source),
+            reason: wrong_type(setting, item.get_ref().type_str(), source).into(),
         });
     }
     written
@@ -273,12 +272,13 @@ fn pairs<'a>(
     for (name, start, item) in items {
         let reason = match (check(&name), scalar(item)) {
             (Err(reason), _) => reason,
-            (Ok(_), None) => format!(
-                "is of type {}, and a string, number or boolean is expected",
-                item.type_str()
-            ),
+            (Ok(_), None) => ContentFault::WrongType {
+                found: item.type_str(),
+                expected: "a string, number or boolean".to_owned(),
+            }
+            .into(),
             (Ok(checked), Some(_)) if pairs.iter().any(|(known, _)| *known == checked) => {
-                "is set twice, written in two ways: remove one".to_owned()
+                Reason::SetTwice
             }
             (Ok(checked), Some(said)) => match check_value(&checked, &said) {
                 Err(reason) => reason,
@@ -315,7 +315,7 @@ fn flatten<'t, 'a>(
     }
 }
 
-fn wrong_type(setting: &Setting, found: &str, source: &str) -> String {
+fn wrong_type(setting: &Setting, found: &'static str, source: &str) -> ContentFault {
     let expected = match setting.shape() {
         Shape::Switch => "true or false, without quotes,".to_owned(),
         Shape::Count => format!("a whole number without quotes ({})", setting.allowed()),
@@ -323,80 +323,13 @@ fn wrong_type(setting: &Setting, found: &str, source: &str) -> String {
         Shape::Time => "a duration with its unit, in quotes, such as \"30s\",".to_owned(),
         Shape::Text => format!("a text in quotes ({})", setting.allowed()),
         Shape::List if found == "string" => {
-            return format!("is of type string, and a list is expected: write [{source}]");
+            let source_text = source.to_owned();
+            return ContentFault::TextForList { source_text };
         }
         Shape::List => format!("a list of texts, [\"…\", \"…\"] ({}),", setting.allowed()),
         Shape::Table => format!("a section of its own, [{}],", setting.key),
     };
-    format!("is of type {found}, and {expected} is expected")
-}
-
-fn unknown_section(name: &str) -> String {
-    let names = || SECTIONS.iter().map(|section| section.name);
-    match suggest::nearest(name, names()) {
-        Some(near) => format!("unknown section [{name}]: did you mean [{near}]?"),
-        None => format!(
-            "unknown section [{name}]: there are {}",
-            names().collect::<Vec<_>>().join(", ")
-        ),
-    }
-}
-
-fn unknown_top_level_key(name: &str) -> String {
-    match SETTINGS.iter().find(|setting| setting.name() == name) {
-        Some(setting) => {
-            format!(
-                "unknown key {name} outside of a section: did you mean {}, below a line [{}]?",
-                setting.key,
-                setting.section()
-            )
-        }
-        None => format!(
-            "unknown key {name} outside of a section: {}",
-            remedy("", name)
-        ),
-    }
-}
-
-fn unknown_key(section: &str, name: &str) -> String {
-    format!("unknown key {section}.{name}: {}", remedy(section, name))
-}
-
-/// The option that was probably meant: one of this section, of the same name in another, or of a similar full name.
-fn remedy(section: &str, name: &str) -> String {
-    let siblings = || {
-        SETTINGS
-            .iter()
-            .filter(|setting| setting.section() == section)
-    };
-    let sibling = suggest::nearest(name, siblings().map(|setting| setting.name()));
-    let near = match sibling {
-        Some(sibling) => siblings()
-            .find(|setting| setting.name() == sibling)
-            .map(|setting| setting.key),
-        None => None,
-    };
-    let elsewhere = || {
-        SETTINGS
-            .iter()
-            .find(|setting| setting.name() == name)
-            .map(|setting| setting.key)
-    };
-    let similar = || {
-        let leaf = suggest::nearest(name, SETTINGS.iter().map(Setting::name))?;
-        SETTINGS
-            .iter()
-            .find(|setting| setting.name() == leaf)
-            .map(|setting| setting.key)
-    };
-    if let Some(key) = near.or_else(elsewhere).or_else(similar) {
-        return format!("did you mean {key}?");
-    }
-    let known: Vec<&str> = siblings().map(|setting| setting.name()).collect();
-    if known.is_empty() {
-        return "every key belongs below the line of its section, such as [server]".to_owned();
-    }
-    format!("[{section}] has {}", known.join(", "))
+    ContentFault::WrongType { found, expected }
 }
 
 #[cfg(test)]

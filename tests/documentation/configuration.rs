@@ -85,8 +85,9 @@ topic = "mail"
 
 - **Environment**: `RINGPOST_`, the section, the key: `RINGPOST_LIMITS_MESSAGE_SIZE=50MiB`. Lists are separated by commas.
   Other variables that begin with `RINGPOST_`, but for `RINGPOST_CONFIG`, have no effect, and a warning says so.
-- **Sizes** are octets, or a whole number with B, KiB, MiB, GiB, TiB, KB, MB, GB or TB. In the file, one with a unit is in
-  quotes: `"25MiB"`.
+- **Sizes** are bytes, or a whole number with B, KiB, MiB, GiB, TiB (powers of 1024), KB, MB, GB or TB (powers of 1000). Case
+  makes no difference, a blank may stand before the unit, and the B may be left out: `25M` is 25,000,000 bytes. In the file, one with
+  a unit is in quotes: `"25MiB"`. The load tester reads sizes in the same way.
 - **Durations** are a whole number with ms, s, min or h, in the file in quotes: `"30s"`.
 - **Reload**: SIGHUP reads the configuration again and applies the options marked so; all others need a restart.
 - **Mistakes**: an unknown key or a value out of its range keeps ringpost from starting (exit code 2). Every mistake is

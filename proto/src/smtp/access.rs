@@ -20,6 +20,49 @@ pub struct Network {
     prefix: u8,
 }
 
+/// Why a text is not a network. The text of an error is the end of a sentence: what is wrong and what to write instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotANetwork {
+    /// Neither an address nor an address with the length of a prefix.
+    Notation,
+    /// The prefix is longer than the address.
+    Prefix {
+        /// The longest.
+        longest: u8,
+    },
+    /// It holds more than the IPv4 addresses that are mapped into IPv6.
+    BeyondMapped,
+    /// The address has bits after its prefix.
+    BitsAfterPrefix {
+        /// The network that has the address in it.
+        network: Network,
+        /// The address.
+        address: IpAddr,
+    },
+}
+
+impl fmt::Display for NotANetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Notation => f.write_str(
+                "is not a network: write an address and the length of its prefix, such as 192.0.2.0/24 or 2001:db8::/32",
+            ),
+            Self::Prefix { longest } => {
+                write!(f, "has a prefix out of range: 0 to {longest} is allowed")
+            }
+            Self::BeyondMapped => f.write_str(
+                "is wider than the IPv4 addresses mapped into IPv6: write the IPv4 network itself",
+            ),
+            Self::BitsAfterPrefix { network, address } => write!(
+                f,
+                "has bits set behind its prefix: write {network}, or {address} for the one address"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NotANetwork {}
+
 /// Bits in front of an IPv4 address that is mapped into IPv6.
 const MAPPED_BITS: u8 = 96;
 
@@ -27,16 +70,13 @@ impl Network {
     /// Reads `192.0.2.0/24`, `2001:db8::/32`, or an address alone.
     ///
     /// # Errors
-    /// The end of a sentence about `text`: what is wrong and what to write instead.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// [`NotANetwork`], whose text is the end of a sentence about `text`.
+    pub fn parse(text: &str) -> Result<Self, NotANetwork> {
         let text = text.trim();
-        let wrong = || {
-            "is not a network: write an address and the length of its prefix, such as 192.0.2.0/24 or 2001:db8::/32".to_owned()
-        };
         let (address, prefix) = text
             .split_once('/')
             .map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let written: IpAddr = address.parse().map_err(|_| wrong())?;
+        let written: IpAddr = address.parse().map_err(|_| NotANetwork::Notation)?;
         let longest = bits(written);
         let prefix = match prefix {
             None => longest,
@@ -44,22 +84,19 @@ impl Network {
                 .parse()
                 .ok()
                 .filter(|&prefix| prefix <= longest)
-                .ok_or_else(|| format!("has a prefix out of range: 0 to {longest} is allowed"))?,
-            Some(_) => return Err(wrong()),
+                .ok_or(NotANetwork::Prefix { longest })?,
+            Some(_) => return Err(NotANetwork::Notation),
         };
         let address = written.to_canonical();
         let prefix = if address.is_ipv4() && written.is_ipv6() {
-            prefix.checked_sub(MAPPED_BITS).ok_or_else(|| {
-                "is wider than the IPv4 addresses mapped into IPv6: write the IPv4 network itself".to_owned()
-            })?
+            let within = prefix.checked_sub(MAPPED_BITS);
+            within.ok_or(NotANetwork::BeyondMapped)?
         } else {
             prefix
         };
         let network = Self::of(address, prefix);
         if network.address != address {
-            return Err(format!(
-                "has bits set behind its prefix: write {network}, or {address} for the one address"
-            ));
+            return Err(NotANetwork::BitsAfterPrefix { network, address });
         }
         Ok(network)
     }
@@ -240,7 +277,7 @@ mod tests {
             ),
             ("::ffff:192.0.2.0/64", "is wider than the IPv4 addresses"),
         ] {
-            let error = Network::parse(text).expect_err(text);
+            let error = Network::parse(text).expect_err(text).to_string();
             assert!(error.starts_with(why), "{text}: {error}");
         }
     }

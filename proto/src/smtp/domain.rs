@@ -14,6 +14,7 @@
 //! one that stands for nothing is a name like any other.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
@@ -23,10 +24,56 @@ use crate::limits::{DOMAIN_LABEL_OCTETS, DOMAIN_OCTETS};
 /// Whether `input` is a domain: labels of letters, digits and hyphens that begin and end with no hyphen, or U-labels. An
 /// underscore is taken, since names in use have it, and so is one dot at the end.
 pub fn is_domain(input: &[u8]) -> bool {
-    if input.is_ascii() {
-        return is_ascii_domain(without_root(input));
+    check(input).is_ok()
+}
+
+/// Why a text is not a domain. The text of an error is a clause about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotADomain {
+    /// It is empty.
+    Empty,
+    /// It is longer than [`DOMAIN_OCTETS`].
+    TooLong,
+    /// Nothing stands between two dots.
+    EmptyLabel,
+    /// A label is longer than [`DOMAIN_LABEL_OCTETS`].
+    LongLabel,
+    /// A character is in it that no name has.
+    Character,
+    /// A label begins or ends with a hyphen.
+    Hyphen,
+    /// A label outside of ASCII is no U-label, or its A-label is too long.
+    ULabel,
+}
+
+impl fmt::Display for NotADomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "it is empty",
+            Self::TooLong => "it is too long",
+            Self::EmptyLabel => "it has nothing between two dots",
+            Self::LongLabel => "a part between dots is longer than 63 characters",
+            Self::Character => "only letters, digits, hyphens and dots are allowed",
+            Self::Hyphen => "a part between dots begins or ends with a hyphen",
+            Self::ULabel => {
+                "a part with letters outside of ASCII is no U-label (RFC 5890), or too long"
+            }
+        })
     }
-    std::str::from_utf8(input).is_ok_and(|text| international(text).is_some())
+}
+
+impl std::error::Error for NotADomain {}
+
+/// Whether `input` is a domain, as [`is_domain`] has it.
+///
+/// # Errors
+/// The first reason why it is none.
+pub fn check(input: &[u8]) -> Result<(), NotADomain> {
+    if input.is_ascii() {
+        return check_ascii(without_root(input));
+    }
+    let text = std::str::from_utf8(input).map_err(|_| NotADomain::ULabel)?;
+    international(text).map(drop).ok_or(NotADomain::ULabel)
 }
 
 /// The normal form of a domain or address literal that is well-formed; of anything else, its lower case.
@@ -72,7 +119,7 @@ fn international(text: &str) -> Option<String> {
         .to_ascii(text.as_bytes(), DENIED, Hyphens::Check, DnsLength::Verify)
         .ok()?;
     let kept = |label: &str| label.is_ascii() || is_u_label(&uts46, label);
-    (text.split('.').all(kept) && is_ascii_domain(ascii.as_bytes())).then(|| ascii.into_owned())
+    (text.split('.').all(kept) && check_ascii(ascii.as_bytes()).is_ok()).then(|| ascii.into_owned())
 }
 
 /// Whether UTS 46 leaves a label as it is, but for case and composition.
@@ -83,18 +130,33 @@ fn is_u_label(uts46: &Uts46, label: &str) -> bool {
     valid.is_ok() && mapped == composed
 }
 
-fn is_ascii_domain(input: &[u8]) -> bool {
-    !input.is_empty()
-        && input.len() <= DOMAIN_OCTETS
-        && input.split(|&octet| octet == b'.').all(is_label)
+fn check_ascii(input: &[u8]) -> Result<(), NotADomain> {
+    if input.is_empty() {
+        return Err(NotADomain::Empty);
+    }
+    if input.len() > DOMAIN_OCTETS {
+        return Err(NotADomain::TooLong);
+    }
+    input
+        .split(|&octet| octet == b'.')
+        .try_for_each(check_label)
 }
 
-fn is_label(label: &[u8]) -> bool {
+fn check_label(label: &[u8]) -> Result<(), NotADomain> {
     let inner = |&octet: &u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
     let (Some(first), Some(last)) = (label.first(), label.last()) else {
-        return false;
+        return Err(NotADomain::EmptyLabel);
     };
-    label.len() <= DOMAIN_LABEL_OCTETS && *first != b'-' && *last != b'-' && label.iter().all(inner)
+    if label.len() > DOMAIN_LABEL_OCTETS {
+        return Err(NotADomain::LongLabel);
+    }
+    if !label.iter().all(inner) {
+        return Err(NotADomain::Character);
+    }
+    if *first == b'-' || *last == b'-' {
+        return Err(NotADomain::Hyphen);
+    }
+    Ok(())
 }
 
 /// Without the dot of the root.

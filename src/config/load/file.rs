@@ -11,10 +11,10 @@ use crate::config::setting::Fault;
 use crate::config::toml_file::{self, Content, Entry, Written};
 
 impl Draft {
-    pub(super) fn apply_file(&mut self, path: &Path, named_by: &str) {
+    pub(super) fn apply_file(&mut self, path: &Path, named_by: &'static str) {
         let text = match toml_file::read(path, named_by) {
             Ok(text) => text,
-            Err(reason) => {
+            Err(fault) => {
                 let place = Place::File {
                     path: path.to_owned(),
                     position: None,
@@ -23,7 +23,7 @@ impl Draft {
                     place,
                     key: None,
                     value: None,
-                    reason,
+                    reason: fault.into(),
                 });
                 self.incomplete = true;
                 return;
@@ -36,7 +36,7 @@ impl Draft {
         let contents = toml_file::parse(&text);
         self.incomplete = contents.broken;
         if contents.entries.is_empty() && contents.mistakes.is_empty() {
-            self.sets_nothing = Some((path.to_owned(), named_by.to_owned()));
+            self.sets_nothing = Some((path.to_owned(), named_by));
         }
         for mistake in contents.mistakes {
             let failed = mistake.key.as_deref().and_then(options::setting);

@@ -4,22 +4,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::smtp::domain;
+use ringpost_proto::smtp::address::is_address_literal;
+use ringpost_proto::smtp::domain::{self, NotADomain};
+
+use crate::config::reason::Reason;
 
 /// An address with its port. Host names are refused: a listener has to know its interface without asking anybody.
-pub(in crate::config) fn address(text: &str) -> Result<SocketAddr, String> {
+pub(in crate::config) fn address(text: &str) -> Result<SocketAddr, Reason> {
     let text = text.trim();
-    text.parse().map_err(|_| {
-        let problem = match has_port_beyond_all(text) {
-            true => "is not an IP address with a port: ports end at 65535",
-            false => "is not an IP address with a port",
-        };
-        match meant_address(text) {
-            Some(meant) => format!("{problem}: write {meant}"),
-            None => {
-                format!("{problem}, such as 0.0.0.0:25 or [::]:25; host names are not looked up")
-            }
-        }
+    text.parse().map_err(|_| Reason::NotAnAddress {
+        beyond_all: has_port_beyond_all(text),
+        meant: meant_address(text),
     })
 }
 
@@ -132,31 +127,21 @@ fn meant_zone(text: &str) -> Option<String> {
 }
 
 /// The name of this server: a domain name, or an address literal (RFC 5321 4.1.3). Empty stays empty.
-pub(in crate::config) fn host_name(text: &str) -> Result<String, String> {
+pub(in crate::config) fn host_name(text: &str) -> Result<String, Reason> {
     let text = text.trim();
-    if text.is_empty() || is_literal(text) {
+    if text.is_empty() || is_address_literal(text.as_bytes()) {
         return Ok(text.to_owned());
     }
     if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
-        return Err(format!(
-            "is a bare address: write it as a literal, {}",
-            literal(ip)
-        ));
+        let literal = literal(ip);
+        return Err(Reason::BareAddress { literal });
     }
-    domain_name(text.strip_suffix('.').unwrap_or(text))
-}
-
-fn is_literal(text: &str) -> bool {
-    let Some(inner) = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    else {
-        return false;
-    };
-    match inner.strip_prefix("IPv6:") {
-        Some(ip) => ip.parse::<Ipv6Addr>().is_ok(),
-        None => inner.parse::<Ipv4Addr>().is_ok(),
+    let name = text.strip_suffix('.').unwrap_or(text);
+    // SMTP takes an underscore in a client's domain; the name of a host has none (RFC 5321 4.1.2).
+    if name.contains('_') {
+        return Err(NotADomain::Character.into());
     }
+    domain_name(name)
 }
 
 fn literal(ip: IpAddr) -> String {
@@ -166,64 +151,24 @@ fn literal(ip: IpAddr) -> String {
     }
 }
 
-/// A name of letters, digits and hyphens (RFC 5321 4.1.2, RFC 1035 2.3.4), as it is written; or one with U-labels (RFC 5890), in
-/// the form of its A-labels.
-fn domain_name(name: &str) -> Result<String, String> {
-    if !name.is_ascii() {
-        return if domain::is_domain(name.as_bytes()) {
-            Ok(domain::normal(name).into_owned())
-        } else {
-            Err("is not a domain name: a part with letters outside of ASCII is no U-label (RFC 5890), or too long".to_owned())
-        };
-    }
-    ascii_name(name)?;
-    if !domain::has_valid_a_labels(name) {
-        return Err(
-            "is not a domain name: a part that begins with xn-- is no A-label (RFC 5890)"
-                .to_owned(),
-        );
-    }
-    Ok(name.to_owned())
-}
-
-/// The same where a recipient's domain is meant: names in use have an underscore, and SMTP takes them.
-pub(super) fn domain_name_with_underscores(name: &str) -> Result<String, String> {
-    domain_name(&name.replace('_', "x")).map(|_| match name.is_ascii() {
-        true => name.to_owned(),
-        false => domain::normal(name).into_owned(),
-    })
-}
-
-fn ascii_name(name: &str) -> Result<(), String> {
+/// A domain as it is written; one with U-labels (RFC 5890), in the form of its A-labels.
+pub(super) fn domain_name(name: &str) -> Result<String, Reason> {
     // 255 octets on the wire are 253 characters in text: the first length octet and the root's fall away.
     const CHARACTERS: usize = 253;
-    const LABEL_CHARACTERS: usize = 63;
-    let wrong = |why: &str| Err(format!("is not a domain name: {why}"));
-    if name.is_empty() {
-        return wrong("it is empty");
+    if name.is_ascii() && name.len() > CHARACTERS {
+        return Err(Reason::LongName);
     }
-    if name.len() > CHARACTERS {
-        return wrong("it is longer than 253 characters");
+    if name.ends_with('.') {
+        return Err(NotADomain::EmptyLabel.into());
     }
-    for label in name.split('.') {
-        let bytes = label.as_bytes();
-        if bytes.is_empty() {
-            return wrong("it has nothing between two dots");
-        }
-        if bytes.len() > LABEL_CHARACTERS {
-            return wrong("a part between dots is longer than 63 characters");
-        }
-        if !bytes
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || *b == b'-')
-        {
-            return wrong("only letters, digits, hyphens and dots are allowed");
-        }
-        if bytes.starts_with(b"-") || bytes.ends_with(b"-") {
-            return wrong("a part between dots begins or ends with a hyphen");
-        }
+    domain::check(name.as_bytes())?;
+    if !name.is_ascii() {
+        return Ok(domain::normal(name).into_owned());
     }
-    Ok(())
+    if !domain::has_valid_a_labels(name) {
+        return Err(Reason::NotAnALabel);
+    }
+    Ok(name.to_owned())
 }
 
 #[cfg(test)]
@@ -309,7 +254,7 @@ mod tests {
             ),
         ];
         for (text, end) in cases {
-            let why = address(text).expect_err(text);
+            let why = address(text).expect_err(text).to_string();
             assert!(
                 why.starts_with("is not an IP address with a port"),
                 "{text}: {why}"
@@ -319,7 +264,7 @@ mod tests {
             assert_eq!(why.contains("ports end at 65535"), is_beyond, "{text}");
         }
         for text in ["99999", "[::1]:65536", "0.0.0.0:70000"] {
-            let why = address(text).expect_err(text);
+            let why = address(text).expect_err(text).to_string();
             assert!(why.contains("ports end at 65535: write "), "{why}");
         }
     }
@@ -388,7 +333,8 @@ mod tests {
             ),
         ];
         for (text, why) in cases {
-            assert_eq!(host_name(text), Err(why.to_owned()), "{text}");
+            let said = host_name(text).expect_err(text).to_string();
+            assert_eq!(said, why, "{text}");
         }
     }
 

@@ -14,16 +14,16 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
 
+use crate::config::reason::{PropertyFault, Reason};
 use crate::config::suggest;
 
 /// The list of a cluster's brokers in the form that librdkafka takes, `host:port,host:port`.
-pub(in crate::config) fn broker_list(text: &str) -> Result<String, String> {
+pub(in crate::config) fn broker_list(text: &str) -> Result<String, Reason> {
     let mut list = Vec::new();
     for broker in text.split(',').map(str::trim) {
         if !is_broker(broker) {
-            return Err(format!(
-                "has {broker:?} for a broker: write host:port, several separated by commas, or embedded, or discard"
-            ));
+            let broker = broker.to_owned();
+            return Err(Reason::NotABroker { broker });
         }
         list.push(broker);
     }
@@ -60,7 +60,7 @@ fn is_port(text: &str) -> bool {
 }
 
 /// A topic name, by Kafka's own rule.
-pub(in crate::config) fn topic(text: &str) -> Result<String, String> {
+pub(in crate::config) fn topic(text: &str) -> Result<String, Reason> {
     const CHARACTERS: usize = 249;
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let fits = (1..=CHARACTERS).contains(&text.len())
@@ -70,50 +70,41 @@ pub(in crate::config) fn topic(text: &str) -> Result<String, String> {
     if fits {
         return Ok(text.to_owned());
     }
-    Err(
-        "is not a name that Kafka allows: 1 to 249 letters, digits, dots, underscores and hyphens"
-            .to_owned(),
-    )
+    Err(Reason::NotATopic)
 }
 
 /// The name of a property that may be passed on to librdkafka.
-pub(in crate::config) fn property_name(name: &str) -> Result<String, String> {
-    if let Some((_, instead)) = RESERVED_PROPERTIES
-        .iter()
-        .find(|(reserved, _)| *reserved == name)
-    {
-        return Err(format!("is not for kafka.properties: {instead}"));
+pub(in crate::config) fn property_name(name: &str) -> Result<String, Reason> {
+    let mut reserved = RESERVED_PROPERTIES.iter();
+    if let Some(&(_, instead)) = reserved.find(|(reserved, _)| *reserved == name) {
+        return Err(PropertyFault::Reserved { instead }.into());
     }
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     if name.is_empty() || !name.bytes().all(legal) {
-        return Err("is not the name of a librdkafka property, such as linger.ms".to_owned());
+        return Err(PropertyFault::NotAName.into());
     }
     Ok(name.to_owned())
 }
 
 /// Whether librdkafka takes this value of a property.
-pub(in crate::config) fn property_value(name: &str, value: &str) -> Result<(), String> {
+pub(in crate::config) fn property_value(name: &str, value: &str) -> Result<(), Reason> {
     let set = ClientConfig::new().set(name, value).create_native_config();
     match set {
         Ok(native) => {
             let read = native.get(name).unwrap_or_default();
-            the_number_that_is_written(value, &read)
+            Ok(the_number_that_is_written(value, &read)?)
         }
         Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
-            Err(match suggest::nearest(name, KNOWN_PROPERTIES) {
-                Some(near) => format!("is not a property of librdkafka: did you mean {near}?"),
-                None => {
-                    "is not a property of librdkafka: its CONFIGURATION.md lists them".to_owned()
-                }
-            })
+            let near = suggest::nearest(name, KNOWN_PROPERTIES);
+            Err(PropertyFault::Unknown { near }.into())
         }
-        Err(KafkaError::ClientConfig(_, reason, ..)) => Err(refused(name, &reason)),
-        Err(_) => Err("has a NUL in its value".to_owned()),
+        Err(KafkaError::ClientConfig(_, reason, ..)) => Err(refused(name, &reason).into()),
+        Err(_) => Err(PropertyFault::Nul.into()),
     }
 }
 
 /// librdkafka reads a number as far as it goes, and cuts one that is too large for it: `5s` is 5, and 4294967301 as well.
-fn the_number_that_is_written(written: &str, read: &str) -> Result<(), String> {
+fn the_number_that_is_written(written: &str, read: &str) -> Result<(), PropertyFault> {
     let written = written.trim();
     let begins_as_one = written.starts_with(|first: char| first.is_ascii_digit() || first == '-');
     let Ok(number) = read.parse::<f64>() else {
@@ -126,32 +117,25 @@ fn the_number_that_is_written(written: &str, read: &str) -> Result<(), String> {
     if same || read == written || !begins_as_one {
         return Ok(());
     }
-    Err("takes a number without a unit, within the range of librdkafka".to_owned())
+    Err(PropertyFault::Unit)
 }
 
 /// What librdkafka's reason says, without the value that it may show.
-fn refused(name: &str, reason: &str) -> String {
+fn refused(name: &str, reason: &str) -> PropertyFault {
     if let Some((_, range)) = reason.split_once("outside allowed range ") {
-        let range = range.trim().replace("..", " to ");
-        return format!("has a value that is out of range: {range} is allowed");
+        let allowed = range.trim().replace("..", " to ");
+        return PropertyFault::OutOfRange { allowed };
     }
     if reason.starts_with("Expected bool") {
-        return "takes true or false".to_owned();
+        return PropertyFault::Switch;
     }
     if reason.starts_with("Property ") || reason.starts_with("Internal ") {
-        return "can be set by a program alone".to_owned();
+        return PropertyFault::ProgramsAlone;
     }
     match PROPERTY_WORDS.iter().find(|(known, _)| *known == name) {
-        Some((_, words)) => {
-            format!("has a value that librdkafka does not take: {words} are allowed")
-        }
-        None if takes_a_number(name) => {
-            "has a value that librdkafka does not take: a number is expected".to_owned()
-        }
-        None => {
-            "has a value that librdkafka does not take: its CONFIGURATION.md says what is allowed"
-                .to_owned()
-        }
+        Some(&(_, words)) => PropertyFault::NoneOf { words },
+        None if takes_a_number(name) => PropertyFault::NotANumber,
+        None => PropertyFault::Refused,
     }
 }
 
@@ -279,7 +263,7 @@ mod tests {
             ":1",
         ];
         for text in bad {
-            let why = broker_list(text).expect_err(text);
+            let why = broker_list(text).expect_err(text).to_string();
             assert!(
                 why.contains("for a broker: write host:port"),
                 "{text}: {why}"
@@ -329,7 +313,7 @@ mod tests {
             ("linger ms", "is not the name"),
         ];
         for (name, part) in cases {
-            let why = property_name(name).expect_err(name);
+            let why = property_name(name).expect_err(name).to_string();
             assert!(why.contains(part), "{name}: {why}");
         }
     }
@@ -368,7 +352,7 @@ mod tests {
             ("error_cb", "hunter2", "by a program"),
             ("client.id", "hun\0ter2", "NUL"),
         ] {
-            let why = property_value(name, value).expect_err(name);
+            let why = property_value(name, value).expect_err(name).to_string();
             assert!(why.contains(words), "{name}: {why}");
             assert!(!why.contains(value), "{name}: {why}");
         }
@@ -377,7 +361,9 @@ mod tests {
     #[test]
     fn what_is_suggested_can_be_set() {
         for name in KNOWN_PROPERTIES {
-            let told = property_value(name, "\u{7f}").err().unwrap_or_default();
+            let told = property_value(name, "\u{7f}")
+                .err()
+                .map_or(String::new(), |reason| reason.to_string());
             assert!(!told.contains("is not a property"), "{name}: {told}");
         }
         for (name, words) in PROPERTY_WORDS {

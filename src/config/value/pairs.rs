@@ -2,19 +2,18 @@
 //!
 //! Knows nothing of what the names are.
 
+use crate::config::reason::Reason;
+
 /// `name=value;name=value`; a backslash takes the next character as it is, so that a value can hold a semicolon. The
 /// error does not show the text: it may hold a password.
-pub(in crate::config) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
+pub(in crate::config) fn pairs(text: &str) -> Result<Vec<(String, String)>, Reason> {
     let mut pairs = Vec::new();
     for (index, entry) in split_unescaped(text).into_iter().enumerate() {
         if entry.trim().is_empty() {
             continue;
         }
         let Some((name, value)) = entry.split_once('=') else {
-            return Err(format!(
-                "its part {} has no =: write name=value;name=value, and \\; for a ; in a value",
-                index + 1
-            ));
+            return Err(Reason::NoEquals(index + 1));
         };
         pairs.push((name.trim().to_owned(), value.to_owned()));
     }
@@ -61,7 +60,9 @@ mod tests {
         for (text, properties) in cases {
             assert_eq!(pairs(text), Ok(properties), "{text}");
         }
-        let why = pairs("a=1;hunter2").expect_err("the second part has no =");
+        let why = pairs("a=1;hunter2")
+            .expect_err("the second part has no =")
+            .to_string();
         assert!(
             why.starts_with("its part 2 has no =") && !why.contains("hunter2"),
             "{why}"

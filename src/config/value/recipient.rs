@@ -2,46 +2,42 @@
 //!
 //! Knows nothing of lists; what a pattern matches is decided in `smtp`.
 
-use super::host::domain_name_with_underscores;
+use super::host::domain_name;
+use crate::config::reason::Reason;
 
 /// A pattern of recipient domains, in their normal form: lower case, A-labels, no dot at the end.
-pub(in crate::config) fn domain_pattern(text: &str) -> Result<String, String> {
+pub(in crate::config) fn domain_pattern(text: &str) -> Result<String, Reason> {
     let text = text.trim();
     let pattern = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     if pattern == "*" {
         return Ok(pattern);
     }
     if let Some(rest) = pattern.strip_prefix('.') {
-        return Err(format!(
-            "begins with a dot: write *.{rest} for the names below {rest}"
-        ));
+        let rest = rest.to_owned();
+        return Err(Reason::LeadingDot { rest });
     }
     if let Some((_, domain)) = pattern.rsplit_once('@') {
-        return Err(format!(
-            "is a mailbox: a domain is expected, such as {domain}"
-        ));
+        let domain = domain.to_owned();
+        return Err(Reason::Mailbox { domain });
     }
     let (front, name) = match pattern.strip_prefix("*.") {
         Some(name) => ("*.", name),
         None => ("", &*pattern),
     };
     if name.contains('*') {
-        return Err(
-            "has a * in the midst: write * for every domain, *.example.com for the names below one"
-                .to_owned(),
-        );
+        return Err(Reason::StarInside);
     }
-    domain_name_with_underscores(name).map(|name| format!("{front}{name}"))
+    domain_name(name).map(|name| format!("{front}{name}"))
 }
 
 /// The characters of plus-addressing, of which each divides a local-part.
-pub(in crate::config) fn delimiters(text: &str) -> Result<String, String> {
+pub(in crate::config) fn delimiters(text: &str) -> Result<String, Reason> {
     const CHARACTERS: usize = 4;
     let legal = |octet: u8| b"!#$%&'*+-/=?^_`{|}~.".contains(&octet);
     if text.len() <= CHARACTERS && text.bytes().all(legal) {
         return Ok(text.to_owned());
     }
-    Err("is not a set of delimiters: write up to 4 of !#$%&'*+-/=?^_`{|}~. such as +, or nothing for none".to_owned())
+    Err(Reason::NotDelimiters)
 }
 
 #[cfg(test)]
@@ -88,7 +84,8 @@ mod tests {
             ),
         ];
         for (text, why) in cases {
-            assert_eq!(domain_pattern(text), Err(why.to_owned()), "{text}");
+            let said = domain_pattern(text).expect_err(text).to_string();
+            assert_eq!(said, why, "{text}");
         }
     }
 
@@ -98,7 +95,7 @@ mod tests {
             assert_eq!(delimiters(text), Ok(text.to_owned()));
         }
         for text in ["@", "a", " ", "\"", "+-=_.", "\u{e4}"] {
-            let why = delimiters(text).expect_err(text);
+            let why = delimiters(text).expect_err(text).to_string();
             assert!(why.starts_with("is not a set of delimiters"), "{why}");
         }
     }

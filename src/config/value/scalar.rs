@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-/// Units of sizes with their octets, the smallest last.
+use crate::config::reason::Reason;
+
+/// Units of sizes with their bytes, the smallest last.
 const SIZE_UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
@@ -20,45 +22,33 @@ const SIZE_UNITS: [(&str, u64); 9] = [
 /// Units of durations with their milliseconds, the smallest last.
 const TIME_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// Octets out of `25MiB`, `1 GB` or `1048576`.
-pub(in crate::config) fn size(text: &str) -> Result<u64, String> {
-    let wrong = || {
-        "is not a size: write octets, or a whole number with B, KiB, MiB, GiB, TiB, KB, MB, GB or TB, such as 25MiB"
-            .to_owned()
+/// Bytes out of `25MiB`, `1 GB` or `1048576`. The B of a unit may be left out, and case makes no difference; docs/configuration.md
+/// has the grammar, tests/vectors/sizes.txt its examples.
+pub(in crate::config) fn size(text: &str) -> Result<u64, Reason> {
+    let (number, unit) = number_and_unit(text).ok_or(Reason::NotASize)?;
+    let is_unit = |name: &str| {
+        let short = name.strip_suffix('B').unwrap_or(name);
+        name.eq_ignore_ascii_case(unit) || short.eq_ignore_ascii_case(unit)
     };
-    let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
-    let factor = match unit {
-        "" => 1,
-        _ => {
-            let known = SIZE_UNITS
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(unit));
-            known.ok_or_else(wrong)?.1
-        }
-    };
-    number
-        .checked_mul(factor)
-        .ok_or_else(|| "is more octets than can be counted".to_owned())
+    let known = SIZE_UNITS.iter().find(|(name, _)| is_unit(name));
+    let (_, factor) = known.ok_or(Reason::NotASize)?;
+    number.checked_mul(*factor).ok_or(Reason::UncountableSize)
 }
 
 /// The shortest exact form of a size: `25MiB`.
-pub(in crate::config) fn size_text(octets: u64) -> String {
-    with_unit(octets, &SIZE_UNITS)
+pub(in crate::config) fn size_text(bytes: u64) -> String {
+    with_unit(bytes, &SIZE_UNITS)
 }
 
 /// A duration out of `250ms`, `30s`, `5min` or `1h`.
-pub(in crate::config) fn time(text: &str) -> Result<Duration, String> {
-    let wrong =
-        || "is not a duration: write a whole number with ms, s, min or h, such as 30s".to_owned();
-    let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
-    let (_, factor) = TIME_UNITS
-        .iter()
-        .find(|(name, _)| *name == unit)
-        .ok_or_else(wrong)?;
+pub(in crate::config) fn time(text: &str) -> Result<Duration, Reason> {
+    let (number, unit) = number_and_unit(text).ok_or(Reason::NotADuration)?;
+    let known = TIME_UNITS.iter().find(|(name, _)| *name == unit);
+    let (_, factor) = known.ok_or(Reason::NotADuration)?;
     let milliseconds = number.checked_mul(*factor);
     milliseconds
         .map(Duration::from_millis)
-        .ok_or_else(|| "is longer than can be counted".to_owned())
+        .ok_or(Reason::UncountableDuration)
 }
 
 /// The shortest exact form of a duration of whole milliseconds: `5min`.
@@ -89,18 +79,14 @@ fn with_unit(number: u64, units: &[(&str, u64)]) -> String {
     format!("{}{name}", number / factor)
 }
 
-/// A whole number as written in the environment or after a flag.
-pub(in crate::config) fn count(text: &str) -> Result<usize, String> {
-    text.trim()
-        .parse()
-        .map_err(|_| "is not a whole number".to_owned())
+/// A whole number as written in the environment or after a flag; none where it is not one.
+pub(in crate::config) fn count(text: &str) -> Option<usize> {
+    text.trim().parse().ok()
 }
 
 /// `true` or `false`.
-pub(in crate::config) fn switch(text: &str) -> Result<bool, String> {
-    text.trim()
-        .parse()
-        .map_err(|_| "is neither true nor false".to_owned())
+pub(in crate::config) fn switch(text: &str) -> Result<bool, Reason> {
+    text.trim().parse().map_err(|_| Reason::NotASwitch)
 }
 
 #[cfg(test)]
@@ -108,49 +94,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_and_shown() {
-        let cases = [
-            ("0", 0, "0B"),
-            ("1", 1, "1B"),
-            ("1048576", 1 << 20, "1MiB"),
-            ("25MiB", 25 << 20, "25MiB"),
-            (" 25 mib ", 25 << 20, "25MiB"),
-            ("64KiB", 64 << 10, "64KiB"),
-            ("1GB", 1_000_000_000, "1GB"),
-            ("1GiB", 1 << 30, "1GiB"),
-            ("2TiB", 2 << 40, "2TiB"),
-            ("1500KB", 1_500_000, "1500KB"),
-            ("7B", 7, "7B"),
-        ];
-        for (text, octets, shown) in cases {
-            assert_eq!(size(text), Ok(octets), "{text}");
-            assert_eq!(size_text(octets), shown, "{text}");
-            assert_eq!(size(shown), Ok(octets), "{shown}");
+    fn sizes_are_those_of_the_shared_examples() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/sizes.txt");
+        let examples = std::fs::read_to_string(path).expect("the examples are there");
+        let mut seen = 0;
+        for line in examples.lines().filter(|line| !line.starts_with('#')) {
+            let (text, expected) = line.rsplit_once(' ').expect("a text and its bytes");
+            let text = text.trim_matches('"');
+            match expected {
+                "refused" => assert!(size(text).is_err(), "{text:?}"),
+                bytes => assert_eq!(size(text), Ok(bytes.parse().expect("bytes")), "{text:?}"),
+            }
+            seen += 1;
         }
+        assert!(seen > 30, "{seen} examples");
+        assert_eq!(size("25MiBs"), Err(Reason::NotASize));
+        assert_eq!(
+            size("18446744073709551615TiB"),
+            Err(Reason::UncountableSize)
+        );
     }
 
     #[test]
-    fn what_is_not_a_size_is_refused() {
-        for text in [
-            "",
-            "MiB",
-            "25M",
-            "25k",
-            "1.5GiB",
-            "-1",
-            "+1",
-            "1 000",
-            "18446744073709551616",
-            "25MiBs",
-            "1e6",
+    fn a_size_is_shown_in_its_shortest_exact_form() {
+        for (bytes, shown) in [
+            (0, "0B"),
+            (1, "1B"),
+            (1 << 20, "1MiB"),
+            (25 << 20, "25MiB"),
+            (1_000_000_000, "1GB"),
+            (1 << 30, "1GiB"),
+            (2 << 40, "2TiB"),
+            (1_500_000, "1500KB"),
+            (7, "7B"),
         ] {
-            let why = size(text).expect_err(text);
-            assert!(why.starts_with("is not a size: write"), "{text}: {why}");
+            assert_eq!(size_text(bytes), shown);
+            assert_eq!(size(shown), Ok(bytes), "{shown}");
         }
-        assert_eq!(
-            size("18446744073709551615TiB"),
-            Err("is more octets than can be counted".to_owned())
-        );
     }
 
     #[test]
@@ -165,28 +145,18 @@ mod tests {
             ("1h", 3_600_000, "1h"),
         ];
         for (text, milliseconds, shown) in cases {
-            assert_eq!(
-                time(text),
-                Ok(Duration::from_millis(milliseconds)),
-                "{text}"
-            );
-            assert_eq!(
-                time_text(Duration::from_millis(milliseconds)),
-                shown,
-                "{text}"
-            );
+            let duration = Duration::from_millis(milliseconds);
+            assert_eq!(time(text), Ok(duration), "{text}");
+            assert_eq!(time_text(duration), shown, "{text}");
         }
     }
 
     #[test]
     fn what_is_not_a_duration_is_refused() {
         for text in ["", "30", "s", "5m", "1.5s", "-1s", "1h30min", "30S"] {
-            let why = time(text).expect_err(text);
-            assert!(why.starts_with("is not a duration: write"), "{text}: {why}");
+            assert_eq!(time(text), Err(Reason::NotADuration), "{text}");
         }
-        assert_eq!(
-            time("18446744073709551615h"),
-            Err("is longer than can be counted".to_owned())
-        );
+        let beyond = time("18446744073709551615h");
+        assert_eq!(beyond, Err(Reason::UncountableDuration));
     }
 }
