@@ -8,7 +8,7 @@
 //! `"joe"@example.com` is `joe@example.com`).
 //!
 //! Invariant: entries stand in the octets of the file itself, each before an octet that no text has, never further back than
-//! they were read from; so a list of a million lines is the file's size and 5 to 11 octets a line, and is loaded without a
+//! they were read from; so a list of a million lines is the file's size and 6 to 12 octets a line, and is loaded without a
 //! copy. The few entries that are longer than their line (a U-label's A-label may be) stand after all others.
 //!
 //! Domains are compared in their normal form (`domain`).
@@ -17,20 +17,20 @@
 
 use std::hash::{DefaultHasher, Hasher};
 
+use hashbrown::HashTable;
+
 use super::address;
 use super::domain;
 use super::pattern::matches;
 use crate::limits::{DOMAIN_OCTETS, LOCAL_PART_OCTETS, PATH_OCTETS};
 
 /// A set of recipients. See the module.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct List {
     /// Entries, each with [`END`] after it.
     octets: Vec<u8>,
-    /// Places in `octets` plus one, by hash; 0 is none. Never full, and a power of two long.
-    slots: Vec<u32>,
-    /// Entries that differ.
-    entries: usize,
+    /// Places in `octets` of the entries that differ, by hash.
+    places: HashTable<u32>,
     /// Whether there are entries with a domain.
     with_domains: bool,
     /// Mixed into hashes, so that nobody can choose mailboxes that collide.
@@ -172,23 +172,22 @@ impl List {
         octets.shrink_to_fit();
         let mut list = Self {
             octets,
-            slots: Vec::new(),
-            entries: 0,
+            places: HashTable::with_capacity(entries),
             with_domains,
             seed: reading.seed,
         };
-        list.index(entries);
+        list.index();
         Ok(list)
     }
 
     /// Entries that differ.
     pub fn len(&self) -> usize {
-        self.entries
+        self.places.len()
     }
 
     /// Whether nobody is listed.
     pub fn is_empty(&self) -> bool {
-        self.entries == 0
+        self.places.is_empty()
     }
 
     /// Whether the key's local-part is listed, alone or with `domain`, which is in normal form.
@@ -208,39 +207,52 @@ impl List {
     }
 
     fn contains(&self, entry: &[u8]) -> bool {
-        self.find(entry).is_ok()
+        let is_it = |&place: &u32| is_at(&self.octets, place, entry);
+        self.places.find(hash(self.seed, entry), is_it).is_some()
     }
 
-    /// The slot of an entry, or the free one that it would have.
-    fn find(&self, entry: &[u8]) -> Result<usize, usize> {
-        let mut hasher = DefaultHasher::new();
-        hasher.write_u64(self.seed);
-        hasher.write(entry);
-        let mask = self.slots.len() - 1;
-        let mut slot = hasher.finish() as usize & mask;
-        while let Some(at) = (self.slots[slot] as usize).checked_sub(1) {
-            let rest = &self.octets[at..];
-            if rest.starts_with(entry) && rest[entry.len()] == END {
-                return Ok(slot);
-            }
-            slot = (slot + 1) & mask;
-        }
-        Err(slot)
-    }
-
-    /// Fills the slots; of entries that are the same, the first.
-    fn index(&mut self, entries: usize) {
-        // Three of four are filled at the most.
-        self.slots = vec![0; (entries + entries / 3 + 1).next_power_of_two()];
+    /// Fills the table; of entries that are the same, the first.
+    fn index(&mut self) {
+        let (octets, seed) = (&self.octets, self.seed);
         let mut at = 0;
-        while let Some(length) = memchr::memchr(END, &self.octets[at..]) {
-            if let Err(free) = self.find(&self.octets[at..at + length]) {
-                self.slots[free] = u32::try_from(at + 1).expect("a list is smaller than 4 GiB");
-                self.entries += 1;
-            }
+        while let Some(length) = memchr::memchr(END, &octets[at..]) {
+            let entry = &octets[at..at + length];
+            let is_it = |&place: &u32| is_at(octets, place, entry);
+            let rehash = |&place: &u32| hash(seed, entry_at(octets, place));
+            let place = u32::try_from(at).expect("a list is smaller than 4 GiB");
+            self.places
+                .entry(hash(seed, entry), is_it, rehash)
+                .or_insert(place);
             at += length + 1;
         }
     }
+}
+
+impl PartialEq for List {
+    /// The rest follows from these.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.octets, self.seed) == (&other.octets, other.seed)
+    }
+}
+
+impl Eq for List {}
+
+fn hash(seed: u64, entry: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(seed);
+    hasher.write(entry);
+    hasher.finish()
+}
+
+fn is_at(octets: &[u8], place: u32, entry: &[u8]) -> bool {
+    let rest = &octets[place as usize..];
+    rest.starts_with(entry) && rest[entry.len()] == END
+}
+
+fn entry_at(octets: &[u8], place: u32) -> &[u8] {
+    let rest = &octets[place as usize..];
+    let length = memchr::memchr(END, rest).expect("each entry has its end");
+    &rest[..length]
 }
 
 fn lines(octets: &[u8]) -> usize {
@@ -478,6 +490,10 @@ mod tests {
         let list = list("example.com", &names.join("\n"));
         let set: std::collections::HashSet<&str> = names.iter().map(String::as_str).collect();
         assert_eq!(list.len(), set.len());
+        assert!(
+            list.places.allocation_size() <= 12 * names.len(),
+            "what the head of this file says of its memory"
+        );
         for n in 0..6_000 {
             let name = format!("user{n}");
             assert_eq!(
