@@ -10,9 +10,10 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
@@ -46,10 +47,8 @@ pub struct Loaded {
     named: Vec<Named>,
 }
 
-/// See the module. Shared by all workers; its lock is taken once per handshake, never on the path of a mail.
-pub struct Certificates {
-    current: RwLock<Loaded>,
-}
+/// See the module. Shared by all workers, without a lock.
+pub struct Certificates(ArcSwap<Loaded>);
 
 impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,42 +138,33 @@ impl Loaded {
 impl Certificates {
     /// Serves these.
     pub fn new(loaded: Loaded) -> Self {
-        Self {
-            current: RwLock::new(loaded),
-        }
+        Self(ArcSwap::from_pointee(loaded))
     }
 
     /// Serves these from the next handshake on.
     pub fn exchange(&self, loaded: Loaded) {
-        *self
-            .current
-            .write()
-            .expect("nothing panics under this lock") = loaded;
+        self.0.store(Arc::new(loaded));
     }
 
     /// How many are served.
     pub fn count(&self) -> usize {
-        self.read().count()
+        self.0.load().count()
     }
 
     /// The files of what is served.
     pub fn pairs(&self) -> Vec<Pair> {
-        self.read().pairs.clone()
+        self.0.load().pairs.clone()
     }
 
     /// Says in the log which of them are unfit to be served, and what helps.
     pub fn tell(&self, hostname: &str) {
-        for finding in self.read().findings(hostname, Timestamp::now()) {
+        for finding in self.0.load().findings(hostname, Timestamp::now()) {
             match finding.severity {
                 Severity::Fine => tracing::debug!("{}", finding.text),
                 Severity::Warning => tracing::warn!("{}", finding.text),
                 Severity::Error => tracing::error!("{}", finding.text),
             }
         }
-    }
-
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Loaded> {
-        self.current.read().expect("nothing panics under this lock")
     }
 }
 
@@ -210,7 +200,7 @@ fn load_one(pair: &Pair) -> Result<Named, Error> {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let current = self.read();
+        let current = self.0.load();
         let chosen = client_hello
             .server_name()
             .and_then(|name| choose(&current.named, name))
@@ -352,7 +342,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pairs = vec![pair(folder.path(), "a", &["mx.example"])];
         let certificates = Certificates::new(Loaded::read(pairs.clone()).unwrap());
-        let served = || Arc::clone(&certificates.read().named[0].key);
+        let served = || Arc::clone(&certificates.0.load().named[0].key);
         let first = served();
         std::fs::write(&pairs[0].certificate, "nothing").unwrap();
         let error = Loaded::read(certificates.pairs()).err().unwrap();
