@@ -174,7 +174,8 @@ impl Room {
     }
 
     fn show(&self) {
-        self.tally.in_flight(self.messages.get(), self.octets.get());
+        self.tally.in_flight_messages.set(self.messages.get());
+        self.tally.in_flight_bytes.set(self.octets.get());
     }
 
     /// Lets who has waited longest look again. It keeps its place until it drops it, so that a wake-up is never lost.

@@ -43,7 +43,7 @@ use crate::mail::envelope::Client;
 use crate::mail::id::QueueId;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::{Action, Event, Expects, Session};
-use crate::telemetry::metrics::SessionEnd;
+use crate::telemetry::metrics::{Code, MessageOutcome, SessionEnd};
 
 /// A message that is being received.
 struct Message {
@@ -449,18 +449,18 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     fn count(&mut self) {
-        let metrics = &self.hub.shared.metrics;
+        let (metrics, tally) = (&self.hub.shared.metrics, &self.hub.tally);
         for event in self.session.events() {
             match event {
-                Event::Command(verb) => self.hub.tally.command(verb),
+                Event::Command(verb) => tally.commands.increment(verb),
                 Event::Reply(code) => {
-                    self.hub.tally.reply(code);
+                    tally.replies.increment(Code(code));
                     if code == 221 {
                         self.end = SessionEnd::Quit;
                     }
                 }
                 Event::Refused(refusal) => {
-                    metrics.refused(refusal);
+                    metrics.refusals.increment(refusal);
                     self.end = match refusal {
                         Refusal::ShuttingDown => SessionEnd::Shutdown,
                         Refusal::TimedOut => SessionEnd::TimedOut,
@@ -470,9 +470,9 @@ impl<'a, T: Transport> Connection<'a, T> {
                     }
                 }
                 Event::MessageRefused(refusal) if refusal.is_transient() => {
-                    metrics.message_tempfailed();
+                    tally.messages.increment(MessageOutcome::Tempfailed);
                 }
-                Event::MessageRefused(_) => metrics.message_refused(),
+                Event::MessageRefused(_) => tally.messages.increment(MessageOutcome::Refused),
             }
         }
         if self.session.has_refused() {

@@ -97,7 +97,7 @@ impl Hub {
         self.memory.keep_record(record, charge);
         match waiter {
             Some(slot) => slot.resolve(ticket, outcome),
-            None => self.shared.metrics.late_report(),
+            None => self.shared.metrics.late_reports.increment(1),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::limits::{
     BODY_MINIMUM_READ_OCTETS, COMMAND_BUFFER_OCTETS, TLS_INCOMING_OCTETS, TLS_READ_OCTETS,
     TLS_RECORD_PLAIN_OCTETS,
 };
+use crate::telemetry::metrics::TlsVersion;
 
 /// See the module.
 pub(super) struct Stream<'a, T> {
@@ -27,7 +28,7 @@ pub(super) struct Stream<'a, T> {
 #[derive(Debug, Clone)]
 pub struct Secured {
     /// `TLSv1.3` or `TLSv1.2`.
-    pub version: &'static str,
+    pub version: TlsVersion,
     /// Version and cipher suite, as in the record's header `ce_smtptls`.
     pub text: Arc<str>,
 }

@@ -18,6 +18,7 @@ use rustls::unbuffered::{
 };
 
 use crate::limits::TLS_RECORD_PLAIN_OCTETS;
+use crate::telemetry::metrics::TlsVersion;
 
 /// What one step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,18 +86,18 @@ impl Engine {
     }
 
     /// Version and cipher suite, `TLSv1.3 TLS13_AES_256_GCM_SHA384`.
-    pub(super) fn facts(&self) -> (&'static str, String) {
+    pub(super) fn facts(&self) -> (TlsVersion, String) {
         let version = match self.connection.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
-            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
-            _ => "unknown",
+            Some(rustls::ProtocolVersion::TLSv1_3) => TlsVersion::V13,
+            Some(rustls::ProtocolVersion::TLSv1_2) => TlsVersion::V12,
+            other => unreachable!("a handshake agrees on TLS 1.2 or 1.3, not on {other:?}"),
         };
         let suite = self
             .connection
             .negotiated_cipher_suite()
             .and_then(|suite| suite.suite().as_str())
             .unwrap_or("unknown");
-        (version, format!("{version} {suite}"))
+        (version, format!("{} {suite}", version.label()))
     }
 
     /// Deals with the next thing that is here. Plain octets go to the end of `into` while it has room, else to `plain`.

@@ -80,7 +80,7 @@ impl<'a> Prepared<'a> {
         let count = shares::worker_count(config);
         let workers = Made::new(count, config.limits.connections)?;
         let (metrics, scrape) = Metrics::new();
-        metrics.workers(count);
+        metrics.workers.set(count as f64);
         let wakers: Vec<Arc<Notify>> = (0..count).map(|_| Arc::default()).collect();
         let started = start_sink(config, &wakers, &metrics)?;
         let description = started.sink.describe();

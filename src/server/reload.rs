@@ -19,7 +19,7 @@ use crate::failure::{Blame, Blamed, Failure};
 use crate::net::certificates::{self, Certificates};
 use crate::smtp::policy::Recipients;
 use crate::telemetry::log::LogHandle;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, ReloadResult};
 
 /// What reloads.
 pub struct Reload<'a> {
@@ -93,7 +93,11 @@ impl<'a> Reload<'a> {
                 .await
                 .unwrap_or_else(|error| Err(Panicked(error).into()))
                 .and_then(|fetched| Ok(self.judge(fetched)?));
-            self.counters.reloaded(result.is_ok());
+            let came_to = match &result {
+                Ok(_) => ReloadResult::Applied,
+                Err(_) => ReloadResult::Failed,
+            };
+            self.counters.reloads.increment(came_to);
             match result {
                 Ok(fetched) => self.apply(fetched, began),
                 Err(failure) => tracing::error!(

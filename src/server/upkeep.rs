@@ -47,6 +47,6 @@ impl Upkeep<'_> {
 async fn count_lost_lines(log: &LogHandle, counters: &Metrics) {
     loop {
         tokio::time::sleep(COUNT).await;
-        counters.log_lines_dropped(log.lines_dropped());
+        counters.log_lines_dropped.absolute(log.lines_dropped());
     }
 }

@@ -1,32 +1,39 @@
-//! Metrics: what can be counted, as methods of one value.
+//! Metrics: what can be counted, as the fields of one value.
 //!
-//! Owns: which events move which handles. The names are `table`'s, the handles themselves `handles`', the sink's own
-//! counts `statistics`'; what comes with every message each worker counts for itself, in its
-//! `tally`. Must not know: who counts, nor how the text reaches Prometheus.
+//! | file | owns |
+//! |---|---|
+//! | `table` | the one row of each metric: name, unit, help, handle |
+//! | `label` | labels and their values |
+//! | `handle` | the kinds of handles that a row may have |
+//! | `tally` | what comes with every message, which each worker counts for itself |
+//! | `statistics` | what the sink counts of itself |
 //!
-//! Invariant: counting is an operation on a handle or a count that is there from the start.
+//! Owns: the recorder, and the events that move two metrics at once. Must not know: who counts, nor how the text reaches
+//! Prometheus.
+//!
+//! Invariant: counting is an operation on a handle or a number that is there from the start.
 //!
 //! BUGS: the histograms are shared by all workers.
 
-mod handles;
+mod handle;
+mod label;
 mod statistics;
 pub mod table;
 mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::ops::Deref;
+use std::sync::Arc;
 
-use metrics::Counter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::sink::Statistics;
-use crate::smtp::refusal::Refusal;
-use handles::{Handles, register};
-pub use table::{Kind, Row, SessionEnd, TABLE, TLS_FAILURES};
+pub use handle::Kind;
+pub use label::{Code, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
+pub use table::{Handles, Row, Sums, TABLE};
 use table::{SECONDS_BUCKETS, SIZE_BUCKETS};
-use tally::Counts;
+use tally::Tallies;
 pub use tally::Tally;
 
 /// Counts; cheap to clone.
@@ -35,16 +42,7 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     handles: Handles,
-    /// The counts of the workers that run.
-    tallies: Mutex<Vec<Arc<Counts>>>,
-    /// Those of workers that are gone.
-    retired: Counts,
-}
-
-impl Inner {
-    fn lock_tallies(&self) -> MutexGuard<'_, Vec<Arc<Counts>>> {
-        self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    tallies: Arc<Tallies>,
 }
 
 /// Renders what was counted, for Prometheus.
@@ -57,7 +55,8 @@ pub struct Scrape {
 impl Scrape {
     /// The metrics in Prometheus' text format.
     pub fn render(&self) -> String {
-        self.metrics.0.gather();
+        let sum = self.metrics.0.tallies.sum();
+        self.metrics.show(&sum);
         self.handle.render()
     }
 
@@ -80,11 +79,10 @@ impl Metrics {
             .and_then(|builder| builder.set_buckets_for_metric(sizes, &SIZE_BUCKETS))
             .expect("the buckets are not empty")
             .build_recorder();
-        let handles = metrics::with_local_recorder(&recorder, register);
+        let handles = metrics::with_local_recorder(&recorder, Handles::register);
         let metrics = Self(Arc::new(Inner {
             handles,
-            tallies: Mutex::default(),
-            retired: Counts::default(),
+            tallies: Arc::default(),
         }));
         let scrape = Scrape {
             metrics: metrics.clone(),
@@ -95,92 +93,31 @@ impl Metrics {
 
     /// Counts for one worker what comes with every message.
     pub fn tally(&self) -> Tally {
-        Tally::new(self)
-    }
-
-    /// So many workers run.
-    pub fn workers(&self, count: usize) {
-        self.0.handles.workers.set(count as f64);
+        Tally::new(Arc::clone(&self.0.tallies))
     }
 
     /// A connection was accepted.
     pub fn connection_accepted(&self) {
-        self.0.handles.accepted.increment(1);
-        self.0.handles.open.increment(1);
+        self.connections_accepted.increment(1);
+        self.connections_open.increment(1);
     }
 
     /// An accepted connection ended.
     pub fn connection_closed(&self, end: SessionEnd) {
-        self.0.handles.open.decrement(1);
-        self.0.handles.sessions[end as usize].increment(1);
-    }
-
-    /// A connection was refused before its banner.
-    pub fn connection_refused(&self, refusal: Refusal) {
-        self.0.handles.connections_refused[refusal as usize].increment(1);
-    }
-
-    /// It was a refusal.
-    pub fn refused(&self, refusal: Refusal) {
-        self.0.handles.refusals[refusal as usize].increment(1);
-    }
-
-    /// A TLS handshake of this version was completed.
-    pub fn tls_handshake(&self, version: &str) {
-        increment(&self.0.handles.tls_handshakes, version);
-    }
-
-    /// A TLS handshake failed for this reason of [`TLS_FAILURES`].
-    pub fn tls_handshake_failed(&self, reason: &str) {
-        increment(&self.0.handles.tls_handshake_failures, reason);
-    }
-
-    /// A record's delivery report came so long after the record was handed to librdkafka, whatever it says.
-    pub fn delivery_reported(&self, produce_to_report: Duration) {
-        self.0.handles.produce_to_report.record(produce_to_report);
-    }
-
-    /// A message got a 4xx.
-    pub fn message_tempfailed(&self) {
-        self.0.handles.messages_tempfailed.increment(1);
-    }
-
-    /// A message got a 5xx.
-    pub fn message_refused(&self) {
-        self.0.handles.messages_refused.increment(1);
-    }
-
-    /// A report came after its session stopped waiting.
-    pub fn late_report(&self) {
-        self.0.handles.late_reports.increment(1);
-    }
-
-    /// SIGHUP was answered by applying what is new, or by keeping what was.
-    pub fn reloaded(&self, applied: bool) {
-        let counters = &self.0.handles;
-        let counter = if applied {
-            &counters.reloads_applied
-        } else {
-            &counters.reloads_failed
-        };
-        counter.increment(1);
-    }
-
-    /// So many log lines were dropped since the start.
-    pub fn log_lines_dropped(&self, total: u64) {
-        self.0.handles.log_lines_dropped.absolute(total);
+        self.connections_open.decrement(1);
+        self.sessions.increment(end);
     }
 
     /// What the sink counts of itself. What it does not know keeps its value here.
     pub fn sink_statistics(&self, statistics: &Statistics) {
-        self.0.handles.sink.set(statistics);
+        statistics::show(self, statistics);
     }
 }
 
-fn increment(counters: &[(&'static str, Counter)], label: &str) {
-    let counter = counters.iter().find(|(known, _)| *known == label);
-    debug_assert!(counter.is_some(), "{label} has a series");
-    if let Some((_, counter)) = counter {
-        counter.increment(1);
+impl Deref for Metrics {
+    type Target = Handles;
+
+    fn deref(&self) -> &Handles {
+        &self.0.handles
     }
 }

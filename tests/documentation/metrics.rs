@@ -1,9 +1,6 @@
 //! The page docs/metrics.md, made from the table of metrics.
 
-use ringpost::telemetry::metrics::table::{
-    CODES, ENDS, OUTCOMES, SECONDS_BUCKETS, SIZE_BUCKETS, TABLE,
-};
-use ringpost_proto::smtp::command::Verb;
+use ringpost::telemetry::metrics::table::{SECONDS_BUCKETS, SIZE_BUCKETS, TABLE};
 use ringpost_proto::smtp::refusal::Refusal;
 
 /// The page, in Markdown.
@@ -25,16 +22,15 @@ pub fn page() -> String {
         ));
     }
     page.push_str("\n## Values of the labels\n\n");
-    let verbs = Verb::ALL.map(|verb| verb.label().to_owned());
-    let codes = CODES.iter().map(u16::to_string);
-    for (label, values) in [
-        ("end", ENDS.map(|(_, end)| end.to_owned()).to_vec()),
-        ("verb", verbs.to_vec()),
-        ("code", codes.chain(["other".to_owned()]).collect()),
-        ("outcome", OUTCOMES.map(str::to_owned).to_vec()),
-        ("result", ["applied", "failed"].map(str::to_owned).to_vec()),
-    ] {
-        page.push_str(&format!("- `{label}`: {}\n", values.join(", ")));
+    let mut told = Vec::new();
+    for row in TABLE {
+        // The versions speak for themselves; the reasons follow with their replies.
+        let known = ["", "version", "reason"].contains(&row.label);
+        if !known && !told.contains(&row.label) {
+            told.push(row.label);
+            let values = (row.values)().join(", ");
+            page.push_str(&format!("- `{}`: {values}\n", row.label));
+        }
     }
     page.push_str(
         "\n`reason`, with the reply that it stands for:\n\n| reason | reply |\n|---|---|\n",

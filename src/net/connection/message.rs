@@ -21,6 +21,7 @@ use crate::net::transport::Transport;
 use crate::sink::{Outcome, Submission, Ticket};
 use crate::smtp::refusal::Refusal;
 use crate::telemetry::message_log::Line;
+use crate::telemetry::metrics::MessageOutcome;
 
 /// What became of a record that was handed over.
 enum Submitted {
@@ -112,7 +113,11 @@ impl<T: Transport> Connection<'_, T> {
         }
         match outcome {
             Outcome::Stored => {
-                self.hub.tally.message_accepted(size, now - received);
+                let (metrics, tally) = (&self.hub.shared.metrics, &self.hub.tally);
+                tally.messages.increment(MessageOutcome::Accepted);
+                tally.message_bytes.add(size);
+                metrics.message_size.record(size as f64);
+                metrics.receive_to_reply.record(now - received);
                 self.session.resolve(Ok(id.text().as_str()), now);
             }
             Outcome::Refused(refusal) => self.session.resolve(Err::<&str, _>(refusal), now),
@@ -164,7 +169,8 @@ impl<T: Transport> Connection<'_, T> {
         self.slot.arm(self.session.deadline());
         match self.slot.outcome(ticket).await {
             Some(outcome) => {
-                shared.metrics.delivery_reported(hub.clock.now() - produced);
+                let took = hub.clock.now() - produced;
+                shared.metrics.produce_to_report.record(took);
                 outcome
             }
             None => {

@@ -17,7 +17,7 @@ use crate::net::stream::HandshakeError;
 use crate::net::transport::Transport;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::reply::Replies;
-use crate::telemetry::metrics::SessionEnd;
+use crate::telemetry::metrics::{SessionEnd, TlsFailure};
 use ringpost_proto::proxy::{self, Header};
 
 impl<'a, T: Transport> Connection<'a, T> {
@@ -37,7 +37,11 @@ impl<'a, T: Transport> Connection<'a, T> {
             match opening {
                 // A client that waits for a handshake reads no reply.
                 Opening::Tls => {
-                    self.hub.shared.metrics.connection_refused(refusal);
+                    self.hub
+                        .shared
+                        .metrics
+                        .connections_refused
+                        .increment(refusal);
                     self.log_turned_away(refusal, false, None);
                 }
                 Opening::Clear | Opening::Proxied => self.turn_away(refusal).await,
@@ -95,7 +99,11 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     /// Says why, in place of the banner (RFC 5321 3.1); the connection ends with that.
     pub(super) async fn turn_away(&mut self, refusal: Refusal) {
-        self.hub.shared.metrics.connection_refused(refusal);
+        self.hub
+            .shared
+            .metrics
+            .connections_refused
+            .increment(refusal);
         self.log_turned_away(refusal, true, None);
         let (mut replies, mut octets) = (Replies::default(), Vec::new());
         replies.refuse(refusal);
@@ -168,7 +176,8 @@ impl<'a, T: Transport> Connection<'a, T> {
             self.hub
                 .shared
                 .metrics
-                .connection_refused(Refusal::ProxyHeader);
+                .connections_refused
+                .increment(Refusal::ProxyHeader);
             let why = "it comes from none of server.proxy_networks";
             self.log_turned_away(Refusal::ProxyHeader, false, Some(why));
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
@@ -199,7 +208,11 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     fn refuse_header(&mut self, why: &'static str) -> io::Error {
         let refusal = Refusal::ProxyHeader;
-        self.hub.shared.metrics.connection_refused(refusal);
+        self.hub
+            .shared
+            .metrics
+            .connections_refused
+            .increment(refusal);
         // A proxy that only looks whether somebody listens sends nothing.
         if !self.input.is_empty() || self.slot.expired() {
             self.log_turned_away(refusal, false, Some(why));
@@ -223,17 +236,18 @@ impl<'a, T: Transport> Connection<'a, T> {
             .await;
         match result {
             Ok(secured) => {
-                shared.metrics.tls_handshake(secured.version);
+                shared.metrics.tls_handshakes.increment(secured.version);
                 self.secured = Some(Box::new(secured));
                 Ok(())
             }
             Err(error) => {
                 let reason = match &error {
-                    _ if self.slot.expired() => "timed_out",
-                    HandshakeError::Closed | HandshakeError::Transport(_) => "closed",
-                    HandshakeError::Tls(_) => "protocol",
+                    _ if self.slot.expired() => TlsFailure::TimedOut,
+                    HandshakeError::Closed | HandshakeError::Transport(_) => TlsFailure::Closed,
+                    HandshakeError::Tls(_) => TlsFailure::Protocol,
                 };
-                shared.metrics.tls_handshake_failed(reason);
+                shared.metrics.tls_handshake_failures.increment(reason);
+                let reason = reason.label();
                 self.log_no_handshake(&format!("the TLS handshake failed: {reason}: {error}"));
                 self.end = SessionEnd::HandshakeFailed;
                 Err(io::Error::new(

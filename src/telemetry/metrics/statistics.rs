@@ -6,55 +6,37 @@
 //!
 //! BUGS: what is counted since the start is a gauge, for the sink may start to count again.
 
-use metrics::{Gauge, gauge};
-
+use super::table::Handles;
 use crate::sink::Statistics;
 
-/// The handles.
-pub(super) struct Gauges {
-    queued_messages: Gauge,
-    queued_bytes: Gauge,
-    transmitted_requests: Gauge,
-    transmitted_messages: Gauge,
-    transmitted_bytes: Gauge,
-    rtt_average: Gauge,
-    rtt_p99: Gauge,
-}
-
-/// Makes the handles, in the recorder of this thread.
-pub(super) fn register() -> Gauges {
-    Gauges {
-        queued_messages: gauge!("ringpost_kafka_queued_messages"),
-        queued_bytes: gauge!("ringpost_kafka_queued_bytes"),
-        transmitted_requests: gauge!("ringpost_kafka_transmitted_requests"),
-        transmitted_messages: gauge!("ringpost_kafka_transmitted_messages"),
-        transmitted_bytes: gauge!("ringpost_kafka_transmitted_bytes"),
-        rtt_average: gauge!("ringpost_kafka_broker_rtt_average_seconds"),
-        rtt_p99: gauge!("ringpost_kafka_broker_rtt_p99_seconds"),
-    }
-}
-
-impl Gauges {
-    /// Shows what is known.
-    pub(super) fn set(&self, statistics: &Statistics) {
-        for (gauge, count) in [
-            (&self.queued_messages, statistics.queued_messages),
-            (&self.queued_bytes, statistics.queued_bytes),
-            (&self.transmitted_requests, statistics.transmitted_requests),
-            (&self.transmitted_messages, statistics.transmitted_messages),
-            (&self.transmitted_bytes, statistics.transmitted_bytes),
-        ] {
-            if let Some(count) = count {
-                gauge.set(count as f64);
-            }
+/// Shows what is known.
+pub(super) fn show(handles: &Handles, statistics: &Statistics) {
+    for (gauge, count) in [
+        (&handles.kafka_queued_messages, statistics.queued_messages),
+        (&handles.kafka_queued_bytes, statistics.queued_bytes),
+        (
+            &handles.kafka_transmitted_requests,
+            statistics.transmitted_requests,
+        ),
+        (
+            &handles.kafka_transmitted_messages,
+            statistics.transmitted_messages,
+        ),
+        (
+            &handles.kafka_transmitted_bytes,
+            statistics.transmitted_bytes,
+        ),
+    ] {
+        if let Some(count) = count {
+            gauge.set(count as f64);
         }
-        for (gauge, time) in [
-            (&self.rtt_average, statistics.rtt_average),
-            (&self.rtt_p99, statistics.rtt_p99),
-        ] {
-            if let Some(time) = time {
-                gauge.set(time.as_secs_f64());
-            }
+    }
+    for (gauge, time) in [
+        (&handles.kafka_broker_rtt_average, statistics.rtt_average),
+        (&handles.kafka_broker_rtt_p99, statistics.rtt_p99),
+    ] {
+        if let Some(time) = time {
+            gauge.set(time.as_secs_f64());
         }
     }
 }

@@ -1,22 +1,16 @@
-//! The one table of metrics: names, units, labels and help, and the values that labels and buckets have.
+//! The one table of metrics: a row makes the name, the unit, the label, the help, and the handle to count through.
 //!
-//! Must not know: who counts, nor through which handle.
+//! Must not know: who counts.
 //!
-//! Invariant: a label has the values that stand here, or those of a table of the protocol (verbs, refusals), and no others.
-//! A metric is added by adding its row here and its handle in `handles`.
+//! A metric is added by its row here, and counted where it happens by `metrics.FIELD.increment(1)`, or by
+//! `tally.FIELD.increment(…)` where the row's handle is a tallied one (`handle` has the list).
 
-use metrics::Unit;
+use metrics::{Counter, Gauge, Histogram, Unit};
 
-/// What a metric is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Only ever grows.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Counted in buckets.
-    Histogram,
-}
+use super::handle::{BuildInfo, CounterBy, Handle, Kind, Own, Tallied, TalliedGauge};
+use super::label::{Code, Label, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
+use crate::smtp::command::Verb;
+use crate::smtp::refusal::Refusal;
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -29,52 +23,121 @@ pub struct Row {
     pub unit: Unit,
     /// Its one label, or nothing.
     pub label: &'static str,
+    /// The values of the label.
+    pub values: fn() -> Vec<String>,
     /// One sentence for who reads it.
     pub help: &'static str,
 }
 
-macro_rules! table {
-    ($($name:literal $kind:ident $unit:ident $label:literal $help:literal;)*) => {
+macro_rules! rows {
+    ($($field:ident: $handle:ty, $unit:ident, $name:literal, $help:literal;)*) => {
         /// All metrics.
         pub const TABLE: &[Row] = &[$(Row {
             name: $name,
-            kind: Kind::$kind,
+            kind: <$handle as Handle>::KIND,
             unit: Unit::$unit,
-            label: $label,
+            label: <<$handle as Handle>::Label as Label>::NAME,
+            values: <<$handle as Handle>::Label as Label>::values,
             help: $help,
         }),*];
+
+        /// The handles of all metrics.
+        pub struct Handles { $(#[doc = $help] pub $field: $handle,)* }
+
+        impl Handles {
+            /// Makes them, in the recorder of this thread.
+            pub(super) fn register() -> Self {
+                describe();
+                Self { $($field: <$handle as Handle>::register($name),)* }
+            }
+
+            /// Shows what all workers together have counted by themselves.
+            pub(super) fn show(&self, sum: &Sums) {
+                $(Handle::show(&self.$field, &sum.$field);)*
+            }
+        }
+
+        /// What one worker counts by itself, or the sum of several.
+        #[derive(Default)]
+        #[repr(align(128))]
+        pub struct Sums { $(#[doc = $help] pub $field: <$handle as Handle>::Own,)* }
+
+        impl Sums {
+            /// Adds what another one counted. The caller is the only writer of `self`.
+            pub(super) fn add(&self, other: &Self) {
+                $(Own::add(&self.$field, &other.$field);)*
+            }
+        }
     };
 }
 
-table! {
-    "ringpost_build_info" Gauge Count "version" "Always 1; the label is the version";
-    "ringpost_workers" Gauge Count "" "Worker threads, each with a ring of its own";
-    "ringpost_connections_open" Gauge Count "" "SMTP connections that are open";
-    "ringpost_connections_accepted_total" Counter Count "" "SMTP connections that were accepted";
-    "ringpost_connections_refused_total" Counter Count "reason" "SMTP connections refused before the banner, by reason";
-    "ringpost_sessions_total" Counter Count "end" "Sessions that ended, by how";
-    "ringpost_commands_total" Counter Count "verb" "Commands received, by verb";
-    "ringpost_replies_total" Counter Count "code" "Replies sent, by code";
-    "ringpost_refusals_total" Counter Count "reason" "Refusals sent, by reason";
-    "ringpost_tls_handshakes_total" Counter Count "version" "TLS handshakes that were completed, by version";
-    "ringpost_tls_handshake_failures_total" Counter Count "reason" "TLS handshakes that failed, by reason";
-    "ringpost_messages_total" Counter Count "outcome" "Messages by the reply to DATA or to the end of the data: 250, 4xx, 5xx";
-    "ringpost_message_bytes_total" Counter Bytes "" "Octets of accepted messages, as received";
-    "ringpost_message_size_bytes" Histogram Bytes "" "Size of an accepted message, as received";
-    "ringpost_receive_to_reply_seconds" Histogram Seconds "" "From the last octet of the data to the 250";
-    "ringpost_produce_to_report_seconds" Histogram Seconds "" "From handing a record to librdkafka to its delivery report";
-    "ringpost_in_flight_messages" Gauge Count "" "Messages between the reply to DATA and the end of their delivery report";
-    "ringpost_in_flight_bytes" Gauge Bytes "" "Octets that those messages are charged with in the in-flight budget";
-    "ringpost_late_reports_total" Counter Count "" "Delivery reports that came after their session had stopped waiting";
-    "ringpost_kafka_queued_messages" Gauge Count "" "Records in librdkafka's queues (msg_cnt)";
-    "ringpost_kafka_queued_bytes" Gauge Bytes "" "Octets in librdkafka's queues (msg_size)";
-    "ringpost_kafka_transmitted_requests" Gauge Count "" "Requests sent to brokers since the start (tx)";
-    "ringpost_kafka_transmitted_messages" Gauge Count "" "Records sent to brokers since the start (txmsgs)";
-    "ringpost_kafka_transmitted_bytes" Gauge Bytes "" "Octets of those records, framing included (txmsg_bytes)";
-    "ringpost_kafka_broker_rtt_average_seconds" Gauge Seconds "" "Average round trip to the slowest broker in the last window of statistics";
-    "ringpost_kafka_broker_rtt_p99_seconds" Gauge Seconds "" "99th percentile of the round trip to the slowest broker in the last window of statistics";
-    "ringpost_reloads_total" Counter Count "result" "Reloads of recipients, access and log level on SIGHUP, by whether they were applied";
-    "ringpost_log_lines_dropped_total" Counter Count "" "Log lines dropped because standard error was slow";
+rows! {
+    build_info: BuildInfo, Count, "ringpost_build_info",
+        "Always 1; the label is the version";
+    workers: Gauge, Count, "ringpost_workers",
+        "Worker threads, each with a ring of its own";
+    connections_open: Gauge, Count, "ringpost_connections_open",
+        "SMTP connections that are open";
+    connections_accepted: Counter, Count, "ringpost_connections_accepted_total",
+        "SMTP connections that were accepted";
+    connections_refused: CounterBy<Refusal>, Count, "ringpost_connections_refused_total",
+        "SMTP connections refused before the banner, by reason";
+    sessions: CounterBy<SessionEnd>, Count, "ringpost_sessions_total",
+        "Sessions that ended, by how";
+    commands: Tallied<Verb>, Count, "ringpost_commands_total",
+        "Commands received, by verb";
+    replies: Tallied<Code>, Count, "ringpost_replies_total",
+        "Replies sent, by code";
+    refusals: CounterBy<Refusal>, Count, "ringpost_refusals_total",
+        "Refusals sent, by reason";
+    tls_handshakes: CounterBy<TlsVersion>, Count, "ringpost_tls_handshakes_total",
+        "TLS handshakes that were completed, by version";
+    tls_handshake_failures: CounterBy<TlsFailure>, Count, "ringpost_tls_handshake_failures_total",
+        "TLS handshakes that failed, by reason";
+    messages: Tallied<MessageOutcome>, Count, "ringpost_messages_total",
+        "Messages by the reply to DATA or to the end of the data: 250, 4xx, 5xx";
+    message_bytes: Tallied, Bytes, "ringpost_message_bytes_total",
+        "Octets of accepted messages, as received";
+    message_size: Histogram, Bytes, "ringpost_message_size_bytes",
+        "Size of an accepted message, as received";
+    receive_to_reply: Histogram, Seconds, "ringpost_receive_to_reply_seconds",
+        "From the last octet of the data to the 250";
+    produce_to_report: Histogram, Seconds, "ringpost_produce_to_report_seconds",
+        "From handing a record to librdkafka to its delivery report";
+    in_flight_messages: TalliedGauge, Count, "ringpost_in_flight_messages",
+        "Messages between the reply to DATA and the end of their delivery report";
+    in_flight_bytes: TalliedGauge, Bytes, "ringpost_in_flight_bytes",
+        "Octets that those messages are charged with in the in-flight budget";
+    late_reports: Counter, Count, "ringpost_late_reports_total",
+        "Delivery reports that came after their session had stopped waiting";
+    kafka_queued_messages: Gauge, Count, "ringpost_kafka_queued_messages",
+        "Records in librdkafka's queues (msg_cnt)";
+    kafka_queued_bytes: Gauge, Bytes, "ringpost_kafka_queued_bytes",
+        "Octets in librdkafka's queues (msg_size)";
+    kafka_transmitted_requests: Gauge, Count, "ringpost_kafka_transmitted_requests",
+        "Requests sent to brokers since the start (tx)";
+    kafka_transmitted_messages: Gauge, Count, "ringpost_kafka_transmitted_messages",
+        "Records sent to brokers since the start (txmsgs)";
+    kafka_transmitted_bytes: Gauge, Bytes, "ringpost_kafka_transmitted_bytes",
+        "Octets of those records, framing included (txmsg_bytes)";
+    kafka_broker_rtt_average: Gauge, Seconds, "ringpost_kafka_broker_rtt_average_seconds",
+        "Average round trip to the slowest broker in the last window of statistics";
+    kafka_broker_rtt_p99: Gauge, Seconds, "ringpost_kafka_broker_rtt_p99_seconds",
+        "99th percentile of the round trip to the slowest broker in the last window of statistics";
+    reloads: CounterBy<ReloadResult>, Count, "ringpost_reloads_total",
+        "Reloads of recipients, access and log level on SIGHUP, by whether they were applied";
+    log_lines_dropped: Counter, Count, "ringpost_log_lines_dropped_total",
+        "Log lines dropped because standard error was slow";
+}
+
+fn describe() {
+    for row in TABLE {
+        match row.kind {
+            Kind::Counter => metrics::describe_counter!(row.name, row.unit, row.help),
+            Kind::Gauge => metrics::describe_gauge!(row.name, row.unit, row.help),
+            Kind::Histogram => metrics::describe_histogram!(row.name, row.unit, row.help),
+        }
+    }
 }
 
 /// Upper bounds of the buckets of times: a reply within a millisecond to one after half a minute.
@@ -96,66 +159,9 @@ pub const SIZE_BUCKETS: [f64; 9] = [
     67_108_864.0,
 ];
 
-/// How a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SessionEnd {
-    /// The client said QUIT.
-    Quit,
-    /// The client closed the connection.
-    ClosedByClient,
-    /// A deadline passed.
-    TimedOut,
-    /// Too many commands in error.
-    TooManyErrors,
-    /// A refusal ended it, such as a limit of the session.
-    Refused,
-    /// The TLS handshake failed.
-    HandshakeFailed,
-    /// ringpost was stopping.
-    Shutdown,
-    /// The connection broke.
-    Error,
-}
-
-/// How each end is named.
-pub const ENDS: [(SessionEnd, &str); 8] = [
-    (SessionEnd::Quit, "quit"),
-    (SessionEnd::ClosedByClient, "closed_by_client"),
-    (SessionEnd::TimedOut, "timed_out"),
-    (SessionEnd::TooManyErrors, "too_many_errors"),
-    (SessionEnd::Refused, "refused"),
-    (SessionEnd::HandshakeFailed, "tls_handshake_failed"),
-    (SessionEnd::Shutdown, "shutdown"),
-    (SessionEnd::Error, "error"),
-];
-
-impl SessionEnd {
-    /// Value of the metric label `end`.
-    pub fn label(self) -> &'static str {
-        let row = ENDS.iter().find(|(end, _)| *end == self);
-        row.map_or("error", |(_, label)| label)
-    }
-}
-
-/// The versions that are spoken.
-pub(super) const TLS_VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
-
-/// Why a TLS handshake failed: a deadline, the client left, or what it sent is no TLS that is spoken here.
-pub const TLS_FAILURES: [&str; 3] = ["timed_out", "closed", "protocol"];
-
-/// What becomes of a message.
-pub const OUTCOMES: [&str; 3] = ["accepted", "tempfailed", "refused"];
-
-/// The codes that have a series of their own; the others share `code="other"`.
-pub const CODES: [u16; 21] = [
-    214, 220, 221, 250, 252, 354, 421, 450, 451, 452, 500, 501, 502, 503, 504, 521, 550, 552, 553,
-    554, 555,
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smtp::refusal::Refusal;
 
     #[test]
     fn names_agree_with_kinds_and_units() {
@@ -176,13 +182,6 @@ mod tests {
                 row.name
             );
             assert!(row.name.starts_with("ringpost_") && !row.help.contains('|'));
-        }
-    }
-
-    #[test]
-    fn every_code_of_a_refusal_has_a_series() {
-        for refusal in Refusal::ALL {
-            assert!(CODES.contains(&refusal.row().code), "{refusal:?}");
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::table::{CODES, ENDS};
+use std::time::Duration;
+
+use super::label::{CODES, Label};
 use super::*;
 use crate::smtp::command::Verb;
+use crate::smtp::refusal::Refusal;
 
 /// The value of a series, and that there is exactly one of it.
 pub(super) fn value(text: &str, series: &str) -> f64 {
@@ -72,26 +75,26 @@ fn series_have_the_label_of_the_table_and_no_other() {
 fn labels_select_the_series_of_their_value() {
     let (metrics, handle) = Metrics::new();
     let tally = metrics.tally();
-    for (at, (end, _)) in ENDS.iter().enumerate() {
+    for (at, end) in SessionEnd::ALL.iter().enumerate() {
         (0..=at).for_each(|_| metrics.connection_closed(*end));
     }
     for (at, verb) in Verb::ALL.iter().enumerate() {
-        (0..=at).for_each(|_| tally.command(*verb));
+        (0..=at).for_each(|_| tally.commands.increment(*verb));
     }
     for (at, refusal) in Refusal::ALL.iter().enumerate() {
-        (0..=at).for_each(|_| metrics.refused(*refusal));
-        (0..2 * at).for_each(|_| metrics.connection_refused(*refusal));
+        (0..=at).for_each(|_| metrics.refusals.increment(*refusal));
+        (0..2 * at).for_each(|_| metrics.connections_refused.increment(*refusal));
     }
     for (at, code) in CODES.iter().chain(&[299]).enumerate() {
-        (0..=at).for_each(|_| tally.reply(*code));
+        (0..=at).for_each(|_| tally.replies.increment(Code(*code)));
     }
-    tally.reply(600);
+    tally.replies.increment(Code(600));
     let text = handle.render();
     let count = |name: &str, label: &str, of: &str| {
         value(&text, &format!("ringpost_{name}_total{{{label}=\"{of}\"}}")) as usize
     };
-    for (at, (_, label)) in ENDS.iter().enumerate() {
-        assert_eq!(count("sessions", "end", label), at + 1);
+    for (at, end) in SessionEnd::ALL.iter().enumerate() {
+        assert_eq!(count("sessions", "end", end.label()), at + 1);
     }
     for (at, verb) in Verb::ALL.iter().enumerate() {
         assert_eq!(count("commands", "verb", verb.label()), at + 1);
@@ -107,24 +110,53 @@ fn labels_select_the_series_of_their_value() {
     assert_eq!(count("replies", "code", "other"), CODES.len() + 2);
 }
 
+/// The values of a row are what is rendered: no series is missing, and none is there that the table does not have.
+#[test]
+fn every_value_of_a_label_has_its_series_from_the_start() {
+    let (_metrics, handle) = Metrics::new();
+    let text = handle.render();
+    for row in TABLE.iter().filter(|row| row.kind != Kind::Histogram) {
+        let values = (row.values)();
+        let series = |value: &String| match row.label {
+            "" => row.name.to_owned(),
+            label => format!("{}{{{label}=\"{value}\"}}", row.name),
+        };
+        for value in &values {
+            super::tests::value(&text, &series(value));
+        }
+        let lines = text.lines().filter(|line| {
+            let rest = line.strip_prefix(row.name);
+            rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
+        });
+        assert_eq!(lines.count(), values.len(), "{}", row.name);
+    }
+}
+
 #[test]
 fn messages_connections_and_the_budget() {
     let (metrics, handle) = Metrics::new();
     let tally = metrics.tally();
-    tally.message_accepted(5000, Duration::from_millis(3));
-    metrics.delivery_reported(Duration::from_micros(200));
-    (0..2).for_each(|_| metrics.message_tempfailed());
-    (0..3).for_each(|_| metrics.message_refused());
-    tally.in_flight(3, 900);
-    tally.in_flight(2, 600);
+    tally.messages.increment(MessageOutcome::Accepted);
+    tally.message_bytes.add(5000);
+    metrics.message_size.record(5000.0);
+    metrics.receive_to_reply.record(Duration::from_millis(3));
+    metrics.produce_to_report.record(Duration::from_micros(200));
+    for outcome in [MessageOutcome::Tempfailed, MessageOutcome::Refused] {
+        let times = 1 + outcome.place();
+        (0..times).for_each(|_| tally.messages.increment(outcome));
+    }
+    for (messages, octets) in [(3, 900), (2, 600)] {
+        tally.in_flight_messages.set(messages);
+        tally.in_flight_bytes.set(octets);
+    }
     (0..4).for_each(|_| metrics.connection_accepted());
     metrics.connection_closed(SessionEnd::Quit);
-    metrics.late_report();
-    metrics.workers(2);
-    metrics.log_lines_dropped(7);
-    metrics.log_lines_dropped(9);
-    metrics.reloaded(true);
-    (0..2).for_each(|_| metrics.reloaded(false));
+    metrics.late_reports.increment(1);
+    metrics.workers.set(2);
+    metrics.log_lines_dropped.absolute(7);
+    metrics.log_lines_dropped.absolute(9);
+    metrics.reloads.increment(ReloadResult::Applied);
+    (0..2).for_each(|_| metrics.reloads.increment(ReloadResult::Failed));
     let text = handle.render();
     let version = env!("CARGO_PKG_VERSION");
     for (series, expected) in [
@@ -162,7 +194,7 @@ fn servers_in_one_process_count_for_themselves() {
     let (one, of_one) = Metrics::new();
     let (_two, of_two) = Metrics::new();
     let clone = one.clone();
-    std::thread::spawn(move || clone.late_report())
+    std::thread::spawn(move || clone.late_reports.increment(1))
         .join()
         .unwrap();
     assert_eq!(value(&of_one.render(), "ringpost_late_reports_total"), 1.0);

@@ -1,0 +1,222 @@
+//! What a metric is counted through: made once, so that counting is an operation on a number without a look-up.
+//!
+//! Owns: the kinds of handles, and what a worker counts by itself. Must not know: any one metric.
+//!
+//! | handle | label | counted |
+//! |---|---|---|
+//! | [`Counter`], [`Gauge`], [`Histogram`] | none | anywhere |
+//! | [`CounterBy`] | one | anywhere |
+//! | [`Tallied`] | none or one | by each worker for itself, as often as mail comes |
+//! | [`TalliedGauge`] | none | by each worker for itself |
+//!
+//! Invariant: every series exists from the start, so that a rate is known from the first event on.
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+use super::label::Label;
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only ever grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counted in buckets.
+    Histogram,
+}
+
+/// A handle of one metric.
+pub trait Handle {
+    /// What the metric is.
+    const KIND: Kind;
+    /// Its label, for [`super::table::Row`].
+    type Label: Label;
+    /// What a worker counts of it by itself; nothing for most.
+    type Own: Own;
+    /// Makes it, in the recorder of this thread.
+    fn register(name: &'static str) -> Self;
+    /// Shows what all workers together have counted by themselves.
+    fn show(&self, _sum: &Self::Own) {}
+}
+
+/// What one worker, or all of them together, counted of one metric.
+pub trait Own: Default {
+    /// Adds what another one counted. The caller is the only writer of `self`.
+    fn add(&self, other: &Self);
+}
+
+impl Own for () {
+    fn add(&self, (): &Self) {}
+}
+
+macro_rules! unlabelled {
+    ($($handle:ident $register:ident)*) => { $(
+        impl Handle for $handle {
+            const KIND: Kind = Kind::$handle;
+            type Label = ();
+            type Own = ();
+            fn register(name: &'static str) -> Self {
+                $register!(name)
+            }
+        }
+    )* };
+}
+
+unlabelled! { Counter counter Gauge gauge Histogram histogram }
+
+/// A counter for each value of a label.
+pub struct CounterBy<L> {
+    counters: Vec<Counter>,
+    label: PhantomData<L>,
+}
+
+impl<L: Label> CounterBy<L> {
+    /// One more of this value.
+    pub fn increment(&self, of: L) {
+        self.counters[of.place()].increment(1);
+    }
+}
+
+impl<L: Label> Handle for CounterBy<L> {
+    const KIND: Kind = Kind::Counter;
+    type Label = L;
+    type Own = ();
+
+    fn register(name: &'static str) -> Self {
+        let counter = |value: String| match L::NAME {
+            "" => counter!(name),
+            label => counter!(name, label => value),
+        };
+        Self {
+            counters: L::values().into_iter().map(counter).collect(),
+            label: PhantomData,
+        }
+    }
+}
+
+/// A counter that each worker counts for itself: no other worker writes there, so that counting costs no cache line that goes
+/// from core to core. A scrape adds the workers up.
+pub struct Tallied<L = ()>(CounterBy<L>);
+
+impl<L: Label> Handle for Tallied<L> {
+    const KIND: Kind = Kind::Counter;
+    type Label = L;
+    type Own = Counts<L>;
+
+    fn register(name: &'static str) -> Self {
+        Self(CounterBy::register(name))
+    }
+
+    fn show(&self, sum: &Counts<L>) {
+        for (counter, count) in self.0.counters.iter().zip(sum.0.as_ref()) {
+            counter.absolute(count.load(Ordering::Relaxed));
+        }
+    }
+}
+
+/// What a worker has counted, for each value of a label. Only its worker writes to it.
+pub struct Counts<L: Label>(L::Numbers);
+
+impl<L: Label> Counts<L> {
+    /// One more of this value.
+    pub fn increment(&self, of: L) {
+        add(&self.0.as_ref()[of.place()], 1);
+    }
+}
+
+impl Counts<()> {
+    /// So many more.
+    pub fn add(&self, more: u64) {
+        add(&self.0[0], more);
+    }
+}
+
+impl<L: Label> Default for Counts<L> {
+    fn default() -> Self {
+        Self(L::zeros())
+    }
+}
+
+impl<L: Label> Own for Counts<L> {
+    fn add(&self, other: &Self) {
+        for (sum, count) in self.0.as_ref().iter().zip(other.0.as_ref()) {
+            add(sum, count.load(Ordering::Relaxed));
+        }
+    }
+}
+
+/// A gauge of which each worker has its part: the sum is shown.
+pub struct TalliedGauge(Gauge);
+
+impl Handle for TalliedGauge {
+    const KIND: Kind = Kind::Gauge;
+    type Label = ();
+    type Own = Level;
+
+    fn register(name: &'static str) -> Self {
+        Self(gauge!(name))
+    }
+
+    fn show(&self, sum: &Level) {
+        self.0.set(sum.0.load(Ordering::Relaxed) as f64);
+    }
+}
+
+/// How much a worker has of something. Only its worker writes to it.
+#[derive(Default)]
+pub struct Level(AtomicU64);
+
+impl Level {
+    /// So much it is now.
+    pub fn set(&self, now: usize) {
+        self.0.store(now as u64, Ordering::Relaxed);
+    }
+}
+
+impl Own for Level {
+    fn add(&self, other: &Self) {
+        add(&self.0, other.0.load(Ordering::Relaxed));
+    }
+}
+
+/// Adds to a number that nobody else writes to: no locked instruction.
+fn add(number: &AtomicU64, more: u64) {
+    let sum = number.load(Ordering::Relaxed).wrapping_add(more);
+    number.store(sum, Ordering::Relaxed);
+}
+
+/// Always 1; its label is the version of this program.
+pub struct BuildInfo;
+
+/// The version of this program.
+#[derive(Debug, Clone, Copy)]
+pub struct Version;
+
+impl Handle for BuildInfo {
+    const KIND: Kind = Kind::Gauge;
+    type Label = Version;
+    type Own = ();
+
+    fn register(name: &'static str) -> Self {
+        gauge!(name, Version::NAME => env!("CARGO_PKG_VERSION")).set(1);
+        Self
+    }
+}
+
+impl Label for Version {
+    const NAME: &'static str = "version";
+    type Numbers = [AtomicU64; 1];
+    fn zeros() -> Self::Numbers {
+        [AtomicU64::new(0)]
+    }
+    fn values() -> Vec<String> {
+        vec![env!("CARGO_PKG_VERSION").to_owned()]
+    }
+    fn place(self) -> usize {
+        0
+    }
+}

@@ -1,0 +1,210 @@
+//! Labels: each with the values that it may have, known beforehand.
+//!
+//! Owns: the values that no table of the protocol has. Must not know: which metrics have which label.
+//!
+//! Invariant: a label has the values that stand here, or those of a table of the protocol (verbs, refusals), and no others, so
+//! that the series are as many from the start as they will ever be.
+
+use std::sync::atomic::AtomicU64;
+
+use crate::smtp::command::Verb;
+use crate::smtp::refusal::Refusal;
+
+/// A label whose values are known.
+pub trait Label: Copy + 'static {
+    /// Its name; empty for no label.
+    const NAME: &'static str;
+    /// Numbers, one for each value.
+    type Numbers: AsRef<[AtomicU64]>;
+    /// All of them 0.
+    fn zeros() -> Self::Numbers;
+    /// All values, in the order of their places.
+    fn values() -> Vec<String>;
+    /// The place of this value.
+    fn place(self) -> usize;
+}
+
+macro_rules! numbers {
+    ($count:expr) => {
+        type Numbers = [AtomicU64; $count];
+        fn zeros() -> Self::Numbers {
+            [const { AtomicU64::new(0) }; $count]
+        }
+    };
+}
+
+macro_rules! labels {
+    ($($(#[$doc:meta])* $name:ident $label:literal { $($(#[$of:meta])* $value:ident $text:literal,)* })*) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$of])* $value,)* }
+
+        impl $name {
+            /// All of them, in the order of their declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$value),*];
+
+            /// The value of the label.
+            pub fn label(self) -> &'static str {
+                match self { $(Self::$value => $text,)* }
+            }
+        }
+
+        impl Label for $name {
+            const NAME: &'static str = $label;
+            numbers!(Self::ALL.len());
+            fn values() -> Vec<String> {
+                Self::ALL.iter().map(|value| value.label().to_owned()).collect()
+            }
+            fn place(self) -> usize {
+                self as usize
+            }
+        }
+    )* };
+}
+
+labels! {
+    /// How a session ended.
+    SessionEnd "end" {
+        /// The client said QUIT.
+        Quit "quit",
+        /// The client closed the connection.
+        ClosedByClient "closed_by_client",
+        /// A deadline passed.
+        TimedOut "timed_out",
+        /// Too many commands in error.
+        TooManyErrors "too_many_errors",
+        /// A refusal ended it, such as a limit of the session.
+        Refused "refused",
+        /// The TLS handshake failed.
+        HandshakeFailed "tls_handshake_failed",
+        /// ringpost was stopping.
+        Shutdown "shutdown",
+        /// The connection broke.
+        Error "error",
+    }
+    /// What becomes of a message.
+    MessageOutcome "outcome" {
+        /// It got its 250.
+        Accepted "accepted",
+        /// It got a 4xx.
+        Tempfailed "tempfailed",
+        /// It got a 5xx.
+        Refused "refused",
+    }
+    /// A version of TLS that is spoken.
+    TlsVersion "version" {
+        /// TLS 1.2.
+        V12 "TLSv1.2",
+        /// TLS 1.3.
+        V13 "TLSv1.3",
+    }
+    /// Why a TLS handshake failed.
+    TlsFailure "reason" {
+        /// A deadline passed.
+        TimedOut "timed_out",
+        /// The client left.
+        Closed "closed",
+        /// What it sent is no TLS that is spoken here.
+        Protocol "protocol",
+    }
+    /// What SIGHUP came to.
+    ReloadResult "result" {
+        /// What is new is applied.
+        Applied "applied",
+        /// What was before stays.
+        Failed "failed",
+    }
+}
+
+/// No label: one series.
+impl Label for () {
+    const NAME: &'static str = "";
+    numbers!(1);
+    fn values() -> Vec<String> {
+        vec![String::new()]
+    }
+    fn place(self) -> usize {
+        0
+    }
+}
+
+impl Label for Verb {
+    const NAME: &'static str = "verb";
+    numbers!(Verb::ALL.len());
+    fn values() -> Vec<String> {
+        Verb::ALL.map(|verb| verb.label().to_owned()).to_vec()
+    }
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
+impl Label for Refusal {
+    const NAME: &'static str = "reason";
+    numbers!(Refusal::ALL.len());
+    fn values() -> Vec<String> {
+        let all = Refusal::ALL.iter();
+        all.map(|refusal| refusal.row().label.to_owned()).collect()
+    }
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
+/// The code of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code(pub u16);
+
+/// The codes that have a series of their own; the others share `code="other"`.
+pub(super) const CODES: [u16; 21] = [
+    214, 220, 221, 250, 252, 354, 421, 450, 451, 452, 500, 501, 502, 503, 504, 521, 550, 552, 553,
+    554, 555,
+];
+
+impl Label for Code {
+    const NAME: &'static str = "code";
+    numbers!(CODES.len() + 1);
+    fn values() -> Vec<String> {
+        let codes = CODES.iter().map(u16::to_string);
+        codes.chain(["other".to_owned()]).collect()
+    }
+    fn place(self) -> usize {
+        let known = CODES.iter().position(|&known| known == self.0);
+        known.unwrap_or(CODES.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<L: Label>(all: &[L]) {
+        let values = L::values();
+        assert_eq!(L::zeros().as_ref().len(), values.len(), "{}", L::NAME);
+        for (place, value) in all.iter().enumerate() {
+            assert_eq!(value.place(), place, "{}", L::NAME);
+        }
+        assert!(all.len() <= values.len(), "{}", L::NAME);
+    }
+
+    #[test]
+    fn every_value_has_its_place_and_its_number() {
+        check(&[()]);
+        check(&Verb::ALL);
+        check(Refusal::ALL);
+        check(SessionEnd::ALL);
+        check(MessageOutcome::ALL);
+        check(TlsVersion::ALL);
+        check(TlsFailure::ALL);
+        check(ReloadResult::ALL);
+        check(&CODES.map(Code));
+        assert_eq!(Code(600).place(), CODES.len());
+    }
+
+    #[test]
+    fn every_code_of_a_refusal_has_a_series() {
+        for refusal in Refusal::ALL {
+            assert!(CODES.contains(&refusal.row().code), "{refusal:?}");
+        }
+    }
+}
