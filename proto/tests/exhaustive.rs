@@ -38,10 +38,10 @@ const INPUTS: [Input; 16] = [
     Input::Begins(b"DATA\r\n", Ok(())),
     Input::Begins(b"DATA\r\n", Err(Refusal::NoRoom)),
     Input::Ends(b"x\r\n.\r\n", Ok(())),
-    Input::Ends(b"x\r\n.\r\n", Err(Refusal::KafkaUnavailable)),
+    Input::Ends(b"x\r\n.\r\n", Err(Refusal::StorageUnavailable)),
     Input::Sends(b"BDAT 3\r\nabc"),
     Input::Ends(b"BDAT 3 LAST\r\nabc", Ok(())),
-    Input::Ends(b"BDAT 3 LAST\r\nabc", Err(Refusal::KafkaTimedOut)),
+    Input::Ends(b"BDAT 3 LAST\r\nabc", Err(Refusal::StorageTimedOut)),
     Input::Sends(b"RSET\r\n"),
     Input::Sends(b"STARTTLS\r\n"),
     Input::Secured,
@@ -74,7 +74,7 @@ impl Run {
             self.driver.session.expects(),
             Expects::Nothing | Expects::Driver
         );
-        let mut outcome = Err(Refusal::KafkaRefused);
+        let mut outcome = Err(Refusal::StorageRefused);
         match input {
             Input::Sends(octets) => self.driver.receive(octets),
             Input::Begins(octets, room) => {

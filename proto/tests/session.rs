@@ -107,7 +107,7 @@ impl Driver {
 }
 
 fn run(dialogue: &[u8], cuts: &[usize]) -> Log {
-    let mut driver = Driver::new(vec![Ok(1), Err(Refusal::KafkaTimedOut)]);
+    let mut driver = Driver::new(vec![Ok(1), Err(Refusal::StorageTimedOut)]);
     let mut from = 0;
     for &to in cuts.iter().chain([&dialogue.len()]) {
         driver.receive(&dialogue[from..to]);
@@ -296,7 +296,7 @@ fn no_sequence_of_inputs_gets_a_250_for_a_message_that_is_not_stored() {
     let mut commits = 0;
     for length in 1..=6_u32 {
         for number in 0..inputs.len().pow(length) {
-            let refused = vec![Err(Refusal::KafkaUnavailable); 6];
+            let refused = vec![Err(Refusal::StorageUnavailable); 6];
             let mut driver = Driver::new(refused);
             for place in 0..length {
                 driver.receive(inputs[number / inputs.len().pow(place) % inputs.len()]);

@@ -440,7 +440,7 @@ mod tests {
         };
         let text = logged(LogFormat::Json, |handle| {
             let (messages, mut gathered) = (handle.messages(), Gathered::default());
-            messages.add(&mut gathered, line(Err(Refusal::KafkaTimedOut)));
+            messages.add(&mut gathered, line(Err(Refusal::StorageTimedOut)));
             messages.hand_over(&mut gathered);
             let discarding = messages.discarding();
             discarding.add(&mut gathered, line(Ok(())));

@@ -213,7 +213,7 @@ impl Sink for Kafka {
             return Submission::Done(Outcome::Refused(refusal), record);
         }
         if state.waiting.len() >= state.queue_most {
-            return Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull), record);
+            return Submission::Done(Outcome::Refused(Refusal::StorageQueueFull), record);
         }
         if state.mode == Mode::Healthy && state.random.once_in(20) {
             state.log.get_mut(&id).expect("just inserted").acknowledged = true;
@@ -230,7 +230,7 @@ impl Sink for Kafka {
         };
         let fails = state.mode != Mode::Healthy && state.random.once_in(5);
         let outcome = if fails {
-            Outcome::Refused(Refusal::KafkaTimedOut)
+            Outcome::Refused(Refusal::StorageTimedOut)
         } else {
             Outcome::Stored
         };

@@ -65,9 +65,9 @@ const OUTCOMES: [Result<(), Refusal>; 6] = [
     Ok(()),
     Ok(()),
     Ok(()),
-    Err(Refusal::KafkaTimedOut),
-    Err(Refusal::KafkaUnavailable),
-    Err(Refusal::KafkaTooBig),
+    Err(Refusal::StorageTimedOut),
+    Err(Refusal::StorageUnavailable),
+    Err(Refusal::StorageTooBig),
 ];
 const ROOMS: [Result<(), Refusal>; 4] = [Ok(()), Ok(()), Ok(()), Err(Refusal::NoRoom)];
 

@@ -90,16 +90,16 @@ pub enum Refusal {
     TooManyConnectionsFromNetwork,
     /// No room in the in-flight budget.
     NoRoom,
-    /// Kafka did not confirm the record in time.
-    KafkaTimedOut,
-    /// The producer's queue is full.
-    KafkaQueueFull,
-    /// Kafka cannot be reached or has no leader or too few in-sync replicas for the partition.
-    KafkaUnavailable,
-    /// Kafka refuses the record because of its size.
-    KafkaTooBig,
-    /// Kafka refuses the record for a reason that an operator has to see to, such as authorization.
-    KafkaRefused,
+    /// The storage did not confirm the record in time. The labels of these five began as Kafka's, and dashboards hold to them.
+    StorageTimedOut,
+    /// The queue to the storage is full.
+    StorageQueueFull,
+    /// The storage cannot be reached, or may not confirm: in Kafka, a partition without a leader or with too few replicas in sync.
+    StorageUnavailable,
+    /// The storage refuses the record because of its size.
+    StorageTooBig,
+    /// The storage refuses the record for a reason that an operator has to see to, such as authorization.
+    StorageRefused,
 }
 
 /// A refusal's row in the table.
@@ -225,15 +225,15 @@ table! {
         "RFC 5321 7.8" "tests/policy.rs: limits_of_connections_are_answered_421";
     NoRoom: 451 "4.3.1" "no_room" "Too much mail in flight; try again later"
         "RFC 5321 4.3.2" "proto/tests/dialogues/no-room.smtp";
-    KafkaTimedOut: 451 "4.4.7" "kafka_timed_out" "The message could not be stored in time; try again later"
+    StorageTimedOut: 451 "4.4.7" "kafka_timed_out" "The message could not be stored in time; try again later"
         "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
-    KafkaQueueFull: 451 "4.3.1" "kafka_queue_full" "The storage queue is full; try again later"
+    StorageQueueFull: 451 "4.3.1" "kafka_queue_full" "The storage queue is full; try again later"
         "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
-    KafkaUnavailable: 451 "4.4.1" "kafka_unavailable" "The storage is not available; try again later"
+    StorageUnavailable: 451 "4.4.1" "kafka_unavailable" "The storage is not available; try again later"
         "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
-    KafkaTooBig: 451 "4.3.5" "kafka_too_big" "The storage takes no message of this size now; try again later"
+    StorageTooBig: 451 "4.3.5" "kafka_too_big" "The storage takes no message of this size now; try again later"
         "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
-    KafkaRefused: 451 "4.3.5" "kafka_refused" "The storage refuses the message; try again later"
+    StorageRefused: 451 "4.3.5" "kafka_refused" "The storage refuses the message; try again later"
         "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
 }
 

@@ -362,7 +362,7 @@ impl Session {
     /// The deadline has passed.
     pub fn expire(&mut self, now: Instant) {
         match self.state {
-            State::Committing(_) => self.resolve(Err::<&str, _>(Refusal::KafkaTimedOut), now),
+            State::Committing(_) => self.resolve(Err::<&str, _>(Refusal::StorageTimedOut), now),
             State::Admitting(..) => self.admit(Err(Refusal::NoRoom), now),
             State::Connected
             | State::Greeted(_)

@@ -175,7 +175,7 @@ impl<T: Transport> Connection<'_, T> {
             }
             None => {
                 hub.flights.abandon(ticket);
-                Outcome::Refused(Refusal::KafkaTimedOut)
+                Outcome::Refused(Refusal::StorageTimedOut)
             }
         }
     }

@@ -195,7 +195,7 @@ impl Sink for KafkaSink {
     fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission {
         assert!((ticket.worker as usize) < self.workers, "{ticket:?}");
         if self.shared.closed.load(Ordering::Relaxed) {
-            let refusal = Refusal::KafkaUnavailable;
+            let refusal = Refusal::StorageUnavailable;
             return Submission::Done(Outcome::Refused(refusal), record);
         }
         if let Some(refusal) = self.shared.watch.closed() {

@@ -46,12 +46,12 @@ impl Failure {
 
     /// Whether it is of the record's size, or of its batch's.
     pub(super) fn is_of_its_size(code: Code) -> bool {
-        refusal(code) == Refusal::KafkaTooBig
+        refusal(code) == Refusal::StorageTooBig
     }
 
     /// Whether Kafka said no, rather than nothing.
     pub(super) fn is_a_refusal(&self) -> bool {
-        refusal(self.code) == Refusal::KafkaRefused
+        refusal(self.code) == Refusal::StorageRefused
     }
 
     fn reason(&self) -> String {

@@ -12,14 +12,14 @@ use crate::smtp::refusal::Refusal;
 /// The refusal that the sender gets.
 pub(super) fn refusal(code: Code) -> Refusal {
     match code {
-        Code::QueueFull => Refusal::KafkaQueueFull,
+        Code::QueueFull => Refusal::StorageQueueFull,
         // Sessions take nothing above SIZE, so the topic takes less than it did when SIZE was said, or nobody could ask. That
         // may be mended: the sender keeps the mail.
         Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::MessageBatchTooLarge => {
-            Refusal::KafkaTooBig
+            Refusal::StorageTooBig
         }
         Code::MessageTimedOut | Code::RequestTimedOut | Code::OperationTimedOut => {
-            Refusal::KafkaTimedOut
+            Refusal::StorageTimedOut
         }
         Code::UnknownTopic
         | Code::UnknownPartition
@@ -37,8 +37,8 @@ pub(super) fn refusal(code: Code) -> Refusal {
         | Code::ISRInsufficient
         | Code::KafkaStorageError
         | Code::PurgeQueue
-        | Code::PurgeInflight => Refusal::KafkaUnavailable,
-        _ => Refusal::KafkaRefused,
+        | Code::PurgeInflight => Refusal::StorageUnavailable,
+        _ => Refusal::StorageRefused,
     }
 }
 

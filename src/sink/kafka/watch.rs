@@ -67,7 +67,7 @@ pub(super) struct Watch {
     woken: Receiver<()>,
 }
 
-const CLOSED_WITH: [Refusal; 2] = [Refusal::KafkaUnavailable, Refusal::KafkaRefused];
+const CLOSED_WITH: [Refusal; 2] = [Refusal::StorageUnavailable, Refusal::StorageRefused];
 
 impl Watch {
     pub(super) fn new() -> Self {
@@ -444,7 +444,7 @@ mod tests {
         let subject = Subject::of_a_test().advertised();
         let (watch, mut watcher) = (Watch::new(), Watcher::new(subject, "mail", &First::Trusted));
         watcher.conclude(&watch, vec![Finding::BelowFloor(1_000)]);
-        assert_eq!(watch.closed(), Some(Refusal::KafkaRefused));
+        assert_eq!(watch.closed(), Some(Refusal::StorageRefused));
         assert!(watch.ready().is_err());
         watcher.conclude(&watch, Vec::new());
         assert_eq!(watch.closed(), None);

@@ -89,10 +89,10 @@ impl World {
             }
             _ => {
                 let refusals = [
-                    Refusal::KafkaUnavailable,
-                    Refusal::KafkaTooBig,
-                    Refusal::KafkaRefused,
-                    Refusal::KafkaQueueFull,
+                    Refusal::StorageUnavailable,
+                    Refusal::StorageTooBig,
+                    Refusal::StorageRefused,
+                    Refusal::StorageQueueFull,
                 ];
                 let refusing = Mode::Refusing(*self.random.of(&refusals));
                 let modes = [

@@ -123,7 +123,7 @@ async fn each_record_is_reported_once_to_its_worker() {
     nothing_more(&started);
     assert!(matches!(
         started.sink.submit(ticket(0, 2), record("late")),
-        Submission::Done(Outcome::Refused(Refusal::KafkaUnavailable), _)
+        Submission::Done(Outcome::Refused(Refusal::StorageUnavailable), _)
     ));
 }
 
@@ -176,7 +176,7 @@ fn records_for_a_broker_that_is_gone_come_back_refused() {
         assert!(
             matches!(
                 outcome,
-                Outcome::Refused(Refusal::KafkaTimedOut | Refusal::KafkaUnavailable)
+                Outcome::Refused(Refusal::StorageTimedOut | Refusal::StorageUnavailable)
             ),
             "{outcome:?}"
         );
@@ -191,11 +191,11 @@ fn a_brokers_verdict_decides_the_refusal() {
     for (error, refusal) in [
         (
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD,
-            Refusal::KafkaRefused,
+            Refusal::StorageRefused,
         ),
         (
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
-            Refusal::KafkaTooBig,
+            Refusal::StorageTooBig,
         ),
     ] {
         broker.run(move |mock| {
@@ -215,7 +215,7 @@ fn a_record_that_is_too_big_is_refused_at_once() {
     let big = "x".repeat(1_000 + RECORD_OVERHEAD_OCTETS + 1);
     assert!(matches!(
         started.sink.submit(ticket(0, 1), record(&big)),
-        Submission::Done(Outcome::Refused(Refusal::KafkaTooBig), _)
+        Submission::Done(Outcome::Refused(Refusal::StorageTooBig), _)
     ));
     nothing_more(&started);
 }
@@ -228,7 +228,7 @@ fn shutdown_returns_what_is_pending() {
     submit(&started, 500);
     started.sink.drain(Duration::ZERO);
     let outcomes = gather(&started, 500);
-    let refused = Outcome::Refused(Refusal::KafkaUnavailable);
+    let refused = Outcome::Refused(Refusal::StorageUnavailable);
     assert!(outcomes.iter().all(|outcome| *outcome == refused));
     nothing_more(&started);
 }
@@ -244,7 +244,7 @@ fn a_full_queue_refuses_at_once() {
     submit(&started, 3);
     assert!(matches!(
         started.sink.submit(ticket(3, 1), record("3")),
-        Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull), _)
+        Submission::Done(Outcome::Refused(Refusal::StorageQueueFull), _)
     ));
     started.sink.drain(Duration::ZERO);
     assert_eq!(gather(&started, 3).len(), 3);
@@ -303,7 +303,7 @@ fn a_full_lane_leaves_the_other_open_and_a_shutdown_empties_both() {
         assert!(matches!(submit(lane()), Submission::Pending));
         assert!(matches!(
             submit(lane()),
-            Submission::Done(Outcome::Refused(Refusal::KafkaQueueFull), _)
+            Submission::Done(Outcome::Refused(Refusal::StorageQueueFull), _)
         ));
     }
     assert!(started.sink.outstanding() >= 4);
@@ -313,7 +313,7 @@ fn a_full_lane_leaves_the_other_open_and_a_shutdown_empties_both() {
         .flatten()
         .map(|report| report.outcome)
         .collect();
-    let refused = Outcome::Refused(Refusal::KafkaUnavailable);
+    let refused = Outcome::Refused(Refusal::StorageUnavailable);
     assert_eq!(outcomes, [refused; 4]);
     nothing_more(&started);
 }
