@@ -102,7 +102,7 @@ fn counted(number: usize, what: &str) -> String {
 
 /// What is said where nothing is wrong, or where the cluster does not tell.
 fn good(question: Question, seen: &Seen, subject: &Subject) -> (Verdict, String) {
-    let info = seen.info;
+    let info = &seen.info;
     let settings = seen.settings.as_ref();
     match question {
         Question::Brokers => unreachable!("it has its own line"),
@@ -110,7 +110,7 @@ fn good(question: Question, seen: &Seen, subject: &Subject) -> (Verdict, String)
             let what = format!(
                 "{:?}: {}, each with a leader; {} of each, {} in sync",
                 subject.topic(),
-                counted(info.partitions, "partition"),
+                counted(info.partitions.len(), "partition"),
                 counted(info.replicas, "replica"),
                 info.in_sync
             );
@@ -161,8 +161,9 @@ const UNTOLD_POLICY: &str = "the cluster does not tell the topic's cleanup.polic
 
 #[cfg(test)]
 mod tests {
-    use super::super::topic::{TopicInfo, TopicSettings};
+    use super::super::topic::TopicSettings;
     use super::*;
+    use crate::kafka::topic::TopicInfo;
     use crate::limits::RECORD_OVERHEAD_OCTETS;
 
     #[test]
@@ -171,7 +172,7 @@ mod tests {
         let needed = subject.message_size() + RECORD_OVERHEAD_OCTETS as u64;
         let good = Seen {
             info: TopicInfo {
-                partitions: 12,
+                partitions: (0..12).collect(),
                 leaderless: 0,
                 replicas: 3,
                 in_sync: 2,

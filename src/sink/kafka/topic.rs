@@ -8,9 +8,12 @@
 //!
 //! BUGS: brokers older than Kafka 0.11 may create a topic that is asked for. The properties are the same as for producing.
 
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rdkafka::error::KafkaError;
+use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::finding::{Finding, Question, Subject};
@@ -20,36 +23,16 @@ use super::settings::Cluster;
 use super::verdict::delivery_outcome;
 use crate::kafka::name::named;
 use crate::kafka::reach::Said;
+use crate::kafka::search::{Caller, Client, Ended, Search};
+use crate::kafka::topic::{self, NoTopic, TopicInfo};
 
-/// The first try for an answer; later ones take longer. Between two, it shows whether all brokers are out of reach.
-const FIRST_TRY: Duration = Duration::from_millis(250);
+/// The longest time of one try for an answer.
 const LONGEST_TRY: Duration = Duration::from_secs(2);
-/// What librdkafka has not said by then is looked for.
-const PROBE_AFTER: Duration = Duration::from_millis(700);
-/// An answer that takes longer is worth a word to the operator who waits.
-const PATIENCE: Duration = Duration::from_millis(1_500);
-/// Longest wait for an event before the topic is looked at again.
-const POLL: Duration = Duration::from_millis(100);
 /// Longest wait for the topic's configuration and for what may be done with it.
 const DESCRIBE_WAIT: Duration = Duration::from_secs(3);
 
 /// Said where a cluster answers, and leaves this out.
 pub const UNTOLD_SIZE: &str = "the cluster does not tell the topic's max.message.bytes";
-
-/// What the cluster says of a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TopicInfo {
-    /// Its partitions.
-    pub partitions: usize,
-    /// Those of them that have no leader.
-    pub leaderless: usize,
-    /// The smallest number of replicas that a partition has.
-    pub replicas: usize,
-    /// The smallest number of replicas in sync that a partition has.
-    pub in_sync: usize,
-    /// Brokers in the cluster.
-    pub brokers: usize,
-}
 
 /// What of a topic's configuration decides over mail.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,9 +71,10 @@ impl Seen {
         if self.writable == Ok(false) {
             findings.push(Finding::Unwritable);
         }
-        let info = self.info;
-        if info.leaderless > 0 || info.partitions == 0 {
-            findings.push(Finding::Leaderless(info.leaderless, info.partitions));
+        let info = &self.info;
+        if info.leaderless > 0 || info.partitions.is_empty() {
+            let partitions = info.partitions.len();
+            findings.push(Finding::Leaderless(info.leaderless, partitions));
         }
         if let Some(least) = settings.and_then(|settings| settings.min_insync_replicas)
             && info.in_sync < least
@@ -126,35 +110,23 @@ pub(super) enum Look {
 
 /// Asks once.
 pub(super) fn look(producer: &Producer, topic: &str, timeout: Duration) -> Look {
-    let metadata = match producer.metadata(topic, timeout) {
-        Ok(metadata) => metadata,
-        Err(error) => return Look::Silent(error.rdkafka_error_code().unwrap_or(Code::Fail)),
-    };
-    let brokers = metadata.brokers().len();
-    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
-        return Look::Bad(Finding::Missing(brokers));
-    };
-    let partitions = found.partitions();
-    match found.error().map(Code::from) {
-        None | Some(Code::LeaderNotAvailable) => {}
-        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
-            return Look::Bad(Finding::Missing(brokers));
-        }
-        Some(Code::TopicAuthorizationFailed) => return Look::Bad(Finding::Hidden),
-        Some(Code::InvalidTopic) => return Look::Bad(Finding::Unnameable),
-        Some(code) => return Look::Bad(Finding::Odd(named(code))),
+    match producer.metadata(topic, timeout) {
+        Ok(metadata) => match topic::read(&metadata, topic) {
+            Ok(info) => Look::Found(info),
+            Err(no_topic) => Look::Bad(finding(no_topic)),
+        },
+        Err(error) => Look::Silent(error.rdkafka_error_code().unwrap_or(Code::Fail)),
     }
-    let least = |count: fn(&rdkafka::metadata::MetadataPartition) -> usize| {
-        partitions.iter().map(count).min().unwrap_or(0)
-    };
-    let headless = |partition: &&rdkafka::metadata::MetadataPartition| partition.leader() < 0;
-    Look::Found(TopicInfo {
-        partitions: partitions.len(),
-        leaderless: partitions.iter().filter(headless).count(),
-        replicas: least(|partition| partition.replicas().len()),
-        in_sync: least(|partition| partition.isr().len()),
-        brokers,
-    })
+}
+
+/// What is wrong with a topic that is not there for us.
+fn finding(no_topic: NoTopic) -> Finding {
+    match no_topic {
+        NoTopic::Unnamed(brokers) | NoTopic::Missing(brokers) => Finding::Missing(brokers),
+        NoTopic::Hidden => Finding::Hidden,
+        NoTopic::Unnameable => Finding::Unnameable,
+        NoTopic::Odd(code) => Finding::Odd(named(code)),
+    }
 }
 
 /// Asks for the configuration and for what may be done with the topic; `stop` ends it early.
@@ -255,6 +227,19 @@ impl Events for Heard {
     }
 }
 
+impl Client for Producer {
+    fn metadata(&self, topic: &str, timeout: Duration) -> Result<Metadata, KafkaError> {
+        Producer::metadata(self, topic, timeout)
+    }
+
+    fn listen(&self, within: Duration) {
+        let mut wait = within;
+        while self.poll(wait, &mut Vec::new()) {
+            wait = Duration::ZERO;
+        }
+    }
+}
+
 fn find(
     producer: &Producer,
     cluster: &Cluster,
@@ -262,34 +247,30 @@ fn find(
     timeout: Duration,
     waiting: impl FnOnce(&str),
 ) -> Result<TopicInfo, Finding> {
-    let brokers = &cluster.brokers;
-    let started = Instant::now();
-    let (mut waiting, mut tried) = (Some(waiting), FIRST_TRY);
-    loop {
-        let left = timeout.saturating_sub(started.elapsed());
-        let seen = look(producer, &cluster.kafka.topic, left.min(tried));
-        while producer.poll(Duration::ZERO, &mut Vec::new()) {}
-        let over = timeout <= started.elapsed();
-        match seen {
-            Look::Found(info) if info.leaderless == 0 || over => return Ok(info),
-            // A leader is being chosen; events are all there is to wait for.
-            Look::Found(_) => {
-                producer.poll(left.min(POLL), &mut Vec::new());
+    let search = Search {
+        brokers: &cluster.brokers,
+        in_clear: cluster.in_clear(),
+        topic: &cluster.kafka.topic,
+        limit: timeout,
+        longest_try: LONGEST_TRY,
+        hopeless_after: Duration::ZERO,
+    };
+    let mut waiting = Some(waiting);
+    let caller = Caller {
+        // A topic without a leader has one in a moment.
+        settles: &|answer| answer.as_ref().map_or(true, |info| info.leaderless == 0),
+        stop: &|| None::<Infallible>,
+        waiting: &mut |_| {
+            if let Some(waiting) = waiting.take() {
+                waiting(&said.so_far(&cluster.brokers));
             }
-            Look::Bad(finding) => return Err(finding),
-            Look::Silent(code) if over || said.hopeless(brokers) => {
-                return Err(Finding::Unreachable(said.reason(code)));
-            }
-            Look::Silent(_) => tried = (tried * 2).min(LONGEST_TRY),
-        }
-        if waiting.is_some() && started.elapsed() > PROBE_AFTER {
-            said.probe(brokers, cluster.in_clear());
-        }
-        if started.elapsed() > PATIENCE
-            && let Some(waiting) = waiting.take()
-        {
-            waiting(&said.so_far(brokers));
-        }
+        },
+    };
+    match search.run(producer, said, caller) {
+        Ended::Answered(Ok(info)) => Ok(info),
+        Ended::Answered(Err(no_topic)) => Err(finding(no_topic)),
+        Ended::Silent { reason, .. } => Err(Finding::Unreachable(reason)),
+        Ended::Stopped(never) => match never {},
     }
 }
 
@@ -329,7 +310,7 @@ mod tests {
         let broker = EmbeddedBroker::start(TOPIC, 5).unwrap();
         let mut cluster = cluster(broker.bootstrap());
         let seen = asked(&cluster).unwrap();
-        assert_eq!((seen.info.partitions, seen.info.brokers), (5, 1));
+        assert_eq!((seen.info.partitions.len(), seen.info.brokers), (5, 1));
         broker.run(|mock| {
             let missing = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
             mock.topic_error("absent", missing).unwrap();

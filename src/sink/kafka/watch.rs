@@ -21,9 +21,10 @@ use super::lanes::Lanes;
 use super::librdkafka::Events;
 use super::size::{self, Size};
 use super::storage::{Failure, Round, Storage};
-use super::topic::{self, Look, Seen, Told, TopicInfo, TopicSettings};
+use super::topic::{self, Look, Seen, Told, TopicSettings};
 use crate::kafka::lock::lock;
 use crate::kafka::reach::Said;
+use crate::kafka::topic::TopicInfo;
 use crate::sink::seam::Unready;
 use crate::smtp::refusal::Refusal;
 

@@ -1,0 +1,73 @@
+//! What a cluster says of a topic when it is asked for it: the answer to a metadata request, read once for all clients.
+//!
+//! Owns: which answer means what. Must not know: who asks, what follows from an answer, its texts.
+//!
+//! Invariant: whether a topic is there follows from Kafka's code, never from a text.
+
+use rdkafka::metadata::{Metadata, MetadataPartition};
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+/// A topic that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// Its partitions; none while it is being made.
+    pub partitions: Vec<i32>,
+    /// How many of them have no leader.
+    pub leaderless: usize,
+    /// The smallest number of replicas that a partition has.
+    pub replicas: usize,
+    /// The smallest number of replicas in sync that a partition has.
+    pub in_sync: usize,
+    /// Brokers in the cluster.
+    pub brokers: usize,
+}
+
+/// Why a cluster that answers has no such topic for this client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoTopic {
+    /// The answer leaves it out, in a cluster of so many brokers.
+    Unnamed(usize),
+    /// It does not exist, in a cluster of so many brokers.
+    Missing(usize),
+    /// It may not even be described.
+    Hidden,
+    /// The cluster does not accept its name.
+    Unnameable,
+    /// The cluster says something else of it.
+    Odd(Code),
+}
+
+/// What the answer says of the topic.
+///
+/// # Errors
+/// Why it has none.
+pub fn read(metadata: &Metadata, topic: &str) -> Result<TopicInfo, NoTopic> {
+    let brokers = metadata.brokers().len();
+    let mut topics = metadata.topics().iter();
+    let Some(found) = topics.find(|found| found.name() == topic) else {
+        return Err(NoTopic::Unnamed(brokers));
+    };
+    match found.error().map(Code::from) {
+        // A topic that was made this moment has no leaders yet.
+        None | Some(Code::LeaderNotAvailable) => {}
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
+            return Err(NoTopic::Missing(brokers));
+        }
+        Some(Code::TopicAuthorizationFailed) => return Err(NoTopic::Hidden),
+        Some(Code::InvalidTopic) => return Err(NoTopic::Unnameable),
+        Some(code) => return Err(NoTopic::Odd(code)),
+    }
+    let partitions = found.partitions();
+    let least = |count: fn(&MetadataPartition) -> usize| {
+        let counts = partitions.iter().map(count);
+        counts.min().unwrap_or(0)
+    };
+    let leaderless = partitions.iter().filter(|one| one.leader() < 0);
+    Ok(TopicInfo {
+        partitions: partitions.iter().map(MetadataPartition::id).collect(),
+        leaderless: leaderless.count(),
+        replicas: least(|partition| partition.replicas().len()),
+        in_sync: least(|partition| partition.isr().len()),
+        brokers,
+    })
+}
