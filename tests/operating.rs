@@ -411,6 +411,29 @@ fn ready_is_said_when_every_worker_serves_and_not_before() {
     );
 }
 
+/// A drain waits for a message that its client never ends; a second signal does not.
+#[test]
+fn a_second_signal_ends_at_once_and_says_so() {
+    let text = "[server]\nlisten = [\"127.0.0.1:0\"]\n[kafka]\nbrokers = \"discard\"\n";
+    let mut server = Server::start(text, |_| {});
+    let mut client = Client::connect(&server.smtp()[0]).unwrap();
+    for line in [
+        "EHLO client.example",
+        "MAIL FROM:<>",
+        "RCPT TO:<b@mx.example>",
+        "DATA",
+    ] {
+        let reply = client.say(line).unwrap();
+        assert!(matches!(&reply[..1], "2" | "3"), "{line}: {reply}");
+    }
+    tools::signal(server.child.id(), "TERM");
+    server.log_until("draining; a second signal ends at once");
+    tools::signal(server.child.id(), "INT");
+    server.log_until("stopped by a second signal; what was open is cut off");
+    assert_eq!(server.child.wait().unwrap().code(), Some(1));
+    assert!(client.reply().is_err(), "nothing was promised");
+}
+
 /// A supervisor may close standard output: the line "ready" cannot be written, the log says so, and mail is taken.
 #[test]
 fn a_server_that_cannot_say_ready_says_so_and_serves() {

@@ -103,7 +103,8 @@ fn begin(read: Read) -> Result<(Checked, LogHandle), Failure> {
 /// The line from a checked configuration to the end of its server.
 fn serve(checked: Checked, log: &LogHandle) -> Result<Stopped, Failure> {
     announce::starting(&checked);
-    let serving = Prepared::new(checked, log)?.serve()?;
+    let prepared = Prepared::new(checked, log)?;
+    let serving = prepared.serve()?;
     announce::ready(serving.facts());
     let stopped = serving.run()?;
     announce::stopped(stopped);

@@ -156,3 +156,54 @@ impl Addresses {
         Ok((doors, resolved))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_keep_the_order_of_the_options_and_each_worker_has_a_socket_at_each() {
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let mut config = Config::default();
+        let server = &mut config.server;
+        (server.listen, server.listen_tls) = (vec![any, any], vec![any]);
+        server.listen_proxy = vec![any];
+        let addresses = Addresses::of(&config);
+        let openings = [
+            Opening::Clear,
+            Opening::Clear,
+            Opening::Tls,
+            Opening::Proxied,
+        ];
+        let spoken = |all: &[Spoken]| all.iter().map(|one| one.opening).collect::<Vec<_>>();
+        assert_eq!(spoken(&addresses.smtp()), openings);
+        addresses.wait_until_free().unwrap();
+        let (doors, resolved) = addresses.doors(3).unwrap();
+        assert_eq!(spoken(&resolved), openings);
+        for own in &doors {
+            for (door, spoken) in own.iter().zip(&resolved) {
+                assert_eq!(door.listener.local_addr().unwrap(), spoken.address);
+                assert_eq!(door.opening, spoken.opening);
+            }
+        }
+        assert!(resolved.iter().all(|spoken| spoken.address.port() != 0));
+    }
+
+    #[test]
+    fn an_address_that_another_socket_has_is_named_with_its_option() {
+        let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut config = Config::default();
+        config.server.listen_tls = vec![other.local_addr().unwrap()];
+        let addresses = Addresses::of(&config);
+        let error = addresses.doors(1).err().unwrap();
+        assert!(error.is_in_use(), "{error}");
+        assert_eq!(error.option, "server.listen_tls");
+        let tried = addresses.try_out();
+        let taken: Vec<&str> = tried
+            .iter()
+            .filter(|(_, result)| result.as_ref().is_err_and(Error::is_in_use))
+            .map(|(wanted, _)| wanted.option)
+            .collect();
+        assert!(taken.contains(&"server.listen_tls"), "{taken:?}");
+    }
+}

@@ -8,8 +8,8 @@
 //! | every worker has said that it serves | [`Serving`] | `serving` |
 //! | a signal came, and the server has drained | [`Stopped`] | `serving`, `drain` |
 //!
-//! Beside the line: `addresses` are the sockets, `open_files` is their number, `rules` and `shares` are what the configuration says
-//! to the workers, `workers` are their threads, `signals` says which signal means what, `admin` is the admin listener, `upkeep` runs
+//! Beside the line: `addresses` are the sockets, `open_files` is their number, `rules`, `shares` and `plans` are what the
+//! configuration says to the workers, `workers` are their threads, `signals` says which signal means what, `admin` is the admin listener, `upkeep` runs
 //! `reload` and `certificate_watch` while the workers serve.
 //!
 //! Invariants: everything listens and every worker serves before there is a [`Serving`], and "ready" is said of nothing else; a
@@ -22,6 +22,7 @@ mod certificate_watch;
 pub mod checked;
 mod drain;
 pub mod open_files;
+mod plans;
 mod prepared;
 mod reload;
 pub mod rules;

@@ -6,10 +6,8 @@
 //! served soon; what cannot be made ends the start with one line that names it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
@@ -18,6 +16,7 @@ use super::admin::Admin;
 use super::checked::Checked;
 use super::drain::Drain;
 use super::open_files::OpenFiles;
+use super::plans;
 use super::reload::Reload;
 use super::rules::{self, Exchange};
 use super::serving::{Facts, Serving};
@@ -27,13 +26,10 @@ use super::upkeep::Upkeep;
 use super::workers::Made;
 use crate::config::Config;
 use crate::failure::{Blame, Blamed, Failure};
-use crate::net::certificates;
 use crate::net::shared::Shared;
-use crate::net::worker::{Door, Plan};
-use crate::sink::{self, Description, Keeps, Reports, Setup, Sink};
-use crate::smtp::policy::Recipients;
+use crate::net::worker::Plan;
+use crate::sink::{self, Keeps, Setup};
 use crate::telemetry::log::LogHandle;
-use crate::telemetry::message_log::MessageLog;
 use crate::telemetry::metrics::Metrics;
 
 /// A server of which every part is made: rings, sink, sockets.
@@ -49,18 +45,15 @@ pub struct Prepared<'a> {
     upkeep: Upkeep<'a>,
 }
 
-/// What the machine does not give.
+/// The machine gives no runtime for what is beside the workers.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// No runtime for what is beside the workers.
-    #[error("{0}")]
-    Runtime(#[source] std::io::Error),
-    /// No number that nobody can guess, for queue ids.
-    #[error("the kernel gives no random numbers: {0}")]
-    Random(getrandom::Error),
-}
+#[error(
+    "the runtime of signals and the admin listener: {0}; if too many files are open, raise the limit (LimitNOFILE= of \
+     systemd, ulimit -n)"
+)]
+struct NoRuntime(#[source] std::io::Error);
 
-impl Blamed for Error {
+impl Blamed for NoRuntime {
     fn blame(&self) -> Blame {
         Blame::Machine
     }
@@ -90,12 +83,12 @@ impl<'a> Prepared<'a> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(Error::Runtime)?;
+            .map_err(NoRuntime)?;
         let (listener, admin) = addresses.listen_for_admin(&runtime)?;
         let signals = Signals::inside(&runtime)?;
         let (doors, smtp) = addresses.doors(count)?;
-        let shared = Arc::new(shared(&checked, taken, started.sink, metrics.clone(), log)?);
-        let plans = plans(config, &shared, doors, wakers, started.reports)?;
+        let shared = plans::shared(&checked, taken, started.sink, metrics.clone(), log)?;
+        let plans = plans::each(config, &shared, doors, wakers, started.reports)?;
         Ok(Self {
             facts: Facts {
                 smtp,
@@ -161,73 +154,4 @@ fn start_sink(
         observe: Box::new(move |statistics| counted.sink_statistics(statistics)),
     };
     sink::start(config, setup)
-}
-
-/// What the workers share.
-fn shared(
-    checked: &Checked,
-    taken: Recipients,
-    sink: Arc<dyn Sink>,
-    metrics: Metrics,
-    log: &LogHandle,
-) -> Result<Shared, certificates::Error> {
-    let config = &checked.loaded.config;
-    let Description {
-        message_size,
-        keeps,
-        ..
-    } = sink.describe();
-    let messages = config.log.messages.then(|| log.messages());
-    let message_log = match keeps {
-        Keeps::Nothing => messages.map(MessageLog::discarding),
-        Keeps::Replicas | Keeps::Memory => messages,
-    };
-    let tls = checked
-        .certificates
-        .clone()
-        .map(certificates::server_config)
-        .transpose()?;
-    let policy = rules::policy(config, message_size);
-    Ok(Shared {
-        rules: ArcSwap::from_pointee(rules::rules(config, &policy, taken)),
-        policy: Arc::new(policy),
-        sink,
-        metrics,
-        trace: config.server.trace,
-        key: config.kafka.key,
-        message_log,
-        connections_most: config.limits.connections,
-        tls,
-        greeting_delay: config.server.greeting_delay,
-        handshake_timeout: config.tls.handshake_timeout,
-        admission: rules::admission(&config.limits),
-        draining: AtomicBool::new(false),
-    })
-}
-
-/// What each worker is to serve.
-fn plans(
-    config: &Config,
-    shared: &Arc<Shared>,
-    doors: Vec<Vec<Door>>,
-    wakers: Vec<Arc<Notify>>,
-    reports: Vec<Reports>,
-) -> Result<Vec<Plan>, Error> {
-    let workers = doors.len();
-    let in_flight = shares::in_flight(config, shared.policy.message_size, workers);
-    let parts = doors.into_iter().zip(wakers).zip(reports).enumerate();
-    let plan = |(index, ((doors, reported), reports))| {
-        Ok(Plan {
-            index: u32::try_from(index).expect("workers are few"),
-            doors,
-            shared: Arc::clone(shared),
-            reported,
-            reports,
-            stop: Arc::default(),
-            in_flight,
-            random: getrandom::u64().map_err(Error::Random)?,
-            drain_timeout: config.server.drain_timeout,
-        })
-    };
-    parts.map(plan).collect()
 }

@@ -41,3 +41,20 @@ fn bytes(config: &Config, message_size: u64, workers: usize) -> usize {
     }
     share.max(least)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_holds_the_largest_message_even_where_the_budget_does_not() {
+        let mut config = Config::default();
+        config.limits.in_flight_messages = 10;
+        config.limits.in_flight_bytes = 1 << 30;
+        let share = in_flight(&config, 1 << 20, 4);
+        assert_eq!((share.messages, share.octets), (2, 1 << 28));
+        let share = in_flight(&config, 1 << 30, 64);
+        assert_eq!(share.messages, 1);
+        assert_eq!(share.octets, 2 * ((1 << 30) + 2 * BODY_INITIAL_OCTETS));
+    }
+}

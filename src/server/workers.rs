@@ -185,3 +185,51 @@ fn ended(join: JoinHandle<Result<CutOff, worker::Error>>) -> Result<CutOff, Why>
         Err(_) => Err(Why::Panicked),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::probe;
+
+    #[test]
+    fn workers_end_where_the_start_is_given_up() {
+        if let Err(unavailable) = probe::io_uring() {
+            return eprintln!("skipped: {unavailable}");
+        }
+        let Made { threads, plans } = Made::new(2, 16).unwrap();
+        drop(plans);
+        for join in threads.joins {
+            assert_eq!(ended(join).unwrap(), CutOff::default());
+        }
+    }
+
+    #[test]
+    fn a_worker_that_is_lost_is_named_with_its_reason_and_its_blame() {
+        let lost = |end: fn() -> Result<CutOff, worker::Error>| {
+            let joins = [|| Ok(CutOff::default()), end].map(std::thread::spawn);
+            let mut threads = Threads {
+                joins: joins.into(),
+                watch: Watch::default(),
+            };
+            let error = threads.lost(1);
+            (error.to_string(), error.blame())
+        };
+        let (text, blame) = lost(|| std::panic::resume_unwind(Box::new("a bug")));
+        assert_eq!(text, "worker 1 of 2 does not serve: it panicked");
+        assert_eq!(blame, Blame::Bug);
+        let (text, blame) = lost(|| Ok(CutOff::default()));
+        assert_eq!(text, "worker 1 of 2 does not serve: it came to its end");
+        assert_eq!(blame, Blame::Bug);
+        let (text, blame) = lost(|| {
+            let full = std::io::Error::from_raw_os_error(24);
+            Err(worker::Error::Socket(full))
+        });
+        assert!(
+            text.starts_with(
+                "worker 1 of 2 does not serve: a listening socket cannot be duplicated: "
+            ),
+            "{text}"
+        );
+        assert_eq!(blame, Blame::Machine);
+    }
+}

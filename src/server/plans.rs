@@ -1,0 +1,110 @@
+//! What the workers are given: what all of them share, and the plan of each.
+//!
+//! Owns: which part of the configuration goes to which of them. Must not know: how a worker runs.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+use super::checked::Checked;
+use super::{rules, shares};
+use crate::config::Config;
+use crate::failure::{Blame, Blamed};
+use crate::net::certificates;
+use crate::net::shared::Shared;
+use crate::net::worker::{Door, Plan};
+use crate::sink::{Description, Keeps, Reports, Sink};
+use crate::smtp::policy::Recipients;
+use crate::telemetry::log::LogHandle;
+use crate::telemetry::message_log::MessageLog;
+use crate::telemetry::metrics::Metrics;
+
+/// The machine gives no number that nobody can guess, for queue ids.
+#[derive(Debug, thiserror::Error)]
+#[error("the kernel gives no random numbers: {0}")]
+pub struct NoRandom(getrandom::Error);
+
+impl Blamed for NoRandom {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
+}
+
+/// What the workers share.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub fn shared(
+    checked: &Checked,
+    taken: Recipients,
+    sink: Arc<dyn Sink>,
+    metrics: Metrics,
+    log: &LogHandle,
+) -> Result<Arc<Shared>, certificates::Error> {
+    let config = &checked.loaded.config;
+    let Description {
+        message_size,
+        keeps,
+        ..
+    } = sink.describe();
+    let messages = config.log.messages.then(|| log.messages());
+    let message_log = match keeps {
+        Keeps::Nothing => messages.map(MessageLog::discarding),
+        Keeps::Replicas | Keeps::Memory => messages,
+    };
+    let tls = checked
+        .certificates
+        .clone()
+        .map(certificates::server_config)
+        .transpose()?;
+    let policy = rules::policy(config, message_size);
+    Ok(Arc::new(Shared {
+        rules: ArcSwap::from_pointee(rules::rules(config, &policy, taken)),
+        policy: Arc::new(policy),
+        sink,
+        metrics,
+        trace: config.server.trace,
+        key: config.kafka.key,
+        message_log,
+        connections_most: config.limits.connections,
+        tls,
+        greeting_delay: config.server.greeting_delay,
+        handshake_timeout: config.tls.handshake_timeout,
+        admission: rules::admission(&config.limits),
+        draining: AtomicBool::new(false),
+    }))
+}
+
+/// What each worker is to serve.
+///
+/// # Errors
+/// [`NoRandom`].
+pub fn each(
+    config: &Config,
+    shared: &Arc<Shared>,
+    doors: Vec<Vec<Door>>,
+    wakers: Vec<Arc<Notify>>,
+    reports: Vec<Reports>,
+) -> Result<Vec<Plan>, NoRandom> {
+    let workers = doors.len();
+    assert_eq!(wakers.len(), workers, "each worker is woken");
+    assert_eq!(reports.len(), workers, "each worker has its reports");
+    let in_flight = shares::in_flight(config, shared.policy.message_size, workers);
+    let parts = doors.into_iter().zip(wakers).zip(reports).enumerate();
+    let plan = |(index, ((doors, reported), reports))| {
+        Ok(Plan {
+            index: u32::try_from(index).expect("workers are few"),
+            doors,
+            shared: Arc::clone(shared),
+            reported,
+            reports,
+            stop: Arc::default(),
+            in_flight,
+            random: getrandom::u64().map_err(NoRandom)?,
+            drain_timeout: config.server.drain_timeout,
+        })
+    };
+    parts.map(plan).collect()
+}
