@@ -5,7 +5,7 @@ mod support;
 use std::time::Instant;
 
 use divan::{AllocProfiler, Bencher, black_box};
-use support::{REPLIES, data, greeted, transaction};
+use support::{Driven, REPLIES, data, greeted, transaction};
 
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
@@ -33,13 +33,10 @@ fn greeting(bencher: Bencher) {
     let mut replies = Vec::new();
     bencher.bench_local(|| {
         replies.clear();
-        let mut session =
-            ringpost::smtp::session::Session::new(std::sync::Arc::clone(&policy), now);
-        session.receive(
-            black_box(b"EHLO client.example.com\r\nQUIT\r\n".as_slice()),
-            now,
-        );
-        session.replies().swap(&mut replies);
+        let mut driven = Driven::begun(std::sync::Arc::clone(&policy), now);
+        let commands = black_box(b"EHLO client.example.com\r\nQUIT\r\n".as_slice());
+        driven.session.receive(commands, now, &mut driven.output);
+        driven.take(&mut replies);
         assert!(replies.starts_with(b"220 ") && replies.ends_with(b"221 2.0.0 Bye\r\n"));
     });
 }

@@ -17,6 +17,7 @@ use std::path::Path;
 use generosities::GENEROSITIES;
 use limits::LIMITS;
 use ringpost_proto::smtp::extension::EXTENSIONS;
+use ringpost_proto::smtp::positive::Positive;
 use ringpost_proto::smtp::refusal::Refusal;
 
 #[test]
@@ -80,8 +81,21 @@ fn every_refusal_is_held_by_a_dialogue_or_test_that_has_its_codes() {
 }
 
 #[test]
+fn every_positive_reply_is_held_by_a_dialogue_that_has_its_codes() {
+    for positive in Positive::ALL {
+        let row = positive.row();
+        let codes = format!("{} {}", row.code, row.enhanced);
+        assert!(
+            proof(row.held_by).contains(codes.trim_end()),
+            "{positive:?}: {codes} is not in {}",
+            row.held_by
+        );
+    }
+}
+
+#[test]
 fn extensions_and_limits_are_held_by_what_exists() {
-    for extension in EXTENSIONS {
+    for extension in &EXTENSIONS {
         proof(extension.held_by);
     }
     for limit in LIMITS {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ringpost_proto::smtp::policy::{Policy, Recipients};
-use ringpost_proto::smtp::session::{Action, Session};
+use ringpost_proto::smtp::session::{Action, Output, Session};
 
 /// The group that a pipelining client sends in front of a message (RFC 2920).
 pub const GROUP: &[u8] = b"MAIL FROM:<sender@example.com> SIZE=4096 BODY=8BITMIME\r\n\
@@ -45,37 +45,61 @@ pub fn restore_end(data: &mut [u8]) {
     data[end..].copy_from_slice(b".\r\n");
 }
 
+/// A session, and the memory that its output is in.
+pub struct Driven {
+    /// The session.
+    pub session: Session,
+    /// What it says.
+    pub output: Output,
+}
+
+impl Driven {
+    /// A session that has said its banner.
+    pub fn begun(policy: Arc<Policy>, now: Instant) -> Self {
+        let mut session = Session::new(policy, now);
+        let mut output = Output::default();
+        session.begin(false, now, &mut output);
+        Self { session, output }
+    }
+
+    /// Takes what was said.
+    pub fn take(&mut self, replies: &mut Vec<u8>) {
+        self.output.events().for_each(drop);
+        self.output.replies().swap(replies);
+    }
+}
+
 /// A session that has been greeted, nothing waiting to be sent.
-pub fn greeted(replies: &mut Vec<u8>) -> Session {
+pub fn greeted(replies: &mut Vec<u8>) -> Driven {
     let now = Instant::now();
-    let mut session = Session::new(policy(), now);
+    let mut driven = Driven::begun(policy(), now);
     let hello = b"EHLO client.example.com\r\n";
-    assert_eq!(session.receive(hello, now), hello.len());
-    session.events().for_each(drop);
-    session.replies().swap(replies);
+    let consumed = driven.session.receive(hello, now, &mut driven.output);
+    assert_eq!(consumed, hello.len());
+    driven.take(replies);
     assert!(replies.ends_with(b"250 LIMITS RCPTMAX=100\r\n"));
     replies.clear();
-    session
+    driven
 }
 
 /// One message, from the pipelined group to its 250; `replies` is emptied first. The data must not have stuffed
 /// lines: it is decoded in place, and would not be the same the next time.
-pub fn transaction(session: &mut Session, data: &mut [u8], replies: &mut Vec<u8>, now: Instant) {
+pub fn transaction(driven: &mut Driven, data: &mut [u8], replies: &mut Vec<u8>, now: Instant) {
     replies.clear();
     restore_end(data);
-    let consumed = session.receive(GROUP, now);
+    let Driven { session, output } = driven;
+    let consumed = session.receive(GROUP, now, output);
     assert_eq!(consumed, GROUP.len());
-    assert!(matches!(
-        session.poll_action(),
-        Some(Action::Admit {
-            announced: Some(4096)
-        })
-    ));
-    session.admit(Ok(()), now);
-    let progress = session.receive_data(data, now);
+    let Some(Action::Admit(admission)) = session.poll_action() else {
+        panic!("DATA asks for room")
+    };
+    assert_eq!(admission.announced(), Some(4096));
+    session.admit(admission, Ok(()), now, output);
+    let progress = session.receive_data(data, now, output);
     assert!(progress.ended && progress.consumed == data.len());
-    assert!(matches!(session.poll_action(), Some(Action::Commit { .. })));
-    session.resolve(Ok(ID), now);
-    session.events().for_each(drop);
-    session.replies().swap(replies);
+    let Some(Action::Commit(commit)) = session.poll_action() else {
+        panic!("the message is complete")
+    };
+    session.resolve(commit, Ok(ID), now, output);
+    driven.take(replies);
 }

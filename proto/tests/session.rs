@@ -1,12 +1,16 @@
 //! The session against its own promises: a dialogue says the same however it is cut, and no sequence of inputs gets a
 //! message's 250 without the outcome "stored".
 
+#[path = "support/driver.rs"]
+mod driver;
+
 use std::sync::Arc;
 use std::time::Instant;
 
+use driver::{Driver, Log, replies};
 use ringpost_proto::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
 use ringpost_proto::smtp::refusal::Refusal;
-use ringpost_proto::smtp::session::{Action, Expects, Session};
+use ringpost_proto::smtp::session::{Action, Expects, Output, Session};
 
 fn policy() -> Arc<Policy> {
     let mut policy = Policy::new("mx.example");
@@ -19,101 +23,31 @@ fn policy() -> Arc<Policy> {
     Arc::new(policy)
 }
 
-/// What a dialogue came to.
-#[derive(Debug, PartialEq, Eq, Default)]
-struct Log {
-    said: String,
-    committed: Vec<Vec<u8>>,
-}
-
-/// A driver as small as can be. `outcomes` answer the commits in turn; "stored" once they are used up.
-struct Driver {
-    session: Session,
-    input: Vec<u8>,
-    body: Vec<u8>,
-    outcomes: Vec<Result<u32, Refusal>>,
-    log: Log,
-}
-
-impl Driver {
-    fn new(outcomes: Vec<Result<u32, Refusal>>) -> Self {
-        let session = Session::new(policy(), Instant::now());
-        Self {
-            session,
-            input: Vec::new(),
-            body: Vec::new(),
-            outcomes,
-            log: Log::default(),
-        }
-    }
-
-    fn receive(&mut self, octets: &[u8]) {
-        self.input.extend_from_slice(octets);
-        loop {
-            self.act();
-            let before = self.input.len();
-            match self.session.expects() {
-                Expects::Commands => {
-                    let consumed = self.session.receive(&self.input, Instant::now());
-                    self.input.drain(..consumed);
-                }
-                Expects::Data if !self.input.is_empty() => {
-                    let progress = self.session.receive_data(&mut self.input, Instant::now());
-                    self.body.extend_from_slice(&self.input[..progress.kept]);
-                    self.body.truncate(self.body.len() - progress.retracted);
-                    self.input.drain(..progress.consumed);
-                }
-                Expects::Data | Expects::Nothing => {}
-                Expects::Driver => unreachable!("act() answered"),
-            }
-            if self.input.len() == before {
-                break;
-            }
-        }
-        self.act();
-        let mut octets = Vec::new();
-        self.session.replies().swap(&mut octets);
-        self.log
-            .said
-            .push_str(std::str::from_utf8(&octets).unwrap());
-    }
-
-    fn act(&mut self) {
-        while let Some(action) = self.session.poll_action() {
-            match action {
-                Action::Admit { .. } => {
-                    self.body.clear();
-                    self.session.admit(Ok(()), Instant::now());
-                }
-                Action::Commit { size, .. } => {
-                    assert_eq!(size, self.body.len() as u64);
-                    self.log.committed.push(std::mem::take(&mut self.body));
-                    let outcome = if self.outcomes.is_empty() {
-                        Ok(7)
-                    } else {
-                        self.outcomes.remove(0)
-                    };
-                    self.session.resolve(outcome, Instant::now());
-                }
-                Action::Discard => self.body.clear(),
-                Action::StartTls => {
-                    self.input.clear();
-                    self.session.secured(Instant::now());
-                }
-                Action::Close => {}
-            }
-        }
-    }
-}
-
 fn run(dialogue: &[u8], cuts: &[usize]) -> Log {
-    let mut driver = Driver::new(vec![Ok(1), Err(Refusal::StorageTimedOut)]);
+    let mut driver = Driver::new(policy(), Instant::now());
+    driver.outcomes = [Ok(()), Err(Refusal::StorageTimedOut)].into();
     let mut from = 0;
     for &to in cuts.iter().chain([&dialogue.len()]) {
         driver.receive(&dialogue[from..to]);
         from = to;
     }
     driver.log
+}
+
+/// What was said, as text.
+fn said(log: &Log) -> &str {
+    std::str::from_utf8(&log.said).expect("replies are ASCII")
+}
+
+/// The codes of the replies.
+fn codes(log: &Log) -> Vec<String> {
+    let code = |reply: Vec<String>| reply[0][..3].to_owned();
+    replies(&log.said).into_iter().map(code).collect()
+}
+
+/// The bodies of the messages.
+fn bodies(log: &Log) -> Vec<&[u8]> {
+    log.committed.iter().map(|message| &*message.body).collect()
 }
 
 const DIALOGUE: &[u8] = b"NOOP\r\nMAIL FROM:<a@b>\r\nEHLO c.example\r\nDATA\r\nMAIL FROM:<a@b> SIZE=99\r\n\
@@ -133,12 +67,6 @@ MAIL FROM:<a@b>\r\nRCPT TO:<x@mx.example>\r\nBDAT 0 LAST\r\nQUIT\r\n";
 #[test]
 fn chunks_say_the_same_however_they_are_cut() {
     let whole = run(CHUNKS, &[]);
-    let codes: Vec<&str> = whole
-        .said
-        .lines()
-        .filter(|l| l.as_bytes()[3] == b' ')
-        .map(|l| &l[..3])
-        .collect();
     let expected = [
         "220", "250", "503", "250", "250", "503", // DATA for a binary message
         "250", "503", "250", "250", // RCPT between chunks; stored
@@ -146,8 +74,8 @@ fn chunks_say_the_same_however_they_are_cut() {
         "250", "250", "250", "250", // RSET
         "250", "250", "451", "221",
     ];
-    assert_eq!(codes, expected, "{}", whole.said);
-    assert_eq!(whole.committed, [&b"a\r\n.\r\n.\r\n"[..], b""]);
+    assert_eq!(codes(&whole), expected, "{}", said(&whole));
+    assert_eq!(bodies(&whole), [&b"a\r\n.\r\n.\r\n"[..], b""]);
     for first in 0..=CHUNKS.len() {
         assert_eq!(run(CHUNKS, &[first]), whole, "cut at {first}");
         for second in (first..=CHUNKS.len()).step_by(3) {
@@ -159,10 +87,11 @@ fn chunks_say_the_same_however_they_are_cut() {
 
 #[test]
 fn what_was_pipelined_in_clear_behind_starttls_is_never_answered() {
-    let mut driver = Driver::new(Vec::new());
+    let mut driver = Driver::new(policy(), Instant::now());
     driver.receive(b"EHLO c\r\nSTARTTLS\r\nMAIL FROM:<injected@b>\r\n");
+    driver.secure();
     driver.receive(b"EHLO c\r\nSTARTTLS\r\nMAIL FROM:<a@b>\r\n");
-    let said = driver.log.said;
+    let said = said(&driver.log);
     let after = said.split_once("220 2.0.0 Ready to start TLS\r\n").unwrap();
     assert!(after.0.contains("250 STARTTLS\r\n"), "{said}");
     assert!(!after.1.contains("250 STARTTLS\r\n"), "{said}");
@@ -177,31 +106,35 @@ fn what_is_no_mail_client_is_told_so_and_closed() {
         &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
         b"\x16\x03\x01\x02\x00\x01",
     ] {
-        let mut driver = Driver::new(Vec::new());
+        let mut driver = Driver::new(policy(), Instant::now());
         driver.receive(opening);
-        assert!(
-            driver.log.said.contains("\r\n521 5.5.1 "),
-            "{}",
-            driver.log.said
-        );
+        let said = said(&driver.log);
+        assert!(said.contains("\r\n521 5.5.1 "), "{said}");
         assert_eq!(driver.session.expects(), Expects::Nothing);
     }
+}
+
+/// A session whose message is about to be received, and what it said.
+fn receiving(now: Instant) -> (Session, Output) {
+    let (mut session, mut output) = (Session::new(policy(), now), Output::default());
+    let group = b"HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nDATA\r\n";
+    session.receive(group, now, &mut output);
+    let Some(Action::Admit(admission)) = session.poll_action() else {
+        panic!("DATA asks for room")
+    };
+    assert_eq!(admission.announced(), None);
+    session.admit(admission, Ok(()), now, &mut output);
+    (session, output)
 }
 
 #[test]
 fn a_message_that_drips_ends_at_its_total_deadline() {
     let now = Instant::now();
-    let mut session = Session::new(policy(), now);
-    session.receive(
-        b"HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nDATA\r\n",
-        now,
-    );
-    session.poll_action();
-    session.admit(Ok(()), now);
+    let (mut session, mut output) = receiving(now);
     let (mut later, step) = (now, Policy::new("").data_timeout / 2);
     let most = Policy::new("").message_timeout;
     while session.deadline() > later {
-        session.receive_data(&mut b"x".to_vec(), later);
+        session.receive_data(&mut b"x".to_vec(), later, &mut output);
         assert!(session.deadline() <= now + most);
         later += step;
     }
@@ -216,10 +149,9 @@ fn sessions_have_their_limits() {
     let limited = |change: fn(&mut Policy), input: &[u8]| {
         let mut policy = Policy::new("mx.example");
         change(&mut policy);
-        let mut driver = Driver::new(Vec::new());
-        driver.session = Session::new(Arc::new(policy), Instant::now());
+        let mut driver = Driver::new(Arc::new(policy), Instant::now());
         driver.receive(input);
-        driver.log.said
+        said(&driver.log).to_owned()
     };
     let mail = b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\nx\r\n.\r\nMAIL FROM:<>\r\n";
     let said = limited(|policy| policy.session_messages = 1, mail);
@@ -253,20 +185,14 @@ fn sessions_have_their_limits() {
 #[test]
 fn a_dialogue_says_the_same_however_it_is_cut() {
     let whole = run(DIALOGUE, &[]);
-    let codes: Vec<&str> = whole
-        .said
-        .lines()
-        .filter(|l| l.as_bytes()[3] == b' ')
-        .map(|l| &l[..3])
-        .collect();
     let expected = [
         "220", "250", "503", "250", "503", "552", "250", "550", "250", "354",
         "250", // the first message
         "250", "250", "354", "451", "250", // stored in vain, then RSET
         "250", "250", "250", "452", "354", "552", "252", "221",
     ];
-    assert_eq!(codes, expected, "{}", whole.said);
-    assert_eq!(whole.committed, [&b".one\r\n\r\r\n\r\n"[..], b""]);
+    assert_eq!(codes(&whole), expected, "{}", said(&whole));
+    assert_eq!(bodies(&whole), [&b".one\r\n\r\r\n\r\n"[..], b""]);
     for first in 0..=DIALOGUE.len() {
         assert_eq!(run(DIALOGUE, &[first]), whole, "cut at {first}");
         for second in (first..=DIALOGUE.len()).step_by(3) {
@@ -296,18 +222,13 @@ fn no_sequence_of_inputs_gets_a_250_for_a_message_that_is_not_stored() {
     let mut commits = 0;
     for length in 1..=6_u32 {
         for number in 0..inputs.len().pow(length) {
-            let refused = vec![Err(Refusal::StorageUnavailable); 6];
-            let mut driver = Driver::new(refused);
+            let mut driver = Driver::new(policy(), Instant::now());
+            driver.outcomes = [Err(Refusal::StorageUnavailable); 6].into();
             for place in 0..length {
                 driver.receive(inputs[number / inputs.len().pow(place) % inputs.len()]);
             }
-            // The id of a stored message is the only text of a 250 that is a number.
-            let promised = driver
-                .log
-                .said
-                .lines()
-                .any(|line| line.strip_prefix("250 2.0.0 ").is_some_and(|t| t != "Ok"));
-            assert!(!promised, "{}", driver.log.said);
+            let said = said(&driver.log);
+            assert!(!said.contains("250 2.0.0 queued as"), "{said}");
             commits += driver.log.committed.len();
         }
     }
@@ -315,43 +236,44 @@ fn no_sequence_of_inputs_gets_a_250_for_a_message_that_is_not_stored() {
 }
 
 #[test]
-fn a_deadline_says_421_to_a_client_and_451_to_a_commit() {
-    let mut driver = Driver::new(Vec::new());
-    driver.session.expire(Instant::now());
-    driver.receive(b"");
-    assert!(
-        driver
-            .log
-            .said
-            .ends_with("\r\n421 4.4.2 Timed out; closing the connection\r\n")
-    );
+fn a_deadline_says_421_to_a_client() {
+    let mut driver = Driver::new(policy(), Instant::now());
+    driver.expire();
+    let said = said(&driver.log);
+    assert!(said.ends_with("\r\n421 4.4.2 Timed out; closing the connection\r\n"));
     assert_eq!(driver.session.expects(), Expects::Nothing);
+}
 
-    let mut session = Session::new(policy(), Instant::now());
-    session.receive(
-        b"HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nDATA\r\n",
-        Instant::now(),
-    );
+#[test]
+fn a_commit_is_answered_by_its_driver_alone() {
+    let now = Instant::now();
+    let (mut session, mut output) = receiving(now);
+    session.receive_data(&mut b".\r\n".to_vec(), now, &mut output);
+    let Some(Action::Commit(commit)) = session.poll_action() else {
+        panic!("the message is complete")
+    };
+    assert_eq!((commit.size, commit.bare_newlines), (0, false));
+    assert_eq!(commit.transaction().recipients.len(), 1);
+    let waiting = output.waiting();
+    session.expire(&mut output);
+    session.drain(&mut output);
+    assert_eq!(session.receive(b"NOOP\r\n", now, &mut output), 0);
+    let progress = session.receive_data(&mut b"x".to_vec(), now, &mut output);
+    assert_eq!(progress.consumed, 0);
     assert_eq!(
-        session.poll_action(),
-        Some(Action::Admit { announced: None })
+        (session.expects(), output.waiting()),
+        (Expects::Driver, waiting)
     );
-    session.admit(Ok(()), Instant::now());
-    session.receive_data(&mut b".\r\n".to_vec(), Instant::now());
-    assert_eq!(
-        session.poll_action(),
-        Some(Action::Commit {
-            size: 0,
-            bare_newlines: false
-        })
+
+    session.resolve(
+        commit,
+        Err::<&str, _>(Refusal::StorageTimedOut),
+        now,
+        &mut output,
     );
-    session.expire(Instant::now());
     let mut said = Vec::new();
-    session.replies().swap(&mut said);
-    assert!(
-        String::from_utf8(said)
-            .unwrap()
-            .ends_with("in time; try again later\r\n")
-    );
+    output.replies().swap(&mut said);
+    let said = String::from_utf8(said).expect("ASCII");
+    assert!(said.ends_with("in time; try again later\r\n"), "{said}");
     assert_eq!(session.expects(), Expects::Commands);
 }

@@ -42,7 +42,7 @@ use crate::limits::{
 use crate::mail::envelope::Client;
 use crate::mail::id::QueueId;
 use crate::smtp::refusal::Refusal;
-use crate::smtp::session::{Action, Event, Expects, Session};
+use crate::smtp::session::{About, Action, Event, Expects, Output, Session};
 use crate::telemetry::metrics::{Code, MessageOutcome, SessionEnd};
 
 /// A message that is being received.
@@ -67,6 +67,10 @@ struct Connection<'a, T> {
     slot: Seat<'a>,
     client: Client,
     session: Session,
+    /// What the session has said; lent by the hub while something waits there.
+    output: Option<Box<Output>>,
+    /// What it was about when its client left while the driver had the transaction.
+    left: Option<Box<About>>,
     input: BytesMut,
     message: Option<Box<Message>>,
     /// Octets of the last message, as far as a small number goes: the next one is probably as large.
@@ -97,6 +101,8 @@ pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, openi
         slot,
         client,
         session: Session::new(policy, hub.clock.now()),
+        output: None,
+        left: None,
         input: BytesMut::new(),
         message: None,
         last_size: 0,
@@ -122,7 +128,7 @@ impl<T> Drop for Connection<'_, T> {
     /// Also where its task panics: the worker lives on, and what the connection held is others'.
     fn drop(&mut self) {
         self.drop_message();
-        if let Some(output) = self.session.give_back() {
+        if let Some(output) = self.output.take_if(|output| output.is_empty()) {
             self.hub.memory.keep_output(output);
         }
     }
@@ -150,7 +156,6 @@ impl<'a, T: Transport> Connection<'a, T> {
             } else {
                 Ok(())
             };
-            self.session.lend(|| self.hub.memory.take_output());
             let more = self.read_commands(readable).await;
             self.slot.set_idle(false);
             if !more? {
@@ -162,15 +167,11 @@ impl<'a, T: Transport> Connection<'a, T> {
     /// Sends the replies where a command is expected next and none is here; whether that was all that is to be done.
     fn answer(&mut self) -> io::Result<bool> {
         let waits = self.session.expects() == Expects::Commands
+            && !self.session.has_action()
             && self.input.is_empty()
             && !self.hub.shared.draining.load(Ordering::Relaxed);
         if !waits {
             return Ok(false);
-        }
-        match self.session.poll_action() {
-            Some(Action::Discard) => self.drop_message(),
-            None => {}
-            Some(action) => unreachable!("no command is expected before {action:?}"),
         }
         self.count();
         self.write_now()
@@ -181,7 +182,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         loop {
             self.act().await?;
             // Before commands are looked at: a session takes none while so much waits, which is no reason to wait for the client.
-            if self.session.octets_waiting() >= REPLY_BUFFER_OCTETS {
+            if self.waiting() >= REPLY_BUFFER_OCTETS {
                 self.flush().await?;
             }
             match self.session.expects() {
@@ -192,7 +193,7 @@ impl<'a, T: Transport> Connection<'a, T> {
                 Expects::Driver => unreachable!("act() does all that the driver is asked for"),
                 Expects::Commands => {
                     if self.hub.shared.draining.load(Ordering::Relaxed) {
-                        self.session.drain();
+                        self.session.drain(lent(&mut self.output, self.hub));
                         if self.session.expects() == Expects::Nothing {
                             continue;
                         }
@@ -220,7 +221,8 @@ impl<'a, T: Transport> Connection<'a, T> {
         if self.input.is_empty() {
             return false;
         }
-        let consumed = self.session.receive(&self.input, self.hub.clock.now());
+        let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
+        let consumed = self.session.receive(&self.input, now, output);
         self.input.advance(consumed);
         self.count();
         consumed > 0
@@ -230,7 +232,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn rest(&mut self) {
         // Commands behind the end of data may have made it large.
         self.input = BytesMut::from(&self.input[..]);
-        if let Some(output) = self.session.give_back() {
+        if let Some(output) = self.output.take_if(|output| output.is_empty()) {
             self.hub.memory.keep_output(output);
         }
         self.slot.set_idle(self.session.is_idle());
@@ -281,7 +283,8 @@ impl<'a, T: Transport> Connection<'a, T> {
         let mut rest = octets;
         if self.input.is_empty() {
             self.session.adopt(&self.hub.shared.rules.load().policy);
-            let consumed = self.session.receive(rest, self.hub.clock.now());
+            let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
+            let consumed = self.session.receive(rest, now, output);
             rest = &rest[consumed..];
         }
         self.input.extend_from_slice(rest);
@@ -309,9 +312,8 @@ impl<'a, T: Transport> Connection<'a, T> {
             }
         };
         if more {
-            let progress = self
-                .session
-                .receive_data(&mut body[from..], self.hub.clock.now());
+            let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
+            let progress = self.session.receive_data(&mut body[from..], now, output);
             let behind = &body[from + progress.consumed..];
             if !behind.is_empty() {
                 // The one copy of octets that a client sent behind the end of its data: its next commands.
@@ -342,8 +344,8 @@ impl<'a, T: Transport> Connection<'a, T> {
         let more = self.arrived(received)?;
         if more {
             let piece = &mut scratch[..dropped];
-            let now = self.hub.clock.now();
-            let progress = self.session.receive_data(piece, now);
+            let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
+            let progress = self.session.receive_data(piece, now, output);
             self.input.extend_from_slice(&piece[progress.consumed..]);
             self.count();
         }
@@ -362,7 +364,8 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn data_behind_commands(&mut self) {
         let mut input = std::mem::take(&mut self.input);
         self.make_room_for(input.len());
-        let progress = self.session.receive_data(&mut input, self.hub.clock.now());
+        let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
+        let progress = self.session.receive_data(&mut input, now, output);
         if let Some(message) = &mut self.message {
             message.body.extend_from_slice(&input[..progress.kept]);
             message
@@ -404,10 +407,10 @@ impl<'a, T: Transport> Connection<'a, T> {
             return Ok(true);
         }
         if self.hub.shared.draining.load(Ordering::Relaxed) && self.session.is_idle() {
-            self.session.drain();
+            self.session.drain(lent(&mut self.output, self.hub));
             self.end = SessionEnd::Shutdown;
         } else if self.slot.expired() || self.slot.has_shut() {
-            self.session.expire(self.hub.clock.now());
+            self.session.expire(lent(&mut self.output, self.hub));
             self.end = SessionEnd::TimedOut;
         }
         self.count();
@@ -424,17 +427,25 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     /// Sends what is taken at once; whether no reply waits any more.
     fn write_now(&mut self) -> io::Result<bool> {
-        if self.session.octets_waiting() > 0 && self.stream.is_clear() {
-            let replies = self.session.replies();
+        if self.stream.is_clear()
+            && let Some(output) = &mut self.output
+            && output.waiting() > 0
+        {
+            let replies = output.replies();
             let sent = self.transport.write_now(replies.waiting())?;
             replies.sent(sent);
         }
-        Ok(self.session.octets_waiting() == 0)
+        Ok(self.waiting() == 0)
+    }
+
+    /// Bytes of the replies that wait.
+    fn waiting(&self) -> usize {
+        self.output.as_ref().map_or(0, |output| output.waiting())
     }
 
     async fn write_all(&mut self) -> io::Result<()> {
         let mut octets = Vec::new();
-        self.session.replies().swap(&mut octets);
+        lent(&mut self.output, self.hub).replies().swap(&mut octets);
         self.slot
             .arm(self.hub.clock.now() + self.hub.shared.policy.command_timeout);
         let write = self.stream.write_all(octets);
@@ -444,13 +455,16 @@ impl<'a, T: Transport> Connection<'a, T> {
             .await;
         // Nothing was said meanwhile; the next replies need no memory of their own.
         octets.clear();
-        self.session.replies().swap(&mut octets);
+        lent(&mut self.output, self.hub).replies().swap(&mut octets);
         result
     }
 
     fn count(&mut self) {
         let (metrics, tally) = (&self.hub.shared.metrics, &self.hub.tally);
-        for event in self.session.events() {
+        let Some(output) = &mut self.output else {
+            return;
+        };
+        for event in output.events() {
             match event {
                 Event::Command(verb) => tally.commands.increment(verb),
                 Event::Reply(code) => {
@@ -475,7 +489,7 @@ impl<'a, T: Transport> Connection<'a, T> {
                 Event::MessageRefused(_) => tally.messages.increment(MessageOutcome::Refused),
             }
         }
-        if self.session.has_refused() {
+        if output.has_refused() {
             self.log_refused();
         }
     }
@@ -484,18 +498,8 @@ impl<'a, T: Transport> Connection<'a, T> {
     async fn act(&mut self) -> io::Result<()> {
         while let Some(action) = self.session.poll_action() {
             match action {
-                Action::Admit { announced } => {
-                    let (expected, room) = self.expect(announced);
-                    let charge = match self.hub.memory.budget.charge_now(room) {
-                        None => Box::pin(self.wait_for_room(room)).await?,
-                        charge => charge,
-                    };
-                    self.admit(expected, charge);
-                }
-                Action::Commit {
-                    size,
-                    bare_newlines,
-                } => self.commit(size, bare_newlines).await,
+                Action::Admit(admission) => self.find_room(admission).await?,
+                Action::Commit(commit) => self.commit(commit).await,
                 Action::Discard => self.drop_message(),
                 Action::StartTls => Box::pin(self.start_tls()).await?,
                 Action::Close => {}
@@ -505,4 +509,9 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.count();
         Ok(())
     }
+}
+
+/// The memory that a session's output is in, lent by the hub where there is none.
+fn lent<'o>(output: &'o mut Option<Box<Output>>, hub: &Hub) -> &'o mut Output {
+    output.get_or_insert_with(|| hub.memory.take_output())
 }

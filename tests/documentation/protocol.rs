@@ -74,7 +74,7 @@ end the connection. `reason` is the label in the metrics.
 /// The page, in Markdown.
 pub fn page() -> String {
     let mut text = String::from(PREFACE);
-    for extension in EXTENSIONS {
+    for extension in &EXTENSIONS {
         let (keyword, source, meaning) = (extension.keyword, extension.source, extension.meaning);
         let held_by = held(extension.held_by);
         row(

@@ -4,9 +4,8 @@
 //! order now.
 
 use super::address::{self, Mailbox};
-use super::parameter::{self, MailParameters};
+use super::parameter::{self, Chunk, MailParameters};
 use super::refusal::Refusal;
-use super::state::Chunk;
 use crate::limits::DOMAIN_OCTETS;
 
 /// A command with its arguments.

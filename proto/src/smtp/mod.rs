@@ -19,6 +19,7 @@
 //! | `scan` | the one loop over the octets of the data |
 //! | `extension` | the one table of what EHLO offers |
 //! | `refusal` | the one table of refusals: reply, enhanced status code, metric label |
+//! | `positive` | the one table of replies that are no refusals |
 //! | `reply` | reply lines |
 //! | `access` | networks, and which of them may speak to this server |
 //! | `policy` | what the operator set: whom this MX takes mail for, and how much |
@@ -41,6 +42,7 @@ pub mod list;
 pub mod parameter;
 mod pattern;
 pub mod policy;
+pub mod positive;
 pub mod rate;
 pub mod refusal;
 pub mod reply;

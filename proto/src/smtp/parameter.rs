@@ -1,5 +1,5 @@
 //! The parameters of MAIL and RCPT (RFC 5321 4.1.2, esmtp-param): SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8
-//! (RFC 6531); and the size of a chunk.
+//! (RFC 6531); and the argument of BDAT.
 //!
 //! Owns: which are known, which are passed over, and their values. Must not know: the limits that a value is held against.
 //!
@@ -47,6 +47,15 @@ pub struct MailParameters {
     pub body: Option<Body>,
     /// SMTPUTF8.
     pub smtputf8: bool,
+}
+
+/// A chunk of BDAT (RFC 3030).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    /// Octets still to come.
+    pub left: u64,
+    /// Whether the message ends with it.
+    pub last: bool,
 }
 
 /// What MAIL and RCPT may carry although nothing here offers it.

@@ -77,12 +77,7 @@ impl Replies {
         self.text(row.code, row.enhanced, row.text);
     }
 
-    /// The first line of a reply of several, which have no enhanced codes (RFC 2034 3: EHLO's).
-    pub fn first(&mut self, code: u16, text: fmt::Arguments<'_>) {
-        self.further(code, false, text);
-    }
-
-    /// A further line of it; the last one ends the reply.
+    /// A line of a reply of several, which have no enhanced codes (RFC 2034 3: EHLO's); the last one ends the reply.
     pub fn further(&mut self, code: u16, last: bool, text: fmt::Arguments<'_>) {
         let start = self.octets.len();
         let separator = if last { ' ' } else { '-' };
@@ -127,7 +122,7 @@ mod tests {
         let mut replies = Replies::default();
         replies.line(250, "2.0.0", format_args!("{}", 7));
         replies.text(354, "", "go");
-        replies.first(250, format_args!("mx"));
+        replies.further(250, false, format_args!("mx"));
         replies.further(250, true, format_args!("SIZE"));
         replies.refuse(Refusal::NeedMail);
         let expected =

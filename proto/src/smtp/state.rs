@@ -2,16 +2,23 @@
 //! session without one is small.
 //!
 //! ```text
-//!             HELO/EHLO          MAIL            RCPT          DATA, BDAT          admit
-//!   Connected ─────────▶ Greeted ────▶ Addressed ────▶ Addressed ─────▶ Admitting ─────────▶ Receiving
-//!      ▲  │                 ▲  ▲  RSET, HELO, EHLO │                        │ no room          │  ▲  │ end
-//!      │  │ STARTTLS        │  └───────────────────┘                        │        chunk, not│  │  │ of the
-//!      │  ▼                 │◀──────────────────────────── 451 ─────────────┘        the last  ▼  │  │ message
-//!   Securing ◀── STARTTLS ──┤◀───── RSET, HELO, EHLO ──────────────────────────────── BetweenChunks │
-//!      └── handshake        │                                                            BDAT    │  ▼
-//!          (all forgotten)  │◀──────────────── 250 (stored), 4xx, 5xx ──────────────────────── Committing
-//!                           │
-//!   any state ── a refused BDAT ──▶ Skipping ── its octets are gone ──▶ the state it came from
+//!   Ready: a command is read next
+//!   ┌──────────────────────────────────────────────────────────────────────────────────┐
+//!   │            HELO, EHLO          MAIL             RCPT                             │
+//!   │  Connected ─────────▶ Greeted ─────▶ Addressed ─────▶ Addressed    BetweenChunks │
+//!   │                         ▲  ▲  RSET, HELO, EHLO │          │          │  ▲   │    │
+//!   │                         │  └───────────────────┘          │          │  │   │    │
+//!   │                         └──────────── RSET, HELO, EHLO ───┼──────────┘  │   │    │
+//!   └─────▲──────────────────────────▲──────────────────────────┼─────────────┼───┼────┘
+//!         │ handshake                │                          │ DATA, BDAT  │   │ BDAT
+//!         │ (all is forgotten)       │◀──── 4xx ──── Admitting ◀┘             │   │
+//!      Securing ◀── STARTTLS         │                  │ room     chunk, not │   │
+//!                                    │◀──── 5xx ──── Receiving ── the last ───┘   │
+//!                                    │                  │   ▲─────────────────────┘
+//!                                    │                  │ end of the message
+//!                                    └── 250, 4xx, 5xx ─┴─ Committing
+//!
+//!   Ready, Admitting ── a refused BDAT ──▶ Skipping ── its octets are gone ──▶ the stage it came from
 //!   any state ── QUIT, 421, 521 ──▶ Closed
 //! ```
 
@@ -20,7 +27,7 @@ use std::time::Instant;
 
 use super::address::Mailbox;
 use super::data::Decoder;
-use super::parameter::MailParameters;
+use super::parameter::{Chunk, MailParameters};
 use super::refusal::Refusal;
 
 /// How the client greeted.
@@ -45,15 +52,6 @@ pub struct Transaction {
     pub recipients: Vec<Mailbox>,
 }
 
-/// A chunk of BDAT (RFC 3030).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chunk {
-    /// Octets still to come.
-    pub left: u64,
-    /// Whether the message ends with it.
-    pub last: bool,
-}
-
 /// How the octets that are being received are told from what follows them.
 #[derive(Debug)]
 pub enum Framing {
@@ -70,45 +68,77 @@ pub struct Incoming {
     pub transaction: Box<Transaction>,
     /// Octets of the message so far.
     pub size: u64,
-    /// When it has to be here whole, however its octets drip.
+    /// When the whole message has to be here, however slowly its octets come.
     pub until: Instant,
 }
 
-/// Where a session stands.
+/// A message, or a chunk of one, that arrives.
 #[derive(Debug)]
-pub enum State {
+pub struct Receiving {
+    /// The message.
+    pub incoming: Incoming,
+    /// Where it ends.
+    pub framing: Framing,
+    /// Set once nothing more is kept: the reply that is due at the end.
+    pub spoilt: Option<Refusal>,
+}
+
+/// The octets of a refused BDAT, which are dropped.
+#[derive(Debug)]
+pub struct Skipping {
+    /// Octets still to come.
+    pub left: u64,
+    /// When they have to be here.
+    pub until: Instant,
+    /// The stage after them. Boxed, since few sessions ever skip anything.
+    pub then: Box<Stage>,
+}
+
+/// Where a session stands between two commands.
+#[derive(Debug)]
+pub enum Stage {
     /// No HELO or EHLO yet.
     Connected,
     /// Greeted, no transaction.
     Greeted(Hello),
-    /// STARTTLS was accepted; the driver shakes hands. What was said before is only told where that fails.
-    Securing(Hello),
     /// MAIL was accepted; RCPT may have been.
     Addressed(Box<Transaction>),
-    /// DATA (`None`) or a first BDAT was accepted; the driver looks for room.
-    Admitting(Box<Transaction>, Option<Chunk>),
-    /// The data, or a chunk, arrives.
-    Receiving {
-        /// The message.
-        incoming: Incoming,
-        /// Where it ends.
-        framing: Framing,
-        /// Set once nothing more is kept: the reply that is due at the end.
-        spoilt: Option<Refusal>,
-    },
     /// A chunk has arrived and the next BDAT is awaited.
     BetweenChunks(Incoming),
-    /// The octets of a refused BDAT arrive; they are dropped.
-    Skipping {
-        /// Octets still to come.
-        left: u64,
-        /// When they have to be here.
-        until: Instant,
-        /// The state behind them; never `Skipping` or `Closed`.
-        then: Box<State>,
-    },
-    /// The message is complete and its outcome is awaited.
-    Committing(Box<Transaction>),
+}
+
+/// Where a session stands.
+#[derive(Debug, Default)]
+pub enum State {
+    /// A command is read next.
+    Ready(Stage),
+    /// STARTTLS was accepted; the driver shakes hands. What was said before is kept for the log of a handshake that fails.
+    Securing(Hello),
+    /// DATA or a first BDAT was accepted; the driver has the transaction and looks for room.
+    Admitting,
+    /// The data, or a chunk, arrives.
+    Receiving(Receiving),
+    /// The octets of a refused BDAT arrive.
+    Skipping(Skipping),
+    /// The message is complete; the driver has the transaction and waits for the outcome.
+    Committing,
     /// Nothing more is read; what waits is written, then the connection ends.
+    #[default]
     Closed,
+}
+
+impl State {
+    /// Whether it is outside of a transaction, waiting for a command.
+    pub fn is_idle(&self) -> bool {
+        match self {
+            State::Ready(Stage::Connected | Stage::Greeted(_)) => true,
+            State::Ready(Stage::Addressed(_) | Stage::BetweenChunks(_))
+            | State::Securing(_)
+            | State::Admitting
+            | State::Receiving(_)
+            | State::Skipping(_)
+            | State::Committing
+            | State::Closed => false,
+        }
+    }
 }

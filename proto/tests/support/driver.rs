@@ -12,7 +12,7 @@ use std::time::Instant;
 use ringpost_proto::smtp::data::oracle;
 use ringpost_proto::smtp::policy::Policy;
 use ringpost_proto::smtp::refusal::Refusal;
-use ringpost_proto::smtp::session::{Action, Expects, Session};
+use ringpost_proto::smtp::session::{Action, Admission, Commit, Expects, Output, Session};
 
 /// A message that the session handed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Driver {
     pub outcomes: VecDeque<Result<(), Refusal>>,
     /// What it came to so far.
     pub log: Log,
+    /// What was said and not yet taken.
+    output: Output,
     now: Instant,
     input: Vec<u8>,
     open: Option<Committed>,
@@ -73,6 +75,7 @@ impl Driver {
             rooms: VecDeque::new(),
             outcomes: VecDeque::new(),
             log: Log::default(),
+            output: Output::default(),
             now,
             input: Vec::new(),
             open: None,
@@ -80,6 +83,7 @@ impl Driver {
             chunked: false,
             securing: false,
         };
+        driver.session.begin(false, now, &mut driver.output);
         driver.collect();
         driver
     }
@@ -95,7 +99,9 @@ impl Driver {
             let before = self.input.len();
             match self.session.expects() {
                 Expects::Commands => {
-                    let consumed = self.session.receive(&self.input, self.now);
+                    let consumed = self
+                        .session
+                        .receive(&self.input, self.now, &mut self.output);
                     self.input.drain(..consumed);
                 }
                 Expects::Data if before > 0 => self.data(),
@@ -121,20 +127,22 @@ impl Driver {
 
     /// The session's deadline passes.
     pub fn expire(&mut self) {
-        self.session.expire(self.now);
+        self.session.expire(&mut self.output);
         self.act();
     }
 
     /// The server stops.
     pub fn drain(&mut self) {
-        self.session.drain();
+        self.session.drain(&mut self.output);
         self.act();
     }
 
     fn data(&mut self) {
         let (before, limit) = (self.raw.len(), self.session.data_limit());
         self.raw.extend_from_slice(&self.input);
-        let progress = self.session.receive_data(&mut self.input, self.now);
+        let progress = self
+            .session
+            .receive_data(&mut self.input, self.now, &mut self.output);
         assert!(progress.kept <= progress.consumed && progress.consumed <= self.input.len());
         assert!(progress.consumed <= limit, "no more than the chunk");
         self.raw.truncate(before + progress.consumed);
@@ -155,11 +163,8 @@ impl Driver {
     fn act(&mut self) {
         while let Some(action) = self.session.poll_action() {
             match action {
-                Action::Admit { .. } => self.admit(),
-                Action::Commit {
-                    size,
-                    bare_newlines,
-                } => self.commit(size, bare_newlines),
+                Action::Admit(admission) => self.admit(admission),
+                Action::Commit(commit) => self.commit(commit),
                 Action::Discard => self.open = None,
                 Action::StartTls => {
                     self.input.clear();
@@ -171,11 +176,11 @@ impl Driver {
         self.collect();
     }
 
-    fn admit(&mut self) {
+    fn admit(&mut self, admission: Admission) {
         self.raw.clear();
         let room = self.rooms.pop_front().unwrap_or(Ok(()));
         if room.is_ok() {
-            let transaction = self.session.transaction().expect("one is being admitted");
+            let transaction = admission.transaction();
             let mut parameters = Vec::new();
             if let Some(body) = transaction.parameters.body {
                 parameters.push(format!("BODY={}", body.keyword()));
@@ -196,13 +201,20 @@ impl Driver {
                 bare_newlines: false,
             });
         }
-        self.session.admit(room, self.now);
+        self.session
+            .admit(admission, room, self.now, &mut self.output);
         let is_data = self.session.expects() == Expects::Data;
         self.chunked = !is_data || self.session.data_limit() != usize::MAX;
     }
 
-    fn commit(&mut self, size: u64, bare_newlines: bool) {
+    fn commit(&mut self, commit: Commit) {
         let mut message = self.open.take().expect("a message was received");
+        let (size, bare_newlines) = (commit.size, commit.bare_newlines);
+        let recipients = commit.transaction().recipients.iter();
+        assert!(
+            recipients.map(|path| path.as_str()).eq(&message.to),
+            "the envelope is that of the message"
+        );
         assert_eq!(size, message.body.len() as u64, "it counts what it keeps");
         if self.chunked {
             assert!(
@@ -222,14 +234,16 @@ impl Driver {
         self.log.committed.push(message);
         let outcome = self.outcomes.pop_front().unwrap_or(Ok(()));
         let id = format!("queued as {}", self.log.committed.len());
-        self.session.resolve(outcome.map(|()| id), self.now);
+        let outcome = outcome.map(|()| id);
+        self.session
+            .resolve(commit, outcome, self.now, &mut self.output);
     }
 
     fn collect(&mut self) {
         let mut octets = Vec::new();
-        self.session.replies().swap(&mut octets);
+        self.output.replies().swap(&mut octets);
         self.log.said.extend_from_slice(&octets);
-        self.session.events().for_each(drop);
+        self.output.events().for_each(drop);
     }
 }
 

@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::{Connection, Message};
+use super::{Connection, Message, lent};
 use crate::limits::{
     BODY_GROWTH_MOST, BODY_MARGIN_OCTETS, BODY_TRUSTED_OCTETS, BODY_TRUSTED_SHARE,
     BUDGET_WAIT_MILLISECONDS,
@@ -20,6 +20,8 @@ use crate::net::buffers::Buffers;
 use crate::net::transport::Transport;
 use crate::sink::{Outcome, Submission, Ticket};
 use crate::smtp::refusal::Refusal;
+use crate::smtp::session::{Admission, Commit};
+use crate::smtp::state::Transaction;
 use crate::telemetry::message_log::Line;
 use crate::telemetry::metrics::MessageOutcome;
 
@@ -31,8 +33,25 @@ enum Submitted {
 }
 
 impl<T: Transport> Connection<'_, T> {
+    /// Begins a message where there is room for it within a while; else it is refused.
+    pub(super) async fn find_room(&mut self, admission: Admission) -> io::Result<()> {
+        let (expected, room) = self.expect(admission.announced());
+        let mut charge = self.hub.memory.budget.charge_now(room);
+        if charge.is_none() {
+            charge = match Box::pin(self.wait_for_room(room)).await {
+                Ok(charge) => charge,
+                Err(error) => {
+                    self.left = Some(Box::new(admission.about()));
+                    return Err(error);
+                }
+            };
+        }
+        self.admit(admission, expected, charge);
+        Ok(())
+    }
+
     /// What a message will probably need, and the room that it is given for that at first.
-    pub(super) fn expect(&self, announced: Option<u64>) -> (usize, usize) {
+    fn expect(&self, announced: Option<u64>) -> (usize, usize) {
         let expected = announced
             .map_or(self.last_size as usize, |size| {
                 usize::try_from(size).unwrap_or(usize::MAX)
@@ -44,19 +63,21 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     /// Begins the message in the room that was charged for it; without any it is refused.
-    pub(super) fn admit(&mut self, expected: usize, charge: Option<Charge>) {
+    fn admit(&mut self, admission: Admission, expected: usize, charge: Option<Charge>) {
         let admitted = match charge {
             Some(charge) => {
-                self.message = Some(Box::new(self.open_message(expected, charge)));
+                let message = self.open_message(admission.transaction(), expected, charge);
+                self.message = Some(Box::new(message));
                 Ok(())
             }
             None => Err(Refusal::NoRoom),
         };
-        self.session.admit(admitted, self.hub.clock.now());
+        let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
+        self.session.admit(admission, admitted, now, output);
     }
 
     /// Charges the budget, waiting for its turn; `None` if that did not come in time.
-    pub(super) async fn wait_for_room(&mut self, room: usize) -> io::Result<Option<Charge>> {
+    async fn wait_for_room(&mut self, room: usize) -> io::Result<Option<Charge>> {
         // Before it stands in the queue: a client that does not read its replies would hold up everybody after it.
         self.flush().await?;
         self.slot
@@ -66,13 +87,13 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     /// A body with its Received field, in a buffer that has been charged.
-    fn open_message(&self, expected: usize, charge: Charge) -> Message {
+    fn open_message(&self, transaction: &Transaction, expected: usize, charge: Charge) -> Message {
         let (hub, shared) = (self.hub, &self.hub.shared);
         let time = hub.clock.wall();
         let id = hub.identities.next_id(time);
         let mut body = hub.memory.take_buffer(charge.octets());
         if shared.trace {
-            let (envelope, hostname) = (self.envelope(), &shared.policy.hostname);
+            let (envelope, hostname) = (self.envelope(transaction), &shared.policy.hostname);
             hub.identities.with_rfc5322(time, |date| {
                 trace::write(&mut body, &envelope, hostname, id, date);
             });
@@ -87,50 +108,51 @@ impl<T: Transport> Connection<'_, T> {
         }
     }
 
-    /// The envelope of the message that is being admitted, received or committed.
-    fn envelope(&self) -> Envelope<'_> {
-        let transaction = self
-            .session
-            .transaction()
-            .expect("a message has a transaction");
+    /// The envelope of a transaction of this connection.
+    fn envelope<'e>(&'e self, transaction: &'e Transaction) -> Envelope<'e> {
         let tls = self.secured.as_ref().map(|secured| &*secured.text);
         Envelope::of(transaction, &self.client, tls)
     }
 
-    pub(super) async fn commit(&mut self, size: u64, bare_newlines: bool) {
+    pub(super) async fn commit(&mut self, commit: Commit) {
         let received = self.hub.clock.now();
         let mut message = *self.message.take().expect("a message is being committed");
         trace::end_section(&mut message.body, message.field);
         let id = message.id;
         self.last_size = u32::try_from(message.body.len()).unwrap_or(u32::MAX);
-        let outcome = match self.submit(message, size, bare_newlines) {
+        let outcome = match self.submit(message, &commit) {
             Submitted::Under(ticket) => self.outcome(ticket).await,
             Submitted::Done(outcome) => outcome,
         };
         let now = self.hub.clock.now();
         if self.hub.shared.message_log.is_some() {
-            self.log(id, size, outcome, now - received);
+            self.log(id, &commit, outcome, now - received);
         }
+        let output = lent(&mut self.output, self.hub);
         match outcome {
             Outcome::Stored => {
                 let (metrics, tally) = (&self.hub.shared.metrics, &self.hub.tally);
                 tally.messages.increment(MessageOutcome::Accepted);
-                tally.message_bytes.add(size);
-                metrics.message_size.record(size as f64);
+                tally.message_bytes.add(commit.size);
+                metrics.message_size.record(commit.size as f64);
                 metrics.receive_to_reply.record(now - received);
-                self.session.resolve(Ok(id.text().as_str()), now);
+                let id = id.text();
+                self.session.resolve(commit, Ok(id.as_str()), now, output);
             }
-            Outcome::Refused(refusal) => self.session.resolve(Err::<&str, _>(refusal), now),
+            Outcome::Refused(refusal) => {
+                let refused = Err::<&str, _>(refusal);
+                self.session.resolve(commit, refused, now, output);
+            }
         }
     }
 
-    fn log(&self, id: QueueId, size: u64, outcome: Outcome, took: Duration) {
+    fn log(&self, id: QueueId, commit: &Commit, outcome: Outcome, took: Duration) {
         let time = self.hub.identities.rfc3339(self.hub.clock.wall());
         self.hub.journal.add(Line {
             time: std::str::from_utf8(&time).expect("a date is ASCII"),
             id,
-            envelope: &self.envelope(),
-            size,
+            envelope: &self.envelope(commit.transaction()),
+            size: commit.size,
             outcome: match outcome {
                 Outcome::Stored => Ok(()),
                 Outcome::Refused(refusal) => Err(refusal),
@@ -140,19 +162,19 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     /// Hands the record over.
-    fn submit(&mut self, message: Message, size: u64, bare_newlines: bool) -> Submitted {
+    fn submit(&mut self, message: Message, commit: &Commit) -> Submitted {
         let (hub, shared) = (self.hub, &self.hub.shared);
         let time = hub.identities.rfc3339(message.time);
         let stamp = Stamp {
             id: message.id,
             hostname: &shared.policy.hostname,
             time: &time,
-            size,
-            bare_newlines,
+            size: commit.size,
+            bare_newlines: commit.bare_newlines,
             key: shared.key,
         };
         let mut record = hub.memory.take_record();
-        record.fill(&self.envelope(), stamp, message.body);
+        record.fill(&self.envelope(commit.transaction()), stamp, message.body);
         let ticket = hub.flights.depart(&record, message.charge, &self.slot);
         if let Submission::Done(outcome, record) = shared.sink.submit(ticket, record) {
             let (charge, _) = hub.flights.land(ticket, &record);

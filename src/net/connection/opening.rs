@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Buf;
 
-use super::{Connection, Opening};
+use super::{Connection, Opening, lent};
 use crate::limits::{FAREWELL_MILLISECONDS, LINGER_MILLISECONDS, PROXY_HEADER_MILLISECONDS};
 use crate::mail::envelope::Client;
 use crate::net::admission::Visit;
@@ -50,18 +50,17 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
         self.session.limit(visit.rate().cloned());
         self.hub.shared.metrics.connection_accepted();
-        if opening == Opening::Tls {
+        let secure = opening == Opening::Tls;
+        if secure {
             let secured = self.handshake().await;
             if secured.is_err() {
                 self.count_out(&secured);
                 return None;
             }
-            let (policy, now) = (
-                Arc::clone(&self.hub.shared.rules.load().policy),
-                self.hub.clock.now(),
-            );
-            self.session.begin_secure(policy, now);
         }
+        self.session.adopt(&self.hub.shared.rules.load().policy);
+        let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
+        self.session.begin(secure, now, output);
         Some(visit)
     }
 

@@ -17,7 +17,9 @@ impl<T> Connection<'_, T> {
     /// What the session has refused since the last time.
     #[cold]
     pub(super) fn log_refused(&mut self) {
-        let refused: Vec<Refused> = self.session.refused().collect();
+        let output = self.output.as_mut();
+        let refused: Vec<Refused> =
+            output.map_or_else(Vec::new, |output| output.refused().collect());
         for Refused { refusal, about } in refused {
             self.log_one(Why::Refused(refusal), &about, None);
         }
@@ -50,7 +52,10 @@ impl<T> Connection<'_, T> {
             return;
         }
         let error = result.as_ref().err().map(ToString::to_string);
-        let about = self.session.about();
+        let about = self
+            .left
+            .take()
+            .map_or_else(|| self.session.about(), |left| *left);
         self.log_one(Why::Gone(self.end.label()), &about, error.as_deref());
     }
 

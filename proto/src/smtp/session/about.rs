@@ -3,17 +3,16 @@
 //!
 //! Owns: what of a session and of a command line may be told. Must not know: logs, and how often something is told.
 //!
-//! Invariants: nothing here is made unless [`Session::explain_refusals`] asked for it, and nothing for what is accepted; a
+//! Invariants: nothing here is made unless [`super::Session::explain_refusals`] asked for it, and nothing for what is accepted; a
 //! command that may hold a password is told by its verb alone.
 
 use std::sync::Arc;
 
-use super::Session;
 use crate::limits::{COMMAND_TOLD_OCTETS, GARBAGE_TOLD_OCTETS, RECIPIENTS_TOLD};
 use crate::smtp::address::Mailbox;
 use crate::smtp::command::{self, Command, Verb};
 use crate::smtp::refusal::Refusal;
-use crate::smtp::state::{Incoming, State, Transaction};
+use crate::smtp::state::{Incoming, Skipping, Stage, State, Transaction};
 
 /// A refusal and what it was about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,21 +41,31 @@ pub struct About {
 }
 
 impl About {
-    /// What a session in this state is about.
+    /// What a session in this state is about. While its driver has the transaction, the driver knows.
     pub(super) fn of(state: &State) -> Self {
         match state {
-            State::Greeted(hello) | State::Securing(hello) => Self {
-                helo: Some(Arc::clone(&hello.name)),
-                ..Self::default()
-            },
-            State::Addressed(transaction)
-            | State::Admitting(transaction, _)
-            | State::Committing(transaction) => Self::transaction(transaction),
-            State::Receiving { incoming, .. } | State::BetweenChunks(incoming) => {
-                Self::incoming(incoming)
-            }
-            State::Skipping { then, .. } => Self::of(then),
-            State::Connected | State::Closed => Self::default(),
+            State::Ready(stage) => Self::of_stage(stage),
+            State::Securing(hello) => Self::hello(&hello.name),
+            State::Receiving(receiving) => Self::incoming(&receiving.incoming),
+            State::Skipping(Skipping { then, .. }) => Self::of_stage(then),
+            State::Admitting | State::Committing | State::Closed => Self::default(),
+        }
+    }
+
+    /// The same between two commands.
+    pub(super) fn of_stage(stage: &Stage) -> Self {
+        match stage {
+            Stage::Connected => Self::default(),
+            Stage::Greeted(hello) => Self::hello(&hello.name),
+            Stage::Addressed(transaction) => Self::transaction(transaction),
+            Stage::BetweenChunks(incoming) => Self::incoming(incoming),
+        }
+    }
+
+    fn hello(name: &Arc<str>) -> Self {
+        Self {
+            helo: Some(Arc::clone(name)),
+            ..Self::default()
         }
     }
 
@@ -81,7 +90,7 @@ impl About {
     }
 
     /// Adds what the refused line says by itself.
-    fn line(&mut self, line: &[u8], hides: bool) {
+    pub(super) fn line(&mut self, line: &[u8], hides: bool) {
         let (verb, command) = command::parse(line);
         self.command = told(verb, line, hides);
         match command {
@@ -93,67 +102,12 @@ impl About {
                 self.count = 1;
             }
             // The recipient is in the line that does not parse; the others are not meant.
-            _ if verb == Verb::Rcpt => {
+            Err(_) if verb == Verb::Rcpt => {
                 self.recipients.clear();
                 self.count = 0;
             }
-            _ => {}
+            Ok(_) | Err(_) => {}
         }
-    }
-}
-
-impl Session {
-    /// Whether [`Session::refused`] is asked for: without this nothing is kept for it.
-    pub fn explain_refusals(&mut self, explains: bool) {
-        self.explains = explains;
-    }
-
-    /// Refusals since the last call, in their order. One that answers a commit is not among them: whoever committed knows it.
-    pub fn refused(&mut self) -> impl Iterator<Item = Refused> {
-        let refused = self.output.as_mut().map(|output| output.refused.drain(..));
-        refused.into_iter().flatten()
-    }
-
-    /// Whether there are any.
-    pub fn has_refused(&self) -> bool {
-        let output = self.output.as_ref();
-        output.is_some_and(|output| !output.refused.is_empty())
-    }
-
-    /// What it is about now.
-    pub fn about(&self) -> About {
-        About::of(&self.state)
-    }
-
-    /// What it is about now, if somebody asks for it.
-    pub(super) fn about_now(&self) -> Option<About> {
-        self.explains.then(|| self.about())
-    }
-
-    /// Keeps what a refusal was about.
-    pub(super) fn keep_refused(&mut self, refusal: Refusal, about: About) {
-        let refused = Refused { refusal, about };
-        self.output().refused.push(refused);
-        self.unexplained = self.unexplained.saturating_add(1);
-    }
-
-    /// Adds the line to the refusals that it got, if it got any: its own, and the one that ended the session for it.
-    #[inline]
-    pub(super) fn explain(&mut self, line: &[u8]) {
-        if self.unexplained > 0 {
-            self.explain_line(line);
-        }
-    }
-
-    #[cold]
-    fn explain_line(&mut self, line: &[u8]) {
-        let (hides, count) = (self.hides, usize::from(self.unexplained));
-        if let Some(output) = &mut self.output {
-            for refused in output.refused.iter_mut().rev().take(count) {
-                refused.about.line(line, hides);
-            }
-        }
-        self.hides |= command::parse(line).0 == Verb::NotOffered;
     }
 }
 
