@@ -3,7 +3,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ringpost::consume::format::{self, Received};
+use ringpost::consume::format;
+use ringpost::consume::received::Received;
 use ringpost_fuzz::harness::{Range, run};
 use ringpost_fuzz::mutate::Corpus;
 use ringpost_fuzz::random::Random;

@@ -1,9 +1,20 @@
-//! Reading records back: a layer beside `sink`, below the commands that read.
+//! Records read back: from the partitions of a topic to whoever wants the mails, and the outputs of `ringpost consume`.
 //!
-//! From the bottom up: `stop`, `format`, `output`, `cluster`, `reader`.
+//! From the bottom up: `line` is what an operator gets to read, `stop` what ends reading early, `received` one record, `mark`
+//! where reading of a partition stands, `plan` what is read, `failure` why that does not work, `format` the forms of a record,
+//! `output` where they go, `client` librdkafka's consumer, `reader` yields records and commits what it is told, and `copy` is
+//! the loop of `ringpost consume`, from a reader into an output.
+//!
+//! Must not know: flags, the configuration, which command reads.
 
-pub mod cluster;
+pub mod client;
+pub mod copy;
+pub mod failure;
 pub mod format;
+pub mod line;
+pub mod mark;
 pub mod output;
+pub mod plan;
 pub mod reader;
+pub mod received;
 pub mod stop;

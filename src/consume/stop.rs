@@ -1,6 +1,6 @@
 //! SIGINT and SIGTERM: the first asks reading to stop, the second ends the process.
 //!
-//! Owns: the two signals while `consume` runs. Must not know: what is read, nor what stopping takes.
+//! Owns: the two signals while records are read. Must not know: what is read, nor what stopping takes.
 //! Invariants: what was asked for is never taken back; a second signal ends the process whatever it is waiting for.
 //! BUGS: a second signal leaves the group without a word to it, as SIGKILL would.
 
@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use tokio::signal::unix::SignalKind;
+
+use crate::failure::{Blame, Blamed};
 
 /// A signal that stops reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,17 @@ impl fmt::Display for Signal {
     }
 }
 
+/// The machine gives no signals.
+#[derive(Debug, thiserror::Error)]
+#[error("signals cannot be waited for: {0}")]
+pub struct NoSignals(#[from] io::Error);
+
+impl Blamed for NoSignals {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
+}
+
 /// Whether reading was asked to stop; clones share the answer.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicI32>);
@@ -52,7 +65,7 @@ impl Stop {
     ///
     /// # Errors
     /// Where the process cannot have a handler or a thread.
-    pub fn on_signals() -> io::Result<Self> {
+    pub fn on_signals() -> Result<Self, NoSignals> {
         let stop = Self::default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()

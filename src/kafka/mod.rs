@@ -3,7 +3,7 @@
 //!
 //! `properties` is what librdkafka refuses and why, `name` is Kafka's names of errors, `topic` what the answer to a question for a
 //! topic means, `reach` why no broker answers, and `search` asks until one does. Must not know: records, sinks, groups. Producers are `sink::kafka`'s, consumers are
-//! `command::consume`'s.
+//! `consume`'s.
 
 pub mod lock;
 pub mod name;

@@ -3,10 +3,11 @@
 //! Owns: what of the configuration concerns reading. Must not know: Kafka's client.
 //! Invariant: no value of a property gets into a text.
 
-use super::Options;
+use super::options::Options;
+use super::usage::Usage;
 use crate::command::environment;
 use crate::config::{self, Brokers};
-use crate::consume::cluster::Properties;
+use crate::consume::plan::Properties;
 
 /// The brokers where nothing names any.
 const LOCAL_BROKERS: &str = "127.0.0.1:9092";
@@ -45,15 +46,15 @@ const PROPERTIES_TAKEN: [(&str, &str); 9] = [
 /// Puts them together.
 ///
 /// # Errors
-/// Every mistake of the flags, the environment and the file, a line each.
-pub(super) fn load(options: &Options) -> Result<Settings, String> {
+/// A mistake of the flags, or every one of the environment and the file.
+pub(super) fn load(options: &Options) -> Result<Settings, Usage> {
     from(options, environment())
 }
 
 fn from(
     options: &Options,
     environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<Settings, String> {
+) -> Result<Settings, Usage> {
     let given = options
         .properties
         .iter()
@@ -65,18 +66,12 @@ fn from(
         ("kafka.brokers", one(&options.brokers)),
         ("kafka.topic", one(&options.topic)),
     ];
-    let loaded = config::load(options.config.as_deref(), environment, &flags)
-        .map_err(|error| error.to_string())?;
+    let loaded = config::load(options.config.as_deref(), environment, &flags)?;
     let kafka = loaded.config.kafka;
     let brokers = match kafka.brokers {
         Brokers::List(list) => list,
         _ if !loaded.set.contains("kafka.brokers") => LOCAL_BROKERS.to_owned(),
-        other => {
-            return Err(format!(
-                "kafka.brokers is {other}, of which nothing can be read: name brokers with --brokers host:port (the quick start \
-                 prints the address of its own)"
-            ));
-        }
+        other => return Err(Usage::InMemory(other)),
     };
     let mut properties: Vec<(String, String)> = kafka.properties.into_iter().collect();
     properties.extend(given);
@@ -88,16 +83,13 @@ fn from(
     })
 }
 
-/// A property of the command line. An error does not show the text: all of it may be a password.
-fn property(at: usize, text: &str) -> Result<(String, String), String> {
+/// A property of the command line.
+fn property(at: usize, text: &str) -> Result<(String, String), Usage> {
     let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-        return Err(format!(
-            "--property number {} is not NAME=VALUE, like security.protocol=SSL",
-            at + 1
-        ));
+        return Err(Usage::NoPair { number: at + 1 });
     };
     match PROPERTIES_TAKEN.iter().find(|(taken, _)| *taken == name) {
-        Some((_, instead)) => Err(format!("--property {name} cannot be set here: {instead}")),
+        Some(&(name, instead)) => Err(Usage::Taken { name, instead }),
         None => Ok((name.to_owned(), value.to_owned())),
     }
 }
@@ -119,7 +111,7 @@ mod tests {
         let variables = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        from(&parsed.options, variables)
+        from(&parsed.options, variables).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -4,10 +4,9 @@
 //!
 //! Invariants: a durable file (a group's) that is opened again ends with a whole record: what its journal does not have is
 //! cut. Bytes that somebody else wrote are never cut. Two processes never write to one file.
-//! BUGS: a file that is moved away after a kill keeps the bytes that the journal would have cut. The lock is flock(2):
-//! over some network file systems it holds for one machine alone.
+//! BUGS: a file that is moved away after a kill keeps the bytes that the journal would have cut.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -15,18 +14,22 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::journal::{Extent, Journal, Marks, Source, named};
-use super::{Form, Writer};
-use crate::command::consume::say;
-use crate::consume::format::Received;
+use super::error::OpenError;
+use super::form::{Form, Writer};
+use super::journal::{Extent, Journal, named};
+use super::lock::lock;
+use crate::consume::line::Say;
+use crate::consume::mark::{Marks, Source};
+use crate::consume::received::Received;
 
 /// Bytes that wait for a write.
-const BUFFER_OCTETS: usize = 1 << 20;
+const BUFFER_BYTES: usize = 1 << 20;
 /// Bytes at its end by which a file is known again.
-const TAIL_OCTETS: u64 = 64;
+const TAIL_BYTES: u64 = 64;
 
 /// A file that records are appended to.
 pub struct RecordFile {
+    say: Say,
     writer: Writer,
     file: File,
     buffer: Vec<u8>,
@@ -40,7 +43,7 @@ impl RecordFile {
     ///
     /// # Errors
     /// Where it cannot be opened, another process has it, or its journal does not fit.
-    pub fn open(form: Form, writer: Writer, path: &Path, durable: bool) -> io::Result<Self> {
+    pub fn open(form: Form, path: &Path, durable: bool, say: Say) -> Result<Self, OpenError> {
         let file = File::options()
             .create(true)
             .read(true)
@@ -49,7 +52,8 @@ impl RecordFile {
         lock(&file)?;
         let journal_path = journal_path(path)?;
         let mut opened = Self {
-            writer,
+            say,
+            writer: form.writer(),
             file,
             buffer: Vec::new(),
             flushed: 0,
@@ -63,7 +67,7 @@ impl RecordFile {
             // Whatever it says, it is not about what the file holds from now on.
             match fs::remove_file(&journal_path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(named(&journal_path, &error));
+                    return Err(named(&journal_path, &error).into());
                 }
                 _ => {}
             }
@@ -78,7 +82,7 @@ impl RecordFile {
         let path = path.display();
         let known = length >= extent.length && self.tail(extent.length)? == extent.tail;
         if !known {
-            say(&format!(
+            (self.say)(&format!(
                 "{path} is not as its journal knows it (moved, replaced or edited): nothing of it is cut, and reading goes \
                  on at the group's offsets"
             ));
@@ -87,7 +91,7 @@ impl RecordFile {
         if known && !extent.clean && !journal.is_new() {
             if length > extent.length {
                 let cut = length - extent.length;
-                say(&format!(
+                (self.say)(&format!(
                     "{path}: cut {cut} bytes at its end, of an earlier run that did not get to commit them"
                 ));
                 self.file.set_len(extent.length)?;
@@ -118,7 +122,7 @@ impl RecordFile {
     /// What the file system returns.
     pub fn write(&mut self, received: &Received) -> io::Result<()> {
         (self.writer)(received, &mut self.buffer)?;
-        if self.buffer.len() >= BUFFER_OCTETS {
+        if self.buffer.len() >= BUFFER_BYTES {
             self.write_out()?;
         }
         Ok(())
@@ -201,7 +205,7 @@ impl RecordFile {
 
     /// The last bytes before this length.
     fn end(&self, length: u64) -> io::Result<Vec<u8>> {
-        let octets = length.min(TAIL_OCTETS);
+        let octets = length.min(TAIL_BYTES);
         let mut end = vec![0; usize::try_from(octets).expect("a few bytes")];
         self.file.read_exact_at(&mut end, length - octets)?;
         Ok(end)
@@ -217,238 +221,5 @@ fn journal_path(path: &Path) -> io::Result<PathBuf> {
     Ok(real.with_file_name(name))
 }
 
-/// Takes a file or a folder for this process.
-///
-/// # Errors
-/// Where another process has it.
-pub fn lock(file: &File) -> io::Result<()> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(io::Error::other(
-            "another ringpost consume is writing to it: give each a --output of its own",
-        )),
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::super::format;
-    use super::*;
-
-    fn record(offset: i64) -> Received {
-        Received {
-            offset,
-            value: format!("Subject: {offset}\r\n\r\n{}\r\n", "x".repeat(100)).into_bytes(),
-            ..Received::default()
-        }
-    }
-
-    fn source() -> Source {
-        Source::default()
-    }
-
-    fn marks(next: i64) -> Marks {
-        let mark = super::super::journal::Mark {
-            next,
-            ..Default::default()
-        };
-        Marks::from([(0, mark)])
-    }
-
-    fn open(path: &Path) -> RecordFile {
-        RecordFile::open(Form::Mbox, format::mbox, path, true).unwrap()
-    }
-
-    fn mails(path: &Path) -> Vec<String> {
-        let text = fs::read_to_string(path).unwrap();
-        let mut mails: Vec<String> = text
-            .split("From MAILER-DAEMON ")
-            .map(str::to_owned)
-            .collect();
-        assert_eq!(mails.remove(0), "", "{text}");
-        for mail in &mails {
-            assert!(mail.ends_with("x\n\n"), "{mail:?}");
-        }
-        mails
-    }
-
-    #[test]
-    fn what_was_not_flushed_with_marks_is_cut_at_every_length() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("mbox");
-        let mut file = open(&path);
-        file.write(&record(0)).unwrap();
-        file.flush(Some((&source(), &marks(1)))).unwrap();
-        let whole = fs::metadata(&path).unwrap().len();
-        file.write(&record(1)).unwrap();
-        file.write(&record(2)).unwrap();
-        file.flush(None).unwrap();
-        drop(file);
-        let octets = fs::read(&path).unwrap();
-        for length in usize::try_from(whole).unwrap()..=octets.len() {
-            fs::write(&path, &octets[..length]).unwrap();
-            let mut file = open(&path);
-            assert_eq!(file.marks(&source())[&0].next, 1);
-            assert_eq!(fs::metadata(&path).unwrap().len(), whole);
-            file.write(&record(1)).unwrap();
-            file.flush(None).unwrap();
-            drop(file);
-            assert_eq!(mails(&path).len(), 2);
-        }
-    }
-
-    #[test]
-    fn what_others_append_after_a_run_that_ended_in_order_is_kept() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("mbox");
-        let mut file = open(&path);
-        file.write(&record(0)).unwrap();
-        file.flush(Some((&source(), &marks(1)))).unwrap();
-        file.end_run(&source(), &[0]).unwrap();
-        drop(file);
-        let mut theirs = File::options().append(true).open(&path).unwrap();
-        theirs.write_all(b"From MAILER-DAEMON y\nx").unwrap();
-        let mut file = open(&path);
-        assert_eq!(file.marks(&source())[&0].committed, Some(1));
-        file.write(&record(1)).unwrap();
-        file.flush(Some((&source(), &marks(2)))).unwrap();
-        drop(file);
-        assert_eq!(mails(&path).len(), 3);
-        assert_eq!(open(&path).marks(&source())[&0].next, 2);
-    }
-
-    #[test]
-    fn the_first_record_of_all_is_cut_too() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("mbox");
-        let mut file = open(&path);
-        file.write(&record(0)).unwrap();
-        file.flush(None).unwrap();
-        drop(file);
-        assert!(fs::metadata(&path).unwrap().len() > 0);
-        open(&path);
-        assert_eq!(fs::metadata(&path).unwrap().len(), 0);
-    }
-
-    #[test]
-    fn what_somebody_else_wrote_is_kept_and_its_last_line_ended() {
-        let root = tempfile::tempdir().unwrap();
-        for (form, writer, before, after) in [
-            (
-                Form::Json,
-                format::json as Writer,
-                "{\"half\"",
-                "{\"half\"\n",
-            ),
-            (Form::Json, format::json, "{}\n", "{}\n"),
-            (Form::Mbox, format::mbox, "From x\nA: b", "From x\nA: b\n\n"),
-            (
-                Form::Mbox,
-                format::mbox,
-                "From x\nA: b\n",
-                "From x\nA: b\n\n",
-            ),
-            (Form::Mbox, format::mbox, "From x\n\n", "From x\n\n"),
-            (Form::Summary, format::summary, "", ""),
-        ] {
-            let path = root.path().join(form.name());
-            let _ = fs::remove_file(journal_path(&path).unwrap_or_default());
-            fs::write(&path, before).unwrap();
-            drop(RecordFile::open(form, writer, &path, true).unwrap());
-            assert_eq!(fs::read_to_string(&path).unwrap(), after);
-        }
-    }
-
-    #[test]
-    fn an_edited_moved_or_shortened_file_is_appended_to_and_its_offsets_forgotten() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("mbox");
-        let edits: [fn(&Path); 4] = [
-            |path| fs::remove_file(path).unwrap(),
-            |path| fs::rename(path, path.with_extension("old")).unwrap(),
-            |path| {
-                let text = fs::read_to_string(path).unwrap();
-                fs::write(path, text.replace('x', "y")).unwrap();
-            },
-            |path| {
-                let octets = fs::read(path).unwrap();
-                fs::write(path, &octets[..octets.len() / 2]).unwrap();
-            },
-        ];
-        for edit in edits {
-            let _ = fs::remove_file(&path);
-            let mut file = open(&path);
-            file.write(&record(0)).unwrap();
-            file.flush(Some((&source(), &marks(1)))).unwrap();
-            drop(file);
-            edit(&path);
-            let left = fs::metadata(&path).map_or(0, |left| left.len());
-            let file = open(&path);
-            assert!(file.marks(&source()).is_empty());
-            assert!(fs::metadata(&path).unwrap().len() >= left);
-        }
-    }
-
-    #[test]
-    fn a_flush_is_taken_back_whole() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("mbox");
-        let mut file = open(&path);
-        file.write(&record(0)).unwrap();
-        file.flush(Some((&source(), &marks(1)))).unwrap();
-        file.write(&record(1)).unwrap();
-        file.flush(Some((&source(), &marks(2)))).unwrap();
-        assert_eq!(mails(&path).len(), 2);
-        file.take_back().unwrap();
-        assert_eq!(mails(&path).len(), 1);
-        assert_eq!(file.marks(&source())[&0].next, 1);
-        file.write(&record(2)).unwrap();
-        file.flush(Some((&source(), &marks(3)))).unwrap();
-        drop(file);
-        assert_eq!(open(&path).marks(&source())[&0].next, 3);
-        assert_eq!(mails(&path).len(), 2);
-    }
-
-    #[test]
-    fn one_file_has_one_writer_and_a_truncated_one_gets_no_hole() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("mbox");
-        let mut file = open(&path);
-        for durable in [true, false] {
-            let second = RecordFile::open(Form::Mbox, format::mbox, &path, durable);
-            let Err(error) = second else {
-                panic!("a second writer was let in")
-            };
-            assert!(error.to_string().contains("another ringpost consume"));
-        }
-        file.write(&record(0)).unwrap();
-        file.flush(Some((&source(), &marks(1)))).unwrap();
-        File::options()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_len(0)
-            .unwrap();
-        file.write(&record(1)).unwrap();
-        file.flush(Some((&source(), &marks(2)))).unwrap();
-        drop(file);
-        assert_eq!(mails(&path).len(), 1);
-        assert_eq!(open(&path).marks(&source())[&0].next, 2);
-    }
-
-    #[test]
-    fn without_a_group_a_file_starts_empty_and_has_no_journal() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("mbox");
-        let mut file = open(&path);
-        file.write(&record(0)).unwrap();
-        file.flush(Some((&source(), &marks(1)))).unwrap();
-        drop(file);
-        let file = RecordFile::open(Form::Mbox, format::mbox, &path, false).unwrap();
-        drop(file);
-        assert_eq!(fs::metadata(&path).unwrap().len(), 0);
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
-    }
-}
+mod tests;

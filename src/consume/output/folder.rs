@@ -16,10 +16,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::file::lock;
-use super::journal::{Extent, Journal, Marks, Source, named, sync_folder};
-use crate::command::consume::say;
-use crate::consume::format::{self, Received};
+use super::error::OpenError;
+use super::journal::{Extent, Journal, named, sync_folder};
+use super::lock::lock;
+use crate::consume::format;
+use crate::consume::line::Say;
+use crate::consume::mark::{Marks, Source};
+use crate::consume::received::Received;
 
 /// What stands between the final name of a staged file and its batch.
 const STAGED: &str = ".ringpost-";
@@ -28,6 +31,7 @@ const JOURNAL: &str = ".ringpost-journal";
 
 /// A folder of files.
 pub struct Folder {
+    say: Say,
     kind: Kind,
     /// Where files are staged.
     staging: PathBuf,
@@ -36,10 +40,18 @@ pub struct Folder {
     /// Final names of the batch that is being staged.
     staged: BTreeSet<String>,
     batch: u64,
+    /// The staged files are those of a batch that was decided and is to be delivered.
+    decided: bool,
     durable: bool,
     journal: Option<Journal>,
     /// Keeps the lock.
     _folder: File,
+}
+
+/// Where files are staged, and where they are delivered.
+struct Places {
+    staging: PathBuf,
+    place: PathBuf,
 }
 
 enum Kind {
@@ -52,16 +64,20 @@ impl Folder {
     ///
     /// # Errors
     /// Where it cannot be made or read, or another process has it.
-    pub fn eml(path: &Path, durable: bool) -> io::Result<Self> {
+    pub fn eml(path: &Path, durable: bool, say: Say) -> Result<Self, OpenError> {
         fs::create_dir_all(path)?;
-        Self::open(Kind::Eml, path, path.to_owned(), path.to_owned(), durable)
+        let places = Places {
+            staging: path.to_owned(),
+            place: path.to_owned(),
+        };
+        Self::open(Kind::Eml, path, places, durable, say)
     }
 
     /// A maildir, made if it is missing.
     ///
     /// # Errors
     /// As of [`Folder::eml`].
-    pub fn maildir(path: &Path, durable: bool) -> io::Result<Self> {
+    pub fn maildir(path: &Path, durable: bool, say: Say) -> Result<Self, OpenError> {
         for folder in ["tmp", "new", "cur"] {
             fs::create_dir_all(path.join(folder))?;
         }
@@ -71,24 +87,30 @@ impl Folder {
             .replace('/', "\\057")
             .replace(':', "\\072");
         let kind = Kind::Maildir { host, written: 0 };
-        Self::open(kind, path, path.join("tmp"), path.join("new"), durable)
+        let places = Places {
+            staging: path.join("tmp"),
+            place: path.join("new"),
+        };
+        Self::open(kind, path, places, durable, say)
     }
 
     fn open(
         kind: Kind,
         path: &Path,
-        staging: PathBuf,
-        place: PathBuf,
+        places: Places,
         durable: bool,
-    ) -> io::Result<Self> {
+        say: Say,
+    ) -> Result<Self, OpenError> {
         let folder = File::open(path)?;
         lock(&folder)?;
         let mut opened = Self {
+            say,
             kind,
-            staging,
-            place,
+            staging: places.staging,
+            place: places.place,
             staged: BTreeSet::new(),
             batch: 0,
+            decided: false,
             durable,
             journal: None,
             _folder: folder,
@@ -134,7 +156,7 @@ impl Folder {
             }
         }
         if delivered + removed > 0 {
-            say(&format!(
+            (self.say)(&format!(
                 "{}: of an earlier run that did not end in order, {delivered} decided mails were delivered and {removed}, which it \
                  did not get to commit, removed",
                 path.display()
@@ -155,7 +177,14 @@ impl Folder {
     ///
     /// # Errors
     /// What the file system returns.
+    ///
+    /// # Panics
+    /// Between a decision and its delivery: the file would be another batch's.
     pub fn write(&mut self, received: &Received) -> io::Result<()> {
+        assert!(
+            !self.decided,
+            "a decided batch is delivered before the next"
+        );
         let (name, octets) = match &mut self.kind {
             Kind::Eml => {
                 let name = self.eml_name(received)?;
@@ -207,6 +236,7 @@ impl Folder {
             journal.record(source, marks, extent)?;
         }
         self.batch = batch;
+        self.decided = true;
         Ok(())
     }
 
@@ -218,6 +248,7 @@ impl Folder {
         for name in std::mem::take(&mut self.staged) {
             fs::rename(self.staged_path(&name, self.batch), self.place.join(&name))?;
         }
+        self.decided = false;
         Ok(())
     }
 
@@ -229,6 +260,8 @@ impl Folder {
         if let Some(journal) = &mut self.journal {
             journal.take_back()?;
         }
+        assert!(self.decided, "what was delivered stays");
+        self.decided = false;
         self.batch -= 1;
         self.abandon();
         Ok(())
@@ -300,181 +333,4 @@ fn put(path: &Path, octets: &[u8], durable: bool) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(offset: i64, id: &str) -> Received {
-        Received {
-            topic: "mail".into(),
-            offset,
-            headers: vec![("ce_id".into(), id.into())],
-            value: format!("From {offset}\r\n").into_bytes(),
-            ..Received::default()
-        }
-    }
-
-    /// Names that are not hidden.
-    fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| !name.starts_with('.'))
-            .collect();
-        names.sort();
-        names
-    }
-
-    fn marks(next: i64) -> Marks {
-        let mark = super::super::journal::Mark {
-            next,
-            ..Default::default()
-        };
-        Marks::from([(0, mark)])
-    }
-
-    fn commit(folder: &mut Folder, next: i64) {
-        let source = Source::default();
-        folder.flush(Some((&source, &marks(next)))).unwrap();
-        folder.deliver().unwrap();
-    }
-
-    #[test]
-    fn an_eml_folder_keeps_octets_and_one_file_a_record() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("made/here");
-        let mut folder = Folder::eml(&path, true).unwrap();
-        folder.write(&record(1, "one")).unwrap();
-        folder.write(&record(2, "")).unwrap();
-        assert!(names(&path).is_empty());
-        commit(&mut folder, 3);
-        assert_eq!(names(&path), ["mail-0-2.eml", "one.eml"]);
-        assert_eq!(fs::read(path.join("one.eml")).unwrap(), b"From 1\r\n");
-        // A repeat takes the same file; another mail of the same id, in this batch or a later one, does not.
-        folder.write(&record(1, "one")).unwrap();
-        folder.write(&record(3, "one")).unwrap();
-        folder.write(&record(4, "four")).unwrap();
-        folder.write(&record(5, "four")).unwrap();
-        commit(&mut folder, 6);
-        assert_eq!(
-            names(&path),
-            [
-                "four-mail-0-5.eml",
-                "four.eml",
-                "mail-0-2.eml",
-                "one-mail-0-3.eml",
-                "one.eml"
-            ]
-        );
-        assert_eq!(fs::read(path.join("one.eml")).unwrap(), b"From 1\r\n");
-    }
-
-    #[test]
-    fn a_maildir_gets_each_record_into_new_with_the_line_ends_of_local_mail() {
-        let root = tempfile::tempdir().unwrap();
-        let mut folder = Folder::maildir(root.path(), false).unwrap();
-        for _ in 0..3 {
-            folder.write(&record(7, "same")).unwrap();
-        }
-        folder.flush(None).unwrap();
-        folder.deliver().unwrap();
-        assert_eq!(names(root.path()), ["cur", "new", "tmp"]);
-        assert_eq!(names(&root.path().join("new")).len(), 3);
-        assert!(names(&root.path().join("tmp")).is_empty());
-        for name in names(&root.path().join("new")) {
-            let octets = fs::read(root.path().join("new").join(name)).unwrap();
-            assert_eq!(octets, b"From 7\n");
-        }
-    }
-
-    #[test]
-    fn a_killed_run_is_finished_whichever_step_it_was_killed_at() {
-        type Open = fn(&Path, bool) -> io::Result<Folder>;
-        for (open, place) in [(Folder::eml as Open, ""), (Folder::maildir, "new")] {
-            let root = tempfile::tempdir().unwrap();
-            let place = root.path().join(place);
-            let source = Source::default();
-            let mut folder = open(root.path(), true).unwrap();
-            folder.write(&record(0, "a")).unwrap();
-            commit(&mut folder, 1);
-            // Killed while it was staging.
-            folder.write(&record(1, "b")).unwrap();
-            drop(folder);
-            let mut folder = open(root.path(), true).unwrap();
-            assert_eq!(folder.marks(&source)[&0].next, 1);
-            assert_eq!(
-                names(&place)
-                    .iter()
-                    .filter(|name| name.contains('.'))
-                    .count(),
-                1
-            );
-            // Killed after the decision, and half delivered; what was delivered has been moved on since.
-            folder.write(&record(1, "b")).unwrap();
-            folder.write(&record(2, "c")).unwrap();
-            folder.flush(Some((&source, &marks(3)))).unwrap();
-            let first = folder.staged.first().cloned().unwrap();
-            fs::remove_file(folder.staged_path(&first, folder.batch)).unwrap();
-            drop(folder);
-            let folder = open(root.path(), true).unwrap();
-            assert_eq!(folder.marks(&source)[&0].next, 3);
-            assert_eq!(
-                names(&place)
-                    .iter()
-                    .filter(|name| name.contains('.'))
-                    .count(),
-                2
-            );
-            assert!(!fs::read_dir(&folder.staging).unwrap().any(|entry| {
-                let name = entry.unwrap().file_name();
-                staged_name(name.to_str().unwrap()).is_some()
-            }));
-        }
-    }
-
-    #[test]
-    fn a_decided_batch_is_taken_back() {
-        let root = tempfile::tempdir().unwrap();
-        let source = Source::default();
-        let mut folder = Folder::maildir(root.path(), true).unwrap();
-        folder.write(&record(0, "a")).unwrap();
-        folder.flush(Some((&source, &marks(1)))).unwrap();
-        folder.take_back().unwrap();
-        folder.write(&record(0, "a")).unwrap();
-        commit(&mut folder, 1);
-        assert_eq!(names(&root.path().join("new")).len(), 1);
-        assert!(names(&root.path().join("tmp")).is_empty());
-    }
-
-    #[test]
-    fn a_folder_has_one_writer_and_one_format() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = Folder::maildir(root.path(), true).unwrap();
-        let Err(error) = Folder::maildir(root.path(), false) else {
-            panic!("a second writer was let in")
-        };
-        assert!(error.to_string().contains("another ringpost consume"));
-        drop(folder);
-        let Err(error) = Folder::eml(root.path(), true) else {
-            panic!("another format was taken")
-        };
-        assert!(error.to_string().contains("--format maildir"), "{error}");
-    }
-
-    #[test]
-    fn files_of_others_are_not_taken_for_staged_ones() {
-        assert_eq!(staged_name(".a.eml.ringpost-7"), Some(("a.eml", 7)));
-        assert_eq!(
-            staged_name("1.M2P3Q4_0_5.mx.ringpost-12"),
-            Some(("1.M2P3Q4_0_5.mx", 12))
-        );
-        for name in [
-            ".ringpost-journal",
-            "a.eml",
-            "1.M2P3.mx",
-            ".ringpost-7",
-            "x.ringpost-",
-        ] {
-            assert_eq!(staged_name(name), None, "{name}");
-        }
-    }
-}
+mod tests;

@@ -9,7 +9,6 @@
 //! BUGS: what somebody else appends while a run is going on, and is then killed, is cut as that run's own. Offsets are compared with the group's alone. A group that is set back to exactly the offset before its last
 //! commit, after a kill, looks like a commit that was lost, and those records are passed over: the output has them.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,35 +16,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{Mismatch, OpenError};
+use crate::consume::mark::{Marks, Source};
+
 /// The version of the journal's form.
 const VERSION: u32 = 1;
-
-/// Who reads from where: each has offsets of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
-    /// The cluster's id; empty where it has none.
-    pub cluster: String,
-    /// The topic.
-    pub topic: String,
-    /// The consumer group.
-    pub group: String,
-}
-
-/// What the output holds of one partition.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    /// The group's offset before the commit that follows this entry; none where it had none.
-    pub committed: Option<i64>,
-    /// The offset after the last record that the output holds.
-    pub next: i64,
-    /// That record's id, by which it is known again.
-    pub id: Option<String>,
-    /// That record's time stamp.
-    pub timestamp: Option<i64>,
-}
-
-/// What the output holds, by partition.
-pub type Marks = BTreeMap<i32, Mark>;
 
 /// How far the output itself is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,14 +66,15 @@ impl Journal {
     ///
     /// # Errors
     /// Where it cannot be read, or is of another format or version.
-    pub fn open(path: &Path, format: &str) -> io::Result<Self> {
+    pub fn open(path: &Path, format: &str) -> Result<Self, OpenError> {
+        let mismatched = |mismatch| OpenError::Journal {
+            path: path.to_owned(),
+            mismatch,
+        };
         let found = match fs::read(path) {
-            Ok(octets) => Some(
-                parse(&octets, format)
-                    .map_err(|reason| invalid(&format!("{}: {reason}", path.display())))?,
-            ),
+            Ok(bytes) => Some(parse(&bytes, format).map_err(mismatched)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(named(path, &error)),
+            Err(error) => return Err(named(path, &error).into()),
         };
         let new = found.is_none();
         let content = found.unwrap_or_else(|| Content {
@@ -244,10 +220,6 @@ impl Journal {
     }
 }
 
-fn invalid(text: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, text)
-}
-
 /// Brings the names in a folder to the disk.
 ///
 /// # Errors
@@ -266,23 +238,19 @@ pub fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-fn parse(octets: &[u8], format: &str) -> Result<Content, String> {
-    let content: Content = serde_json::from_slice(octets).map_err(|error| {
-        format!(
-            "is not a journal of ringpost consume ({error}): move it away to go on at the group's offsets"
-        )
-    })?;
+fn parse(bytes: &[u8], format: &str) -> Result<Content, Mismatch> {
+    let content: Content = serde_json::from_slice(bytes).map_err(Mismatch::NoJournal)?;
     if content.version != VERSION {
-        return Err(format!(
-            "is a journal of version {}, and this is version {VERSION}: use the ringpost that wrote it",
-            content.version
-        ));
+        return Err(Mismatch::Version {
+            found: content.version,
+            known: VERSION,
+        });
     }
     if content.format != format {
-        return Err(format!(
-            "the output holds --format {}, not {format}: name another --output",
-            content.format
-        ));
+        return Err(Mismatch::Format {
+            found: content.format,
+            wanted: format.to_owned(),
+        });
     }
     Ok(content)
 }
@@ -290,6 +258,7 @@ fn parse(octets: &[u8], format: &str) -> Result<Content, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::consume::mark::Mark;
 
     fn source(group: &str) -> Source {
         Source {

@@ -8,69 +8,26 @@
 //! Invariants: after `flush` with marks everything written before it survives a power cut, unless the output is a stream.
 //! BUGS: a stream (standard output, a pipe, a device) has no journal: records that were printed and not committed come again.
 
+mod error;
 mod file;
 mod folder;
-pub mod journal;
+mod form;
+mod journal;
+mod lock;
+mod stream;
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::format::{self, Received};
+use super::line::Say;
+use super::mark::{Marks, Source};
+use super::received::Received;
+pub use error::{Mismatch, OpenError};
 use file::RecordFile;
 use folder::Folder;
-use journal::{Marks, Source};
-
-/// How one record becomes octets in a stream.
-pub type Writer = fn(&Received, &mut dyn Write) -> io::Result<()>;
-
-/// The forms of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// One line a mail, for a person.
-    Summary,
-    /// One JSON object a line.
-    Json,
-    /// One file a mail, its exact octets.
-    Eml,
-    /// An mbox file.
-    Mbox,
-    /// A maildir.
-    Maildir,
-}
-
-impl Form {
-    fn name(self) -> &'static str {
-        match self {
-            Form::Summary => "summary",
-            Form::Json => "json",
-            Form::Eml => "eml",
-            Form::Mbox => "mbox",
-            Form::Maildir => "maildir",
-        }
-    }
-
-    fn writer(self) -> Writer {
-        match self {
-            Form::Summary => format::summary,
-            Form::Json => format::json,
-            Form::Mbox => format::mbox,
-            Form::Eml | Form::Maildir => |received, to| to.write_all(&received.value),
-        }
-    }
-
-    /// What a file that ends so lacks before a record of this form can follow.
-    fn missing_end(self, end: &[u8]) -> &'static [u8] {
-        match (self, end) {
-            (_, []) => b"",
-            (Form::Mbox, [.., b'\n', b'\n']) => b"",
-            (Form::Mbox, [.., b'\n']) => b"\n",
-            (Form::Mbox, _) => b"\n\n",
-            (_, [.., b'\n']) => b"",
-            (_, _) => b"\n",
-        }
-    }
-}
+pub use form::{Form, Writer};
+use stream::Stream;
 
 /// An output that takes one record after the other.
 pub enum Output<'a> {
@@ -82,45 +39,37 @@ pub enum Output<'a> {
     Folder(Folder),
 }
 
-/// A stream that is not a file.
-pub struct Stream<'a> {
-    writer: Writer,
-    to: Box<dyn Write + 'a>,
-    buffer: Vec<u8>,
-}
-
-/// Bytes that wait for a write to a stream.
-const BUFFER_OCTETS: usize = 64 * 1024;
-
 impl<'a> Output<'a> {
     /// Opens what a path names, or standard output. `durable`: it is continued, fsynced, and has a journal.
+    /// `say` takes what the operator should know of an earlier run.
     ///
     /// # Errors
     /// Where it cannot be opened.
-    pub fn open(form: Form, path: Option<&Path>, durable: bool) -> io::Result<Self> {
+    pub fn open(
+        form: Form,
+        path: Option<&Path>,
+        durable: bool,
+        say: Say,
+    ) -> Result<Self, OpenError> {
         let Some(path) = path else {
             return Ok(Self::stream(form.writer(), io::stdout()));
         };
         match form {
-            Form::Eml => Folder::eml(path, durable).map(Self::Folder),
-            Form::Maildir => Folder::maildir(path, durable).map(Self::Folder),
+            Form::Eml => Folder::eml(path, durable, say).map(Self::Folder),
+            Form::Maildir => Folder::maildir(path, durable, say).map(Self::Folder),
             Form::Summary | Form::Json | Form::Mbox => match fs::metadata(path) {
                 Ok(known) if !known.is_file() && !known.is_dir() => {
                     let device = fs::File::options().write(true).open(path)?;
                     Ok(Self::stream(form.writer(), device))
                 }
-                _ => RecordFile::open(form, form.writer(), path, durable).map(Self::File),
+                _ => RecordFile::open(form, path, durable, say).map(Self::File),
             },
         }
     }
 
     /// A stream that is not a file.
     pub fn stream(writer: Writer, to: impl Write + 'a) -> Self {
-        Self::Stream(Stream {
-            writer,
-            to: Box::new(to),
-            buffer: Vec::new(),
-        })
+        Self::Stream(Stream::new(writer, to))
     }
 
     /// What the output holds for a source, by its journal.
@@ -194,30 +143,9 @@ impl<'a> Output<'a> {
     /// Writing has failed: what came after the last flush goes, so that what is left is whole.
     pub fn abandon(&mut self) {
         match self {
-            Self::Stream(stream) => stream.buffer.clear(),
+            Self::Stream(stream) => stream.abandon(),
             Self::File(file) => file.abandon(),
             Self::Folder(folder) => folder.abandon(),
         }
-    }
-}
-
-impl Stream<'_> {
-    fn write(&mut self, received: &Received) -> io::Result<()> {
-        (self.writer)(received, &mut self.buffer)?;
-        if self.buffer.len() >= BUFFER_OCTETS {
-            self.write_out()?;
-        }
-        Ok(())
-    }
-
-    fn write_out(&mut self) -> io::Result<()> {
-        self.to.write_all(&self.buffer)?;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.write_out()?;
-        self.to.flush()
     }
 }

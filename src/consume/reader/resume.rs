@@ -3,18 +3,18 @@
 //! Owns: the decision. Must not know: the client, or how the facts were asked for.
 //! Invariants: no record is passed over unless the output holds it or the topic has it no more.
 
-use crate::consume::output::journal::Mark;
+use crate::consume::mark::Mark;
 
 /// Said of partitions whose offset is not in the topic any more, and of those whose records are others. No number is in it,
 /// so that one line has all partitions.
 const BEYOND_END: &str = "the group's offset is beyond the end, as after the topic was made again: it is read from its beginning";
 /// See [`BEYOND_END`].
-pub(super) const OTHER_TOPIC: &str = "the topic is not the one that the output holds records of, as it was made again: it is \
+pub const OTHER_TOPIC: &str = "the topic is not the one that the output holds records of, as it was made again: it is \
                                       read as the group's offsets say";
 
 /// The facts about a partition.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Facts<'a> {
+pub struct Facts<'a> {
     /// The group's offset.
     pub committed: Option<i64>,
     /// What the output holds.
@@ -29,7 +29,7 @@ pub(super) struct Facts<'a> {
 
 /// Where to begin, and why.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Start {
+pub struct Start {
     /// The offset.
     pub next: i64,
     /// The output holds records that the group has not committed: they are passed over.
@@ -40,7 +40,7 @@ pub(super) struct Start {
 
 /// Decides. The group's offset counts, but for two cases: it has none, and its last commit was lost to a kill. Then the
 /// output knows better.
-pub(super) fn start(facts: &Facts<'_>) -> Start {
+pub fn start(facts: &Facts<'_>) -> Start {
     let (next, by_output, mut said) = wanted(facts);
     let Some(next) = next else {
         let next = if facts.from_beginning {

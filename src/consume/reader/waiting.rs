@@ -1,28 +1,10 @@
-//! What the group says: partitions given and taken, and how long they are waited for.
+//! The wait for a group that has not given any partitions.
 //!
-//! Owns: the queue of changes between librdkafka's callback and the reading loop, and the lines about waiting. Must not
-//! know: positions or the output.
-//! Invariants: a change is answered (assign, unassign) by the loop, after what was read has been committed; only while the
-//! client is being closed the callback answers itself.
+//! Owns: how long that is worth waiting for, and the lines about it. Must not know: which partitions they are.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use rdkafka::topic_partition_list::TopicPartitionList;
-
-use crate::command::consume::say;
-
-/// Partitions that the group gave or took.
-#[derive(Debug)]
-pub(in crate::consume) enum Change {
-    /// They are this member's from now on.
-    Given(TopicPartitionList),
-    /// They are not any more.
-    Taken(TopicPartitionList),
-}
-
-/// Changes in their order.
-pub(in crate::consume) type Changes = VecDeque<Change>;
+use crate::consume::line::Say;
 
 /// How long a group is waited for in silence, and between two lines about it.
 const SILENCE: Duration = Duration::from_millis(1500);
@@ -33,7 +15,8 @@ const EMPTY_GRACE: Duration = Duration::from_secs(5);
 
 /// The wait for the group.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub struct Waiting {
+    say: Say,
     group: String,
     session: String,
     /// Since when partitions are awaited; none while there are some.
@@ -45,8 +28,9 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// A wait that begins now.
-    pub fn begin(group: &str, session: String) -> Self {
+    pub fn begin(group: &str, session: String, say: Say) -> Self {
         Self {
+            say,
             group: group.to_owned(),
             session,
             since: Some(Instant::now()),
@@ -57,7 +41,7 @@ impl Waiting {
 
     /// Every partition was taken.
     pub fn again(&mut self) {
-        *self = Self::begin(&self.group, std::mem::take(&mut self.session));
+        *self = Self::begin(&self.group, std::mem::take(&mut self.session), self.say);
     }
 
     /// Whether partitions may still come. A group that goes on without giving any has more members than partitions.
@@ -78,16 +62,16 @@ impl Waiting {
         self.said = Some(Instant::now());
         let (group, waited) = (&self.group, since.elapsed().as_secs());
         if self.empty.is_some() && exists() == Some(false) {
-            say(&format!(
+            (self.say)(&format!(
                 "group {group:?} gave this member no partitions ({waited} s so far): the topic does not exist any more, as after \
                  it was deleted; it is read when it is made again"
             ));
         } else if self.empty.is_some() {
-            say(&format!(
+            (self.say)(&format!(
                 "group {group:?} gave this member no partitions ({waited} s so far): its other members hold them all"
             ));
         } else {
-            say(&format!(
+            (self.say)(&format!(
                 "waiting for group {group:?} to assign partitions ({waited} s so far); another member of it, also one that was \
                  killed, may hold them until its session times out{}",
                 self.session
@@ -104,7 +88,7 @@ impl Waiting {
         self.since = None;
         self.empty = None;
         if self.said.take().is_some() {
-            say(&format!(
+            (self.say)(&format!(
                 "group {:?} assigned {partitions} partitions",
                 self.group
             ));

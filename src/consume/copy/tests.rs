@@ -1,4 +1,4 @@
-//! The reading loop and the client below it, against librdkafka's mock cluster.
+//! The loop, the reader and the client below it, against librdkafka's mock cluster.
 
 use std::io;
 
@@ -8,10 +8,18 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
 
-use super::super::cluster::{BROKER_WAIT, Properties};
-use super::super::format;
-use super::super::stop::Stop;
 use super::*;
+use crate::consume::format;
+use crate::consume::mark::Marks;
+use crate::consume::plan::{BROKER_WAIT, Properties};
+use crate::consume::stop::Stop;
+
+const TO_THE_END: Until = Until {
+    end: true,
+    count: None,
+};
+
+fn quiet(_line: &str) {}
 
 fn plan(brokers: String) -> Plan {
     Plan {
@@ -19,11 +27,10 @@ fn plan(brokers: String) -> Plan {
         topic: "mail".into(),
         group: None,
         from_beginning: true,
-        until_end: true,
-        count: None,
         properties: Properties::default(),
         broker_wait: BROKER_WAIT,
         stop: Stop::default(),
+        say: quiet,
     }
 }
 
@@ -40,6 +47,10 @@ fn plan_of_a_group(brokers: String) -> Plan {
 }
 
 fn produce(brokers: &str, values: &[&str]) {
+    produce_to(brokers, values, 2);
+}
+
+fn produce_to(brokers: &str, values: &[&str], partitions: usize) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .create()
@@ -59,7 +70,7 @@ fn produce(brokers: &str, values: &[&str]) {
                 value: None,
             });
         let record = BaseRecord::<str, str>::to("mail")
-            .partition(i32::try_from(at % 2).unwrap())
+            .partition(i32::try_from(at % partitions).unwrap())
             .payload(value)
             .headers(headers);
         producer.send(record).map_err(|(error, _)| error).unwrap();
@@ -68,10 +79,14 @@ fn produce(brokers: &str, values: &[&str]) {
 }
 
 fn read_json(plan: &Plan) -> Vec<Value> {
+    read_until(plan, TO_THE_END)
+}
+
+fn read_until(plan: &Plan, until: Until) -> Vec<Value> {
     let mut out = Vec::new();
     let records = {
         let mut output = Output::stream(format::json, &mut out);
-        read(plan, &mut output).unwrap().mails
+        copy(plan, until, &mut output).unwrap().mails
     };
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<Value> = text
@@ -110,12 +125,11 @@ fn reads_every_partition_to_its_end() {
         assert_eq!(line["headers"]["empty"], "");
         assert!(line["timestamp"].as_i64().unwrap() > 1_600_000_000_000);
     }
-    let counted = Plan {
+    let counted = Until {
+        end: false,
         count: Some(2),
-        until_end: false,
-        ..plan.clone()
     };
-    assert_eq!(read_json(&counted).len(), 2);
+    assert_eq!(read_until(&plan, counted).len(), 2);
     let from_end = Plan {
         from_beginning: false,
         ..plan
@@ -127,11 +141,13 @@ fn reads_every_partition_to_its_end() {
 fn a_group_goes_on_where_it_committed() {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("mail", 2, 1).unwrap();
-    let mut plan = plan_of_a_group(cluster.bootstrap_servers());
+    let plan = plan_of_a_group(cluster.bootstrap_servers());
     produce(&plan.brokers, &["one", "two", "three"]);
-    plan.count = Some(2);
-    let first = read_json(&plan);
-    plan.count = None;
+    let two = Until {
+        count: Some(2),
+        ..TO_THE_END
+    };
+    let first = read_until(&plan, two);
     let second = read_json(&plan);
     assert_eq!((first.len(), second.len()), (2, 1));
     let all: Vec<Value> = first.into_iter().chain(second).collect();
@@ -157,8 +173,8 @@ fn nothing_is_committed_when_the_output_fails() {
     cluster.create_topic("mail", 2, 1).unwrap();
     let plan = plan_of_a_group(cluster.bootstrap_servers());
     produce(&plan.brokers, &["one", "two"]);
-    let failed = read(&plan, &mut Output::stream(format::json, Full));
-    assert!(matches!(failed, Err(Failure::Output(_))), "{failed:?}");
+    let failed = copy(&plan, TO_THE_END, &mut Output::stream(format::json, Full));
+    assert!(matches!(failed, Err(CopyError::Output(_))), "{failed:?}");
     assert_eq!(read_json(&plan).len(), 2);
 }
 
@@ -166,10 +182,15 @@ fn nothing_is_committed_when_the_output_fails() {
 fn a_missing_topic_and_a_missing_broker_are_told_apart() {
     let cluster = MockCluster::new(1).unwrap();
     let mut plan = plan(cluster.bootstrap_servers());
-    let failure = read(&plan, &mut Output::stream(format::json, io::sink()));
-    let Err(Failure::Kafka(text)) = failure else {
+    let failure = copy(
+        &plan,
+        TO_THE_END,
+        &mut Output::stream(format::json, io::sink()),
+    );
+    let Err(CopyError::Read(error @ ReadError::NoTopic { .. })) = failure else {
         panic!("{failure:?}")
     };
+    let text = error.to_string();
     assert!(text.contains("\"mail\" does not exist"), "{text}");
 
     // Bound and not listening: nobody else can take the port, and it refuses connections.
@@ -179,24 +200,40 @@ fn a_missing_topic_and_a_missing_broker_are_told_apart() {
     let port = held.local_addr().unwrap().as_socket().unwrap().port();
     plan.brokers = format!("127.0.0.1:{port}");
     plan.broker_wait = Duration::from_secs(2);
-    let failure = read(&plan, &mut Output::stream(format::json, io::sink()));
-    let Err(Failure::Kafka(text)) = failure else {
+    let failure = copy(
+        &plan,
+        TO_THE_END,
+        &mut Output::stream(format::json, io::sink()),
+    );
+    let Err(CopyError::Read(error @ ReadError::OutOfReach { .. })) = failure else {
         panic!("{failure:?}")
     };
+    assert_eq!(error.blame(), Blame::Cluster);
+    let text = error.to_string();
     assert!(
         text.contains(&plan.brokers) && text.contains("refused"),
         "{text}"
     );
 }
 
+fn refused(outcome: Result<Outcome, CopyError>) -> String {
+    let Err(CopyError::Read(error @ ReadError::Properties(_))) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(error.blame(), Blame::Operator);
+    error.to_string()
+}
+
 #[test]
 fn a_property_that_librdkafka_refuses_is_wrong_usage() {
     let mut plan = plan("127.0.0.1:1".into());
     plan.properties = Properties(vec![("no.such.property".into(), "1".into())]);
-    let failure = read(&plan, &mut Output::stream(format::json, io::sink()));
-    let Err(Failure::Property(text)) = failure else {
-        panic!("{failure:?}")
-    };
+    let failure = copy(
+        &plan,
+        TO_THE_END,
+        &mut Output::stream(format::json, io::sink()),
+    );
+    let text = refused(failure);
     assert!(text.contains("no.such.property"), "{text}");
     for (properties, words) in [
         (
@@ -220,10 +257,40 @@ fn a_property_that_librdkafka_refuses_is_wrong_usage() {
     ] {
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         plan.properties = Properties(properties.iter().map(pair).collect());
-        let failure = read(&plan, &mut Output::stream(format::json, io::sink()));
-        let Err(Failure::Property(text)) = failure else {
-            panic!("{failure:?}")
-        };
+        let failure = copy(
+            &plan,
+            TO_THE_END,
+            &mut Output::stream(format::json, io::sink()),
+        );
+        let text = refused(failure);
         assert!(text.contains(words) && !text.contains("hunter2"), "{text}");
     }
+}
+
+/// What a second command needs: records with their positions, and a commit of a part of them.
+#[test]
+fn a_reader_commits_what_it_is_told() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("mail", 1, 1).unwrap();
+    let plan = plan_of_a_group(cluster.bootstrap_servers());
+    produce_to(&plan.brokers, &["one", "two", "three", "four"], 1);
+    {
+        let mut reader = Reader::open(&plan).unwrap();
+        let mut read = 0;
+        while read < 4 {
+            match reader.poll(POLL_WAIT).unwrap() {
+                Polled::Mail(_) => read += 1,
+                Polled::NoMail | Polled::Passed | Polled::Nothing => {}
+            }
+            reader.follow_group(|_| Marks::new()).unwrap();
+        }
+        let mut marks = reader.uncommitted();
+        let ends: Vec<i64> = marks.values().map(|mark| mark.next).collect();
+        assert!(reader.settled().is_empty() && ends == [4], "{ends:?}");
+        marks.values_mut().for_each(|mark| mark.next -= 3);
+        assert_eq!(reader.commit(&marks).unwrap(), Committed::Kept);
+        assert_eq!(reader.uncommitted()[&0].committed, Some(1));
+    }
+    let rest = read_json(&plan);
+    assert_eq!(bodies(&rest), ["Zm91cg==", "dGhyZWU=", "dHdv"]);
 }

@@ -1,0 +1,60 @@
+//! What is wrong with the flags of `ringpost consume`, the environment or the file.
+//!
+//! Owns: the texts, and whose each mistake is. Must not know: how flags are read.
+//!
+//! Invariant: no value of a property gets into a text, as it may be a password.
+
+use std::path::PathBuf;
+
+use crate::config::{self, Brokers};
+use crate::consume::output::OpenError;
+use crate::failure::{Blame, Blamed};
+
+/// Why nothing is read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Usage {
+    #[error("--group is empty; leave it out to read without a group")]
+    EmptyGroup,
+    #[error("--format maildir needs --output FOLDER")]
+    MaildirWithoutFolder,
+    #[error(
+        "--format eml needs --output FOLDER, or --count 1 to write one message to standard output"
+    )]
+    EmlWithoutFolder,
+    /// Every mistake of the configuration.
+    #[error(transparent)]
+    Configuration(#[from] config::Error),
+    #[error(
+        "kafka.brokers is {0}, of which nothing can be read: name brokers with --brokers host:port (the quick start \
+         prints the address of its own)"
+    )]
+    InMemory(Brokers),
+    /// The text is not shown: all of it may be a password.
+    #[error("--property number {number} is not NAME=VALUE, like security.protocol=SSL")]
+    NoPair {
+        /// Counted from 1.
+        number: usize,
+    },
+    #[error("--property {name} cannot be set here: {instead}")]
+    Taken {
+        name: &'static str,
+        instead: &'static str,
+    },
+    #[error("cannot open --output {}: {source}", .path.display())]
+    Output { path: PathBuf, source: OpenError },
+}
+
+impl Blamed for Usage {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Output { source, .. } => source.blame(),
+            Self::Configuration(error) => error.blame(),
+            Self::EmptyGroup
+            | Self::MaildirWithoutFolder
+            | Self::EmlWithoutFolder
+            | Self::InMemory(_)
+            | Self::NoPair { .. }
+            | Self::Taken { .. } => Blame::Operator,
+        }
+    }
+}
