@@ -28,13 +28,17 @@ mod random;
 mod script;
 #[path = "simulation/server.rs"]
 mod server;
+#[path = "simulation/tls.rs"]
+mod tls;
 #[path = "simulation/wire.rs"]
 mod wire;
 #[path = "simulation/world.rs"]
 mod world;
 
+use std::cell::Cell;
 use std::ops::Range;
-use std::panic::catch_unwind;
+use std::panic::{self, catch_unwind};
+use std::sync::Once;
 
 use world::{Summary, World};
 
@@ -45,8 +49,27 @@ fn hash(octets: &[u8]) -> u64 {
     })
 }
 
+thread_local! {
+    /// The seed that this thread runs.
+    static SEED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Says with each panic which seed ran: one that meets another ends the process, before `run` could say it.
+fn name_seed_of_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            eprintln!("while seed {} ran:", SEED.get());
+            before(panic);
+        }));
+    });
+}
+
 /// Runs a seed; what it came to, or nothing if it found something, which it has said.
 fn run(seed: u64) -> Option<Summary> {
+    name_seed_of_panics();
+    SEED.set(seed);
     let outcome = catch_unwind(|| World::new(seed).run());
     if outcome.is_err() {
         eprintln!(

@@ -11,6 +11,7 @@ use crate::kind::{GOOD, Kind};
 use crate::mail;
 use crate::random::Random;
 use crate::script::{Awaited, Rules, Script, Turn, What};
+use crate::tls::Tls;
 use crate::wire::Wire;
 
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +32,8 @@ pub struct Client {
     attempts: usize,
     /// Its connection.
     pub wire: Option<Rc<Wire>>,
+    /// Its end of TLS, once it has begun a handshake.
+    tls: Option<Tls>,
     turns: VecDeque<Turn>,
     turn: Turn,
     sent: usize,
@@ -39,6 +42,8 @@ pub struct Client {
     last_code: u16,
     /// Nothing more is expected but the end; anything goes.
     loose: bool,
+    /// The reply to STARTTLS has come.
+    expects_handshake: bool,
     leave_after: usize,
     /// Until when it waits for what it waits for.
     patience: u64,
@@ -75,6 +80,7 @@ impl Client {
             mails,
             attempts: 0,
             wire: None,
+            tls: None,
             turns: VecDeque::new(),
             turn: Turn::default(),
             sent: 0,
@@ -82,6 +88,7 @@ impl Client {
             inbox: Vec::new(),
             last_code: 0,
             loose: false,
+            expects_handshake: false,
             leave_after: usize::MAX,
             patience: 0,
         }
@@ -90,6 +97,11 @@ impl Client {
     /// Whether its mail has to arrive.
     pub fn is_good(&self) -> bool {
         GOOD.contains(&self.kind)
+    }
+
+    /// Whether it may come to a listener that begins with TLS.
+    pub fn shakes_hands(&self) -> bool {
+        !matches!(self.kind, Kind::Garbage | Kind::Silent | Kind::Injecting)
     }
 
     /// Whether nothing is left to do.
@@ -132,7 +144,7 @@ impl Client {
         Some(self.connects_at.max(due))
     }
 
-    /// It is connected, under this name.
+    /// It is connected, under this name, to a listener that begins with TLS or not.
     pub fn connect(
         &mut self,
         wire: Rc<Wire>,
@@ -140,7 +152,10 @@ impl Client {
         judge: &Judge,
         address: &str,
         opening: &[u8],
+        secure: bool,
     ) {
+        self.tls = secure.then(Tls::new);
+        self.expects_handshake = false;
         self.sent = 0;
         self.inbox.clear();
         self.awaited.clear();
@@ -185,6 +200,18 @@ impl Client {
         let helo = format!("client{}.example", self.number);
         let mut script = Script::new(self.kind, self.rules, extended);
         script.hello(&helo);
+        // In one breath with what follows, it would be an injection.
+        let wants_tls = match self.kind {
+            Kind::Injecting => true,
+            Kind::Blast => false,
+            _ => self.random.once_in(3),
+        };
+        let secure = if self.tls.is_none() && self.rules.tls && extended && wants_tls {
+            script.start_tls(&mut self.random, &helo);
+            true
+        } else {
+            self.tls.is_some()
+        };
         let most = self.random.between(1, 4);
         let due: Vec<usize> = if self.is_good() {
             let due = (0..self.mails.len())
@@ -197,6 +224,9 @@ impl Client {
             if let Some(mail) = self.mails.get_mut(mail) {
                 mail.under_way = true;
             }
+            if extended && self.random.once_in(6) {
+                script.abandoned(&mut self.random, &helo);
+            }
             self.attempts += 1;
             let from = format!("c{}a{}@client.example", self.number, self.attempts);
             let sent = script.transaction(&mut self.random, from.clone(), mail);
@@ -204,7 +234,12 @@ impl Client {
                 helo: helo.clone(),
                 to: sent.to,
                 client: address.to_owned(),
-                protocol: if extended { "ESMTP" } else { "SMTP" },
+                protocol: match (extended, secure) {
+                    (true, true) => "ESMTPS",
+                    (true, false) => "ESMTP",
+                    (false, _) => "SMTP",
+                },
+                secure,
                 body: sent.body,
                 message: sent.message,
                 complete: false,
@@ -224,9 +259,10 @@ impl Client {
         let (octets, open) = wire.receive();
         if !octets.is_empty() {
             self.patience = now + PATIENCE;
-            self.inbox.extend_from_slice(&octets);
+            self.hear(&octets);
             self.read_replies(judge);
         }
+        self.say_ciphertext(&wire);
         if !open {
             self.disconnect(now, false);
             return None;
@@ -242,6 +278,13 @@ impl Client {
                     self.turn = turn;
                     self.sent = 0;
                     self.awaited.extend(self.turn.awaited.drain(..));
+                    if self
+                        .awaited
+                        .iter()
+                        .any(|reply| reply.what == What::StartTls)
+                    {
+                        wire.seal();
+                    }
                     if self.turn.octets.is_empty() {
                         return Some(self.patience);
                     }
@@ -265,11 +308,23 @@ impl Client {
         let all = self.turn.octets.len();
         let length = match self.kind {
             Kind::Drip => random.between(1, 3).min(all),
+            // What it says in clear leaves before it can begin the handshake.
+            Kind::Injecting
+                if self
+                    .awaited
+                    .iter()
+                    .any(|reply| reply.what == What::StartTls) =>
+            {
+                all
+            }
             _ if random.once_in(3) => random.between(1, all),
             _ => all,
         };
         let length = length.min(self.leave_after);
-        wire.send(&self.turn.octets[..length]);
+        match &mut self.tls {
+            Some(tls) => tls.say(&self.turn.octets[..length]),
+            None => wire.send(&self.turn.octets[..length]),
+        }
         self.turn.octets.drain(..length);
         self.sent += length;
         let sent = self.sent;
@@ -279,6 +334,8 @@ impl Client {
             }
             *at > sent
         });
+        self.say_ciphertext(wire);
+        let random = &mut self.random;
         if self.leave_after != usize::MAX {
             self.leave_after -= length;
             if self.leave_after == 0 {
@@ -304,6 +361,26 @@ impl Client {
         Some(now + pause as u64)
     }
 
+    fn hear(&mut self, octets: &[u8]) {
+        let Some(tls) = &mut self.tls else {
+            return self.inbox.extend_from_slice(octets);
+        };
+        match tls.hear(octets) {
+            Ok(plain) => self.inbox.extend_from_slice(&plain),
+            // A part of what it injected came behind the STARTTLS and was read as a handshake.
+            Err(_) if self.kind == Kind::Injecting && tls.is_shaking_hands() => self.give_up(),
+            Err(error) => panic!("{:?}: no TLS came: {error}", self.kind),
+        }
+    }
+
+    /// Sends what TLS has to say by itself, and what was said over it.
+    fn say_ciphertext(&mut self, wire: &Wire) {
+        let octets = self.tls.as_mut().map(Tls::outgoing).unwrap_or_default();
+        if !octets.is_empty() {
+            wire.send(&octets);
+        }
+    }
+
     fn read_replies(&mut self, judge: &Judge) {
         while let Some(end) = self.inbox.windows(2).position(|two| two == b"\r\n") {
             let line: Vec<u8> = self.inbox.drain(..end + 2).collect();
@@ -314,6 +391,16 @@ impl Client {
             let code = line[..3].parse().expect("a reply begins with its code");
             self.last_code = code;
             self.reply(code, &line[4..], judge);
+            if std::mem::take(&mut self.expects_handshake) {
+                // All that follows the reply is TLS: an alert, if what was injected came too late to be dropped.
+                let rest = std::mem::take(&mut self.inbox);
+                assert!(
+                    rest.is_empty() || self.kind == Kind::Injecting,
+                    "the handshake is the client's to begin"
+                );
+                self.tls = Some(Tls::new());
+                self.hear(&rest);
+            }
         }
     }
 
@@ -331,7 +418,9 @@ impl Client {
             awaited.unwrap_or_else(|| panic!("a reply too many: {code} {text}"));
         let fits = match what {
             What::Banner => code == 220,
-            What::Hello | What::Mail => code == 250,
+            What::Hello | What::Mail | What::Reset => code == 250,
+            What::StartTls => code == 220,
+            What::Unannounced => code == 503,
             What::Rcpt { ours } => code == if ours { 250 } else { 550 },
             What::Data => matches!(code, 354 | 451),
             What::Chunk => matches!(code, 250 | 451 | 503),
@@ -345,6 +434,7 @@ impl Client {
             self.kind
         );
         match (what, code) {
+            (What::StartTls, _) => self.expects_handshake = true,
             (What::End, 250) => {
                 judge.delivered(&from, text.strip_prefix("2.0.0 ").unwrap_or(text));
                 if let Some(mail) = self.mails.get_mut(mail) {
@@ -384,7 +474,9 @@ impl Client {
             .awaited
             .front()
             .is_some_and(|awaited| awaited.what != What::Banner);
-        let told = on_purpose || unable || self.loose || !greeted;
+        // Nor can anything be said to a client whose handshake is late.
+        let shaking = self.tls.take().is_some_and(|tls| tls.is_shaking_hands());
+        let told = on_purpose || unable || self.loose || !greeted || shaking;
         assert!(
             told || !self.is_good(),
             "closed without a word while {:?} was awaited",

@@ -22,6 +22,8 @@ pub struct Expected {
     pub client: String,
     /// The value of `ce_smtpprotocol`.
     pub protocol: &'static str,
+    /// Whether it comes encrypted.
+    pub secure: bool,
     /// The value of `ce_smtpbody`.
     pub body: &'static str,
     /// The message.
@@ -104,8 +106,14 @@ impl Judge {
         let client = told.client.map(|client| client.to_string());
         assert_eq!(client.as_ref(), Some(&expected.client), "{from}");
         assert_eq!(told.protocol, Some(expected.protocol), "{from}");
+        assert_eq!(told.tls.is_some(), expected.secure, "{from}");
         assert_eq!(told.body.map(Body::keyword), Some(expected.body), "{from}");
         assert_eq!(told.size, Some(message.len() as u64), "{from}");
+    }
+
+    /// The server queues octets that nobody but the client can read; its length is all that a seed decides.
+    pub fn queued_sealed(&self, wire: usize, octets: &[u8]) {
+        self.note(&[8, wire as u64, octets.len() as u64]);
     }
 
     /// The server queues replies to be written: what they promise has to be true already.
@@ -137,6 +145,10 @@ impl Judge {
     /// A client got a 250 for its message: the record that it names has to be that message.
     pub fn delivered(&self, from: &str, id: &str) {
         assert!(is_queue_id(id), "a 250 names the queue id, not {id}");
+        assert!(
+            self.kafka.is_acknowledged(id),
+            "250 for {id}, which Kafka has not acknowledged"
+        );
         assert_eq!(
             self.kafka.from(id).as_deref(),
             Some(from),

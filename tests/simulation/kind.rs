@@ -13,6 +13,8 @@ pub enum Kind {
     Blast,
     /// Sequences that could pass for the end of the data.
     Smuggling,
+    /// STARTTLS, and in the same breath commands in clear, in the hope that they are taken for encrypted ones (CVE-2011-0411).
+    Injecting,
     /// BDAT lines that name no size, and behind them chunks that look like commands.
     Miscounting,
     /// Messages above the limit.
@@ -31,9 +33,10 @@ pub enum Kind {
 pub const GOOD: [Kind; 3] = [Kind::Correct, Kind::Pipelining, Kind::Chunking];
 
 /// The others.
-pub const BAD: [Kind; 8] = [
+pub const BAD: [Kind; 9] = [
     Kind::Blast,
     Kind::Smuggling,
+    Kind::Injecting,
     Kind::Miscounting,
     Kind::Oversize,
     Kind::Drip,

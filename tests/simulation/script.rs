@@ -14,6 +14,12 @@ use crate::random::Random;
 pub enum What {
     Banner,
     Hello,
+    /// STARTTLS: the handshake follows its reply.
+    StartTls,
+    /// MAIL before the EHLO that has to follow a handshake.
+    Unannounced,
+    /// RSET.
+    Reset,
     Mail,
     Rcpt {
         ours: bool,
@@ -53,6 +59,8 @@ pub struct Turn {
 pub struct Rules {
     /// Whether bare newlines are taken as data.
     pub takes_bare_newlines: bool,
+    /// Whether TLS is offered.
+    pub tls: bool,
 }
 
 /// What a transaction sent.
@@ -98,6 +106,42 @@ impl Script {
         let verb = if self.extended { "EHLO" } else { "HELO" };
         self.command(&format!("{verb} {name}\r\n"), What::Hello);
         self.end_turn();
+    }
+
+    /// STARTTLS, and then another greeting, encrypted: what was said in clear is forgotten (RFC 3207 4.2).
+    pub fn start_tls(&mut self, random: &mut Random, name: &str) {
+        let injects = self.kind == Kind::Injecting;
+        self.open.octets.extend_from_slice(b"STARTTLS\r\n");
+        if injects {
+            self.open.octets.extend_from_slice(
+                b"EHLO injected.example\r\nMAIL FROM:<injected@client.example>\r\n",
+            );
+        }
+        self.awaits(What::StartTls);
+        self.end_turn();
+        if injects && random.once_in(2) {
+            self.command("MAIL FROM:<early@client.example>\r\n", What::Unannounced);
+        }
+        self.hello(name);
+    }
+
+    /// A transaction that is given up before its message: nothing of it may be in the next one.
+    pub fn abandoned(&mut self, random: &mut Random, name: &str) {
+        self.command(
+            "MAIL FROM:<abandoned@client.example> BODY=8BITMIME\r\n",
+            What::Mail,
+        );
+        if random.once_in(2) {
+            self.command(
+                "RCPT TO:<abandoned@mx.example>\r\n",
+                What::Rcpt { ours: true },
+            );
+        }
+        if random.once_in(2) {
+            self.command("RSET\r\n", What::Reset);
+        } else {
+            self.hello(name);
+        }
     }
 
     /// One transaction, with this reverse-path, for this mail of the queue; what has to arrive.

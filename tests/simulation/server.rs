@@ -21,6 +21,7 @@ use crate::clock::Time;
 use crate::kafka::Kafka;
 use crate::mail::LARGEST;
 use crate::random::Random;
+use crate::tls;
 
 /// Counters cost more to make than a seed to run, and nothing here reads them.
 static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::new().0);
@@ -30,6 +31,8 @@ pub struct Settings {
     policy: Arc<Policy>,
     /// Whether a Received field is put in front.
     pub trace: bool,
+    /// Whether TLS is offered.
+    pub tls: bool,
     greeting_delay: Duration,
     /// The budget's messages.
     pub messages_most: usize,
@@ -52,7 +55,9 @@ impl Settings {
         if random.once_in(2) {
             policy.bare_newlines = BareNewlinePolicy::Accept;
         }
+        policy.starttls = random.once_in(2);
         Self {
+            tls: policy.starttls,
             policy: Arc::new(policy),
             trace: random.once_in(2),
             greeting_delay: Duration::from_millis(*random.of(&[0, 0, 300])),
@@ -102,7 +107,7 @@ impl Settings {
             key: RecordKey::None,
             message_log: None,
             connections_most: 1000,
-            tls: None,
+            tls: self.tls.then(|| Arc::clone(&tls::SERVER)),
             greeting_delay: self.greeting_delay,
             handshake_timeout: Duration::from_secs(10),
             admission: Admission::new(Limits {

@@ -59,6 +59,8 @@ pub struct Wire {
     inner: RefCell<Inner>,
     random: RefCell<Random>,
     killed: Cell<bool>,
+    /// Whether it carries TLS: only the client can read what the server writes.
+    sealed: Cell<bool>,
     /// Wires that have something to deliver.
     kicked: Rc<RefCell<Vec<usize>>>,
     judge: Rc<Judge>,
@@ -79,9 +81,15 @@ impl Wire {
             inner: RefCell::default(),
             random: RefCell::new(random),
             killed: Cell::new(false),
+            sealed: Cell::new(false),
             kicked,
             judge,
         }
+    }
+
+    /// The server's next octets may be TLS. The client has had all replies before.
+    pub fn seal(&self) {
+        self.sealed.set(true);
     }
 
     /// The client sends.
@@ -268,7 +276,11 @@ impl Wire {
     fn queue(&self, octets: &[u8]) {
         let judged = self.inner.borrow().judged;
         if octets.len() > judged {
-            self.judge.queued(self.number, &octets[judged..]);
+            let fresh = &octets[judged..];
+            match self.sealed.get() {
+                true => self.judge.queued_sealed(self.number, fresh),
+                false => self.judge.queued(self.number, fresh),
+            }
         }
         self.inner.borrow_mut().judged = octets.len();
     }

@@ -109,6 +109,7 @@ impl World {
         let safety = random.between(5_000_000, 60_000_000) as u64;
         let rules = Rules {
             takes_bare_newlines: settings.takes_bare_newlines(),
+            tls: settings.tls,
         };
         let mut clients = Vec::new();
         let crowd = random.once_in(4);
@@ -300,7 +301,14 @@ impl World {
         let port = u16::try_from(10_000 + number).expect("few connections");
         let peer = SocketAddr::from(([10, 0, 0, client as u8], port));
         let proxied = self.random.once_in(4);
-        let (opening, address, header) = if proxied {
+        let secure = !proxied
+            && self.settings.tls
+            && self.clients[client].shakes_hands()
+            && self.random.once_in(6);
+        let (opening, address, header) = if secure {
+            wire.seal();
+            (Opening::Tls, peer, String::new())
+        } else if proxied {
             let header = format!("PROXY TCP4 192.0.2.{client} 198.51.100.1 {port} 25\r\n");
             (
                 Opening::Proxied,
@@ -333,6 +341,7 @@ impl World {
             &self.judge,
             &address.to_string(),
             header.as_bytes(),
+            secure,
         );
         self.judge.note(&[4, number as u64]);
     }
