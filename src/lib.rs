@@ -9,7 +9,7 @@
 //! | its data is read into the record's own buffer | [`net::connection`], [`smtp::data`] |
 //! | the message becomes a record | [`mail::record`] |
 //! | the record goes to the sink without a copy | [`sink`] |
-//! | the delivery report finds its session | [`sink::ledger`], [`net::hub`] |
+//! | the delivery report finds its session | [`net::flights`], [`net::hub`] |
 //! | the session says 250, or 451 | [`smtp::session::Session::resolve`] |
 //!
 //! How the server starts and ends is one line, from [`server::Checked`] to [`server::Stopped`]; [`command::serve`] draws it.

@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn slot() -> Rc<Slot> {
-        Rc::new(Slot::new(Instant::now()))
+        Rc::new(Slot::new(0, Instant::now()))
     }
 
     #[test]

@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_charge_stays_until_its_record_is_back() {
         let budget = Budget::new(2, 100, Rc::new(Metrics::new().0.tally()));
-        let (flights, slot) = (Flights::new(3), Rc::new(Slot::new(Instant::now())));
+        let (flights, slot) = (Flights::new(3), Rc::new(Slot::new(0, Instant::now())));
         let depart = |octets: usize| {
             let mut record = Record::default();
             record.value = BytesMut::with_capacity(octets);

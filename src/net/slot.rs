@@ -17,6 +17,8 @@ use crate::sink::{Outcome, Ticket};
 
 /// See the module.
 pub struct Slot {
+    /// Its place among the open connections.
+    place: u32,
     deadline: Cell<Instant>,
     expired: Cell<bool>,
     /// Whether a direction of its transport was shut down.
@@ -28,9 +30,10 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// The slot of a connection that begins now.
-    pub fn new(now: Instant) -> Self {
+    /// The slot of a connection that begins now, at this place among the open ones.
+    pub fn new(place: u32, now: Instant) -> Self {
         Self {
+            place,
             deadline: Cell::new(now),
             expired: Cell::new(false),
             shut: Cell::new(false),
@@ -38,6 +41,11 @@ impl Slot {
             waker: Cell::new(None),
             outcome: Cell::new(None),
         }
+    }
+
+    /// Its place among the open connections.
+    pub fn place(&self) -> u32 {
+        self.place
     }
 
     /// Ends what it waits for, now.

@@ -21,20 +21,18 @@ pub struct Slots(RefCell<Slab<Rc<Slot>>>);
 /// The place of one connection. Its drop is the end of the connection.
 pub struct Seat<'a> {
     slots: &'a Slots,
-    key: u32,
     slot: Rc<Slot>,
 }
 
 impl Slots {
     /// A slot for a connection that begins now.
     pub fn enter(&self, now: Instant) -> Seat<'_> {
-        let slot = Rc::new(Slot::new(now));
-        let key = self.0.borrow_mut().insert(Rc::clone(&slot));
-        Seat {
-            slots: self,
-            key: u32::try_from(key).expect("open files are fewer"),
-            slot,
-        }
+        let mut slots = self.0.borrow_mut();
+        let free = slots.vacant_entry();
+        let place = u32::try_from(free.key()).expect("open files are fewer");
+        let slot = Rc::new(Slot::new(place, now));
+        free.insert(Rc::clone(&slot));
+        Seat { slots: self, slot }
     }
 
     /// Open connections.
@@ -81,7 +79,8 @@ impl Deref for Seat<'_> {
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        let left = self.slots.0.borrow_mut().try_remove(self.key as usize);
+        let place = self.slot.place() as usize;
+        let left = self.slots.0.borrow_mut().try_remove(place);
         assert!(
             left.is_some_and(|slot| Rc::ptr_eq(&slot, &self.slot)),
             "a connection leaves its own place"
@@ -111,6 +110,6 @@ mod tests {
         drop(past);
         drop(soon);
         assert_eq!(slots.len(), 1);
-        assert_eq!(slots.enter(now).key, 1, "a place is given again");
+        assert_eq!(slots.enter(now).place(), 1, "a place is given again");
     }
 }
