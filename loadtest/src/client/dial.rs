@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio_uring::net::TcpStream;
 
-use crate::shape::ProxyHeader;
+use crate::options::shape::ProxyHeader;
 
 /// Starts to connect. Where the kernel is not done at once, a write without octets waits for it: io_uring polls the socket
 /// for that, under the watchdog's eyes, since tokio-uring's own connect cannot be given a deadline.

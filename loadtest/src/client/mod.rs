@@ -3,7 +3,7 @@
 //! Owns the stream and the dialogue's rules for one message. Must not know which message is next or what the run counts,
 //! except that it counts each reply it reads.
 //!
-//! Invariants: a read or a write that was submitted is awaited to its end (see [`crate::deadline`]); each reply is read
+//! Invariants: a read or a write that was submitted is awaited to its end (see [`crate::client::deadline`]); each reply is read
 //! exactly once, in the order of the commands; a step that does not end in time ends with [`ErrorKind::Timeout`].
 //!
 //! A write and the read of its answer are submitted together, which saves a system call a message. So the measured time
@@ -12,11 +12,13 @@
 //! # BUGS
 //! - A reply that comes before the message is sent whole (a server that gives up early) is read only afterwards.
 
+pub mod deadline;
 pub mod dial;
 mod envelope;
 mod message;
 mod negative;
 mod offers;
+pub mod reply;
 pub mod tls;
 
 use std::cell::RefCell;
@@ -32,10 +34,10 @@ use rustls::pki_types::ServerName;
 use tokio_uring::buf::BoundedBuf;
 use tokio_uring::net::TcpStream;
 
-use crate::deadline::Slot;
+use crate::client::deadline::Slot;
+use crate::client::reply::ReplyReader;
 use crate::fault::{ErrorKind, Fault, MAX_WORDS, Step};
-use crate::reply::ReplyReader;
-use crate::shape::TlsMode;
+use crate::options::shape::TlsMode;
 use crate::tally::{Phase, Tally};
 use tls::Tls;
 

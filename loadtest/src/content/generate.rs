@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 
-use crate::shape::Body;
+use crate::options::shape::Body;
 
 /// Octets of a line without its CRLF, RFC 5322 section 2.1.1.
 const LINE: usize = 78;

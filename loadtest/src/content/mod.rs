@@ -12,7 +12,7 @@ pub mod template;
 use generate::Header;
 use template::{Envelope, Layout, Needs, Template};
 
-use crate::shape::{Body, Shape, Transfer};
+use crate::options::shape::{Body, Shape, Transfer};
 use crate::units::MAX_SIZE;
 
 /// A message up to this size on the wire is one write out of a connection's own buffer ...
@@ -145,7 +145,7 @@ fn rests(shape: &Shape, common: &Common) -> Result<Vec<Vec<u8>>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::Sizes;
+    use crate::options::shape::Sizes;
 
     const COMMON: Common = Common {
         header: Header {

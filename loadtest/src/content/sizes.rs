@@ -2,7 +2,7 @@
 //!
 //! docs/loadtest.md names the sources. Invariant: sizes come in rising order, so that a report can name the quantiles.
 
-use crate::shape::Sizes;
+use crate::options::shape::Sizes;
 
 /// How many sizes stand for a distribution: the rarest that is told apart is one message in 200.
 pub const STEPS: usize = 200;

@@ -10,7 +10,7 @@
 use bytes::Bytes;
 
 use super::identity;
-use crate::shape::Transfer;
+use crate::options::shape::Transfer;
 
 /// Octets of a large message that belong to the last write.
 const LAST: usize = 512;
@@ -260,7 +260,7 @@ fn stuffed(message: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::content::generate::{Header, message};
-    use crate::shape::Body;
+    use crate::options::shape::Body;
 
     const RUN: &str = "0123456789abcdef";
 

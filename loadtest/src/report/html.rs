@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 pub use super::plot::escape;
 use super::plot::{Chart, Line, Scale, svg};
 use super::{Percentiles, Report, SeriesPoint};
-use crate::axis::Quantity;
+use crate::units::axis::Quantity;
 use crate::units::{grouped, shell_words, show_microseconds, show_number, show_octets};
 
 const STYLE: &str = include_str!("page.css");

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::axis::{Axis, Quantity};
+use crate::units::axis::{Axis, Quantity};
 
 /// The size of a chart, in its own units; the page scales it.
 const WIDTH: f64 = 720.0;

@@ -5,9 +5,9 @@
 
 use serde::Serialize;
 
+use crate::fault::trouble::{Trouble, What};
 use crate::fault::{Step, harmless, one_line};
 use crate::options::Options;
-use crate::trouble::{Trouble, What};
 use crate::units::grouped;
 
 /// One kind of trouble; its fields are those of the JSON.

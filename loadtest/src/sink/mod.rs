@@ -22,10 +22,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio_uring::buf::BoundedBuf;
 use tokio_uring::net::{TcpListener, TcpStream};
 
-use crate::Failure;
+use crate::failure::Failure;
+use crate::measure::usage;
 use crate::plan::allow_open_files;
 use crate::units::parse_duration;
-use crate::usage;
 use session::Session;
 
 /// Octets of a connection's buffer; memory is only used as far as octets come.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::plan::Plan;
 use crate::report::Reason;
-use crate::series::Series;
 use crate::tally::Interval;
+use crate::tally::series::Series;
 use crate::units::{grouped, show_microseconds, show_number};
 use terminal::Screen;
 

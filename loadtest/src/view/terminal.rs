@@ -13,8 +13,8 @@ use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph}
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
 use super::{Snapshot, trouble};
-use crate::axis::{Axis as Marks, Quantity};
-use crate::series::Point;
+use crate::tally::series::Point;
+use crate::units::axis::{Axis as Marks, Quantity};
 use crate::units::{grouped, show_microseconds, show_number, show_octets};
 
 /// Lines of the picture.

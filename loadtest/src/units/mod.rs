@@ -2,6 +2,8 @@
 //!
 //! Owns parsing, whose errors say what is allowed, and how values are shown.
 
+pub mod axis;
+
 use std::time::Duration;
 
 /// The largest message, in octets. Each size is in memory a few times, so this bounds memory too.

@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::assertion::Assertion;
+use crate::failure::Failure;
 use crate::options::Options;
+use crate::options::assertion::Assertion;
 use crate::report::{Reason, Report, html};
 use crate::units::{grouped, show_microseconds, show_number, show_octets};
 use crate::view::View;
-use crate::{Failure, write_file};
 
 /// How long a step runs unless told otherwise.
 const STEP: Duration = Duration::from_secs(5);
@@ -188,7 +188,7 @@ impl Search<'_> {
     fn step(&mut self, rate: f64, attempt: usize) -> Result<Option<bool>, Failure> {
         let mut options = self.options.clone();
         options.rate = Some(rate);
-        let (_, report, _) = crate::run(options, self.view)?;
+        let (_, report, _) = super::run::run(options, self.view)?;
         if crate::signals::stopped() {
             self.found.ended_early = Some("stopped by a signal".to_owned());
             return Ok(None);
@@ -264,11 +264,11 @@ impl Search<'_> {
             print!("{}", self.found.text());
         }
         if let Some(path) = &self.options.json_file {
-            write_file("--json-file", path, &(json + "\n"))?;
+            super::output::write_file("--json-file", path, &(json + "\n"))?;
         }
         if let (Some(path), Some((report, held))) = (&self.options.html, &self.page) {
             let page = html::page_with(report, &self.found.section(*held));
-            write_file("--html", path, &page)?;
+            super::output::write_file("--html", path, &page)?;
         }
         Ok(())
     }

@@ -12,11 +12,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::client::Connection;
-use crate::deadline::Slot;
+use crate::client::deadline::Slot;
+use crate::engine::session::Context;
+use crate::fault::trouble::Troubles;
 use crate::fault::{ErrorKind, Fault};
 use crate::report::Reason;
-use crate::session::Context;
-use crate::trouble::Troubles;
 use crate::units::grouped;
 
 /// Idle sessions of a thread that are being opened at the same time.
@@ -108,7 +108,8 @@ impl Opening {
         self.context.live.count_idle();
         self.context.tally.borrow_mut().idle_opened += 1;
         let slot = connection.slot();
-        let task = crate::session::idle(Rc::clone(&self.context), Rc::clone(&slot), connection);
+        let task =
+            crate::engine::session::idle(Rc::clone(&self.context), Rc::clone(&slot), connection);
         self.sessions
             .borrow_mut()
             .push((slot, tokio_uring::spawn(task)));

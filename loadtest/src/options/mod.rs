@@ -2,13 +2,16 @@
 //!
 //! Must not know what comes of the options (see [`crate::plan`]).
 
+pub mod assertion;
+pub mod shape;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::shape::Shape;
+use crate::options::shape::Shape;
 use crate::units::{parse_duration, parse_rate};
 
 /// The largest number of a message: its digits in a message are fixed.

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
+use crate::measure::usage::Usage;
 use crate::tally::Interval;
-use crate::usage::Usage;
 
 /// Most points.
 const MOST: usize = 600;

@@ -7,6 +7,8 @@
 //! # BUGS
 //! - Only the first address that the target resolves to is used.
 
+pub mod schedule;
+
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
@@ -17,18 +19,19 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
-use crate::accepted_log::AcceptedLog;
-use crate::assertion::Assertion;
 use crate::client::tls;
 use crate::content::generate::Header;
 use crate::content::{Common, Content};
-use crate::dispatch::Timetable;
-use crate::fate::Fate;
-use crate::misbehave::Misbehaviour;
+use crate::engine::dispatch::Timetable;
+use crate::engine::misbehave::Misbehaviour;
+use crate::failure::Failure;
+use crate::measure::usage;
 use crate::options::Options;
-use crate::schedule::Pace;
-use crate::shape::{MixPart, ProxyHeader, Shape, TlsMode, Transfer, parse_mix};
-use crate::{Failure, usage};
+use crate::options::assertion::Assertion;
+use crate::options::shape::{MixPart, ProxyHeader, Shape, TlsMode, Transfer, parse_mix};
+use crate::plan::schedule::Pace;
+use crate::tally::accepted_log::AcceptedLog;
+use crate::tally::fate::Fate;
 
 /// The longest address of RFC 5321 section 4.5.3.1.3 (a path of 256 octets with its angle brackets).
 const MAX_ADDRESS: usize = 254;

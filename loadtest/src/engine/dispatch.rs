@@ -1,7 +1,7 @@
 //! Who sends which message when, within one thread.
 //!
 //! Closed loop: whoever asks gets the next number at once. Open loop: the thread has a timetable (every so many-th start of
-//! the whole run's, see [`crate::schedule`]); a connection that asks gets the next start if its time has come, and waits
+//! the whole run's, see [`crate::plan::schedule`]); a connection that asks gets the next start if its time has come, and waits
 //! for it otherwise. A start whose time has come while no connection is free stays next in the timetable: it costs no
 //! memory, and its latency counts from its time.
 //!
@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::schedule::Pace;
+use crate::engine::timer::Timer;
+use crate::plan::schedule::Pace;
 use crate::tally::{Live, Phase, Tally};
-use crate::timer::Timer;
 
 /// The pacer sleeps at least so long.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(50);

@@ -13,12 +13,14 @@ use std::time::Duration;
 use clap::Parser;
 use serde::Serialize;
 
+use crate::command::output::{must_be_writable, write_file};
+use crate::engine;
+use crate::failure::Failure;
 use crate::options::Options;
 use crate::plan::{Plan, resolve};
 use crate::report::Report;
 use crate::units::{grouped, parse_duration, show_number};
 use crate::view::View;
-use crate::{Failure, engine, write_file};
 use started::{ServerLog, Started, as_unprivileged};
 
 /// Two servers in turn, A B A B ..., with the same load; ratios of throughput and CPU time a message
@@ -152,7 +154,7 @@ struct Compared {
 pub fn main(words: &[String]) -> Result<bool, Failure> {
     let options = Comparison::parse_from(words);
     crate::signals::watch().map_err(Failure::Run)?;
-    crate::must_be_writable("--json-file", options.json_file.as_deref())?;
+    must_be_writable("--json-file", options.json_file.as_deref())?;
     let sides = [
         Side::new(
             &options.a_name,

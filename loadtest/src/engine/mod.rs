@@ -1,11 +1,18 @@
 //! The run: threads, what each of them does, and the main thread that looks on.
 //!
 //! Each thread has one io_uring runtime, a share of the connections and of the idle sessions; each connection is a task
-//! (see [`crate::session`]). The main thread flushes the log, takes the threads' intervals away every second, samples the
+//! (see [`crate::engine::session`]). The main thread flushes the log, takes the threads' intervals away every second, samples the
 //! server, and shows progress.
 //!
 //! # BUGS
 //! - Giving up waits for the replies that are outstanding, each up to `--timeout`; a signal waits two seconds for them.
+
+pub mod dispatch;
+pub mod first;
+pub mod idle;
+pub mod misbehave;
+pub mod session;
+pub mod timer;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -15,18 +22,18 @@ use std::sync::{Arc, Barrier, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::deadline::{Slots, watchdog};
-use crate::dispatch::Dispatcher;
-use crate::first::{self, First};
-use crate::idle;
+use dispatch::Dispatcher;
+use first::First;
+use session::{Context, Sender};
+use timer::Timer;
+
+use crate::client::deadline::{Slots, watchdog};
+use crate::fault::trouble::Troubles;
+use crate::measure::scrape::{self, Change};
+use crate::measure::usage::{self, Machine, Usage};
 use crate::plan::Plan;
-use crate::scrape::{self, Change};
-use crate::series::{Point, Series};
-use crate::session::{Context, Sender};
+use crate::tally::series::{Point, Series};
 use crate::tally::{Interval, Live, Tally};
-use crate::timer::Timer;
-use crate::trouble::Troubles;
-use crate::usage::{self, Machine, Usage};
 use crate::verify::{Verdict, Verifier};
 use crate::view::{Snapshot, View};
 

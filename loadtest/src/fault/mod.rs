@@ -5,6 +5,8 @@
 //!
 //! Invariant: what [`harmless`] returns has no control character, none that turns the direction of text, and is bounded.
 
+pub mod trouble;
+
 /// Octets of a reply that are kept with a fault.
 pub const MAX_WORDS: usize = 512;
 /// Letters of a reply that are shown.

@@ -3,15 +3,19 @@
 //! Each thread has a [`Tally`] of its own, merged at the end, and an [`Interval`] that the main thread takes away every
 //! second; [`Live`] holds the few numbers that threads share while they run. Must not know sockets or how results are shown.
 
+pub mod accepted_log;
+pub mod fate;
+pub mod series;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::engine::misbehave::Misdeeds;
 use crate::fault::ErrorKind;
-use crate::misbehave::Misdeeds;
-use crate::trouble::Troubles;
+use crate::fault::trouble::Troubles;
 
 /// Longest time that a histogram tells apart, in microseconds: one hour. Longer ones count as this.
 const LONGEST: u64 = 3_600_000_000;

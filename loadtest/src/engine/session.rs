@@ -11,17 +11,17 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::client::deadline::{Slot, Slots};
 use crate::client::{Answer, CLOSING, Connection, Delivered, Dial, Offers, Unsent, dial};
 use crate::content::template::{OwnPart, Template};
-use crate::deadline::{Slot, Slots};
-use crate::dispatch::{Dispatcher, Work};
+use crate::engine::dispatch::{Dispatcher, Work};
+use crate::engine::first::First;
+use crate::engine::misbehave::{self, Misdeed, Props};
+use crate::fault::trouble::What;
 use crate::fault::{ErrorKind, Fault};
-use crate::first::First;
-use crate::misbehave::{self, Misdeed, Props};
+use crate::options::shape::Transfer;
 use crate::plan::{Plan, Profile};
-use crate::shape::Transfer;
 use crate::tally::{Interval, Live, Phase, Tally};
-use crate::trouble::What;
 use crate::verify::Sent;
 
 /// The first wait after an error; it doubles with each further one ...

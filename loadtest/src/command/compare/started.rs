@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::fault::harmless;
 
 /// How long a server may take to end.

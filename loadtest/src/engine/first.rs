@@ -15,12 +15,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::client::Connection;
+use crate::engine::session::{Context, missing};
+use crate::fault::trouble::Troubles;
 use crate::fault::{ErrorKind, Fault, Step, harmless, one_line};
+use crate::options::shape::{ProxyHeader, TlsMode};
 use crate::plan::{Plan, Profile};
 use crate::report::Reason;
-use crate::session::{Context, missing};
-use crate::shape::{ProxyHeader, TlsMode};
-use crate::trouble::Troubles;
 use crate::units::grouped;
 
 /// How often it is tried, for each shape.
@@ -258,7 +258,7 @@ fn offer_hint(profile: &Profile, words: &str) -> &'static str {
         "; give it a certificate, or leave --tls out"
     } else if words.ends_with("8BITMIME") {
         "; take another --body"
-    } else if profile.transfer == crate::shape::Transfer::Bdat {
+    } else if profile.transfer == crate::options::shape::Transfer::Bdat {
         "; leave --transfer bdat out"
     } else {
         ""
