@@ -8,32 +8,34 @@
 //!
 //! ```text
 //! options ─→ plan ─→ engine ─→ client ─→ tally ─→ report
-//!              │        │                  ↑         │
-//!           content   verify ──────────────┘       view
+//!              ↑        │                 ↑
+//!           content   verify ─────────────┘
 //! ```
 //!
 //! [`options`] parses the command line. [`plan`] checks it against itself and against the machine, and builds the messages
-//! ([`content`]). [`engine`] starts a thread for each share of the connections; each connection is a task that drives one
+//! ([`content`]). [`engine`] starts a thread for each share of the connections; each connection is a task that opens one
 //! [`client`] after the other. What happens is counted in [`tally`], and [`report`] says what the counts mean.
 //!
 //! | folder | owns |
 //! |---|---|
-//! | [`command`] | what the program is asked to do: a run, a search, a comparison; the files of the result |
 //! | [`sink`] | a server that accepts everything, to find the load tester's own ceiling |
+//! | [`command`] | what the program is asked to do: a run, a search, a comparison; the files of the result |
 //! | [`report`] | the result: data, text, JSON and HTML; who was the limit; whether the run passed |
 //! | [`engine`] | threads and tasks: who sends which message when, over which connection, and what is counted for it |
 //! | [`view`] | what is shown while a run goes on |
 //! | [`verify`] | reads the topic back |
 //! | [`client`] | one SMTP connection: the dialogue, the bytes of replies, time limits |
 //! | [`plan`] | a run that can be started: resolved, checked, ready; when each message is meant to start |
-//! | [`tally`] | what is counted, in memory that does not grow with the run |
 //! | [`content`] | the messages: generated or from files, their sizes, the fields that name them, their wire form |
 //! | [`options`] | the command line |
+//! | [`tally`] | what is counted, in memory that does not grow with the run |
 //! | [`measure`] | CPU time and memory of processes, and the server's metrics |
 //! | [`fault`] | what went wrong: kinds, the server's words, how often each was said |
 //! | [`units`], [`signals`], [`failure`] | how values are written; SIGINT and SIGTERM; why there is no result |
 //!
-//! Imports go down this table, never up: a file imports folders below its own, or files of its own folder.
+//! From the bottom up: [`failure`], [`signals`], [`units`], [`fault`], [`measure`], [`tally`], [`options`], [`content`],
+//! [`plan`], [`client`], [`verify`], [`view`], [`engine`], [`report`], [`command`], [`sink`]. A file imports folders that come
+//! before its own, or files of its own folder, and no files import each other in a circle.
 //!
 //! Exit status: 0 when the run is as it should be, 1 when it is not or failed, 2 for wrong usage.
 
@@ -56,13 +58,10 @@ mod view;
 
 use std::process::ExitCode;
 
-use failure::Failure;
 use options::Options;
 
-/// The run failed, or is not as it should be.
+/// The run is not as it should be.
 const EXIT_FAILED: u8 = 1;
-/// The command line asks for what cannot be done.
-const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();
@@ -74,13 +73,9 @@ fn main() -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_FAILED),
-        Err(Failure::Usage(message)) => {
-            eprintln!("ringpost-loadtest: {message}");
-            ExitCode::from(EXIT_USAGE)
-        }
-        Err(Failure::Run(message)) => {
-            eprintln!("ringpost-loadtest: {message}");
-            ExitCode::from(EXIT_FAILED)
+        Err(failure) => {
+            eprintln!("ringpost-loadtest: {failure}");
+            ExitCode::from(failure.blame().exit_code())
         }
     }
 }

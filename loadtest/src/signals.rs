@@ -1,9 +1,13 @@
 //! SIGINT and SIGTERM: the first asks for an end with a report, the second ends the process.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::failure::{Blame, Blamed};
 
 /// timeout(1) sends its signal to the process and then to its group: what comes so soon is the same signal.
 const SAME: Duration = Duration::from_millis(300);
@@ -12,18 +16,38 @@ static STOPPED: AtomicBool = AtomicBool::new(false);
 /// As a shell shows a process that SIGINT ended.
 const EXIT_INTERRUPTED: i32 = 130;
 
+/// A signal ended it.
+#[derive(Debug, Error)]
+#[error("stopped by a signal")]
+pub struct Stopped;
+
+impl Blamed for Stopped {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
+}
+
+/// Signals cannot be watched for.
+#[derive(Debug, Error)]
+#[error("signals: {0}")]
+pub struct SignalError(#[from] io::Error);
+
+impl Blamed for SignalError {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
+}
+
 /// Whether a signal came.
 pub fn stopped() -> bool {
     STOPPED.load(Ordering::Relaxed)
 }
 
-/// Watches for signals in a thread of its own. The error is a text for the operator.
-pub fn watch() -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("signals: {error}");
+/// Watches for signals in a thread.
+pub fn watch() -> Result<(), SignalError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
-        .map_err(failed)?;
+        .build()?;
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
@@ -46,7 +70,6 @@ pub fn watch() -> Result<(), String> {
                     }
                 }
             });
-        })
-        .map_err(failed)?;
+        })?;
     Ok(())
 }

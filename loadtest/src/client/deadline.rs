@@ -1,9 +1,9 @@
 //! Time limits that never abandon a read.
 //!
 //! A read that was given to the kernel must be awaited to its end: a dropped one would stay in flight and swallow the
-//! peer's next octets. So nothing here cancels a future. Each connection has a [`Slot`]; a watchdog, one task per
+//! peer's next bytes. So nothing here cancels a future. Each connection has a [`Slot`]; a watchdog, one task per
 //! thread, looks at all slots and shuts down the socket of one whose time is over. Its read and write then end by
-//! themselves, and [`Slot::expired`] says why. A message costs no timer that way.
+//! themselves, and [`Slot::expired`] says why. So a message costs no timer.
 //!
 //! # BUGS
 //! - A limit is noticed up to a twentieth of it late.
@@ -18,7 +18,7 @@ use tokio_uring::net::TcpStream;
 /// How often the watchdog looks, at most and at least.
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 const LONGEST_LOOK: Duration = Duration::from_millis(500);
-/// After a signal, replies that are outstanding have so long to come.
+/// After a signal, outstanding replies may take this long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The time limit of one connection.
@@ -43,7 +43,7 @@ impl Slot {
         self.deadline.set(Some(deadline));
     }
 
-    /// The stream may take all the time in the world.
+    /// The stream has no deadline.
     pub fn disarm(&self) {
         self.deadline.set(None);
     }
@@ -113,7 +113,7 @@ impl Slots {
     }
 }
 
-/// Looks at all slots for ever; some time after a signal, it ends them all.
+/// Looks at all slots, again and again; some time after a signal, it shuts them all down.
 pub async fn watchdog(slots: Rc<Slots>, timeout: Duration) {
     let period = (timeout / 20).clamp(SHORTEST_LOOK, LONGEST_LOOK);
     let mut signalled: Option<Instant> = None;

@@ -10,7 +10,7 @@ use tokio_uring::net::TcpStream;
 
 use crate::options::shape::ProxyHeader;
 
-/// Starts to connect. Where the kernel is not done at once, a write without octets waits for it: io_uring polls the socket
+/// Starts to connect. Where the kernel is not done at once, a write without bytes waits for it: io_uring polls the socket
 /// for that, under the watchdog's eyes, since tokio-uring's own connect cannot be given a deadline.
 pub fn start(address: SocketAddr, source: Option<IpAddr>) -> io::Result<(TcpStream, bool)> {
     let socket = Socket::new(
@@ -23,7 +23,7 @@ pub fn start(address: SocketAddr, source: Option<IpAddr>) -> io::Result<(TcpStre
     }
     match socket.connect(&address.into()) {
         Ok(()) => {}
-        // EINPROGRESS, which has no name of its own among the kinds of errors.
+        // EINPROGRESS, for which there is no kind of error.
         Err(error)
             if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
         Err(error) => return Err(error),
@@ -39,7 +39,7 @@ pub fn start(address: SocketAddr, source: Option<IpAddr>) -> io::Result<(TcpStre
 /// The PROXY header of session `number`: a client of 198.51.100.0/24 (RFC 5737), another one for each of many sessions.
 pub fn proxy_header(version: ProxyHeader, number: u64) -> Vec<u8> {
     const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-    /// Version 2, command PROXY; AF_INET, SOCK_STREAM; 12 octets of addresses.
+    /// Version 2, command PROXY; AF_INET, SOCK_STREAM; 12 bytes of addresses.
     const PROXY_TCP4: [u8; 4] = [0x21, 0x11, 0, 12];
     let host = 1 + (number % 254) as u8;
     let port = 1024 + (number / 254 % 60_000) as u16;

@@ -2,13 +2,13 @@
 //!
 //! Sans I/O: codes come in, an [`Answer`] comes out.
 
-use super::CLOSING;
+use super::reply::CLOSING;
 use crate::fault::{ErrorKind, Step};
 
 /// How the server took an envelope.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It waits for the data; so many recipients were refused.
+    /// It waits for the data of a transaction without these refused recipients.
     Go {
         /// Recipients that are not part of the transaction.
         recipients_refused: u64,
@@ -101,7 +101,7 @@ impl EnvelopeAnswers {
         }
     }
 
-    /// DATA was refused: because of what was refused before it, when nobody was left to take the message.
+    /// DATA was refused: because of what was refused before it, when no recipient was left.
     fn refusal(&self, code: u16) -> Answer {
         Answer::Refused(self.refused.filter(|_| self.taken == 0).unwrap_or(code))
     }

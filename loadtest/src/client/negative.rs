@@ -1,10 +1,10 @@
 //! The replies of one transaction that said no: what refused, when the refusal is known only some replies later.
 //!
-//! Invariant: bounded by [`MOST`] texts of [`MAX_WORDS`] octets; empty, it has no memory.
+//! Invariant: bounded by [`MOST`] texts of [`MAX_WORDS`] bytes; empty, it has no memory.
 
 use crate::fault::{MAX_WORDS, Step};
 
-/// Most texts that are told apart; further ones count with the last.
+/// The most texts that are distinguished; further ones count with the last.
 const MOST: usize = 8;
 
 /// The negative replies since the transaction began.
@@ -25,7 +25,7 @@ impl Negatives {
         self.0.clear();
     }
 
-    /// One more.
+    /// Counts one.
     pub fn add(&mut self, step: Step, code: u16, text: &[u8]) {
         let text = &text[..text.len().min(MAX_WORDS)];
         let is_full = self.0.len() == MOST;

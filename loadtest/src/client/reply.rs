@@ -2,15 +2,18 @@
 //!
 //! Owns the buffer that the kernel reads into. Must not know sockets, commands or what a reply means.
 //!
-//! Invariants: octets before `parsed` were handed out; a reply of several lines has one code; memory is bounded by
+//! Invariants: bytes before `parsed` were handed out; a reply of several lines has one code; memory is bounded by
 //! [`BUFFER`] and [`MAX_TEXT`], whatever the server sends.
 //!
 //! # BUGS
 //! - A line that ends with a bare LF is taken, though RFC 5321 asks for CRLF: this tool measures, it does not judge.
 
-/// Octets of the buffer, and so of the longest line; RFC 5321 section 4.5.3.1.5 allows a reply line 512.
+/// The server closes the connection after this reply, RFC 5321 section 3.8.
+pub const CLOSING: u16 = 421;
+
+/// Bytes of the buffer, and so of the longest line; RFC 5321 section 4.5.3.1.5 allows a reply line 512.
 const BUFFER: usize = 4096;
-/// Octets of a reply's text that are kept, over all its lines.
+/// Bytes of a reply's text that are kept, over all its lines.
 const MAX_TEXT: usize = 4096;
 /// "250", the shortest reply without its line end.
 const CODE_DIGITS: usize = 3;
@@ -40,7 +43,7 @@ impl ReplyReader {
         }
     }
 
-    /// Lends the buffer for a read: the kernel appends behind its length, up to its capacity. Give it back with
+    /// Lends the buffer for a read: the kernel appends after its length, up to its capacity. Give it back with
     /// [`ReplyReader::give_back`].
     pub fn lend(&mut self) -> Vec<u8> {
         if self.parsed == self.bytes.len() {
@@ -89,7 +92,7 @@ impl ReplyReader {
         }
     }
 
-    /// The text of the last reply without codes, its lines joined by LF, cut at 4096 octets.
+    /// The text of the last reply without codes, its lines joined by LF, cut at 4096 bytes.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_at_every_pair_of_octets_the_replies_are_the_same() {
+    fn cut_at_every_pair_of_bytes_the_replies_are_the_same() {
         for first in 0..=DIALOGUE.len() {
             for second in first..=DIALOGUE.len() {
                 let mut reader = ReplyReader::new();
@@ -191,14 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn octet_by_octet_the_replies_are_the_same() {
+    fn byte_by_byte_the_replies_are_the_same() {
         let mut reader = ReplyReader::new();
         let mut replies = Vec::new();
-        for octet in DIALOGUE {
-            reader.append(&[*octet]);
+        for byte in DIALOGUE {
+            reader.append(&[*byte]);
             read_all(&mut reader, &mut replies);
         }
-        assert_expected(&replies, "one octet at a time");
+        assert_expected(&replies, "one byte at a time");
     }
 
     #[test]

@@ -1,37 +1,17 @@
 //! TLS between the socket and the dialogue, by rustls' buffers.
 //!
-//! Owns the encrypted octets on their way. Must not know sockets: [`Tls::encrypt`] gives octets to write,
-//! [`Tls::decrypt`] takes octets that were read.
-//!
-//! # BUGS
-//! - Certificates are not verified: this measures, it does not protect.
+//! Owns the encrypted bytes on their way. Must not know sockets: [`Tls::encrypt`] gives bytes to write,
+//! [`Tls::decrypt`] takes bytes that were read.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientConfig, ClientConnection, Resumption};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, HandshakeKind, SignatureScheme};
+use rustls::HandshakeKind;
+use rustls::client::{ClientConfig, ClientConnection};
+use rustls::pki_types::ServerName;
 
-/// Octets that one read takes: a record of the largest size and its header.
+/// Bytes that one read takes: a record of the largest size and its header.
 const READ: usize = 16 * 1024 + 512;
-
-/// The settings for all connections of a shape, with the sessions to resume.
-pub fn settings(resumption: bool) -> Result<Arc<ClientConfig>, String> {
-    let provider = Arc::new(ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("--tls: {error}"))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
-    if !resumption {
-        config.resumption = Resumption::disabled();
-    }
-    Ok(Arc::new(config))
-}
 
 /// One encrypted connection.
 pub struct Tls {
@@ -65,19 +45,19 @@ impl Tls {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// What is to be written for these octets, and for the handshake.
-    pub fn encrypt(&mut self, octets: &[u8]) -> io::Result<Vec<u8>> {
-        self.connection.writer().write_all(octets)?;
-        let mut out = Vec::with_capacity(octets.len() + 256);
+    /// Returns what has to be written for these bytes, and for the handshake.
+    pub fn encrypt(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        self.connection.writer().write_all(bytes)?;
+        let mut out = Vec::with_capacity(bytes.len() + 256);
         while self.connection.wants_write() {
             self.connection.write_tls(&mut out)?;
         }
         Ok(out)
     }
 
-    /// Takes what was read into `incoming`; gives the octets inside.
+    /// Takes what was read into `incoming`; returns the bytes inside.
     pub fn decrypt(&mut self) -> io::Result<Vec<u8>> {
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         let mut rest = &self.incoming[..];
         while !rest.is_empty() {
             self.connection.read_tls(&mut rest)?;
@@ -85,60 +65,11 @@ impl Tls {
                 .connection
                 .process_new_packets()
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            let before = octets.len();
-            octets.resize(before + state.plaintext_bytes_to_read(), 0);
-            self.connection.reader().read_exact(&mut octets[before..])?;
+            let before = bytes.len();
+            bytes.resize(before + state.plaintext_bytes_to_read(), 0);
+            self.connection.reader().read_exact(&mut bytes[before..])?;
         }
         self.incoming.clear();
-        Ok(octets)
-    }
-}
-
-/// Takes every certificate, but checks that the peer holds its key.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        Ok(bytes)
     }
 }

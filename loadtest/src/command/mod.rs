@@ -1,7 +1,7 @@
-//! What the program is asked to do: one run, a search, a comparison of two servers.
+//! What the program is asked to do: a run, a search, a comparison of two servers; the files of the result.
 
 pub mod compare;
 pub mod load;
 mod output;
 mod run;
-pub mod search;
+mod search;

@@ -1,37 +1,49 @@
 //! Files that a result goes to. Must not know what is in them.
 
-use std::path::Path;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
+use thiserror::Error;
+
+use crate::failure::{Blame, Blamed, Wrong};
+
+/// A result could not be written, though its file could be opened before the run.
+#[derive(Debug, Error)]
+#[error("{option} {path}: {source}; give a file that can be written", path = .path.display())]
+pub struct WriteError {
+    option: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Blamed for WriteError {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
+}
 
 /// Finds before the run what would lose its result. A file that is there keeps what it has until then.
-pub fn must_be_writable(option: &str, path: Option<&Path>) -> Result<(), Failure> {
+pub fn must_be_writable(option: &'static str, path: Option<&Path>) -> Result<(), Wrong> {
     let Some(path) = path else { return Ok(()) };
     let is_new = !path.exists();
-    let mut options = std::fs::OpenOptions::new();
-    options
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(|error| {
-            let path = path.display();
-            Failure::Usage(format!(
-                "{option} {path}: {error}; give a file that can be written"
-            ))
-        })?;
+    let opened = OpenOptions::new().append(true).create(true).open(path);
+    opened.map_err(|error| {
+        let wrong = Wrong::at(option).given(path.display()).source(error);
+        wrong.fix("give a file that can be written")
+    })?;
     if is_new {
         // An error would only leave an empty file.
-        let _ = std::fs::remove_file(path);
+        let _ = fs::remove_file(path);
     }
     Ok(())
 }
 
 /// Writes a whole file.
-pub fn write_file(option: &str, path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|error| {
-        Failure::Run(format!(
-            "{option} {}: {error}; give a file that can be written",
-            path.display()
-        ))
+pub fn write_file(option: &'static str, path: &Path, text: &str) -> Result<(), WriteError> {
+    fs::write(path, text).map_err(|source| WriteError {
+        option,
+        path: path.to_owned(),
+        source,
     })
 }

@@ -2,28 +2,53 @@
 
 use std::sync::Arc;
 
-use crate::engine::{self, Outcome};
-use crate::failure::Failure;
+use crate::engine;
+use crate::failure::{Blame, Failure};
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::tally::Outcome;
 use crate::view::View;
 
-/// One run, with a report also where it could not begin, unless the command line is wrong; the last is an error of the log.
-pub fn run(
-    options: Options,
-    view: &mut View,
-) -> Result<(Arc<Plan>, Report, Option<String>), Failure> {
+/// What came of a run.
+pub struct Ran {
+    /// What was asked for.
+    pub plan: Arc<Plan>,
+    /// The report, also of a run that could not begin.
+    pub report: Report,
+    /// Why the run did not begin.
+    pub start_error: Option<Failure>,
+    /// Why the log is not complete.
+    pub log_error: Option<Failure>,
+}
+
+/// One run, with a report also where it could not begin, unless the command line is wrong.
+pub fn run(options: Options, view: &mut View) -> Result<Ran, Failure> {
     let plan = match Plan::new(options.clone()) {
-        Err(Failure::Run(why)) => {
+        Ok(plan) => Arc::new(plan),
+        Err(failure) if failure.blame() == Blame::Operator => return Err(failure),
+        Err(failure) => {
             let plan = Arc::new(Plan::unresolved(options)?);
-            let mut report = Report::new(&plan, &Outcome::not_begun(why));
-            report.target = plan.options.target.clone();
-            return Ok((plan, report, None));
+            let mut ran = report(plan, Outcome::not_begun(failure));
+            ran.report.target = ran.plan.options.target.clone();
+            return Ok(ran);
         }
-        other => Arc::new(other?),
     };
     let outcome = engine::run(&plan, view).unwrap_or_else(Outcome::not_begun);
-    let report = Report::new(&plan, &outcome);
-    Ok((plan, report, outcome.log_error))
+    Ok(report(plan, outcome))
+}
+
+/// One run of a plan.
+pub fn run_plan(plan: Arc<Plan>, view: &mut View) -> Result<Ran, Failure> {
+    let outcome = engine::run(&plan, view)?;
+    Ok(report(plan, outcome))
+}
+
+fn report(plan: Arc<Plan>, outcome: Outcome) -> Ran {
+    Ran {
+        report: Report::new(&plan, &outcome),
+        plan,
+        start_error: outcome.start_error,
+        log_error: outcome.log_error.map(Failure::from),
+    }
 }

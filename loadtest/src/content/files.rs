@@ -1,84 +1,77 @@
 //! Messages from the disk: a folder of .eml files, or an mbox file.
 //!
 //! Invariants: every message comes out with CRLF line ends only and ends with one; the original Message-ID is left out,
-//! since each message that is sent gets its own; all messages together fit [`MOST_OCTETS`].
+//! since each message that is sent gets its own; all messages together fit [`MOST_BYTES`].
 //!
 //! # BUGS
 //! - Folders in the folder are not entered.
 //! - mbox files are read as mboxrd: `>From ` loses one `>`.
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Wrong;
 
 /// All messages together: they stay in memory.
-const MOST_OCTETS: usize = 1 << 30;
+const MOST_BYTES: usize = 1 << 30;
+const FIX: &str = "give a folder of .eml files or an mbox file";
 
-/// Reads all messages. The error is a text for the operator.
-pub fn read(path: &Path) -> Result<Vec<Vec<u8>>, String> {
-    let failed = |error: std::io::Error| {
-        format!(
-            "--corpus {}: {error}; give a folder of .eml files or an mbox file",
-            path.display()
-        )
-    };
-    let raw: Vec<Vec<u8>> = if path.is_dir() {
-        let mut files: Vec<_> = fs::read_dir(path)
-            .and_then(|entries| {
-                entries
-                    .map(|entry| entry.map(|entry| entry.path()))
-                    .collect::<Result<_, _>>()
-            })
-            .map_err(failed)?;
-        files.retain(|file| {
-            file.extension()
-                .is_some_and(|extension| extension.eq_ignore_ascii_case("eml"))
-        });
-        // Folders come in any order: the same run again should send the same messages.
-        files.sort();
-        files
-            .iter()
-            .map(fs::read)
-            .collect::<Result<_, _>>()
-            .map_err(failed)?
+/// Reads all messages.
+pub fn read(path: &Path) -> Result<Vec<Vec<u8>>, Wrong> {
+    let wrong = || Wrong::at("--corpus").given(path.display());
+    let raw = if path.is_dir() {
+        read_folder(path)
     } else {
-        split_mbox(&fs::read(path).map_err(failed)?)
+        fs::read(path).map(|mbox| split_mbox(&mbox))
     };
+    let raw = raw.map_err(|error| wrong().source(error).fix(FIX))?;
     let messages: Vec<Vec<u8>> = raw
         .iter()
         .filter(|message| !message.is_empty())
         .map(|message| without_message_id(&with_crlf(message)))
         .collect();
     if messages.is_empty() {
-        return Err(format!(
-            "--corpus {}: no message in it; give a folder of .eml files or an mbox file",
-            path.display()
-        ));
+        return Err(wrong().problem("no message in it").fix(FIX));
     }
-    if messages.iter().map(Vec::len).sum::<usize>() > MOST_OCTETS {
-        return Err(format!(
-            "--corpus {}: more than {MOST_OCTETS} octets; give a smaller part of it",
-            path.display()
-        ));
+    if messages.iter().map(Vec::len).sum::<usize>() > MOST_BYTES {
+        return Err(wrong()
+            .problem(format_args!("more than {MOST_BYTES} bytes"))
+            .fix("give a smaller part of it"));
     }
     Ok(messages)
 }
 
-/// Messages start at a line `From `, the first or one behind an empty line.
+/// The .eml files of a folder, in the order of their names: the same run again should send the same messages.
+fn read_folder(path: &Path) -> io::Result<Vec<Vec<u8>>> {
+    let entries = fs::read_dir(path)?;
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    files.retain(|file| {
+        file.extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("eml"))
+    });
+    files.sort();
+    files.iter().map(fs::read).collect()
+}
+
+/// Messages start at a line `From `, the first or one after an empty line.
 fn split_mbox(mbox: &[u8]) -> Vec<Vec<u8>> {
     let mut messages: Vec<Vec<u8>> = Vec::new();
-    let mut behind_empty = true;
-    for line in mbox.split_inclusive(|octet| *octet == b'\n') {
-        if behind_empty && line.starts_with(b"From ") {
+    let mut after_empty = true;
+    for line in mbox.split_inclusive(|byte| *byte == b'\n') {
+        if after_empty && line.starts_with(b"From ") {
             messages.push(Vec::new());
         } else if let Some(message) = messages.last_mut() {
-            let quotes = line.iter().take_while(|octet| **octet == b'>').count();
+            let quotes = line.iter().take_while(|byte| **byte == b'>').count();
             let quoted = quotes > 0 && line[quotes..].starts_with(b"From ");
             message.extend_from_slice(&line[usize::from(quoted)..]);
         }
-        behind_empty = line == b"\n" || line == b"\r\n";
+        after_empty = line == b"\n" || line == b"\r\n";
     }
     for message in &mut messages {
-        // The empty line in front of the next `From ` is the separator's.
+        // The empty line before the next `From ` belongs to the separator.
         if message.ends_with(b"\r\n\r\n") {
             message.truncate(message.len() - 2);
         } else if message.ends_with(b"\n\n") {
@@ -91,15 +84,15 @@ fn split_mbox(mbox: &[u8]) -> Vec<Vec<u8>> {
 /// Every kind of line end becomes CRLF.
 fn with_crlf(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.len() + message.len() / 32 + 2);
-    let mut octets = message.iter().peekable();
-    while let Some(octet) = octets.next() {
-        match octet {
+    let mut bytes = message.iter().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
             b'\r' => {
-                octets.next_if(|next| **next == b'\n');
+                bytes.next_if(|next| **next == b'\n');
                 out.extend_from_slice(b"\r\n");
             }
             b'\n' => out.extend_from_slice(b"\r\n"),
-            octet => out.push(*octet),
+            byte => out.push(*byte),
         }
     }
     if !out.ends_with(b"\r\n") {
@@ -112,7 +105,7 @@ fn without_message_id(message: &[u8]) -> Vec<u8> {
     const NAME: &[u8] = b"message-id:";
     let mut out = Vec::with_capacity(message.len());
     let (mut in_header, mut in_field) = (true, false);
-    for line in message.split_inclusive(|octet| *octet == b'\n') {
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
         in_header &= line != b"\r\n";
         in_field = in_header
             && if line.starts_with(b" ") || line.starts_with(b"\t") {

@@ -1,4 +1,4 @@
-//! The two header fields that name a message and let anyone check it: written in front of every message, found again in
+//! The two header fields that name a message and let anyone check it: they begin every message, and are found again in
 //! what the server stored.
 //!
 //! ```text
@@ -6,10 +6,8 @@
 //! Message-ID: <0123456789abcdef.000000000042@loadtest.ringpost.example>
 //! ```
 //!
-//! `size` and `crc32` are those of everything behind these two fields. They stay the same from message to message; only the
-//! number changes, at fixed places. A server puts its own fields in front of them.
-
-use super::checksum::crc32;
+//! `size` and `crc32` are those of everything after these two fields. They stay the same from message to message; only the
+//! number changes, at fixed places. A server puts its own fields before them.
 
 /// Digits of a message's number: `--messages` stays below 10^12.
 const NUMBER_DIGITS: usize = 12;
@@ -25,14 +23,18 @@ const NUMBERS_AT: [usize; 2] = {
     let line = first + NUMBER_DIGITS + " size=0000000000 crc32=00000000".len();
     [first, line + MESSAGE_ID.len() + RUN_DIGITS + 1]
 };
-/// Octets of both fields.
+/// Bytes of both fields.
 pub const LENGTH: usize = NUMBERS_AT[1] + NUMBER_DIGITS + DOMAIN.len();
 
-/// Both fields of message 0 in front of `rest`.
+/// Both fields of message 0, whose remainder is `rest`.
 pub fn fields(run: &str, rest: &[u8]) -> Vec<u8> {
     assert!(run.len() == RUN_DIGITS, "a run's id has its fixed width");
     let id = format!("{run}.{}", "0".repeat(NUMBER_DIGITS));
-    let check = format!(" size={:010} crc32={:08x}", rest.len(), crc32(rest));
+    let check = format!(
+        " size={:010} crc32={:08x}",
+        rest.len(),
+        crc32fast::hash(rest)
+    );
     let fields = [
         FIELD,
         id.as_bytes(),
@@ -46,21 +48,21 @@ pub fn fields(run: &str, rest: &[u8]) -> Vec<u8> {
     fields
 }
 
-/// Writes a number into the fields at the start of `octets`.
-pub fn patch(octets: &mut [u8], number: u64) {
+/// Writes a number into the fields at the start of `bytes`.
+pub fn patch(bytes: &mut [u8], number: u64) {
     let [first, second] = NUMBERS_AT;
     let mut rest = number;
     for at in (first..first + NUMBER_DIGITS).rev() {
-        octets[at] = b'0' + (rest % 10) as u8;
+        bytes[at] = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
     assert!(rest == 0, "the number fits its {NUMBER_DIGITS} digits");
-    octets.copy_within(first..first + NUMBER_DIGITS, second);
+    bytes.copy_within(first..first + NUMBER_DIGITS, second);
 }
 
-/// The Message-ID in the fields at the start of `octets`, with its angle brackets.
-pub fn message_id(octets: &[u8]) -> &[u8] {
-    &octets[NUMBERS_AT[1] - RUN_DIGITS - 2..LENGTH - 2]
+/// The Message-ID in the fields at the start of `bytes`, with its angle brackets.
+pub fn message_id(bytes: &[u8]) -> &[u8] {
+    &bytes[NUMBERS_AT[1] - RUN_DIGITS - 2..LENGTH - 2]
 }
 
 /// What a stored message turned out to be.
@@ -68,14 +70,14 @@ pub fn message_id(octets: &[u8]) -> &[u8] {
 pub enum Found<'a> {
     /// Not a message of this program.
     Foreign,
-    /// Message `number` of a run, octet by octet as it was sent.
+    /// Message `number` of a run, byte by byte as it was sent.
     Intact {
         /// The run's id.
         run: &'a [u8],
         /// The message's number.
         number: u64,
     },
-    /// Message `number` of a run, but its octets differ from what was sent.
+    /// Message `number` of a run, but its bytes differ from what was sent.
     Altered {
         /// The run's id.
         run: &'a [u8],
@@ -84,7 +86,7 @@ pub enum Found<'a> {
     },
 }
 
-/// Looks for the fields in a stored message, behind whatever fields the server put in front, and checks the rest.
+/// Looks for the fields in a stored message, after the fields that the server added, and checks the rest.
 pub fn check(message: &[u8]) -> Found<'_> {
     let Some(at) = find_field(message) else {
         return Found::Foreign;
@@ -160,7 +162,17 @@ mod tests {
     }
 
     #[test]
-    fn any_changed_octet_behind_the_number_is_an_alteration() {
+    fn the_checksum_is_the_one_of_zlib() {
+        let fields = fields(RUN, b"123456789");
+        let text = String::from_utf8_lossy(&fields);
+        assert!(
+            text.contains(" size=0000000009 crc32=cbf43926\r\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn any_changed_byte_behind_the_number_is_an_alteration() {
         let sent = message(42);
         for at in NUMBERS_AT[0] + NUMBER_DIGITS..sent.len() {
             let mut stored = sent.clone();
@@ -171,7 +183,7 @@ mod tests {
                     run: RUN.as_bytes(),
                     number: 42
                 },
-                "octet {at}"
+                "byte {at}"
             );
         }
         for cut in LENGTH..sent.len() {

@@ -4,11 +4,11 @@
 
 use crate::options::shape::Sizes;
 
-/// How many sizes stand for a distribution: the rarest that is told apart is one message in 200.
+/// How many sizes stand for a distribution: the rarest that is distinguished is one message in 200.
 pub const STEPS: usize = 200;
 
 /// A blog article of August 2009, "Modelling realistic email traffic", gives this table; it cites a post to FreeBSD's net
-/// list of October 2002. The share of messages below 2^11, 2^12 ... octets.
+/// list of October 2002. The share of messages below 2^11, 2^12 ... bytes.
 const MAILBOX_2002: [f64; 12] = [
     0.2353, 0.4917, 0.676, 0.7958, 0.8536, 0.9047, 0.933, 0.9574, 0.9724, 0.9849, 0.9996, 1.0,
 ];

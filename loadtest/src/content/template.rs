@@ -5,19 +5,19 @@
 //!
 //! On the wire a message is a connection's own part, then the shared segments. A connection patches the number in its own
 //! part, which holds the fields that name the message; a small message is all own part. The last segment of a large message
-//! is short, so that the write that holds the message's last octet does not hold much else: the measured time starts there.
+//! is short, so that the write that holds the message's last byte does not hold much else: the measured time starts there.
 
 use bytes::Bytes;
 
 use super::identity;
 use crate::options::shape::Transfer;
 
-/// Octets of a large message that belong to the last write.
+/// Bytes of a large message that belong to the last write.
 const LAST: usize = 512;
-/// Ends the data: the CRLF in front of the dot is the message's own.
+/// Ends the data: the CRLF before the dot is the message's own.
 const END_OF_DATA: &[u8] = b".\r\n";
 
-/// The commands in front of a message.
+/// The commands before a message.
 #[derive(Debug)]
 pub struct Envelope {
     /// MAIL, each RCPT, and DATA where that is how the message is sent.
@@ -31,7 +31,7 @@ pub struct Envelope {
 /// What a message asks of the server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// 8BITMIME: octets above 127.
+    /// 8BITMIME: bytes above 127.
     pub eight_bit: bool,
     /// BINARYMIME: no lines.
     pub binary: bool,
@@ -39,26 +39,26 @@ pub struct Needs {
     pub chunking: bool,
 }
 
-/// Some octets of a message.
+/// Some bytes of a message.
 #[derive(Debug)]
 pub struct Segment {
-    /// The octets.
+    /// The bytes.
     pub bytes: Bytes,
-    /// The server answers behind these.
+    /// The server answers after these.
     pub ends_chunk: bool,
 }
 
 /// The wire form of a message.
 #[derive(Debug)]
 pub struct Template {
-    /// Octets before transparency.
-    pub octets: usize,
-    /// The commands in front.
+    /// Bytes before transparency.
+    pub size: usize,
+    /// The commands before it.
     pub envelope: Envelope,
     /// What the server must offer.
     pub needs: Needs,
     own: Vec<u8>,
-    /// Octets of a BDAT command in front of the message in the own part.
+    /// Bytes of a BDAT command before the message in the own part.
     lead: usize,
     own_ends_chunk: bool,
     rest: Vec<Segment>,
@@ -67,9 +67,9 @@ pub struct Template {
 /// A connection's own part of a message.
 #[derive(Debug, Default)]
 pub struct OwnPart {
-    /// The octets. Lent to the kernel during a write.
+    /// The bytes. Lent to the kernel during a write.
     pub bytes: Vec<u8>,
-    /// The template whose octets these are.
+    /// The template whose bytes these are.
     loaded: usize,
 }
 
@@ -107,7 +107,7 @@ impl Envelope {
 pub struct Layout {
     /// DATA or BDAT.
     pub transfer: Transfer,
-    /// Octets of a chunk, for BDAT.
+    /// Bytes of a chunk, for BDAT.
     pub chunk: usize,
     /// A message up to this size on the wire is one write out of a connection's own buffer.
     pub largest_own: usize,
@@ -140,7 +140,7 @@ impl Template {
         };
         let own = wire[..own_end].to_vec();
         Template {
-            octets: message.len(),
+            size: message.len(),
             envelope,
             needs,
             own,
@@ -170,12 +170,23 @@ impl Template {
         }
     }
 
+    /// All of message `number` with its end, in one piece.
+    pub fn wire(&self, number: u64) -> Vec<u8> {
+        let mut part = OwnPart::default();
+        self.load(&mut part, number, &[]);
+        let mut wire = part.bytes;
+        for segment in &self.rest {
+            wire.extend_from_slice(&segment.bytes);
+        }
+        wire
+    }
+
     /// The Message-ID that a part was loaded with, with its angle brackets.
     pub fn message_id<'a>(&self, part: &'a OwnPart) -> &'a [u8] {
         identity::message_id(&part.bytes[self.lead..])
     }
 
-    /// Whether the server answers behind the own part.
+    /// Whether the server answers after the own part.
     pub fn own_ends_chunk(&self) -> bool {
         self.own_ends_chunk
     }
@@ -196,7 +207,7 @@ impl Template {
     }
 }
 
-/// Cuts what is behind `own_end` at the ends of chunks, and a short end off the last piece.
+/// Cuts what follows `own_end` at the ends of chunks, and a short end off the last piece.
 fn segments(wire: Vec<u8>, own_end: usize, chunk_ends: &[usize]) -> Vec<Segment> {
     let wire = Bytes::from(wire);
     let mut segments = Vec::new();
@@ -218,7 +229,7 @@ fn segments(wire: Vec<u8>, own_end: usize, chunk_ends: &[usize]) -> Vec<Segment>
     segments
 }
 
-/// The message with a BDAT command in front of each chunk, the octets of the first command, and where chunks end.
+/// The message with a BDAT command before each chunk, the bytes of the first command, and where chunks end.
 fn chunked(message: &[u8], chunk: usize) -> (Vec<u8>, usize, Vec<usize>) {
     let mut wire = Vec::with_capacity(message.len() + 64);
     let (mut lead, mut ends) = (0, Vec::new());
@@ -247,7 +258,7 @@ pub fn numbered_address(address: &str, number: u32) -> String {
 /// Doubles the dot of every line that starts with one (RFC 5321 section 4.5.2).
 fn stuffed(message: &[u8]) -> Vec<u8> {
     let mut wire = Vec::with_capacity(message.len() + message.len() / 64 + 16);
-    for line in message.split_inclusive(|octet| *octet == b'\n') {
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
         if line.starts_with(b".") {
             wire.push(b'.');
         }
@@ -258,8 +269,8 @@ fn stuffed(message: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::generate::{Header, message};
     use super::*;
-    use crate::content::generate::{Header, message};
     use crate::options::shape::Body;
 
     const RUN: &str = "0123456789abcdef";
@@ -269,7 +280,7 @@ mod tests {
             run: RUN,
             from: "a@x.example",
             to: "b@x.example",
-            date: 1_000_000_000,
+            date: jiff::Timestamp::constant(1_000_000_000, 0),
         };
         message(&header, body, size).expect("large enough")
     }
@@ -282,11 +293,11 @@ mod tests {
     fn unstuffed(wire: &[u8]) -> Vec<u8> {
         let mut message = Vec::new();
         let mut line_start = true;
-        for octet in wire {
-            if !(line_start && *octet == b'.') {
-                message.push(*octet);
+        for byte in wire {
+            if !(line_start && *byte == b'.') {
+                message.push(*byte);
             }
-            line_start = *octet == b'\n';
+            line_start = *byte == b'\n';
         }
         message
     }
@@ -322,11 +333,11 @@ mod tests {
                 let layout = layout(Transfer::Data, 0, largest_own);
                 let template = Template::new(RUN, &rest, layout, envelope(needs), needs);
                 assert_eq!(
-                    (template.octets, template.replies()),
+                    (template.size, template.replies()),
                     (size + identity::LENGTH, 1)
                 );
-                let octets = wire(&template, 42, b"QUIT\r\n");
-                let data = octets
+                let bytes = wire(&template, 42, b"QUIT\r\n");
+                let data = bytes
                     .strip_suffix(b"\r\n.\r\nQUIT\r\n")
                     .expect("end and tail");
                 assert!(
@@ -362,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_carry_the_octets_as_they_are() {
+    fn chunks_carry_the_bytes_as_they_are() {
         let needs = Needs {
             binary: true,
             chunking: true,
@@ -375,10 +386,7 @@ mod tests {
                     let layout = layout(Transfer::Bdat, chunk, largest_own);
                     let template = Template::new(RUN, &rest, layout, envelope(needs), needs);
                     let (message, chunks) = dechunked(&wire(&template, 7, b""));
-                    assert_eq!(
-                        (chunks, message.len()),
-                        (template.replies(), template.octets)
-                    );
+                    assert_eq!((chunks, message.len()), (template.replies(), template.size));
                     let intact = identity::Found::Intact {
                         run: RUN.as_bytes(),
                         number: 7,

@@ -1,7 +1,7 @@
 //! Who sends which message when, within one thread.
 //!
-//! Closed loop: whoever asks gets the next number at once. Open loop: the thread has a timetable (every so many-th start of
-//! the whole run's, see [`crate::plan::schedule`]); a connection that asks gets the next start if its time has come, and waits
+//! Closed loop: a connection that asks gets the next number at once. Open loop: the thread has a timetable (its part of the
+//! whole run's starts, see [`crate::plan`]); a connection that asks gets the next start if its time has come, and waits
 //! for it otherwise. A start whose time has come while no connection is free stays next in the timetable: it costs no
 //! memory, and its latency counts from its time.
 //!
@@ -19,20 +19,20 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::engine::timer::Timer;
-use crate::plan::schedule::Pace;
+use super::timer::Timer;
+use crate::plan::{Pace, Timetable};
 use crate::tally::{Live, Phase, Tally};
 
-/// The pacer sleeps at least so long.
+/// The pacer sleeps at least this long.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(50);
-/// ... and at most so long, so that it sees the end of the run.
+/// ... and at most this long, so that it notices the end of the run.
 const LONGEST_SLEEP: Duration = Duration::from_millis(50);
 
-/// So long after the end of an open-loop run what was due before it is still begun: a start may be a little late, and that
-/// is this program's doing.
+/// What was due before the end of an open-loop run may still begin within this time after it: a start may be a little late,
+/// and that is this program's doing.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// A message that is taken up so late has waited for a connection.
+/// A message that is taken up this late has waited for a connection.
 const WAITED: Duration = Duration::from_millis(1);
 
 /// A message, or with a rate of connections the first message of one, to send.
@@ -52,23 +52,6 @@ enum Next {
     Nothing,
 }
 
-/// The bounds of a run and its timetable.
-#[derive(Debug, Clone, Copy)]
-pub struct Timetable {
-    /// The open loop's, `None` for the closed loop.
-    pub pace: Option<Pace>,
-    /// Most messages, or with a rate of connections most connections.
-    pub most: u64,
-    /// Messages of one start: 1, or with a rate of connections those of a connection.
-    pub stride: u64,
-    /// How long starts are given out.
-    pub duration: Option<Duration>,
-    /// This thread's number, from 0, and how many there are.
-    pub thread: u64,
-    /// How many threads there are.
-    pub threads: u64,
-}
-
 /// One thread's share of the run.
 pub struct Dispatcher {
     timetable: Timetable,
@@ -79,7 +62,7 @@ pub struct Dispatcher {
     given: Cell<u64>,
     /// How late the last start was given out.
     behind: Cell<Duration>,
-    /// Nobody takes anything any more.
+    /// No sender is left.
     left: Cell<bool>,
     waiting: RefCell<VecDeque<Rc<Seat>>>,
 }
@@ -116,7 +99,7 @@ impl Dispatcher {
         self.left.set(true);
     }
 
-    /// Whether nothing more is to begin.
+    /// Whether nothing more may begin.
     pub fn is_over(&self) -> bool {
         self.is_over_at(Instant::now())
     }
@@ -190,7 +173,7 @@ impl Dispatcher {
         work
     }
 
-    /// Gives starts to those who wait, until there are none.
+    /// Returns starts to the connections that wait, until there are no more starts.
     pub async fn pace(&self, timer: &mut Timer) -> std::io::Result<()> {
         loop {
             let now = Instant::now();
@@ -204,7 +187,7 @@ impl Dispatcher {
                         self.count_given(&work, now);
                         continue;
                     }
-                    // Everybody is busy, and takes what is due when done.
+                    // All connections are busy, and take what is due when they are done.
                     timer.sleep_until(now + 20 * SHORTEST_SLEEP).await?;
                 }
                 Next::At(time) => {
@@ -216,12 +199,13 @@ impl Dispatcher {
     }
 
     fn count_given(&self, work: &Work, now: Instant) {
+        assert!(work.intended <= now, "nothing is given out before its time");
         self.given.set(self.given.get() + 1);
         self.behind
             .set(now.saturating_duration_since(work.intended));
     }
 
-    /// Lets the one that waits longest go; whether there was one.
+    /// Returns it to the connection that has waited longest; whether there was one.
     fn seat(&self, work: Option<Work>) -> bool {
         let Some(seat) = self.waiting.borrow_mut().pop_front() else {
             return false;
@@ -298,11 +282,8 @@ impl Dispatcher {
             if index >= due {
                 return;
             }
-            tally.overdue += 1;
-            tally.record(
-                Phase::Whole,
-                self.started.elapsed().saturating_sub(pace.start_of(index)),
-            );
+            let waited = self.started.elapsed().saturating_sub(pace.start_of(index));
+            tally.count_overdue(waited);
         }
     }
 }
@@ -313,7 +294,7 @@ mod tests {
 
     fn dispatcher(timetable: Timetable, started: Instant) -> Dispatcher {
         let tally = Rc::new(RefCell::new(Tally::new()));
-        Dispatcher::new(timetable, started, Arc::default(), tally)
+        Dispatcher::new(timetable, started, Arc::new(Live::new(1)), tally)
     }
 
     const TIMETABLE: Timetable = Timetable {

@@ -1,33 +1,33 @@
 //! Idle sessions: opened before the run, some at a time, and kept until its end.
 //!
-//! Owns how many failures end the opening, and the line that says why. Must not know what the run does beside them.
+//! Owns how many failures end the opening, and the line that says why. Must not know what the run does meanwhile.
 //!
 //! Invariants: a signal ends the opening at once, whatever is outstanding; failures that this side caused are not counted.
 //!
 //! # BUGS
-//! - A server whose limit is reached is told from one that answers slowly only by its silence.
+//! - A server that has reached its limit and a server that answers slowly look the same: both are silent.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::context::Context;
+use super::error::NotBegun;
 use crate::client::Connection;
 use crate::client::deadline::Slot;
-use crate::engine::session::Context;
-use crate::fault::trouble::Troubles;
-use crate::fault::{ErrorKind, Fault};
-use crate::report::Reason;
+use crate::fault::{ErrorKind, Fault, Reason, Trouble};
+use crate::signals;
 use crate::units::grouped;
 
-/// Idle sessions of a thread that are being opened at the same time.
+/// The number of idle sessions that a thread opens at the same time.
 const OPENERS: usize = 64;
-/// So many failures in a row, without a session opened in between, end the opening.
+/// This many failures in a row, without a session opened in between, end the opening.
 const MOST_FAILURES: u64 = 20;
 /// Between two looks whether a signal came.
 const LOOK: Duration = Duration::from_millis(50);
-/// Between two lines that say how far it is.
+/// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(1);
-/// ... and where it comes no further.
+/// ... and where there is no progress.
 const STANDSTILL: Duration = Duration::from_secs(3);
 
 /// A session that is open, and the task that keeps it.
@@ -42,9 +42,12 @@ struct Opening {
     last: RefCell<Option<Fault>>,
 }
 
-/// Opens a thread's share; `says` is for one thread alone. Gives what is open, and the line for the operator if the server takes
-/// no more.
-pub async fn open(context: &Rc<Context>, count: u32, says: bool) -> (Vec<Session>, Option<String>) {
+/// Opens a thread's share; with `says`, prints progress. Returns what is open, and if the server accepts no more, why.
+pub async fn open(
+    context: &Rc<Context>,
+    count: u32,
+    says: bool,
+) -> (Vec<Session>, Option<NotBegun>) {
     let opening = Rc::new(Opening {
         context: Rc::clone(context),
         sessions: RefCell::new(Vec::with_capacity(count as usize)),
@@ -59,7 +62,7 @@ pub async fn open(context: &Rc<Context>, count: u32, says: bool) -> (Vec<Session
         .map(|_| tokio_uring::spawn(open_some(Rc::clone(&opening))))
         .collect();
     for opener in openers {
-        // A task that fails shows in what it did not open.
+        // If a task fails, its sessions are missing.
         let _ = opener.await;
     }
     guard.abort();
@@ -67,7 +70,10 @@ pub async fn open(context: &Rc<Context>, count: u32, says: bool) -> (Vec<Session
     let last = opening.last.take();
     let why = last
         .filter(|_| context.plan.options.needs_first())
-        .map(|fault| line(context, &fault));
+        .map(|fault| NotBegun::Unusable {
+            line: line(context, &fault),
+            fault,
+        });
     (opening.sessions.take(), why)
 }
 
@@ -88,7 +94,7 @@ async fn open_some(opening: Rc<Opening>) {
         };
         match connection {
             Ok(connection) => opening.keep(connection),
-            // This side broke it off.
+            // This side ended it.
             Err(_) if is_over(context) => return,
             Err(fault) => {
                 opening.count(&fault);
@@ -100,7 +106,7 @@ async fn open_some(opening: Rc<Opening>) {
 }
 
 fn is_over(context: &Context) -> bool {
-    crate::signals::stopped() || context.live.is_over()
+    signals::stopped() || context.live.is_over()
 }
 
 impl Opening {
@@ -108,8 +114,7 @@ impl Opening {
         self.context.live.count_idle();
         self.context.tally.borrow_mut().idle_opened += 1;
         let slot = connection.slot();
-        let task =
-            crate::engine::session::idle(Rc::clone(&self.context), Rc::clone(&slot), connection);
+        let task = stay(Rc::clone(&self.context), Rc::clone(&slot), connection);
         self.sessions
             .borrow_mut()
             .push((slot, tokio_uring::spawn(task)));
@@ -126,13 +131,21 @@ impl Opening {
     }
 }
 
-/// Why it ended, and what to do.
+/// Keeps an idle session open until its slot is shut down.
+async fn stay(context: Rc<Context>, slot: Rc<Slot>, mut connection: Connection) {
+    connection.idle().await;
+    if !context.live.is_idle_over() {
+        context.tally.borrow_mut().idle_closed += 1;
+    }
+    drop(connection);
+    drop(slot);
+}
+
+/// Why the opening ended, and what to do.
 fn line(context: &Context, fault: &Fault) -> String {
     let options = &context.plan.options;
     let opened = context.live.idle_opened();
-    let mut troubles = Troubles::default();
-    troubles.count_fault(fault);
-    let reason = Reason::new(troubles.kinds()[0], options);
+    let reason = Reason::new(&Trouble::of_fault(fault), options.addresses());
     let full = matches!(
         fault.kind,
         ErrorKind::Timeout | ErrorKind::Reply421 | ErrorKind::Greeting | ErrorKind::Closed
@@ -155,7 +168,7 @@ fn line(context: &Context, fault: &Fault) -> String {
     )
 }
 
-/// Ends what is outstanding once the opening is over, and says how far it is.
+/// Ends what is outstanding once the opening is over, and shows progress.
 async fn watch(context: Rc<Context>, says: bool) {
     let options = &context.plan.options;
     let (mut said, mut shown) = (Instant::now(), 0);

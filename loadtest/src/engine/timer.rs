@@ -18,7 +18,7 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// A timer that is not set. Only within a runtime.
+    /// A timer that is not set. Works only within a runtime.
     pub fn new() -> io::Result<Timer> {
         let control = File::from(timerfd_create(
             TimerfdClockId::Monotonic,
@@ -32,7 +32,7 @@ impl Timer {
         })
     }
 
-    /// Comes back at that time, or at once where it is over.
+    /// Returns at that time, or at once if it has passed.
     pub async fn sleep_until(&mut self, time: Instant) -> io::Result<()> {
         let rest = time.saturating_duration_since(Instant::now());
         if rest.is_zero() {

@@ -6,11 +6,12 @@
 //! Invariants: at most [`MOST`] kinds; every event counts once, beyond those in [`Troubles::others`].
 //!
 //! # BUGS
-//! - Ids without any digit make kinds of their own.
+//! - Texts whose ids have no digit count as different kinds.
 
-use crate::fault::{ErrorKind, Fault, MAX_WORDS, Step, split_enhanced};
+use super::kind::{Cause, ErrorKind, Fault, MAX_WORDS, Step};
+use super::words::split_enhanced;
 
-/// Most kinds that are told apart.
+/// The most kinds that are distinguished.
 const MOST: usize = 32;
 
 /// What a trouble is for the run.
@@ -31,12 +32,50 @@ pub struct Trouble {
     pub what: What,
     /// What was being waited for.
     pub step: Step,
+    /// What exactly failed, the first time.
+    pub cause: Cause,
     /// The code of the reply, if it was one.
     pub code: Option<u16>,
     /// The first text of this kind, as it came.
     pub words: Vec<u8>,
     /// How often it happened.
     pub count: u64,
+}
+
+impl Trouble {
+    /// One error.
+    pub fn of_fault(fault: &Fault) -> Trouble {
+        Trouble {
+            what: What::Error(fault.kind),
+            step: fault.step,
+            cause: fault.cause,
+            code: fault.code,
+            words: bounded(&fault.words).to_vec(),
+            count: 1,
+        }
+    }
+
+    /// One reply that refused, or this many of one kind.
+    fn of_reply(what: What, step: Step, code: u16, text: &[u8], count: u64) -> Trouble {
+        Trouble {
+            what,
+            step,
+            cause: Cause::Unnamed,
+            code: Some(code),
+            words: bounded(text).to_vec(),
+            count,
+        }
+    }
+
+    /// Whether both are of one kind.
+    fn is_like(&self, other: &Trouble) -> bool {
+        (self.what, self.step, self.code) == (other.what, other.step, other.code)
+            && alike(&self.words, &other.words)
+    }
+}
+
+fn bounded(words: &[u8]) -> &[u8] {
+    &words[..words.len().min(MAX_WORDS)]
 }
 
 /// All kinds so far.
@@ -49,24 +88,24 @@ pub struct Troubles {
 impl Troubles {
     /// Counts a reply that refused.
     pub fn count_reply(&mut self, what: What, step: Step, code: u16, text: &[u8]) {
-        self.add(what, step, Some(code), text, 1);
+        self.add(Trouble::of_reply(what, step, code, text, 1));
     }
 
     /// Counts refused recipients of messages that went on without them.
     pub fn count_recipients(&mut self, code: u16, text: &[u8], count: u64) {
-        self.add(What::Recipient, Step::Rcpt, Some(code), text, count);
+        let recipient = What::Recipient;
+        self.add(Trouble::of_reply(recipient, Step::Rcpt, code, text, count));
     }
 
     /// Counts an error.
     pub fn count_fault(&mut self, fault: &Fault) {
-        let what = What::Error(fault.kind);
-        self.add(what, fault.step, fault.code, &fault.words, 1);
+        self.add(Trouble::of_fault(fault));
     }
 
     /// Adds another thread's.
     pub fn merge(&mut self, other: &Troubles) {
         for kind in &other.kinds {
-            self.add(kind.what, kind.step, kind.code, &kind.words, kind.count);
+            self.add(kind.clone());
         }
         self.others += other.others;
     }
@@ -83,24 +122,16 @@ impl Troubles {
         self.others
     }
 
-    fn add(&mut self, what: What, step: Step, code: Option<u16>, words: &[u8], count: u64) {
-        let words = &words[..words.len().min(MAX_WORDS)];
-        let found = self.kinds.iter_mut().find(|kind| {
-            (kind.what, kind.step, kind.code) == (what, step, code) && alike(&kind.words, words)
-        });
-        if let Some(found) = found {
-            found.count += count;
+    fn add(&mut self, trouble: Trouble) {
+        assert!(trouble.count > 0, "what is counted has happened");
+        if let Some(found) = self.kinds.iter_mut().find(|kind| kind.is_like(&trouble)) {
+            found.count += trouble.count;
         } else if self.kinds.len() < MOST {
-            self.kinds.push(Trouble {
-                what,
-                step,
-                code,
-                words: words.to_vec(),
-                count,
-            });
+            self.kinds.push(trouble);
         } else {
-            self.others += count;
+            self.others += trouble.count;
         }
+        assert!(self.kinds.len() <= MOST, "the memory of a run is bounded");
     }
 }
 
@@ -109,7 +140,7 @@ fn alike(one: &[u8], two: &[u8]) -> bool {
     if one == two {
         return true;
     }
-    let words = |text| <[u8]>::split(text, |octet: &u8| octet.is_ascii_whitespace());
+    let words = |text| <[u8]>::split(text, |byte: &u8| byte.is_ascii_whitespace());
     let has_digit = |word: &[u8]| word.iter().any(u8::is_ascii_digit);
     let is_id = |word: &[u8]| has_digit(word) && split_enhanced(word).0.is_none();
     let (mut ones, mut twos) = (words(one), words(two));
@@ -181,6 +212,7 @@ mod tests {
         troubles.count_fault(&Fault {
             kind: ErrorKind::Reply421,
             step: Step::Rcpt,
+            cause: Cause::Unnamed,
             code: Some(421),
             words: b"4.7.0 Too many errors".to_vec(),
         });

@@ -4,14 +4,16 @@
 //! - http only, without redirects; at most 4 MiB.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use thiserror::Error;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
-const MOST_OCTETS: u64 = 4 << 20;
+const MOST_BYTES: u64 = 4 << 20;
 /// Most changes that a report names.
 const MOST_CHANGES: usize = 300;
 
@@ -25,15 +27,50 @@ pub struct Change {
     pub name: String,
     /// Before the run; `None` where it was not there.
     pub before: Option<f64>,
-    /// Behind it.
+    /// After it.
     pub after: f64,
 }
 
-/// Reads all values. The error is a text for the operator.
-pub fn read(url: &str) -> Result<Values, String> {
-    get(url).map(|text| parse(&text)).map_err(|error| {
-        format!("--metrics {url}: {error}; give the address of a page in Prometheus' text form, http://127.0.0.1:9925/metrics")
-    })
+/// Why the metrics could not be read.
+#[derive(Debug, Clone, Error)]
+#[error(
+    "--metrics {url}: {problem}; give the address of a page in Prometheus' text form, http://127.0.0.1:9925/metrics"
+)]
+pub struct MetricsError {
+    url: String,
+    #[source]
+    problem: Problem,
+}
+
+#[derive(Debug, Clone, Error)]
+enum Problem {
+    #[error("it does not start with http://")]
+    Scheme,
+    #[error("no address found")]
+    NoAddress,
+    #[error("{0}")]
+    Io(#[source] Arc<io::Error>),
+    #[error("the answer is no HTTP")]
+    NoHttp,
+    #[error("the answer is {0}")]
+    Status(String),
+}
+
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Problem {
+        Problem::Io(Arc::new(error))
+    }
+}
+
+/// Reads all values.
+pub fn read(url: &str) -> Result<Values, MetricsError> {
+    match get(url) {
+        Ok(text) => Ok(parse(&text)),
+        Err(problem) => Err(MetricsError {
+            url: url.to_owned(),
+            problem,
+        }),
+    }
 }
 
 /// The values that differ, buckets left out.
@@ -53,47 +90,43 @@ pub fn changes(before: &Values, after: &Values) -> Vec<Change> {
         .collect()
 }
 
-fn get(url: &str) -> Result<String, String> {
-    let rest = url
-        .strip_prefix("http://")
-        .ok_or("it does not start with http://")?;
+fn get(url: &str) -> Result<String, Problem> {
+    let rest = url.strip_prefix("http://").ok_or(Problem::Scheme)?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let answer = request(host, path)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(Problem::NoHttp)?;
+    match head.split(' ').nth(1) {
+        Some("200") => Ok(body.to_owned()),
+        _ => {
+            let line = head.lines().next().unwrap_or("");
+            Err(Problem::Status(line.to_owned()))
+        }
+    }
+}
+
+/// The whole answer, with its head.
+fn request(host: &str, path: &str) -> Result<Vec<u8>, Problem> {
     let with_port = if host.contains(':') {
         host.to_owned()
     } else {
         format!("{host}:80")
     };
-    let text = |error: std::io::Error| error.to_string();
     let address = with_port
-        .to_socket_addrs()
-        .map_err(text)?
+        .to_socket_addrs()?
         .next()
-        .ok_or("no address found")?;
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(text)?;
-    stream.set_read_timeout(Some(TIMEOUT)).map_err(text)?;
-    stream.set_write_timeout(Some(TIMEOUT)).map_err(text)?;
+        .ok_or(Problem::NoAddress)?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     // Version 1.0: the answer ends with the connection, and is not in chunks.
     write!(
         stream,
         "GET /{path} HTTP/1.0\r\nHost: {host}\r\nAccept: text/plain\r\n\r\n"
-    )
-    .map_err(text)?;
+    )?;
     let mut answer = Vec::new();
-    stream
-        .take(MOST_OCTETS)
-        .read_to_end(&mut answer)
-        .map_err(text)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .ok_or("the answer is no HTTP")?;
-    match head.split(' ').nth(1) {
-        Some("200") => Ok(body.to_owned()),
-        _ => Err(format!(
-            "the answer is {}",
-            head.lines().next().unwrap_or("")
-        )),
-    }
+    stream.take(MOST_BYTES).read_to_end(&mut answer)?;
+    Ok(answer)
 }
 
 fn parse(text: &str) -> Values {
@@ -137,7 +170,7 @@ mod tests {
     #[test]
     fn what_is_no_page_is_named() {
         for url in ["https://x/", "http://127.0.0.1:1/metrics", "http://"] {
-            let error = read(url).expect_err("no page");
+            let error = read(url).expect_err("no page").to_string();
             assert!(error.contains(url), "{error}");
         }
     }

@@ -4,7 +4,7 @@
 //!
 //! # BUGS
 //! - Another process's CPU time comes in clock ticks, usually 10 ms: measure runs of a second or more.
-//! - A child that ends without its parent waiting for it takes its CPU time with it.
+//! - The CPU time of a child that ends without its parent waiting for it is lost.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,9 +18,9 @@ use rustix::time::{ClockId, clock_gettime};
 pub struct Usage {
     /// User and system time of all threads, of those that ended too, and of children that were waited for.
     pub cpu: Duration,
-    /// Resident set, octets. Pages that processes share count in each.
+    /// Resident set, bytes. Pages that processes share count in each.
     pub rss: u64,
-    /// Largest resident set so far, octets; of several processes the sum.
+    /// Largest resident set so far, bytes; of several processes the sum.
     pub peak_rss: u64,
     /// How many processes.
     pub processes: u32,
@@ -42,7 +42,7 @@ fn clock(id: ClockId) -> Duration {
     Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// Usage of some processes and all their descendants; `None` when none of them is there any more.
+/// Usage of some processes and all their descendants; `None` if none of them runs any more.
 pub fn of_trees(roots: &[u32]) -> Option<Usage> {
     let mut pids: BTreeSet<u32> = roots.iter().copied().collect();
     let mut open: Vec<u32> = roots.to_vec();
@@ -102,22 +102,22 @@ pub fn of_process(pid: u32) -> io::Result<Usage> {
     })
 }
 
-/// utime + stime + cutime + cstime, the fields 14 to 17. Field 2, the name, may hold spaces and brackets: count behind its
+/// utime + stime + cutime + cstime, the fields 14 to 17. Field 2, the name, may hold spaces and brackets: count after its
 /// end.
 fn cpu_ticks(stat: &str) -> Option<u64> {
-    let (_, behind_name) = stat.rsplit_once(')')?;
-    let mut fields = behind_name.split_ascii_whitespace().skip(11);
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_ascii_whitespace().skip(11);
     (0..4).map(|_| fields.next()?.parse::<u64>().ok()).sum()
 }
 
-/// A line like `VmHWM:     1234 kB`, in octets.
+/// A line like `VmHWM:     1234 kB`, in bytes.
 fn memory(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }
 
-/// How busy all CPUs of this machine were so far, in ticks: busy and idle.
+/// How long the CPUs of this machine were busy and idle so far, in ticks.
 #[derive(Debug, Clone, Copy)]
 pub struct Machine {
     busy: u64,
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_in_octets() {
+    fn memory_is_in_bytes() {
         let status = "Name:\tx\nVmHWM:\t    1234 kB\nVmRSS:\t 12 kB\n";
         assert_eq!(memory(status, "VmHWM:"), Some(1234 * 1024));
         assert_eq!(memory(status, "VmRSS:"), Some(12 * 1024));

@@ -1,8 +1,13 @@
-//! `--assert`: bounds that a report must keep, for CI.
+//! `--assert` and `--search`: bounds that a report must keep.
 //!
-//! Owns the names, their units, and the comparison. Must not know how a report is made: values come in by name.
+//! Owns the names of what can be bounded, their units, and the comparison. Must not know how a value is measured.
 
-use crate::units::{parse_duration, parse_size};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::failure::{Blame, Blamed};
+use crate::tally::Phase;
+use crate::units::{ValueError, parse_duration, parse_size};
 
 /// How a value compares to a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,57 +27,213 @@ const COMPARISONS: [(&str, Comparison); 5] = [
     ("=", Comparison::Equal),
 ];
 
-/// Counts and rates by name; percentiles come besides.
-const COUNTS: [&str; 14] = [
-    "accepted",
-    "refused",
-    "unanswered",
-    "unsent",
-    "errors",
-    "connections",
-    "rate",
-    "lost",
-    "duplicated",
-    "altered",
-    "smuggled",
-    "idle_closed",
-    "idle_opened",
-    "recipients_refused",
+/// What can be bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// A number, or a rate.
+    Count(Count),
+    /// CPU time of a message.
+    Cost(Cost),
+    /// The server's memory.
+    ServerRss,
+    /// Times of messages.
+    Time(Span, Percentile),
+}
+
+/// A count or a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named after the fields of the report")]
+pub enum Count {
+    Accepted,
+    Refused,
+    Unanswered,
+    Unsent,
+    Errors,
+    Connections,
+    Rate,
+    Lost,
+    Duplicated,
+    Altered,
+    Smuggled,
+    IdleClosed,
+    IdleOpened,
+    RecipientsRefused,
+}
+
+const COUNTS: [(Count, &str); 14] = [
+    (Count::Accepted, "accepted"),
+    (Count::Refused, "refused"),
+    (Count::Unanswered, "unanswered"),
+    (Count::Unsent, "unsent"),
+    (Count::Errors, "errors"),
+    (Count::Connections, "connections"),
+    (Count::Rate, "rate"),
+    (Count::Lost, "lost"),
+    (Count::Duplicated, "duplicated"),
+    (Count::Altered, "altered"),
+    (Count::Smuggled, "smuggled"),
+    (Count::IdleClosed, "idle_closed"),
+    (Count::IdleOpened, "idle_opened"),
+    (Count::RecipientsRefused, "recipients_refused"),
 ];
-/// Microseconds a message.
-const COSTS: [&str; 2] = ["own_cpu", "server_cpu"];
-/// Octets.
-const SIZES: [&str; 1] = ["server_rss"];
-/// Percentiles, of the whole time, or of a phase with its name in front: `reply.p99`.
-const PERCENTILES: [&str; 7] = ["p50", "p90", "p95", "p99", "p99.9", "mean", "max"];
-const PHASES: [&str; 9] = [
-    "connect",
-    "banner",
-    "tls",
-    "ehlo",
-    "envelope",
-    "reply",
-    "whole",
-    "start_lag",
-    "readable",
+
+/// Whose CPU time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// This program's.
+    Own,
+    /// The server's.
+    Server,
+}
+
+const COSTS: [(Cost, &str); 2] = [(Cost::Own, "own_cpu"), (Cost::Server, "server_cpu")];
+const SERVER_RSS: &str = "server_rss";
+
+/// What part of a message's way is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// One that the run measures.
+    Phase(Phase),
+    /// From the 250 to the record, which `--verify` measures.
+    Readable,
+}
+
+const READABLE: &str = "readable";
+
+/// What is taken from many times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named after the fields of the report")]
+pub enum Percentile {
+    P50,
+    P90,
+    P95,
+    P99,
+    P99_9,
+    Mean,
+    Max,
+}
+
+/// Of the whole time, or of a span, whose name comes first: `reply.p99`.
+const PERCENTILES: [(Percentile, &str); 7] = [
+    (Percentile::P50, "p50"),
+    (Percentile::P90, "p90"),
+    (Percentile::P95, "p95"),
+    (Percentile::P99, "p99"),
+    (Percentile::P99_9, "p99.9"),
+    (Percentile::Mean, "mean"),
+    (Percentile::Max, "max"),
 ];
-/// What only `--verify` can tell.
-const VERIFIED: [&str; 4] = ["lost", "duplicated", "altered", "readable"];
+
+/// What a value is measured in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Time.
+    Microseconds,
+    /// Memory. The report's name for bytes.
+    Octets,
+}
+
+/// The value with a name in a table.
+fn named<T: Copy>(table: &[(T, &str)], name: &str) -> Option<T> {
+    let found = table.iter().find(|(_, known)| *known == name);
+    found.map(|(value, _)| *value)
+}
+
+/// The names of a table.
+fn names<T>(table: &[(T, &'static str)]) -> String {
+    let names: Vec<&str> = table.iter().map(|(_, name)| *name).collect();
+    names.join(" ")
+}
+
+impl Measure {
+    fn parse(name: &str) -> Option<Measure> {
+        if let Some(count) = named(&COUNTS, name) {
+            return Some(Measure::Count(count));
+        }
+        if let Some(cost) = named(&COSTS, name) {
+            return Some(Measure::Cost(cost));
+        }
+        if name == SERVER_RSS {
+            return Some(Measure::ServerRss);
+        }
+        if let Some(percentile) = named(&PERCENTILES, name) {
+            return Some(Measure::Time(Span::Phase(Phase::Whole), percentile));
+        }
+        let (span, percentile) = name.split_once('.')?;
+        let span = match span {
+            READABLE => Span::Readable,
+            _ => Span::Phase(named(&Phase::ALL, span)?),
+        };
+        Some(Measure::Time(span, named(&PERCENTILES, percentile)?))
+    }
+
+    /// In microseconds, bytes, or as it is.
+    fn parse_value(self, name: &str, value: &str) -> Result<f64, Problem> {
+        match self {
+            Measure::Count(_) => value.parse().map_err(|_| Problem::NoNumber),
+            Measure::ServerRss => Ok(parse_size(value)? as f64),
+            // A number alone would mean seconds, which is rarely intended.
+            Measure::Cost(_) | Measure::Time(..) if value.parse::<f64>().is_ok() => {
+                Err(Problem::NoUnit {
+                    name: name.to_owned(),
+                    value: value.to_owned(),
+                })
+            }
+            Measure::Cost(_) | Measure::Time(..) => Ok(parse_duration(value)?.as_secs_f64() * 1e6),
+        }
+    }
+}
+
+/// Why a text is no bound.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{text:?}: {problem}")]
+pub struct BoundError {
+    text: String,
+    #[source]
+    problem: Problem,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+enum Problem {
+    #[error("give name<value, with one of < <= = >= >, e.g. p99<20ms")]
+    NoSign,
+    #[error(
+        "unknown name; known are {}, {SERVER_RSS}, and {} {} with a unit of time, the percentiles also of {} {READABLE}: \
+         reply.p99",
+        names(&COUNTS), names(&COSTS), names(&PERCENTILES), names(&Phase::ALL)
+    )]
+    UnknownName,
+    #[error("the unit is missing; give us, ms, s, m or h, e.g. {name}<{value}ms")]
+    NoUnit { name: String, value: String },
+    #[error("give a number")]
+    NoNumber,
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
+impl Blamed for BoundError {
+    fn blame(&self) -> Blame {
+        Blame::Operator
+    }
+}
 
 /// One bound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assertion {
     /// As it was given.
     pub text: String,
-    /// What is bounded.
+    /// The name of what is bounded, as it was given.
     pub name: String,
+    /// What is bounded.
+    pub measure: Measure,
     comparison: Comparison,
     bound: f64,
 }
 
 impl Assertion {
-    /// Parses `p99<20ms,errors=0`. The error is a text for the operator.
-    pub fn parse_list(list: &str) -> Result<Vec<Assertion>, String> {
+    /// Parses `p99<20ms,errors=0`.
+    pub fn parse_list(list: &str) -> Result<Vec<Assertion>, BoundError> {
         let parts = list
             .split(',')
             .map(str::trim)
@@ -81,42 +242,54 @@ impl Assertion {
     }
 
     /// Parses one bound.
-    pub fn parse(text: &str) -> Result<Assertion, String> {
+    pub fn parse(text: &str) -> Result<Assertion, BoundError> {
+        let wrong = |problem| BoundError {
+            text: text.to_owned(),
+            problem,
+        };
         let found = COMPARISONS
             .iter()
             .filter_map(|(sign, comparison)| {
                 text.find(sign).map(|at| (at, sign.len(), *comparison))
             })
             .min_by_key(|(at, length, _)| (*at, usize::MAX - length));
-        let Some((at, length, comparison)) = found else {
-            return Err(format!(
-                "{text:?}: give name<value, with one of < <= = >= >, e.g. p99<20ms"
-            ));
-        };
+        let (at, length, comparison) = found.ok_or_else(|| wrong(Problem::NoSign))?;
         let (name, value) = (text[..at].trim(), text[at + length..].trim());
-        let bound = parse_value(name, value).map_err(|error| format!("{text:?}: {error}"))?;
+        let measure = Measure::parse(name).ok_or_else(|| wrong(Problem::UnknownName))?;
+        let bound = measure.parse_value(name, value).map_err(wrong)?;
         Ok(Assertion {
             text: text.to_owned(),
             name: name.to_owned(),
+            measure,
             comparison,
             bound,
         })
     }
 
     /// What its value is measured in; nothing for a number.
-    pub fn unit(&self) -> Option<&'static str> {
-        if SIZES.contains(&&self.name[..]) {
-            Some("octets")
-        } else if COUNTS.contains(&&self.name[..]) {
-            None
-        } else {
-            Some("microseconds")
+    pub fn unit(&self) -> Option<Unit> {
+        match self.measure {
+            Measure::Count(_) => None,
+            Measure::Cost(_) | Measure::Time(..) => Some(Unit::Microseconds),
+            Measure::ServerRss => Some(Unit::Octets),
         }
     }
 
     /// Whether only `--verify` can tell.
     pub fn needs_verify(&self) -> bool {
-        VERIFIED.contains(&self.name.split('.').next().unwrap_or(""))
+        matches!(
+            self.measure,
+            Measure::Count(Count::Lost | Count::Duplicated | Count::Altered)
+                | Measure::Time(Span::Readable, _)
+        )
+    }
+
+    /// Whether only `--pid` can tell.
+    pub fn needs_pid(&self) -> bool {
+        matches!(
+            self.measure,
+            Measure::Cost(Cost::Server) | Measure::ServerRss
+        )
     }
 
     /// Whether a higher rate can only break it: what a search needs. `errors=0` is one, since nothing is below it.
@@ -140,36 +313,6 @@ impl Assertion {
     }
 }
 
-/// In microseconds, octets, or as it is.
-fn parse_value(name: &str, value: &str) -> Result<f64, String> {
-    let percentile = name
-        .split_once('.')
-        .filter(|(phase, _)| PHASES.contains(phase))
-        .map_or(name, |(_, of)| of);
-    if PERCENTILES.contains(&percentile) || COSTS.contains(&name) {
-        // A number alone would be seconds, which hardly anybody means.
-        if value.parse::<f64>().is_ok() {
-            return Err(format!(
-                "the unit is missing; give us, ms, s, m or h, e.g. {name}<{value}ms"
-            ));
-        }
-        return parse_duration(value).map(|time| time.as_secs_f64() * 1e6);
-    }
-    if SIZES.contains(&name) {
-        return parse_size(value).map(|size| size as f64);
-    }
-    if COUNTS.contains(&name) {
-        return value.parse::<f64>().map_err(|_| "give a number".to_owned());
-    }
-    Err(format!(
-        "unknown name; known are {}, {}, and {} with a unit of time, the percentiles also of {}: reply.p99",
-        COUNTS.join(" "),
-        SIZES.join(" "),
-        [&COSTS[..], &PERCENTILES].concat().join(" "),
-        PHASES.join(" ")
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,6 +331,16 @@ mod tests {
         assert!(list[2].holds(0.0) && list[3].holds(1000.0) && !list[4].holds(1.0));
         let verified: Vec<bool> = list.iter().map(Assertion::needs_verify).collect();
         assert_eq!(verified, [false, false, true, false, false, false, false]);
+        let of_the_server: Vec<bool> = list.iter().map(Assertion::needs_pid).collect();
+        assert_eq!(
+            of_the_server,
+            [false, false, false, false, false, true, true]
+        );
+        let reply = Measure::Time(Span::Phase(Phase::Reply), Percentile::P99_9);
+        assert_eq!(
+            (list[4].measure, list[4].unit()),
+            (reply, Some(Unit::Microseconds))
+        );
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //!
 //! Must not know sockets. Every flag is optional here, so that a part of a mixture changes only what it names.
 
-use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 
 use crate::units::parse_size;
 
@@ -24,11 +25,11 @@ pub enum TlsMode {
     None,
     /// STARTTLS (RFC 3207)
     Starttls,
-    /// TLS from the first octet (RFC 8314)
+    /// TLS from the first byte (RFC 8314)
     Implicit,
 }
 
-/// The header of a load balancer in front of the dialogue.
+/// The header that a load balancer sends before the dialogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProxyHeader {
     /// No header
@@ -39,19 +40,19 @@ pub enum ProxyHeader {
     V2,
 }
 
-/// What the octets of generated bodies are.
+/// What the bytes of generated bodies are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Body {
-    /// ASCII lines of at most 78 octets; a quarter of them start with a dot, which tells whether a server takes it out
+    /// ASCII lines of at most 78 bytes; a quarter of them start with a dot, which tells whether a server takes it out
     #[value(name = "7bit")]
     SevenBit,
-    /// The same with octets above 127; BODY=8BITMIME where it is offered
+    /// The same with bytes above 127; BODY=8BITMIME where it is offered
     #[value(name = "8bit")]
     EightBit,
     /// Lines of base64, as an attachment's: hardly any codec makes them smaller, and none starts with a dot
     #[value(name = "base64")]
     Base64,
-    /// Any octets, NUL, bare CR and bare LF among them; needs --transfer bdat and a server with BINARYMIME
+    /// Any bytes, NUL, bare CR and bare LF among them; needs --transfer bdat and a server with BINARYMIME
     #[value(name = "binary")]
     Binary,
 }
@@ -89,7 +90,7 @@ pub struct Shape {
     #[arg(long, value_enum, help_heading = "Shape of a session")]
     pub transfer: Option<Transfer>,
 
-    /// With --transfer bdat: octets of a chunk [default: the whole message is one chunk]
+    /// With --transfer bdat: bytes of a chunk [default: the whole message is one chunk]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Shape of a session")]
     pub chunk: Option<u64>,
 
@@ -102,7 +103,7 @@ pub struct Shape {
           help_heading = "Shape of a session")]
     pub no_resumption: Option<bool>,
 
-    /// PROXY header in front of everything, with made-up client addresses of 198.51.100.0/24 [default: none]
+    /// PROXY header before everything else, with made-up client addresses of 198.51.100.0/24 [default: none]
     #[arg(long, value_enum, help_heading = "Shape of a session")]
     pub proxy: Option<ProxyHeader>,
 
@@ -111,7 +112,7 @@ pub struct Shape {
           help_heading = "Shape of a session")]
     pub recipients: Option<u32>,
 
-    /// Octets of a message, header included, before dots are doubled: 4096, 50k (1000), 4KiB (1024), 1M, 1MiB
+    /// Bytes of a message, header included, before dots are doubled: 4096, 50k (1000), 4KiB (1024), 1M, 1MiB
     /// [default: 4KiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Content")]
     pub size: Option<u64>,
@@ -136,48 +137,9 @@ impl Shape {
     }
 }
 
-/// One part of a mixture.
-#[derive(Debug, Clone)]
-pub struct MixPart {
-    /// Its share of all connections, or its weight: shares are divided by their sum.
-    pub share: f64,
-    /// Its flags.
-    pub shape: Shape,
-}
-
-#[derive(Parser)]
-#[command(no_binary_name = true, disable_help_flag = true)]
-struct ShapeWords {
-    #[command(flatten)]
-    shape: Shape,
-}
-
-/// Parses `70% --per-connection 1 --size 50k`: a share, then the flags of a shape that are changed for it.
-pub fn parse_mix(text: &str, base: &Shape) -> Result<MixPart, String> {
-    let mut words = text.split_whitespace();
-    let share = crate::units::parse_share(words.next().unwrap_or(""))?;
-    if share <= 0.0 {
-        return Err(format!("--mix {text:?}: give a share above 0"));
-    }
-    let changed = ShapeWords::try_parse_from(words)
-        .map_err(|error| format!("--mix {text:?}: {}", first_line(&error)))?
-        .shape;
-    Ok(MixPart {
-        share,
-        shape: changed.over(base),
-    })
-}
-
-/// What is wrong, without the usage: that would be of a program that nobody started.
-fn first_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let line = text.lines().next().unwrap_or("");
-    line.trim_start_matches("error: ").to_owned()
-}
-
 impl Shape {
     /// These flags where they are given, those of `base` elsewhere. A content flag replaces all content of the base.
-    fn over(self, base: &Shape) -> Shape {
+    pub fn over(self, base: &Shape) -> Shape {
         let own_content = self.size.is_some() || self.sizes.is_some() || self.corpus.is_some();
         let pipelining = if self.pipeline.is_some() || self.no_pipeline.is_some() {
             (self.pipeline, self.no_pipeline)
@@ -203,42 +165,6 @@ impl Shape {
             sizes: content.1,
             corpus: content.2,
             body: self.body.or(base.body),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_part_of_a_mixture_changes_only_what_it_names() {
-        let base = Shape {
-            size: Some(4096),
-            recipients: Some(3),
-            ..Shape::default()
-        };
-        let part = parse_mix("70% --per-connection 1 --transfer bdat", &base).expect("fits");
-        assert!((part.share - 0.7).abs() < 1e-9);
-        assert_eq!(part.shape.per_connection, Some(1));
-        assert_eq!(part.shape.transfer, Some(Transfer::Bdat));
-        assert_eq!(
-            (part.shape.size, part.shape.recipients),
-            (Some(4096), Some(3))
-        );
-        let part = parse_mix("0.3 --sizes mailbox-2002 --no-pipeline", &base).expect("fits");
-        assert_eq!(
-            (part.shape.size, part.shape.sizes),
-            (None, Some(Sizes::Mailbox2002))
-        );
-        assert!(!part.shape.pipelining() && base.pipelining());
-    }
-
-    #[test]
-    fn a_wrong_part_is_named() {
-        for text in ["", "70% --bogus", "0%", "120%", "10% 20%"] {
-            let error = parse_mix(text, &Shape::default()).expect_err(text);
-            assert_eq!(error.lines().count(), 1, "{error}");
         }
     }
 }

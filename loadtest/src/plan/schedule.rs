@@ -43,6 +43,23 @@ impl Pace {
     }
 }
 
+/// The bounds of a run and its timetable.
+#[derive(Debug, Clone, Copy)]
+pub struct Timetable {
+    /// The open loop's, `None` for the closed loop.
+    pub pace: Option<Pace>,
+    /// Most messages, or with a rate of connections most connections.
+    pub most: u64,
+    /// Messages of one start: 1, or with a rate of connections those of a connection.
+    pub stride: u64,
+    /// How long starts are given out.
+    pub duration: Option<Duration>,
+    /// This thread's number, from 0, and how many there are.
+    pub thread: u64,
+    /// How many threads there are.
+    pub threads: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,18 +1,17 @@
-//! Who set the pace: the server, this program, the machine under both, or the rate that was asked for. A figure of a server
-//! is worth nothing when the one who measured was the limit.
+//! Who set the pace: the server, this program, the machine under both, or the rate that was asked for. A figure of a
+//! server is worth nothing if the load tester was the limit.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::engine::Outcome;
 use crate::plan::Plan;
-use crate::tally::Phase;
+use crate::tally::{Outcome, Phase};
 use crate::units::{grouped, show_microseconds};
 
-/// A thread this busy has no room.
+/// A thread that is this busy is at its limit.
 const BUSY_THREAD: f64 = 0.9;
-/// CPUs this busy have no room.
+/// CPUs that are this busy are at their limit.
 const BUSY_MACHINE: f64 = 0.95;
 /// The rate counts as reached from this share of it on.
 const REACHED: f64 = 0.99;
@@ -21,16 +20,45 @@ const LATE_START: u64 = 2000;
 
 /// A late start matters from this share of the 99th percentile on.
 const LATE_SHARE: f64 = 0.1;
-/// A server that gave no answer for so long, while connections failed, was away.
+/// A server that gave no answer for this long, while connections failed, was away.
 const AWAY: Duration = Duration::from_millis(300);
-/// The last start may be so late, and the rate counts as reached.
+/// The last start may be this late, and the rate still counts as reached.
 const BEHIND: Duration = Duration::from_millis(100);
+
+/// Who was the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitedBy {
+    /// The server.
+    Server,
+    /// This program.
+    Tester,
+    /// The machine under both.
+    Machine,
+    /// The rate that was asked for, and reached.
+    Rate,
+    /// Not found, where nothing was accepted.
+    None,
+}
+
+impl LimitedBy {
+    /// As in the JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            LimitedBy::Server => "server",
+            LimitedBy::Tester => "tester",
+            LimitedBy::Machine => "machine",
+            LimitedBy::Rate => "rate",
+            LimitedBy::None => "none",
+        }
+    }
+}
 
 /// The verdict.
 #[derive(Debug, Serialize, PartialEq)]
 pub struct Limit {
-    /// `server`, `tester`, `machine`, `rate`, or `none` where nothing was accepted.
-    pub by: &'static str,
+    /// Who it was.
+    pub by: LimitedBy,
     /// For people.
     pub text: String,
 }
@@ -38,99 +66,31 @@ pub struct Limit {
 impl Limit {
     /// Judges a run.
     pub fn find(plan: &Plan, outcome: &Outcome) -> Limit {
-        let tally = &outcome.tally;
-        if tally.accepted == 0 {
+        if outcome.tally.accepted == 0 {
             return Limit {
-                by: "none",
+                by: LimitedBy::None,
                 text: "not found, since no message was accepted".to_owned(),
             };
         }
-        let asked = plan.options.rate.or(plan.options.connection_rate);
-        let busiest = outcome.threads_busy.iter().copied().fold(0.0, f64::max);
-        let own_share =
-            outcome.own_cpu.as_secs_f64() / outcome.own_cpu_over.as_secs_f64().max(1e-9);
-        let started = tally.accepted + tally.refused + tally.unanswered + tally.misdeeds.total();
-        let quantile = |phase| tally.phase(phase).value_at_quantile(0.99);
-        Limit::judge(&Signs {
-            open_loop: asked.is_some(),
-            reached: rate_reached(plan, outcome) != Some(false),
-            late: quantile(Phase::StartLag),
-            p99: quantile(Phase::Whole),
-            away: tally.away,
-            away_errors: tally.away_errors,
-            waited: tally.waited as f64 / started.max(1) as f64,
-            busiest,
-            own_share,
-            machine: outcome.machine_busy.unwrap_or(0.0),
-        })
+        Limit::judge(&Signs::of(plan, outcome))
     }
 
     fn judge(signs: &Signs) -> Limit {
-        let busiest = signs.busiest * 100.0;
-        let verdict = |by, text: String| Limit { by, text };
-        let own = || {
-            verdict(
-                "tester",
-                format!(
-                    "this program, not the server: its busiest thread ran {busiest:.0} % of the time; add --threads, or \
-                     run it on other CPUs than the server"
-                ),
-            )
+        let rate_held = signs.open_loop && signs.reached;
+        let (by, text) = if signs.away >= AWAY {
+            (LimitedBy::Server, signs.away_text())
+        } else if rate_held && signs.is_late() {
+            (LimitedBy::Tester, signs.late_text())
+        } else if rate_held {
+            (LimitedBy::Rate, signs.rate_text())
+        } else if signs.busiest >= BUSY_THREAD {
+            (LimitedBy::Tester, signs.tester_text())
+        } else if signs.machine >= BUSY_MACHINE {
+            (LimitedBy::Machine, signs.machine_text())
+        } else {
+            (LimitedBy::Server, signs.server_text())
         };
-        if signs.away >= AWAY {
-            return verdict(
-                "server",
-                format!(
-                    "the server: it was away for about {}, and {} connection{} failed; what the run measured includes this",
-                    show_microseconds(signs.away.as_secs_f64() * 1e6),
-                    grouped(signs.away_errors),
-                    if signs.away_errors == 1 { "" } else { "s" },
-                ),
-            );
-        }
-        if signs.open_loop && signs.reached {
-            if signs.late > LATE_START && signs.late as f64 > LATE_SHARE * signs.p99 as f64 {
-                return verdict(
-                    "tester",
-                    format!(
-                        "this program: the rate was reached, but 1 % of the messages began {} late or later because it was busy; the \
-                         percentiles include this",
-                        show_microseconds(signs.late as f64)
-                    ),
-                );
-            }
-            return verdict(
-                "rate",
-                format!(
-                    "the rate that was asked for; {:.1} % of messages waited for a connection",
-                    signs.waited * 100.0
-                ),
-            );
-        }
-        if signs.busiest >= BUSY_THREAD {
-            return own();
-        }
-        if signs.machine >= BUSY_MACHINE {
-            return verdict(
-                "machine",
-                format!(
-                    "this machine: its CPUs were {:.0} % busy, this program took {:.2} of them; compare CPU time, not rates",
-                    signs.machine * 100.0,
-                    signs.own_share
-                ),
-            );
-        }
-        verdict(
-            "server",
-            format!(
-                "the server, or too few connections: {}this program's busiest thread ran {busiest:.0} % of the time",
-                if signs.open_loop {
-                    "the rate was not reached, and "
-                } else {
-                    ""
-                }
-            ),
-        )
+        Limit { by, text }
     }
 }
 
@@ -144,6 +104,7 @@ pub fn rate_reached(plan: &Plan, outcome: &Outcome) -> Option<bool> {
     Some(in_time && answered as f64 >= REACHED * due as f64)
 }
 
+/// What a verdict rests on.
 struct Signs {
     open_loop: bool,
     reached: bool,
@@ -156,6 +117,85 @@ struct Signs {
     busiest: f64,
     own_share: f64,
     machine: f64,
+}
+
+impl Signs {
+    fn of(plan: &Plan, outcome: &Outcome) -> Signs {
+        let tally = &outcome.tally;
+        let asked = plan.options.rate.or(plan.options.connection_rate);
+        let own_share =
+            outcome.own_cpu.as_secs_f64() / outcome.own_cpu_over.as_secs_f64().max(1e-9);
+        let quantile = |phase| tally.phase(phase).value_at_quantile(0.99);
+        Signs {
+            open_loop: asked.is_some(),
+            reached: rate_reached(plan, outcome) != Some(false),
+            late: quantile(Phase::StartLag),
+            p99: quantile(Phase::Whole),
+            away: tally.away,
+            away_errors: tally.away_errors,
+            waited: tally.waited as f64 / tally.tried().max(1) as f64,
+            busiest: outcome.threads_busy.iter().copied().fold(0.0, f64::max),
+            own_share,
+            machine: outcome.machine_busy.unwrap_or(0.0),
+        }
+    }
+
+    /// Whether late starts of this program are a part of what was measured that matters.
+    fn is_late(&self) -> bool {
+        self.late > LATE_START && self.late as f64 > LATE_SHARE * self.p99 as f64
+    }
+
+    fn away_text(&self) -> String {
+        format!(
+            "the server: it was away for about {}, and {} connection{} failed; what the run measured includes this",
+            show_microseconds(self.away.as_secs_f64() * 1e6),
+            grouped(self.away_errors),
+            if self.away_errors == 1 { "" } else { "s" },
+        )
+    }
+
+    fn late_text(&self) -> String {
+        format!(
+            "this program: the rate was reached, but 1 % of the messages began {} late or later because it was busy; the \
+             percentiles include this",
+            show_microseconds(self.late as f64)
+        )
+    }
+
+    fn rate_text(&self) -> String {
+        format!(
+            "the rate that was asked for; {:.1} % of messages waited for a connection",
+            self.waited * 100.0
+        )
+    }
+
+    fn tester_text(&self) -> String {
+        format!(
+            "this program, not the server: its busiest thread ran {:.0} % of the time; add --threads, or run it on other \
+             CPUs than the server",
+            self.busiest * 100.0
+        )
+    }
+
+    fn machine_text(&self) -> String {
+        format!(
+            "this machine: its CPUs were {:.0} % busy, this program took {:.2} of them; compare CPU time, not rates",
+            self.machine * 100.0,
+            self.own_share
+        )
+    }
+
+    fn server_text(&self) -> String {
+        format!(
+            "the server, or too few connections: {}this program's busiest thread ran {:.0} % of the time",
+            if self.open_loop {
+                "the rate was not reached, and "
+            } else {
+                ""
+            },
+            self.busiest * 100.0
+        )
+    }
 }
 
 #[cfg(test)]
@@ -176,43 +216,43 @@ mod tests {
     };
 
     #[test]
-    fn each_limit_is_told() {
+    fn each_limit_is_found() {
         let by = |signs: Signs| Limit::judge(&signs).by;
-        assert_eq!(by(CALM), "server");
+        assert_eq!(by(CALM), LimitedBy::Server);
         assert_eq!(
             by(Signs {
                 busiest: 0.97,
                 ..CALM
             }),
-            "tester"
+            LimitedBy::Tester
         );
         assert_eq!(
             by(Signs {
                 machine: 0.99,
                 ..CALM
             }),
-            "machine"
+            LimitedBy::Machine
         );
         assert_eq!(
             by(Signs {
                 open_loop: true,
                 ..CALM
             }),
-            "rate"
+            LimitedBy::Rate
         );
         let late = Signs {
             open_loop: true,
             late: 5000,
             ..CALM
         };
-        assert_eq!(by(late), "tester");
+        assert_eq!(by(late), LimitedBy::Tester);
         let matters_not = Signs {
             open_loop: true,
             late: 5000,
             p99: 50_001,
             ..CALM
         };
-        assert_eq!(by(matters_not), "rate");
+        assert_eq!(by(matters_not), LimitedBy::Rate);
         let away = Signs {
             open_loop: true,
             late: 5000,
@@ -221,7 +261,7 @@ mod tests {
             ..CALM
         };
         let verdict = Limit::judge(&away);
-        assert_eq!(verdict.by, "server");
+        assert_eq!(verdict.by, LimitedBy::Server);
         assert!(
             verdict
                 .text
@@ -234,7 +274,7 @@ mod tests {
             ..CALM
         };
         let verdict = Limit::judge(&missed);
-        assert_eq!(verdict.by, "server");
+        assert_eq!(verdict.by, LimitedBy::Server);
         assert!(
             verdict.text.contains("the rate was not reached"),
             "{verdict:?}"

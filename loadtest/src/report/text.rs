@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
 
-use super::{Percentiles, Reason, Report};
-use crate::units::{grouped, show_number, show_octets};
+use super::data::{EndedBy, LoopKind, Percentiles, Report, Verified};
+use crate::fault::{Reason, ReasonKind};
+use crate::tally::Phase;
+use crate::units::{grouped, show_bytes, show_number};
 
 /// The phases in the order of a message's way, with what they are called.
-pub const ROWS: [(&str, &str); 8] = [
-    ("connect", "connect"),
-    ("banner", "banner"),
-    ("tls", "TLS"),
-    ("ehlo", "EHLO"),
-    ("envelope", "MAIL to 354"),
-    ("reply", "end to reply"),
-    ("whole", "whole"),
-    ("start_lag", "(own lag)"),
+pub const ROWS: [(Phase, &str); 8] = [
+    (Phase::Connect, "connect"),
+    (Phase::Banner, "banner"),
+    (Phase::Tls, "TLS"),
+    (Phase::Ehlo, "EHLO"),
+    (Phase::Envelope, "MAIL to 354"),
+    (Phase::Reply, "end to reply"),
+    (Phase::Whole, "whole"),
+    (Phase::StartLag, "(own lag)"),
 ];
 
 /// Most kinds of reasons that are listed.
@@ -32,8 +34,8 @@ fn write(report: &Report, text: &mut String) -> fmt::Result {
     write_counts(report, text)?;
     write_latencies(report, text)?;
     write_costs(report, text)?;
-    if report.verify.is_some() {
-        write_verify(report, text)?;
+    if let Some(verify) = &report.verify {
+        write_verify(verify, text)?;
     }
     writeln!(text, "limit        {}", report.limit.text)?;
     for assertion in &report.assertions {
@@ -56,7 +58,10 @@ fn write_counts(report: &Report, text: &mut String) -> fmt::Result {
         report.run,
         report.target,
         report.elapsed_seconds,
-        options.loop_kind,
+        match options.loop_kind {
+            LoopKind::Open => "open",
+            LoopKind::Closed => "closed",
+        },
         match (options.rate, options.connection_rate) {
             (Some(rate), _) => format!(", {} messages/s", show_number(rate)),
             (_, Some(rate)) => format!(", {} connections/s", show_number(rate)),
@@ -65,7 +70,7 @@ fn write_counts(report: &Report, text: &mut String) -> fmt::Result {
     )?;
     writeln!(
         text,
-        "messages     {} accepted, {} refused, {} unanswered, {} unsent{}; {} octets on average",
+        "messages     {} accepted, {} refused, {} unanswered, {} unsent{}; {} bytes on average",
         grouped(messages.accepted),
         grouped(messages.refused),
         grouped(messages.unanswered),
@@ -115,7 +120,7 @@ fn write_connections(report: &Report, text: &mut String) -> fmt::Result {
             (Some(each), _) => writeln!(
                 text,
                 "; the server's memory grew by {} each",
-                show_octets(each)
+                show_bytes(each)
             )?,
             (None, Some(note)) => writeln!(text, "; {note}")?,
             (None, None) => writeln!(text)?,
@@ -126,15 +131,33 @@ fn write_connections(report: &Report, text: &mut String) -> fmt::Result {
 
 fn write_replies(report: &Report, text: &mut String) -> fmt::Result {
     writeln!(text, "replies      {}", list(&report.replies))?;
-    write_reasons(report, "refused", "refused", text)?;
+    write_reasons(report, ReasonKind::Refused, "refused", text)?;
     if report.recipients_refused > 0 {
         writeln!(
             text,
             "recipients   {} refused in messages that went on without them",
             grouped(report.recipients_refused)
         )?;
-        write_reasons(report, "recipient", "", text)?;
+        write_reasons(report, ReasonKind::Recipient, "", text)?;
     }
+    write_errors(report, text)?;
+    for shape in &report.shapes_given_up {
+        writeln!(text, "gave up      {}", shape.line())?;
+    }
+    for (misdeed, outcomes) in &report.misbehaviour {
+        writeln!(text, "misbehaved   {misdeed}: {}", list(outcomes))?;
+    }
+    match report.ended_by {
+        EndedBy::Errors => writeln!(
+            text,
+            "gave up      too many errors without an answer in between (--max-errors)"
+        ),
+        EndedBy::Signal => writeln!(text, "stopped      by a signal"),
+        EndedBy::Duration | EndedBy::Messages => Ok(()),
+    }
+}
+
+fn write_errors(report: &Report, text: &mut String) -> fmt::Result {
     let happened: BTreeMap<_, _> = report
         .errors
         .iter()
@@ -151,32 +174,19 @@ fn write_replies(report: &Report, text: &mut String) -> fmt::Result {
             list(&happened)
         )?;
     }
-    write_reasons(report, "error", "", text)?;
-    if report.reasons_not_listed > 0 {
-        let more = grouped(report.reasons_not_listed);
-        writeln!(
+    write_reasons(report, ReasonKind::Error, "", text)?;
+    match report.reasons_not_listed {
+        0 => Ok(()),
+        more => writeln!(
             text,
-            "             {more} refusals and errors with further texts"
-        )?;
-    }
-    for shape in &report.shapes_given_up {
-        writeln!(text, "gave up      {}", shape.line())?;
-    }
-    for (misdeed, outcomes) in &report.misbehaviour {
-        writeln!(text, "misbehaved   {misdeed}: {}", list(outcomes))?;
-    }
-    match report.ended_by {
-        "errors" => writeln!(
-            text,
-            "gave up      too many errors without an answer in between (--max-errors)"
+            "             {} refusals and errors with further texts",
+            grouped(more)
         ),
-        "signal" => writeln!(text, "stopped      by a signal"),
-        _ => Ok(()),
     }
 }
 
-/// What was said to one kind of failure, the most frequent first, each with its hint.
-fn write_reasons(report: &Report, kind: &str, title: &str, text: &mut String) -> fmt::Result {
+/// The server's words for one kind of failure, the most frequent first, each with its hint.
+fn write_reasons(report: &Report, kind: ReasonKind, title: &str, text: &mut String) -> fmt::Result {
     let reasons: Vec<&Reason> = report
         .reasons
         .iter()
@@ -199,22 +209,19 @@ fn write_reasons(report: &Report, kind: &str, title: &str, text: &mut String) ->
 }
 
 fn write_latencies(report: &Report, text: &mut String) -> fmt::Result {
-    let measured = |name: &str| report.latency_microseconds[name].count > 0;
-    if !ROWS.iter().any(|(name, _)| measured(name)) {
+    let measured = ROWS
+        .iter()
+        .map(|(phase, title)| (report.phase(*phase), title));
+    let measured: Vec<_> = measured.filter(|(times, _)| times.count > 0).collect();
+    if measured.is_empty() {
         return Ok(());
     }
     writeln!(
         text,
         "microseconds        p50        p90        p99      p99.9        max      count"
     )?;
-    for (name, title) in ROWS {
-        if let Some(percentiles) = report
-            .latency_microseconds
-            .get(name)
-            .filter(|percentiles| percentiles.count > 0)
-        {
-            write_row(text, title, percentiles)?;
-        }
+    for (times, title) in measured {
+        write_row(text, title, times)?;
     }
     Ok(())
 }
@@ -253,8 +260,8 @@ fn write_costs(report: &Report, text: &mut String) -> fmt::Result {
         writeln!(
             text,
             "server RSS   {} at its peak, {} now, {} process{}",
-            show_octets(server.peak_rss_bytes as f64),
-            show_octets(server.rss_bytes as f64),
+            show_bytes(server.peak_rss_bytes as f64),
+            show_bytes(server.rss_bytes as f64),
             server.processes,
             if server.processes == 1 { "" } else { "es" }
         )?;
@@ -262,19 +269,8 @@ fn write_costs(report: &Report, text: &mut String) -> fmt::Result {
     if let Some(error) = &report.metrics_error {
         writeln!(text, "metrics      {error}")?;
     }
-    for change in report
-        .metrics
-        .iter()
-        .flatten()
-        .filter(|change| change.name.contains("_total"))
-    {
-        let before = change.before.unwrap_or(0.0);
-        writeln!(
-            text,
-            "metric       {} +{}",
-            change.name,
-            show_number(change.after - before)
-        )?;
+    for (name, grown) in report.counters() {
+        writeln!(text, "metric       {name} +{}", show_number(grown))?;
     }
     Ok(())
 }
@@ -289,10 +285,7 @@ fn write_cpu(text: &mut String, name: &str, each: Option<f64>, seconds: f64) -> 
     }
 }
 
-fn write_verify(report: &Report, text: &mut String) -> fmt::Result {
-    let Some(verify) = &report.verify else {
-        return Ok(());
-    };
+fn write_verify(verify: &Verified, text: &mut String) -> fmt::Result {
     writeln!(
         text,
         "verify       {}, {} duplicated ({} by a produce retry), {} altered, {} with another envelope; {} records",
@@ -323,6 +316,15 @@ fn write_verify(report: &Report, text: &mut String) -> fmt::Result {
             grouped(verify.foreign)
         )?;
     }
+    write_unknown(verify, text)?;
+    if verify.readable_microseconds.count > 0 {
+        write_row(text, "250 to read", &verify.readable_microseconds)?;
+    }
+    Ok(())
+}
+
+/// What was not found, and what is not known.
+fn write_unknown(verify: &Verified, text: &mut String) -> fmt::Result {
     for id in &verify.lost_message_ids {
         let what = verify.lost.map_or("not found", |_| "lost");
         writeln!(text, "             {what}: {id}")?;
@@ -340,9 +342,6 @@ fn write_verify(report: &Report, text: &mut String) -> fmt::Result {
             "             {} errors of the Kafka client, the last: {error}",
             grouped(verify.kafka_errors)
         )?;
-    }
-    if verify.readable_microseconds.count > 0 {
-        write_row(text, "250 to read", &verify.readable_microseconds)?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! `ringpost-loadtest sink`: a server that takes everything and keeps nothing, on io_uring, so that the tester's own ceiling
-//! is known.
+//! `ringpost-loadtest sink`: a server that accepts everything and keeps nothing, on io_uring, to measure the load tester's own
+//! ceiling.
 //!
 //! Owns the sockets; [`session`] owns the dialogue. At the end (SIGINT, SIGTERM) it prints what it counted, so that both
 //! sides' counts can be compared.
@@ -19,23 +19,25 @@ use std::time::Duration;
 use clap::Parser;
 use serde::Serialize;
 use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
 use tokio_uring::buf::BoundedBuf;
 use tokio_uring::net::{TcpListener, TcpStream};
 
-use crate::failure::Failure;
+use crate::failure::{Blame, Blamed, Failure};
 use crate::measure::usage;
 use crate::plan::allow_open_files;
+use crate::signals;
 use crate::units::parse_duration;
-use session::Session;
+use session::{Counted, Session};
 
-/// Octets of a connection's buffer; memory is only used as far as octets come.
+/// Bytes of a connection's buffer; memory is used only as far as it is filled.
 const BUFFER: usize = 64 * 1024;
 /// Waiting connections.
 const BACKLOG: i32 = 4096;
 /// Connections for which a ring has room.
 const RING: u32 = 4096;
 
-/// A server that takes everything and keeps nothing
+/// A server that accepts everything and keeps nothing
 #[derive(Debug, Parser)]
 #[command(name = "ringpost-loadtest sink", bin_name = "ringpost-loadtest sink")]
 struct Options {
@@ -47,7 +49,7 @@ struct Options {
     #[arg(long, value_name = "T", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: u32,
 
-    /// Wait so long in front of the replies to each group of commands that ends a message
+    /// Wait this long before the replies to each group of commands that ends a message
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "0s")]
     delay: Duration,
 
@@ -66,7 +68,29 @@ struct Counts {
     connections: AtomicU64,
     messages: AtomicU64,
     recipients: AtomicU64,
-    octets: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Counts {
+    /// What a connection has counted since `before`. Nothing is written where nothing changed: threads share these.
+    fn add(&self, before: Counted, now: Counted) {
+        assert!(
+            now.messages >= before.messages && now.bytes >= before.bytes,
+            "a session counts up"
+        );
+        if now.bytes != before.bytes {
+            let bytes = now.bytes - before.bytes;
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        if now.messages != before.messages {
+            let (messages, recipients) = (
+                now.messages - before.messages,
+                now.recipients - before.recipients,
+            );
+            self.messages.fetch_add(messages, Ordering::Relaxed);
+            self.recipients.fetch_add(recipients, Ordering::Relaxed);
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -79,24 +103,50 @@ struct Summary {
     cpu_microseconds_per_message: Option<f64>,
 }
 
+/// Why the sink does not serve.
+#[derive(Debug, Error)]
+enum SinkError {
+    #[error("--listen {address}: {source}; give an address of this machine that is free")]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("{0}")]
+    Address(#[source] io::Error),
+    #[error("--threads: {0}")]
+    Spawn(#[source] io::Error),
+}
+
+impl Blamed for SinkError {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
+}
+
 /// Serves until a signal comes.
 pub fn main(words: &[String]) -> Result<bool, Failure> {
     let options = Options::parse_from(words);
-    allow_open_files(options.connections).map_err(Failure::Usage)?;
-    crate::signals::watch().map_err(Failure::Run)?;
+    allow_open_files(options.connections)?;
+    signals::watch()?;
     let counts = Arc::new(Counts::default());
+    let address = start(&options, &counts)?;
+    println!("ready smtp={address}");
+    while !signals::stopped() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    print(&counts, options.json);
+    // Threads wait for bytes that may never come.
+    std::process::exit(0);
+}
+
+/// Starts all threads; returns the address that they share.
+fn start(options: &Options, counts: &Arc<Counts>) -> Result<SocketAddr, SinkError> {
     let mut address = options.listen;
     for index in 0..options.threads {
-        let listener = listen(address).map_err(|error| {
-            Failure::Run(format!(
-                "--listen {address}: {error}; give an address of this machine that is free"
-            ))
-        })?;
-        // The threads behind the first take its port.
-        address = listener
-            .local_addr()
-            .map_err(|error| Failure::Run(error.to_string()))?;
-        let counts = Arc::clone(&counts);
+        let listener = listen(address).map_err(|source| SinkError::Listen { address, source })?;
+        // The threads after the first take its port.
+        address = listener.local_addr().map_err(SinkError::Address)?;
+        let counts = Arc::clone(counts);
         let delay = options.delay;
         let named = std::thread::Builder::new().name(format!("sink-{index}"));
         named
@@ -106,15 +156,9 @@ pub fn main(words: &[String]) -> Result<bool, Failure> {
                     std::process::exit(1);
                 }
             })
-            .map_err(|error| Failure::Run(format!("--threads: {error}")))?;
+            .map_err(SinkError::Spawn)?;
     }
-    println!("ready smtp={address}");
-    while !crate::signals::stopped() {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    print(&counts, options.json);
-    // Threads wait for octets that may never come.
-    std::process::exit(0);
+    Ok(address)
 }
 
 fn print(counts: &Counts, json: bool) {
@@ -125,7 +169,7 @@ fn print(counts: &Counts, json: bool) {
         connections: read(&counts.connections),
         messages,
         recipients: read(&counts.recipients),
-        octets: read(&counts.octets),
+        octets: read(&counts.bytes),
         cpu_seconds: cpu,
         cpu_microseconds_per_message: (messages > 0).then(|| cpu * 1e6 / messages as f64),
     };
@@ -211,28 +255,16 @@ async fn connection(stream: Rc<TcpStream>, counts: &Counts, delay: Duration) -> 
         } else {
             buffer.drain(..taken);
         }
-        let now = session.counted;
-        if now != before {
-            counts
-                .octets
-                .fetch_add(now.octets - before.octets, Ordering::Relaxed);
+        let messages = session.counted.messages - before.messages;
+        counts.add(before, session.counted);
+        before = session.counted;
+        if messages > 0 && !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
-        if now.messages != before.messages {
-            counts
-                .messages
-                .fetch_add(now.messages - before.messages, Ordering::Relaxed);
-            counts
-                .recipients
-                .fetch_add(now.recipients - before.recipients, Ordering::Relaxed);
-            if !delay.is_zero() {
-                tokio::time::sleep(delay).await;
-            }
-        }
-        before = now;
     }
 }
 
-/// Reads behind what is in the buffer; the end of the stream is an error.
+/// Reads after what is in the buffer; the end of the stream is an error.
 async fn read(stream: &TcpStream, buffer: Vec<u8>) -> io::Result<Vec<u8>> {
     let filled = buffer.len();
     let (result, slice) = stream.read(buffer.slice(filled..)).await;

@@ -1,6 +1,6 @@
-//! The sink's side of a dialogue: octets in, replies out, nothing kept. Sans I/O.
+//! The sink's side of a dialogue: bytes in, replies out, nothing kept. Sans I/O.
 //!
-//! Lenient where a server must not be: it takes any envelope. Strict where it matters for counting: only CRLF `.` CRLF, or
+//! More lenient than a server may be: it accepts any envelope. Strict where it matters for counting: only CRLF `.` CRLF, or
 //! the last chunk, ends a message.
 
 use memchr::memmem::Finder;
@@ -16,8 +16,8 @@ pub struct Counted {
     pub messages: u64,
     /// Recipients of those.
     pub recipients: u64,
-    /// Octets of data or chunks, dots that were doubled included.
-    pub octets: u64,
+    /// Bytes of data or chunks, dots that were doubled included.
+    pub bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,14 +54,14 @@ impl Session {
         }
     }
 
-    /// Takes octets, appends replies; gives how many octets are done with. The others are to come again with more behind.
-    pub fn take(&mut self, octets: &[u8], replies: &mut Vec<u8>) -> usize {
+    /// Takes bytes, appends replies; returns how many bytes are done with. The rest has to come again, with what follows it.
+    pub fn take(&mut self, bytes: &[u8], replies: &mut Vec<u8>) -> usize {
         let mut at = 0;
-        while at < octets.len() && !self.ended {
+        while at < bytes.len() && !self.ended {
             let taken = match self.state {
-                State::Command => self.command(&octets[at..], replies),
-                State::Data(first) => self.data(&octets[at..], first, replies),
-                State::Chunk { left, last } => self.chunk(&octets[at..], left, last, replies),
+                State::Command => self.command(&bytes[at..], replies),
+                State::Data(first) => self.data(&bytes[at..], first, replies),
+                State::Chunk { left, last } => self.chunk(&bytes[at..], left, last, replies),
             };
             at += taken;
             if taken == 0 {
@@ -71,15 +71,15 @@ impl Session {
         at
     }
 
-    fn command(&mut self, octets: &[u8], replies: &mut Vec<u8>) -> usize {
-        let Some(end) = memchr::memchr(b'\n', octets) else {
-            if octets.len() >= LONGEST_LINE {
+    fn command(&mut self, bytes: &[u8], replies: &mut Vec<u8>) -> usize {
+        let Some(end) = memchr::memchr(b'\n', bytes) else {
+            if bytes.len() >= LONGEST_LINE {
                 replies.extend_from_slice(b"500 5.5.2 Line too long\r\n");
                 self.ended = true;
             }
             return 0;
         };
-        let line = octets[..end].strip_suffix(b"\r").unwrap_or(&octets[..end]);
+        let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
         let mut verb = [0; 4];
         verb.iter_mut()
             .zip(line)
@@ -116,7 +116,7 @@ impl Session {
 
     fn begin_chunk(&mut self, line: &[u8], taken: usize, replies: &mut Vec<u8>) -> usize {
         let mut words = line[4..]
-            .split(|octet| *octet == b' ')
+            .split(|byte| *byte == b' ')
             .filter(|word| !word.is_empty());
         let size = words
             .next()
@@ -125,7 +125,7 @@ impl Session {
             .next()
             .is_some_and(|word| word.eq_ignore_ascii_case(b"LAST"));
         match size {
-            // A chunk may be empty: then no octet comes that would end it.
+            // A chunk may be empty: then no byte comes that would end it.
             Some(0) => self.end_chunk(last, replies),
             Some(left) => self.state = State::Chunk { left, last },
             None => {
@@ -136,11 +136,9 @@ impl Session {
         taken
     }
 
-    fn chunk(&mut self, octets: &[u8], left: u64, last: bool, replies: &mut Vec<u8>) -> usize {
-        let taken = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(octets.len());
-        self.counted.octets += taken as u64;
+    fn chunk(&mut self, bytes: &[u8], left: u64, last: bool, replies: &mut Vec<u8>) -> usize {
+        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+        self.counted.bytes += taken as u64;
         let left = left - taken as u64;
         if left == 0 {
             self.end_chunk(last, replies);
@@ -159,31 +157,31 @@ impl Session {
         }
     }
 
-    fn data(&mut self, octets: &[u8], first: bool, replies: &mut Vec<u8>) -> usize {
+    fn data(&mut self, bytes: &[u8], first: bool, replies: &mut Vec<u8>) -> usize {
         // The CRLF of the DATA command counts for a message without a line.
         if first {
             let dot = &END[2..];
-            if octets.starts_with(dot) {
+            if bytes.starts_with(dot) {
                 self.state = State::Command;
                 self.end_message(replies);
                 return dot.len();
             }
-            if dot.starts_with(octets) {
+            if dot.starts_with(bytes) {
                 return 0;
             }
             self.state = State::Data(false);
         }
-        match self.finder.find(octets) {
+        match self.finder.find(bytes) {
             Some(at) => {
-                self.counted.octets += at as u64 + 2;
+                self.counted.bytes += at as u64 + 2;
                 self.state = State::Command;
                 self.end_message(replies);
                 at + END.len()
             }
             None => {
-                // The end may be cut: its first octets come again.
-                let taken = octets.len().saturating_sub(END.len() - 1);
-                self.counted.octets += taken as u64;
+                // The end may be cut: its first bytes come again.
+                let taken = bytes.len().saturating_sub(END.len() - 1);
+                self.counted.bytes += taken as u64;
                 taken
             }
         }
@@ -201,12 +199,12 @@ impl Session {
 mod tests {
     use super::*;
 
-    /// All octets, cut at the given places.
-    fn run(octets: &[u8], cuts: &[usize]) -> (String, Counted) {
+    /// All bytes, cut at the given places.
+    fn run(bytes: &[u8], cuts: &[usize]) -> (String, Counted) {
         let (mut session, mut buffer, mut replies) = (Session::new(), Vec::new(), Vec::new());
         let mut from = 0;
-        for to in cuts.iter().copied().chain([octets.len()]) {
-            buffer.extend_from_slice(&octets[from..to]);
+        for to in cuts.iter().copied().chain([bytes.len()]) {
+            buffer.extend_from_slice(&bytes[from..to]);
             from = to;
             let taken = session.take(&buffer, &mut replies);
             buffer.drain(..taken);
@@ -224,7 +222,7 @@ mod tests {
         let expected = Counted {
             messages: 3,
             recipients: 4,
-            octets: 21 + 7,
+            bytes: 21 + 7,
         };
         assert_eq!(counted, expected);
         let codes: Vec<&str> = replies

@@ -1,8 +1,8 @@
 //! The file of `--log`: a line for each message whose acceptance was read.
 //!
 //! Owns the file. Invariants: it only ever grows by whole lines; a line is in the file at the latest one
-//! [`AcceptedLog::flush`] after its reply was read, and the engine flushes every 50 ms; memory is bounded, since a full
-//! buffer is written by whoever fills it.
+//! [`AcceptedLog::flush`] after its reply was read, and the engine flushes every 50 ms; memory is bounded, since a task that fills
+//! the buffer writes it.
 //!
 //! # BUGS
 //! - Lines are given to the kernel, not synced to the disk: they survive this process, not the machine.
@@ -11,8 +11,23 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-/// Octets that may wait for the next flush.
+use thiserror::Error;
+
+use crate::failure::{Blame, Blamed};
+
+/// Bytes that may wait for the next flush.
 const BUFFER: usize = 256 * 1024;
+
+/// The file could not be written to its end.
+#[derive(Debug, Error)]
+#[error("--log: {0}; the file is incomplete")]
+pub struct LogError(#[source] std::io::Error);
+
+impl Blamed for LogError {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
+}
 
 /// Shared by all connections.
 pub struct AcceptedLog {
@@ -22,7 +37,7 @@ pub struct AcceptedLog {
 struct State {
     file: File,
     lines: Vec<u8>,
-    error: Option<String>,
+    error: Option<LogError>,
 }
 
 impl AcceptedLog {
@@ -42,13 +57,11 @@ impl AcceptedLog {
         let mut state = self.lock();
         state.lines.extend_from_slice(message_id);
         state.lines.push(b' ');
-        state.lines.extend(reply_text.iter().map(|octet| {
-            if octet.is_ascii_control() {
-                b' '
-            } else {
-                *octet
-            }
-        }));
+        state.lines.extend(
+            reply_text
+                .iter()
+                .map(|byte| if byte.is_ascii_control() { b' ' } else { *byte }),
+        );
         state.lines.push(b'\n');
         if state.lines.len() >= BUFFER {
             state.write();
@@ -60,8 +73,8 @@ impl AcceptedLog {
         self.lock().write();
     }
 
-    /// Writes what waits; the first error of all writes, as a text for the operator.
-    pub fn finish(&self) -> Option<String> {
+    /// Writes what waits; the first error of all writes, if there was one.
+    pub fn finish(&self) -> Option<LogError> {
         let mut state = self.lock();
         state.write();
         state.error.take()
@@ -81,7 +94,7 @@ impl State {
         if self.error.is_none()
             && let Err(error) = self.file.write_all(&self.lines)
         {
-            self.error = Some(format!("--log: {error}; the file is incomplete"));
+            self.error = Some(LogError(error));
         }
         self.lines.clear();
     }

@@ -6,14 +6,14 @@
 //! Must not know sockets. Invariants: a shape of which one message was answered is never given up; one that was given up stays so.
 //!
 //! # BUGS
-//! - A server that gets the extension while the run goes on is found only before the shape is given up.
+//! - A server that gets the extension during the run is noticed only before the shape is given up.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::fault::{ErrorKind, Fault};
 
-/// A shape is given up after so many failures.
+/// A shape is given up after this many failures.
 const MOST: u64 = 20;
 
 /// What threads know together about one shape.
@@ -33,7 +33,7 @@ impl Fate {
         }
     }
 
-    /// A session of this shape ended by an error; enough of them give the shape up, if it is one that time does not mend.
+    /// A session of this shape ended by an error; enough of them give the shape up, if it is an error that does not go away.
     pub fn count_failure(&self, fault: &Fault) {
         let lasting = matches!(fault.kind, ErrorKind::Unsupported | ErrorKind::Tls);
         if !lasting || self.worked.load(Ordering::Relaxed) {
@@ -59,12 +59,13 @@ impl Fate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Step;
+    use crate::fault::{Cause, Step};
 
     fn fault(kind: ErrorKind) -> Fault {
         Fault {
             kind,
             step: Step::Ehlo,
+            cause: Cause::Unnamed,
             code: None,
             words: b"the server does not offer STARTTLS".to_vec(),
         }

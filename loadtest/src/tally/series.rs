@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
+use super::interval::Interval;
 use crate::measure::usage::Usage;
-use crate::tally::Interval;
 
 /// Most points.
 const MOST: usize = 600;
@@ -68,9 +68,13 @@ impl Series {
         if self.points.len() == MOST && self.pending == 0 {
             self.halve();
         }
+        assert!(
+            self.points.len() <= MOST,
+            "memory does not grow with the run"
+        );
     }
 
-    /// Adds what is left at the end: to the point before it, or it would look like a fall.
+    /// Adds what is left at the end: to the point before it, because a short point looks like a drop.
     pub fn push_rest(&mut self, rest: Point) {
         match self.points.last_mut() {
             Some(last) => last.merge(&rest),
@@ -106,7 +110,7 @@ mod tests {
         for second in 1..=10_000 {
             let mut interval = Interval::new();
             interval.accepted = 1;
-            crate::tally::record(&mut interval.whole, Duration::from_millis(1));
+            super::super::phase::record(&mut interval.whole, Duration::from_millis(1));
             series.push(Point {
                 end: Duration::from_secs(second),
                 length: Duration::from_secs(1),

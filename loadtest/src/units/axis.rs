@@ -3,7 +3,7 @@
 //! Must not know what draws them. Invariant: marks are multiples of 1, 2 or 5 times a power of ten in the axis' unit, from 0
 //! on; of a logarithmic axis they are powers of ten, and where that is one alone, 2 and 5 times it.
 
-use crate::units::grouped;
+use super::show::grouped;
 
 /// What an axis measures, with the unit its values come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Axis {
     }
 }
 
-/// The largest step of 1, 2 or 5 times a power of ten with at most so many steps to `top`.
+/// The largest step of 1, 2 or 5 times a power of ten with at most `most` steps to `top`.
 fn step(top: f64, most: u32) -> f64 {
     let least = top.max(1e-9) / f64::from(most);
     let power = 10f64.powf(least.log10().floor());

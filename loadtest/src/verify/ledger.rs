@@ -54,7 +54,7 @@ pub struct Ledger {
     pub records: u64,
     /// Records beyond the first of a message, with the id of the first: a produce retry.
     pub duplicated_same_id: u64,
-    /// Records beyond the first of a message, with an id of their own.
+    /// Records beyond the first of a message, with another id.
     pub duplicated_other_id: u64,
     /// Records that are not as they were sent.
     pub altered: u64,
@@ -63,7 +63,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A message got its 250. Gives how long it took to be readable from then on, where it was read already: no time.
+    /// A message got its 250. If its record was read already, returns how long it took to be readable: no time.
     pub fn accepted(&mut self, number: u64, at: Instant) -> Option<Duration> {
         assert!(!self.accepted.set(number), "a message is accepted once");
         if self.early.remove(&number).is_some() {
@@ -73,7 +73,7 @@ impl Ledger {
         None
     }
 
-    /// A record was read. Gives how long after its 250, where that is known.
+    /// A record was read. Returns how long after its 250, if that is known.
     pub fn read(&mut self, read: Read<'_>, at: Instant) -> Option<Duration> {
         self.records += 1;
         self.altered += u64::from(!read.intact);

@@ -1,32 +1,13 @@
-//! What is shown while a run goes on: nothing, plain lines, or a picture in a terminal. Only a consumer of the results.
+//! What is shown while a run goes on: nothing, plain lines, or a picture in a terminal.
 
+mod snapshot;
 mod terminal;
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
-use crate::plan::Plan;
-use crate::report::Reason;
-use crate::tally::Interval;
-use crate::tally::series::Series;
 use crate::units::{grouped, show_microseconds, show_number};
+pub use snapshot::Snapshot;
 use terminal::Screen;
-
-/// A run so far.
-pub struct Snapshot<'a> {
-    /// The run.
-    pub plan: &'a Plan,
-    /// From the start.
-    pub elapsed: Duration,
-    /// All points so far, at least one.
-    pub series: &'a Series,
-    /// The sum of all points.
-    pub total: &'a Interval,
-    /// Whether too many errors ended the run.
-    pub gave_up: bool,
-    /// What is left at the end, soon after another.
-    pub rest: bool,
-}
 
 /// How to show it.
 pub enum View {
@@ -54,7 +35,7 @@ impl View {
     pub fn show(&mut self, snapshot: &Snapshot<'_>) {
         match self {
             View::Silent => {}
-            // It would be the line before once more.
+            // It would repeat the line before.
             View::Lines if snapshot.rest => {}
             View::Lines => eprintln!("{}", line(snapshot)),
             View::Terminal(screen) => {
@@ -66,7 +47,7 @@ impl View {
                     .as_mut()
                     .is_some_and(|screen| screen.draw(snapshot));
                 if !drawn {
-                    // A terminal that cannot be drawn on gets lines.
+                    // On a terminal that cannot be drawn on, lines are printed instead.
                     self.finish();
                     *self = View::Lines;
                     self.show(snapshot);
@@ -93,7 +74,7 @@ impl View {
         }
     }
 
-    /// Something that is worth a line.
+    /// Prints a line.
     pub fn note(&self, text: &str) {
         if !matches!(self, View::Silent) {
             eprintln!("{text}");
@@ -119,18 +100,11 @@ fn line(snapshot: &Snapshot<'_>) -> String {
             line.push_str(&format!("  p50 {}  p99 {}", at(0.5), at(0.99)));
         }
     }
-    if let Some(trouble) = trouble(snapshot) {
+    if let Some(trouble) = snapshot.trouble() {
         line.push_str(&format!("  ({trouble})"));
     }
     if snapshot.gave_up {
         line.push_str("  giving up: too many errors");
     }
     line
-}
-
-/// What most failures said so far.
-fn trouble(snapshot: &Snapshot<'_>) -> Option<String> {
-    let kinds = snapshot.total.troubles.kinds();
-    let most = kinds.first()?;
-    Some(Reason::new(most, &snapshot.plan.options).counted())
 }

@@ -12,10 +12,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph};
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
-use super::{Snapshot, trouble};
-use crate::tally::series::Point;
+use super::snapshot::Snapshot;
+use crate::tally::Point;
 use crate::units::axis::{Axis as Marks, Quantity};
-use crate::units::{grouped, show_microseconds, show_number, show_octets};
+use crate::units::{grouped, show_bytes, show_microseconds, show_number};
 
 /// Lines of the picture.
 const HEIGHT: u16 = 19;
@@ -29,7 +29,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Takes the lines below the cursor; `None` where the terminal does not answer.
+    /// Takes the lines below the cursor; `None` if the terminal does not answer.
     pub fn open() -> Option<Screen> {
         let options = TerminalOptions {
             viewport: Viewport::Inline(HEIGHT),
@@ -155,7 +155,7 @@ fn numbers(snapshot: &Snapshot<'_>) -> Paragraph<'static> {
         lines.push(percentiles("last second", &point.interval.whole));
         lines.push(Line::from(cpus(point)));
     }
-    if let Some(trouble) = trouble(snapshot) {
+    if let Some(trouble) = snapshot.trouble() {
         let style = Style::new().fg(Color::Red);
         lines.push(Line::from(Span::styled(trouble, style)));
     }
@@ -170,7 +170,7 @@ fn cpus(point: &Point) -> String {
         text += &format!(
             "   server {:.2} CPUs, {} of memory",
             share(cpu),
-            show_octets(server.rss as f64),
+            show_bytes(server.rss as f64),
         );
     }
     text
@@ -214,7 +214,7 @@ fn chart(
         .bounds([0.0, marks.end()])
         .style(dim)
         .labels(texts);
-    // The names stand in the title, where they hide no line.
+    // The names are in the title, where they hide no line.
     let mut words = vec![Span::raw(format!(" {title} "))];
     for (name, color, _) in lines.iter().filter(|_| lines.len() > 1) {
         words.push(Span::styled(format!("{name} "), Style::new().fg(*color)));

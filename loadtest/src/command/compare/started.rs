@@ -7,28 +7,86 @@
 //! - A server whose start command goes into the background is not found: its command must stay the server.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use thiserror::Error;
 
-use crate::failure::Failure;
+use crate::failure::{Blame, Blamed};
 use crate::fault::harmless;
+use crate::signals;
 
 /// How long a server may take to end.
 const STOP_WAIT: Duration = Duration::from_secs(15);
 /// How much of its output is shown when it fails.
-const SHOWN_OCTETS: u64 = 8 * 1024;
+const SHOWN_BYTES: u64 = 8 * 1024;
 const SHOWN_LINES: usize = 15;
 /// How many names for a file are tried.
 const NAMES: u32 = 100;
 
-/// The file of one server's output; of each turn anew, so that it does not grow with their number.
+/// Why a server that was started here could not be loaded.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Its output has no file.
+    #[error("no file for the server's output in {folder}: {source}; name another folder with TMPDIR", folder = .folder.display())]
+    NoFile {
+        /// Where it should be.
+        folder: PathBuf,
+        /// Why it is not.
+        source: io::Error,
+    },
+    /// It could not be started.
+    #[error("{command:?}: {source}")]
+    Spawn {
+        /// Its command.
+        command: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It ended too soon.
+    #[error("{command:?} ended {when}: {status}{said}")]
+    Ended {
+        /// Its command.
+        command: String,
+        /// In which part of its turn.
+        when: String,
+        /// How.
+        status: ExitStatus,
+        /// The end of its output.
+        said: String,
+    },
+    /// It did not greet.
+    #[error(
+        "{command:?}: no banner from {address} within {wait:?}; try the command alone, or give --start-wait{said}"
+    )]
+    NoBanner {
+        /// Its command.
+        command: String,
+        /// Where it was expected.
+        address: SocketAddr,
+        /// How long.
+        wait: Duration,
+        /// The end of its output.
+        said: String,
+    },
+}
+
+impl Blamed for StartError {
+    fn blame(&self) -> Blame {
+        match self {
+            StartError::NoFile { .. } | StartError::Spawn { .. } => Blame::Machine,
+            StartError::Ended { .. } | StartError::NoBanner { .. } => Blame::Server,
+        }
+    }
+}
+
+/// The file of one server's output; each turn begins it again, so that it does not grow with their number.
 pub struct ServerLog {
     path: PathBuf,
     file: File,
@@ -36,10 +94,10 @@ pub struct ServerLog {
 
 impl ServerLog {
     /// A new file among the temporary ones, for this user alone.
-    pub fn create(name: &str) -> Result<ServerLog, Failure> {
+    pub fn create(name: &str) -> Result<ServerLog, StartError> {
         let folder = std::env::temp_dir();
-        let mut last = None;
-        for number in 0..NAMES {
+        let mut number = 0;
+        loop {
             let path = folder.join(format!(
                 "ringpost-loadtest-compare-{}-{number}-{name}.log",
                 std::process::id()
@@ -52,14 +110,12 @@ impl ServerLog {
                 .open(&path);
             match opened {
                 Ok(file) => return Ok(ServerLog { path, file }),
-                Err(error) => last = Some(error),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < NAMES => {
+                    number += 1;
+                }
+                Err(source) => return Err(StartError::NoFile { folder, source }),
             }
         }
-        let error = last.map_or(String::new(), |error| error.to_string());
-        Err(Failure::Run(format!(
-            "no file for the server's output in {}: {error}; name another folder with TMPDIR",
-            folder.display()
-        )))
     }
 
     /// Where it is.
@@ -77,17 +133,17 @@ impl ServerLog {
     /// The last lines, with where the rest is.
     fn end(&self) -> String {
         let mut file = &self.file;
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         let read = file.seek(SeekFrom::End(0)).and_then(|end| {
-            file.seek(SeekFrom::Start(end.saturating_sub(SHOWN_OCTETS)))?;
-            file.read_to_end(&mut octets)
+            file.seek(SeekFrom::Start(end.saturating_sub(SHOWN_BYTES)))?;
+            file.read_to_end(&mut bytes)
         });
         let path = self.path.display();
-        if read.is_err() || octets.trim_ascii().is_empty() {
+        if read.is_err() || bytes.trim_ascii().is_empty() {
             return format!("; it said nothing ({path})");
         }
-        let lines: Vec<String> = octets
-            .split(|octet| *octet == b'\n')
+        let lines: Vec<String> = bytes
+            .split(|byte| *byte == b'\n')
             .map(harmless)
             .filter(|line| !line.is_empty())
             .collect();
@@ -99,7 +155,7 @@ impl ServerLog {
     }
 }
 
-/// The command with `-u nobody` for smtp-sink, which does not run as root; `None` where nothing is to change.
+/// The command with `-u nobody` for smtp-sink, which does not run as root; `None` if nothing has to change.
 pub fn as_unprivileged(command: &str) -> Option<String> {
     let is_sink = |word: &str| {
         Path::new(word)
@@ -107,9 +163,9 @@ pub fn as_unprivileged(command: &str) -> Option<String> {
             .is_some_and(|name| name == "smtp-sink")
     };
     let sink = command.split_whitespace().find(|word| is_sink(word))?;
-    let (before, behind) = command.split_once(sink)?;
-    let has_user = behind.split_whitespace().any(|word| word.starts_with("-u"));
-    (!has_user).then(|| format!("{before}{sink} -u nobody{behind}"))
+    let (before, after) = command.split_once(sink)?;
+    let has_user = after.split_whitespace().any(|word| word.starts_with("-u"));
+    (!has_user).then(|| format!("{before}{sink} -u nobody{after}"))
 }
 
 /// A server that was started here; it is stopped when this goes.
@@ -121,10 +177,13 @@ pub struct Started {
 
 impl Started {
     /// Starts it, with an empty log.
-    pub fn new(command: &str, log: &ServerLog) -> Result<Started, Failure> {
-        let failed = |error: std::io::Error| Failure::Run(format!("{command:?}: {error}"));
+    pub fn new(command: &str, log: &ServerLog) -> Result<Started, StartError> {
+        let failed = |source: io::Error| StartError::Spawn {
+            command: command.to_owned(),
+            source,
+        };
         log.file.set_len(0).map_err(failed)?;
-        // A process group of its own: a signal for this program at a terminal is not one for the server.
+        // In its own process group: a signal for this program at a terminal is not one for the server.
         let child = Command::new("/bin/sh")
             .args(["-c", &format!("exec {command}")])
             .stdin(Stdio::null())
@@ -151,37 +210,44 @@ impl Started {
     }
 
     /// Waits until it greets.
-    pub fn wait_for_banner(&mut self, address: SocketAddr, wait: Duration) -> Result<(), Failure> {
+    pub fn wait_for_banner(
+        &mut self,
+        address: SocketAddr,
+        wait: Duration,
+    ) -> Result<(), StartError> {
         let until = Instant::now() + wait;
-        while Instant::now() < until && !crate::signals::stopped() {
+        while Instant::now() < until && !signals::stopped() {
             if greets(address, wait).unwrap_or(false) {
                 return self.must_run();
             }
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(Failure::Run(format!(
-                    "{:?} ended before it greeted at {address}: {status}{}",
-                    self.command,
-                    self.log.end()
-                )));
+                let when = format!("before it greeted at {address}");
+                return Err(self.ended(when, status));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Err(Failure::Run(format!(
-            "{:?}: no banner from {address} within {wait:?}; try the command alone, or give --start-wait{}",
-            self.command,
-            self.log.end()
-        )))
+        Err(StartError::NoBanner {
+            command: self.command.clone(),
+            address,
+            wait,
+            said: self.log.end(),
+        })
     }
 
-    /// Fails if it has ended: whoever answers then is another server.
-    pub fn must_run(&mut self) -> Result<(), Failure> {
+    /// Fails if it has ended: what answers then is another server.
+    pub fn must_run(&mut self) -> Result<(), StartError> {
         match self.child.try_wait() {
-            Ok(Some(status)) => Err(Failure::Run(format!(
-                "{:?} ended within its turn: {status}{}",
-                self.command,
-                self.log.end()
-            ))),
+            Ok(Some(status)) => Err(self.ended("within its turn".to_owned(), status)),
             _ => Ok(()),
+        }
+    }
+
+    fn ended(&self, when: String, status: ExitStatus) -> StartError {
+        StartError::Ended {
+            command: self.command.clone(),
+            when,
+            status,
+            said: self.log.end(),
         }
     }
 }

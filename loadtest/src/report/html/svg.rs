@@ -2,7 +2,7 @@
 //!
 //! Must not know what is plotted. Every point carries its values as a title, which browsers show under the pointer.
 
-use std::fmt::Write;
+use maud::{Markup, html};
 
 use crate::units::axis::{Axis, Quantity};
 
@@ -41,7 +41,7 @@ pub enum Scale {
 
 /// A chart.
 pub struct Chart {
-    /// What it shows, for those who cannot see it.
+    /// What it shows, for readers who cannot see it.
     pub description: String,
     /// The lines.
     pub lines: Vec<Line>,
@@ -125,146 +125,99 @@ impl Frame {
     }
 }
 
-/// The chart as an SVG element, with a legend in front where there is more than one line.
-pub fn svg(chart: &Chart) -> String {
-    let mut out = String::new();
-    write_svg(chart, &mut out).expect("a String takes everything");
-    out
-}
-
-fn write_svg(chart: &Chart, out: &mut String) -> std::fmt::Result {
-    if chart.lines.len() > 1 {
-        out.push_str("<p class=\"legend\">");
-        for line in &chart.lines {
-            write!(
-                out,
-                "<span><i class=\"{}\"></i>{}</span>",
-                line.class,
-                escape(&line.name)
-            )?;
-        }
-        out.push_str("</p>\n");
-    }
-    writeln!(
-        out,
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
-        escape(&chart.description)
-    )?;
+/// The chart as an SVG element, with a legend before it where there is more than one line.
+pub fn svg(chart: &Chart) -> Markup {
     let frame = Frame::of(chart);
-    write_grid(chart, &frame, out)?;
-    for line in &chart.lines {
-        write_line(line, chart, &frame, out)?;
+    html! {
+        @if chart.lines.len() > 1 {
+            p.legend {
+                @for line in &chart.lines {
+                    span { i class=(line.class) {} (line.name) }
+                }
+            }
+        }
+        svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(chart.description) {
+            (grid(chart, &frame))
+            @for line in &chart.lines { (drawn(line, chart, &frame)) }
+            @if chart.lines.len() > 1 { (end_labels(chart, &frame)) }
+        }
     }
-    write_end_labels(chart, &frame, out)?;
-    out.push_str("</svg>\n");
-    Ok(())
 }
 
-fn write_grid(chart: &Chart, frame: &Frame, out: &mut String) -> std::fmt::Result {
-    for (mark, text) in &frame.y_axis.marks {
-        let (_, y) = frame.place((0.0, *mark));
-        let (left, right) = (LEFT, WIDTH - RIGHT);
-        writeln!(
-            out,
-            "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>"
-        )?;
-        writeln!(
-            out,
-            "<text class=\"mark\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            left - 8.0,
-            y + 4.0,
-            escape(text)
-        )?;
-    }
+/// A place with one decimal.
+fn place(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+fn grid(chart: &Chart, frame: &Frame) -> Markup {
+    let right = WIDTH - RIGHT;
     let marks = if chart.x_marks.is_empty() {
         Axis::within(Quantity::Time, frame.x.1, X_STEPS).marks
     } else {
         chart.x_marks.clone()
     };
-    for (x, text) in marks {
-        let (x, _) = frame.place((x, 1.0));
-        writeln!(
-            out,
-            "<text class=\"mark\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-            HEIGHT - BOTTOM + 18.0,
-            escape(&text)
-        )?;
+    html! {
+        @for (mark, text) in &frame.y_axis.marks {
+            @let (_, y) = frame.place((0.0, *mark));
+            line.grid x1=(LEFT) x2=(right) y1=(place(y)) y2=(place(y)) {}
+            text.mark x=(place(LEFT - 8.0)) y=(place(y + 4.0)) text-anchor="end" { (text) }
+        }
+        @for (x, text) in marks {
+            @let (x, _) = frame.place((x, 1.0));
+            @let y = HEIGHT - BOTTOM + 18.0;
+            text.mark x=(place(x)) y=(place(y)) text-anchor="middle" { (text) }
+        }
     }
-    Ok(())
 }
 
-fn write_line(line: &Line, chart: &Chart, frame: &Frame, out: &mut String) -> std::fmt::Result {
-    write!(out, "<path class=\"{}\" d=\"", line.class)?;
-    let mut command = 'M';
+fn drawn(line: &Line, chart: &Chart, frame: &Frame) -> Markup {
+    html! {
+        path class=(line.class) d=(path(line, frame)) {}
+        @for point in line.points.iter().flatten() {
+            @let (x, y) = frame.place(*point);
+            circle.hit cx=(place(x)) cy=(place(y)) r="4" {
+                title {
+                    ((chart.show_x)(point.0)) ", " (line.name) ": " ((chart.show)(point.1))
+                }
+            }
+        }
+    }
+}
+
+/// From point to point, with a gap where a value is missing.
+fn path(line: &Line, frame: &Frame) -> String {
+    let (mut path, mut command) = (String::new(), 'M');
     for point in &line.points {
         match point {
             Some(point) => {
                 let (x, y) = frame.place(*point);
-                write!(out, "{command}{x:.1} {y:.1}")?;
+                path += &format!("{command}{x:.1} {y:.1}");
                 command = 'L';
             }
             None => command = 'M',
         }
     }
-    out.push_str("\"/>\n");
-    for point in line.points.iter().flatten() {
-        let (x, y) = frame.place(*point);
-        writeln!(
-            out,
-            "<circle class=\"hit\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"><title>{}, {}: {}</title></circle>",
-            escape(&(chart.show_x)(point.0)),
-            escape(&line.name),
-            escape(&(chart.show)(point.1))
-        )?;
-    }
-    Ok(())
+    path
 }
 
 /// The lines' names at their ends, moved apart where they would lie on each other.
-fn write_end_labels(chart: &Chart, frame: &Frame, out: &mut String) -> std::fmt::Result {
-    if chart.lines.len() < 2 {
-        return Ok(());
-    }
-    let mut labels: Vec<(f64, &str)> = chart
-        .lines
-        .iter()
-        .filter_map(|line| {
-            line.points
-                .iter()
-                .flatten()
-                .last()
-                .map(|point| (frame.place(*point).1, &line.name[..]))
-        })
-        .collect();
+fn end_labels(chart: &Chart, frame: &Frame) -> Markup {
+    let ends = chart.lines.iter().filter_map(|line| {
+        let end = line.points.iter().flatten().last()?;
+        Some((frame.place(*end).1, &line.name))
+    });
+    let mut labels: Vec<(f64, &String)> = ends.collect();
     labels.sort_by(|one, two| one.0.total_cmp(&two.0));
     let mut lowest = TOP;
-    for (y, name) in labels {
-        let y = y.max(lowest);
-        lowest = y + LABEL_GAP;
-        let x = WIDTH - RIGHT + 8.0;
-        writeln!(
-            out,
-            "<text class=\"end\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>",
-            y + 4.0,
-            escape(name)
-        )?;
+    for (y, _) in &mut labels {
+        *y = y.max(lowest);
+        lowest = *y + LABEL_GAP;
     }
-    Ok(())
-}
-
-/// For HTML's text and attributes.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            _ => out.push(letter),
+    html! {
+        @for (y, name) in labels {
+            text.end x=(place(WIDTH - RIGHT + 8.0)) y=(place(y + 4.0)) { (name) }
         }
     }
-    out
 }
 
 #[cfg(test)]
@@ -306,7 +259,7 @@ mod tests {
                 let many = points.iter().flatten().count() > 1;
                 let chart = chart(scale, points);
                 assert_eq!(chart.is_drawable(), many);
-                let svg = svg(&chart);
+                let svg = svg(&chart).into_string();
                 assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
                 assert!(!svg.contains("a<b") && svg.contains("a&lt;b"), "{svg}");
                 for (name, most) in [("cx=\"", WIDTH), ("cy=\"", HEIGHT)] {

@@ -1,0 +1,73 @@
+//! The command line of `compare`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::units::parse_duration;
+
+/// Two servers in turn, A B A B ..., with the same load; ratios of throughput and CPU time a message
+#[derive(Debug, Parser)]
+#[command(
+    name = "ringpost-loadtest compare",
+    bin_name = "ringpost-loadtest compare",
+    after_help = "Example:\n  ringpost-loadtest compare --a 127.0.0.1:2525 --b 127.0.0.1:2600 \\\n    \
+                  --a-start 'ringpost serve --brokers discard' --b-start 'smtp-sink 127.0.0.1:2600 1000' \\\n    \
+                  --rounds 5 -- --connections 50 --messages 20000"
+)]
+pub struct Comparison {
+    /// The first server, as host:port
+    #[arg(long, value_name = "HOST:PORT")]
+    pub a: String,
+    /// The second server
+    #[arg(long, value_name = "HOST:PORT")]
+    pub b: String,
+    /// What the first is called in the report
+    #[arg(long, value_name = "NAME", default_value = "A")]
+    pub a_name: String,
+    /// What the second is called in the report
+    #[arg(long, value_name = "NAME", default_value = "B")]
+    pub b_name: String,
+    /// Start the first for each of its turns with this shell command, and stop it after that (SIGTERM). What it says goes to
+    /// a file, whose path is printed. As root, smtp-sink gets -u nobody
+    #[arg(long, value_name = "COMMAND")]
+    pub a_start: Option<String>,
+    /// The same for the second
+    #[arg(long, value_name = "COMMAND")]
+    pub b_start: Option<String>,
+    /// Processes of the first, which runs already
+    #[arg(
+        long,
+        value_name = "PID",
+        value_delimiter = ',',
+        conflicts_with = "a_start"
+    )]
+    pub a_pid: Vec<u32>,
+    /// Processes of the second, which runs already
+    #[arg(
+        long,
+        value_name = "PID",
+        value_delimiter = ',',
+        conflicts_with = "b_start"
+    )]
+    pub b_pid: Vec<u32>,
+    /// Rounds that count
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+    /// Rounds before those, which do not count
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub warmup: u32,
+    /// How long a server that is started may take to greet
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "20s")]
+    pub start_wait: Duration,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Write that object to a file
+    #[arg(long, value_name = "FILE")]
+    pub json_file: Option<PathBuf>,
+    /// The load: options of a run, without its target
+    #[arg(last = true, value_name = "OPTIONS OF A RUN")]
+    pub load: Vec<String>,
+}

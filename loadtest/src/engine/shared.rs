@@ -1,0 +1,63 @@
+//! What the threads of a run share, and what each returns.
+
+use std::sync::{Arc, Barrier, OnceLock};
+
+use crate::failure::Failure;
+use crate::plan::Plan;
+use crate::tally::{Live, Tally};
+
+/// How often all threads meet before the run: after the first connection, after the opening of idle sessions, and at the
+/// start.
+const MEETINGS: usize = 3;
+
+/// What a thread returns.
+pub struct ThreadResult {
+    /// Its counts.
+    pub tally: Tally,
+    /// Its CPU time, as a share of the time.
+    pub busy: f64,
+}
+
+/// What the threads of a run share.
+pub struct Shared {
+    /// The run.
+    pub plan: Arc<Plan>,
+    /// What is known while it goes on.
+    pub live: Arc<Live>,
+    barrier: Barrier,
+    start_error: OnceLock<Failure>,
+}
+
+impl Shared {
+    /// For this many sending threads, and the main thread.
+    pub fn new(plan: &Arc<Plan>, threads: u32) -> Shared {
+        Shared {
+            plan: Arc::clone(plan),
+            live: Arc::new(Live::new(plan.profiles.len())),
+            barrier: Barrier::new(threads as usize + 1),
+            start_error: OnceLock::new(),
+        }
+    }
+
+    /// Waits for all threads.
+    pub fn meet(&self) {
+        self.barrier.wait();
+    }
+
+    /// For a thread that does not take part: the others do not wait for it.
+    pub fn meet_always(&self) {
+        (0..MEETINGS).for_each(|_| self.meet());
+    }
+
+    /// The run does not begin.
+    pub fn fail(&self, why: Failure) {
+        // The first reason is enough.
+        let _ = self.start_error.set(why);
+        self.live.stop();
+    }
+
+    /// Why the run did not begin.
+    pub fn start_error(&self) -> Option<&Failure> {
+        self.start_error.get()
+    }
+}

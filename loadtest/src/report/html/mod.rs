@@ -1,0 +1,11 @@
+//! The report as one self-contained page: style and plots inside, no script, nothing fetched.
+//!
+//! Invariant: every text goes through maud, which escapes it.
+
+mod charts;
+mod page;
+mod svg;
+mod tables;
+
+pub use page::{page, page_with};
+pub use tables::grid;
