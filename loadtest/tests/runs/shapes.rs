@@ -1,14 +1,9 @@
-//! The program against a server whose counts it must share: shapes, content, misbehaviour, exit codes.
+//! Shapes of sessions and messages, misbehaviour, exit codes.
 
-mod support;
-
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 
-use support::crc32::crc32;
-use support::{Behaviour, Server, number, report, run, tls_settings};
+use crate::support::crc32::crc32;
+use crate::support::{Behaviour, Server, number, report, run, tls_settings};
 
 const ALL: [&str; 4] = ["PIPELINING", "8BITMIME", "CHUNKING", "BINARYMIME"];
 
@@ -86,7 +81,7 @@ fn every_shape_delivers_every_message_once_and_whole() {
     ] {
         let server = server();
         let base = ["--messages", "60", "--connections", "5", "--size", "3000"];
-        let words: Vec<&str> = base.iter().chain(words).copied().collect();
+        let words = [&base[..], words].concat();
         let report = report(server.address, &words);
         assert_eq!(
             number(&report, "/messages/accepted"),
@@ -132,11 +127,7 @@ fn large_messages_are_whole_in_every_layout() {
         ],
     ] {
         let server = server();
-        let words: Vec<&str> = ["--messages", "12", "--connections", "3"]
-            .iter()
-            .chain(words)
-            .copied()
-            .collect();
+        let words = [&["--messages", "12", "--connections", "3"][..], words].concat();
         let report = report(server.address, &words);
         assert_eq!(
             number(&report, "/messages/accepted"),
@@ -188,11 +179,7 @@ fn what_the_server_does_not_offer_is_counted_where_errors_end_nothing() {
         &["--transfer", "bdat"],
         &["--body", "8bit"],
     ] {
-        let words: Vec<&str> = ["--duration", "1s", "--max-errors", "0"]
-            .iter()
-            .chain(words)
-            .copied()
-            .collect();
+        let words = [&["--duration", "1s", "--max-errors", "0"][..], words].concat();
         let report = report(server.address, &words);
         assert!(
             number(&report, "/errors/unsupported") > 10,
@@ -353,218 +340,4 @@ fn a_search_ends_and_reports_its_steps() {
             .is_some_and(|steps| steps.len() > 1),
         "{found}"
     );
-}
-
-/// The built-in sink as a process.
-struct Sink {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Sink {
-    fn start() -> Sink {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringpost-loadtest"))
-            .args(["sink", "--listen", "127.0.0.1:0", "--threads", "2"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it runs");
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().expect("piped"))
-            .read_line(&mut line)
-            .expect("a line");
-        let address = line
-            .trim()
-            .strip_prefix("ready smtp=")
-            .expect("the ready line")
-            .parse()
-            .expect("an address");
-        Sink { child, address }
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[test]
-fn the_sink_takes_everything_and_idle_sessions_stay() {
-    let sink = Sink::start();
-    let pid = sink.child.id().to_string();
-    let words = [
-        "--idle",
-        "300",
-        "--source",
-        "127.0.0.2-127.0.0.5",
-        "--messages",
-        "500",
-        "--duration",
-        "10s",
-        "--transfer",
-        "bdat",
-        "--sizes",
-        "mailbox-2002",
-        "--pid",
-        &pid,
-    ];
-    let words: Vec<&str> = words
-        .iter()
-        .copied()
-        .filter(|word| *word != "--duration" && *word != "10s")
-        .collect();
-    let report = report(sink.address, &words);
-    assert_eq!(number(&report, "/messages/accepted"), 500, "{report}");
-    assert_eq!(number(&report, "/idle/opened"), 300);
-    assert_eq!(number(&report, "/idle/closed_by_server"), 0);
-    assert!(number(&report, "/server/rss_bytes") > 0);
-}
-
-#[test]
-fn memory_that_a_used_server_had_already_is_no_false_zero() {
-    let sink = Sink::start();
-    let pid = sink.child.id().to_string();
-    let words = ["--idle", "400", "--messages", "10", "--pid", &pid];
-    for _ in 0..3 {
-        let report = report(sink.address, &words);
-        assert_eq!(number(&report, "/idle/opened"), 400);
-        let each = report["idle"]["server_rss_bytes_per_session"].as_f64();
-        let note = report["idle"]["server_rss_note"].as_str();
-        match (each, note) {
-            (Some(each), None) => assert!(each >= 128.0, "{each}"),
-            (None, Some(note)) => assert!(note.contains("no growth seen above the"), "{note}"),
-            _ => panic!("a figure or a reason: {report}"),
-        }
-    }
-}
-
-/// Compares two servers with so many messages a turn, which has to succeed; its JSON.
-fn compared(options: &[&str], messages: &str) -> serde_json::Value {
-    let load = ["--json", "--", "--messages", messages];
-    let words: Vec<&str> = ["compare"]
-        .iter()
-        .chain(options)
-        .chain(&load)
-        .copied()
-        .collect();
-    let output = run(&words);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
-#[test]
-fn two_servers_are_compared_in_turn() {
-    let (one, two) = (Sink::start(), Sink::start());
-    let (a, b) = (one.address.to_string(), two.address.to_string());
-    let (a_pid, b_pid) = (one.child.id().to_string(), two.child.id().to_string());
-    let words = [
-        "--a", &a, "--b", &b, "--a-pid", &a_pid, "--b-pid", &b_pid, "--rounds", "2", "--warmup",
-        "1",
-    ];
-    let compared = compared(&words, "300");
-    for side in ["a", "b"] {
-        assert_eq!(compared[side]["turns"].as_array().map(Vec::len), Some(2));
-        assert_eq!(number(&compared, &format!("/{side}/turns/1/accepted")), 300);
-    }
-    assert!(
-        compared["throughput_ratio"]["median"]
-            .as_f64()
-            .is_some_and(|ratio| ratio > 0.0)
-    );
-}
-
-#[test]
-fn compare_starts_and_stops_a_server() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a port");
-    let other = Sink::start();
-    let (a, b) = (free.to_string(), other.address.to_string());
-    let command = format!(
-        "{} sink --listen {a}",
-        env!("CARGO_BIN_EXE_ringpost-loadtest")
-    );
-    let words = [
-        "--a",
-        &a,
-        "--b",
-        &b,
-        "--a-start",
-        &command,
-        "--rounds",
-        "1",
-        "--warmup",
-        "0",
-    ];
-    compared(&words, "50");
-    assert!(
-        std::net::TcpStream::connect(free).is_err(),
-        "it was stopped"
-    );
-    let fails = run(&["compare", "--a", &a, "--b", &b, "--a-start", "false"]);
-    assert_eq!(fails.status.code(), Some(1));
-    let text = String::from_utf8_lossy(&fails.stderr);
-    assert!(text.contains("ended before it greeted"), "{text}");
-}
-
-#[test]
-fn what_a_compared_server_says_goes_to_a_file_and_its_end_is_shown_when_it_fails() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a port");
-    let other = Sink::start();
-    let (a, b) = (free.to_string(), other.address.to_string());
-    let compare = |command: &str| {
-        Command::new(env!("CARGO_BIN_EXE_ringpost-loadtest"))
-            .env("TMPDIR", folder.path())
-            .args(["compare", "--a", &a, "--b", &b, "--a-name", "mine"])
-            .args(["--a-start", command, "--rounds", "1", "--warmup", "0"])
-            .args(["--", "--messages", "20"])
-            .output()
-            .expect("it runs")
-    };
-    let path_of = |said: &str| {
-        let line = said
-            .lines()
-            .find(|line| line.starts_with("what mine says goes to "));
-        let path = line
-            .and_then(|line| line.split(' ').nth(5))
-            .expect("a path");
-        std::path::PathBuf::from(path.trim_end_matches(','))
-    };
-    let sink = env!("CARGO_BIN_EXE_ringpost-loadtest");
-    let output = compare(&format!(
-        "/bin/sh -c 'echo on stdout; echo on stderr >&2; exec {sink} sink --listen {a}'"
-    ));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(!said.contains("on std"), "{said}");
-    let path = path_of(&said);
-    assert!(path.starts_with(folder.path()), "{said}");
-    let kept = std::fs::read_to_string(path).expect("it is there");
-    assert!(
-        kept.contains("on stdout") && kept.contains("on stderr"),
-        "{kept}"
-    );
-
-    let output = compare(
-        "/bin/sh -c 'i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo $i; done; printf \"cannot \\033[31mbind\\n\" >&2; exit 3'",
-    );
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("ended before it greeted"), "{said}");
-    assert!(said.contains("exit status: 3"), "{said}");
-    assert!(said.contains("cannot ?[31mbind"), "{said}");
-    assert!(
-        said.contains("\n  500\n") && !said.contains("\n  400\n"),
-        "the end: {said}"
-    );
-
-    let nobody = run(&["compare", "--a", &a, "--b", &b, "--", "--messages", "20"]);
-    assert_eq!(nobody.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&nobody.stderr);
-    assert!(said.contains("A: connection refused by"), "{said}");
 }

@@ -1,0 +1,11 @@
+//! Runs that fail: what they say, how soon they end, and that a server which goes away in the middle ends nothing.
+
+mod away;
+mod beginning;
+mod refusals;
+mod search;
+mod shown;
+mod signals;
+#[path = "../support/mod.rs"]
+mod support;
+mod usage;

@@ -1,0 +1,7 @@
+//! The program against a server whose counts it must share.
+
+mod compare;
+mod shapes;
+mod sink;
+#[path = "../support/mod.rs"]
+mod support;
