@@ -19,7 +19,7 @@ pub enum Header {
     /// The front of a header; more octets are needed.
     Incomplete,
     /// No header, and why: the connection is to be closed without a reply.
-    Invalid(&'static str),
+    Invalid(Invalid),
     /// The connection of a client.
     Proxied {
         /// The client's address.
@@ -35,6 +35,43 @@ pub enum Header {
     },
 }
 
+/// Why octets are no header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invalid {
+    /// It begins with neither signature.
+    NoHeader,
+    /// Version 1: no line ends within 107 octets.
+    LongLine,
+    /// Version 1: the line ends with LF alone.
+    NoCr,
+    /// Version 1: the line is none of the specification.
+    MalformedLine,
+    /// Version 2: another version.
+    Version,
+    /// Version 2: neither LOCAL nor PROXY.
+    Command,
+    /// Version 2: more than [`PROXY_HEADER_OCTETS`].
+    LongHeader,
+    /// Version 2: shorter than the addresses of its family.
+    ShortAddresses,
+}
+
+impl Invalid {
+    /// What is wrong, as the end of a sentence about the header.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NoHeader => "it begins with no PROXY header",
+            Self::LongLine => "its line is longer than 107 octets",
+            Self::NoCr => "its line ends without CR",
+            Self::MalformedLine => "its line is malformed",
+            Self::Version => "its version is unknown",
+            Self::Command => "its command is unknown",
+            Self::LongHeader => "it is longer than is read",
+            Self::ShortAddresses => "it is too short for its addresses",
+        }
+    }
+}
+
 /// What version 1 begins with.
 const WORD: &[u8] = b"PROXY ";
 
@@ -46,13 +83,20 @@ const FIXED_OCTETS: usize = 16;
 
 /// Reads the header at the front of `input`.
 pub fn parse(input: &[u8]) -> Header {
-    if begins(input, WORD) {
+    let header = if begins(input, WORD) {
         line(input)
     } else if begins(input, SIGNATURE) {
         binary(input)
     } else {
-        Header::Invalid("it begins with no PROXY header")
+        Header::Invalid(Invalid::NoHeader)
+    };
+    if let Header::Proxied { consumed, .. } | Header::Local { consumed } = header {
+        assert!(
+            consumed <= input.len() && consumed <= PROXY_HEADER_OCTETS,
+            "a header is taken once it is there, and none is too long"
+        );
     }
+    header
 }
 
 /// Whether `input` begins with `start`, as far as it goes.
@@ -66,13 +110,13 @@ fn line(input: &[u8]) -> Header {
     let front = &input[..input.len().min(PROXY_LINE_OCTETS)];
     let Some(end) = memchr::memchr(b'\n', front) else {
         if input.len() >= PROXY_LINE_OCTETS {
-            return Header::Invalid("its line is longer than 107 octets");
+            return Header::Invalid(Invalid::LongLine);
         }
         return Header::Incomplete;
     };
     let consumed = end + 1;
     let Some(text) = front[..end].strip_suffix(b"\r") else {
-        return Header::Invalid("its line ends without CR");
+        return Header::Invalid(Invalid::NoCr);
     };
     let text = text.strip_prefix(WORD).unwrap_or_default();
     if text == b"UNKNOWN" || text.starts_with(b"UNKNOWN ") {
@@ -81,7 +125,7 @@ fn line(input: &[u8]) -> Header {
     }
     match std::str::from_utf8(text).ok().and_then(source) {
         Some(source) => Header::Proxied { source, consumed },
-        None => Header::Invalid("its line is malformed"),
+        None => Header::Invalid(Invalid::MalformedLine),
     }
 }
 
@@ -120,11 +164,11 @@ fn binary(input: &[u8]) -> Header {
         return Header::Incomplete;
     };
     if version_and_command >> 4 != 2 {
-        return Header::Invalid("its version is unknown");
+        return Header::Invalid(Invalid::Version);
     }
     let command = version_and_command & 15;
     if command > 1 {
-        return Header::Invalid("its command is unknown");
+        return Header::Invalid(Invalid::Command);
     }
     let Some(fixed) = input.first_chunk::<FIXED_OCTETS>() else {
         return Header::Incomplete;
@@ -132,7 +176,7 @@ fn binary(input: &[u8]) -> Header {
     let length = usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
     let consumed = FIXED_OCTETS + length;
     if consumed > PROXY_HEADER_OCTETS {
-        return Header::Invalid("it is longer than is read");
+        return Header::Invalid(Invalid::LongHeader);
     }
     let (proxied, stream_family) = (command == 1, fixed[13]);
     let needed = match stream_family {
@@ -141,7 +185,7 @@ fn binary(input: &[u8]) -> Header {
         _ => 0,
     };
     if length < needed {
-        return Header::Invalid("it is too short for its addresses");
+        return Header::Invalid(Invalid::ShortAddresses);
     }
     let Some(addresses) = input.get(FIXED_OCTETS..consumed) else {
         return Header::Incomplete;

@@ -16,6 +16,9 @@ pub struct Dates {
 /// Characters of an RFC 3339 time with milliseconds: `2026-01-01T00:00:00.000Z`.
 pub const RFC3339_LENGTH: usize = 24;
 
+/// Characters of an RFC 5322 date: `Thu, 01 Jan 2026 00:00:00 +0000`.
+pub const RFC5322_LENGTH: usize = 31;
+
 impl Dates {
     /// `Thu, 01 Jan 2026 00:00:00 +0000`.
     pub fn rfc5322(&mut self, time: Timestamp) -> &str {
@@ -43,6 +46,7 @@ impl Dates {
             self.rfc5322 = time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
             self.rfc3339 = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
             assert_eq!(self.rfc3339.len(), 19, "a year has four digits");
+            assert_eq!(self.rfc5322.len(), RFC5322_LENGTH, "a date has one length");
         }
     }
 }

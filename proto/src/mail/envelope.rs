@@ -79,6 +79,7 @@ pub struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// The envelope of a transaction.
     pub fn of(transaction: &'a Transaction, client: &'a Client, tls: Option<&'a str>) -> Self {
+        assert!(!transaction.recipients.is_empty(), "a mail has a recipient");
         let smtputf8 = transaction.parameters.smtputf8;
         let protocol = match (smtputf8, transaction.hello.extended, tls) {
             (true, _, None) => "UTF8SMTP",

@@ -149,6 +149,7 @@ impl Record {
     /// A mailbox in a key has its local-part as it was written and its domain in normal form, so that all spellings of it
     /// share a partition.
     fn set_key(&mut self, envelope: &Envelope<'_>, key: RecordKey) {
+        assert!(self.octets.is_empty(), "the key is written first");
         let from = self.octets.len();
         let recipient = envelope.first_recipient();
         match key {

@@ -20,13 +20,11 @@ use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
+use super::date::RFC5322_LENGTH;
 use super::envelope::Envelope;
 use super::id::QueueId;
 use crate::smtp::address::{is_address_literal, is_strict_dot_string};
 use crate::smtp::domain;
-
-/// Octets of a date in the form of RFC 5322 3.3, `Thu, 01 Jan 2026 00:00:00 +0000`.
-const DATE_OCTETS: usize = 31;
 
 /// A field begins within the first line, which has at most so many octets before its CRLF (RFC 5322 2.1.1).
 const LINE_OCTETS_MOST: usize = 998;
@@ -43,6 +41,12 @@ pub fn write(
     id: QueueId,
     date: &str,
 ) {
+    assert_eq!(
+        date.len(),
+        RFC5322_LENGTH,
+        "`end_section` finds the date by its length"
+    );
+    assert!(!hostname.is_empty(), "a server has a name");
     let id = id.text();
     let mut put = |text: &str| body.extend_from_slice(text.as_bytes());
     put("Received: from ");
@@ -105,13 +109,13 @@ fn percent_encoded(name: &str) -> String {
 /// field of its own or an empty line. The length stays the same.
 ///
 /// # Panics
-/// If the field is not one that [`write`] wrote.
+/// If the field is not one that [`write()`] wrote.
 pub fn end_section(value: &mut [u8], field: usize) {
     let (field, message) = value.split_at_mut(field);
     if field.is_empty() || message.is_empty() || continues_section(message) {
         return;
     }
-    let date = field.len() - 2 - DATE_OCTETS;
+    let date = field.len() - 2 - RFC5322_LENGTH;
     let from = date - FOLD.len();
     assert_eq!(
         &field[from..date],

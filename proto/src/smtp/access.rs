@@ -132,6 +132,7 @@ fn masked(address: IpAddr, prefix: u8) -> u128 {
         IpAddr::V4(address) => u128::from(address.to_bits()) << MAPPED_BITS,
         IpAddr::V6(address) => address.to_bits(),
     };
+    assert!(prefix <= bits(address), "a prefix is within its address");
     // A shift by all bits is none to the processor.
     aligned & u128::MAX.checked_shl(u32::from(128 - prefix)).unwrap_or(0)
 }

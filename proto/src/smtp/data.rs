@@ -92,6 +92,7 @@ impl Decoder {
                 }
                 Step::Drop => {}
                 Step::End => {
+                    assert!(write < read, "the dot is dropped");
                     return Decoded {
                         kept: write,
                         consumed: read,
@@ -101,6 +102,10 @@ impl Decoder {
                 }
             }
         }
+        assert!(
+            write <= read && read == piece.len(),
+            "all of a piece is looked at, and none of it twice"
+        );
         Decoded {
             kept: write,
             consumed: read,
@@ -115,6 +120,7 @@ impl Decoder {
         let Scan { dot, bare } = scan(rest);
         self.bare_newlines |= bare;
         if let Some(at) = dot {
+            assert_eq!(rest[at], b'.', "a line that starts with a dot");
             self.place = Place::LineStart;
             return at;
         }

@@ -119,6 +119,10 @@ fn international(text: &str) -> Option<String> {
         .to_ascii(text.as_bytes(), DENIED, Hyphens::Check, DnsLength::Verify)
         .ok()?;
     let kept = |label: &str| label.is_ascii() || is_u_label(&uts46, label);
+    assert!(
+        ascii.is_ascii(),
+        "A-labels are what UTS 46 makes of U-labels"
+    );
     (text.split('.').all(kept) && check_ascii(ascii.as_bytes()).is_ok()).then(|| ascii.into_owned())
 }
 

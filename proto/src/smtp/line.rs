@@ -61,6 +61,10 @@ impl Splitter {
                 ended: true,
             };
         }
+        assert!(
+            consumed <= COMMAND_LINE_OCTETS,
+            "a line that is too long is dropped"
+        );
         match input[..at].strip_suffix(b"\r") {
             Some(line) => Line::Whole {
                 length: line.len(),

@@ -15,6 +15,7 @@
 //!
 //! BUGS: letters outside of ASCII in a local-part are compared as they are, in upper or lower case and as they are composed.
 
+use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 
 use hashbrown::HashTable;
@@ -53,8 +54,48 @@ pub struct Reading<'a> {
 pub struct Mistake {
     /// Its number, from 1.
     pub line: usize,
-    /// What is wrong, and what to write instead.
-    pub reason: String,
+    /// What is wrong with it.
+    pub reason: Wrong,
+}
+
+/// What is wrong with a line of a list. Its text is the end of a sentence: what is wrong and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wrong {
+    /// The file is larger than places in it can be counted.
+    TooLarge,
+    /// It is not text in UTF-8.
+    Encoding,
+    /// It is neither a local-part nor an address.
+    NotARecipient {
+        /// The front of the line, with control characters escaped.
+        shown: String,
+    },
+    /// It is an address of a domain that the pattern does not hold.
+    OtherDomain {
+        /// The domain, in normal form.
+        domain: String,
+        /// The pattern whose list this is.
+        pattern: String,
+    },
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge => {
+                f.write_str("the file is larger than 4 GiB: divide the domain's recipients")
+            }
+            Self::Encoding => f.write_str("is not text in UTF-8"),
+            Self::NotARecipient { shown } => write!(
+                f,
+                "\"{shown}\" is no recipient: write a local-part or an address, such as joe or joe@example.com"
+            ),
+            Self::OtherDomain { domain, pattern } => write!(
+                f,
+                "{domain} is not of {pattern}, whose list this is: move the address to the list of its domain"
+            ),
+        }
+    }
 }
 
 /// A local-part, and perhaps a domain, in the one form that all the same ones have; on the stack.
@@ -108,11 +149,16 @@ impl Key {
         let rest = self.octets().iter().skip(1);
         let found = rest.take_while(|octet| !delimiters.contains(octet)).count() + 1;
         let cut = found < self.length;
+        assert!(!cut || found > 0, "a key keeps its first octet");
         self.length = self.length.min(found);
         cut
     }
 
     fn push_domain(&mut self, domain: &[u8]) {
+        assert!(
+            self.length <= LOCAL_PART_OCTETS && domain.len() <= DOMAIN_OCTETS,
+            "a key has room for the longest of both"
+        );
         let end = self.length + 1 + domain.len();
         self.octets[self.length] = SEPARATOR;
         self.octets[self.length + 1..end].copy_from_slice(domain);
@@ -128,14 +174,16 @@ impl List {
     /// The first line that is no recipient of the pattern.
     pub fn parse(mut octets: Vec<u8>, reading: Reading<'_>) -> Result<Self, Mistake> {
         if u32::try_from(octets.len()).is_err() {
-            let reason = "the file is larger than 4 GiB: divide the domain's recipients".to_owned();
-            return Err(Mistake { line: 1, reason });
+            return Err(Mistake {
+                line: 1,
+                reason: Wrong::TooLarge,
+            });
         }
         if let Err(error) = std::str::from_utf8(&octets) {
             let line = lines(&octets[..error.valid_up_to()]) + 1;
             return Err(Mistake {
                 line,
-                reason: "is not text in UTF-8".to_owned(),
+                reason: Wrong::Encoding,
             });
         }
         if octets.last().is_some_and(|&last| last != b'\n') {
@@ -166,6 +214,7 @@ impl List {
                 }
             }
             read += length + 1;
+            assert!(write <= read, "no line is overwritten before it is read");
         }
         octets.truncate(write);
         octets.append(&mut longer);
@@ -177,6 +226,10 @@ impl List {
             seed: reading.seed,
         };
         list.index();
+        assert!(
+            list.len() <= entries && (entries == 0) == list.is_empty(),
+            "each entry is found, and those that are the same once"
+        );
         Ok(list)
     }
 
@@ -274,15 +327,12 @@ fn content(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// The key of a line, and whether it has a domain.
-fn entry(text: &[u8], reading: Reading<'_>) -> Result<(Key, bool), String> {
+fn entry(text: &[u8], reading: Reading<'_>) -> Result<(Key, bool), Wrong> {
     let wrong = || {
-        let shown: String = String::from_utf8_lossy(text)
-            .escape_debug()
-            .take(80)
-            .collect();
-        format!(
-            "\"{shown}\" is no recipient: write a local-part or an address, such as joe or joe@example.com"
-        )
+        let text = String::from_utf8_lossy(text);
+        Wrong::NotARecipient {
+            shown: text.escape_debug().take(80).collect(),
+        }
     };
     if address::is_local_part(text) {
         let key = Key::new(text, reading.case_sensitive).ok_or_else(wrong)?;
@@ -300,10 +350,10 @@ fn entry(text: &[u8], reading: Reading<'_>) -> Result<(Key, bool), String> {
     let domain = std::str::from_utf8(domain).map_err(|_| wrong())?;
     let domain = domain::normal(domain);
     if !matches(reading.pattern, &domain) {
-        return Err(format!(
-            "{domain} is not of {}, whose list this is: move the address to the list of its domain",
-            reading.pattern
-        ));
+        return Err(Wrong::OtherDomain {
+            domain: domain.into_owned(),
+            pattern: reading.pattern.to_owned(),
+        });
     }
     if reading.pattern == domain {
         return Ok((key, false));
@@ -442,13 +492,11 @@ mod tests {
         ] {
             let mistake = List::parse(text.into(), reading("example.com")).expect_err(text);
             assert_eq!(mistake.line, line, "{text:?}: {mistake:?}");
-            assert!(mistake.reason.contains(part), "{text:?}: {mistake:?}");
+            let reason = mistake.reason.to_string();
+            assert!(reason.contains(part), "{text:?}: {reason}");
         }
         let mistake = List::parse(b"a\nb\n\xff\n".to_vec(), reading("*")).unwrap_err();
-        assert_eq!(
-            (mistake.line, &*mistake.reason),
-            (3, "is not text in UTF-8")
-        );
+        assert_eq!((mistake.line, mistake.reason), (3, Wrong::Encoding));
     }
 
     #[test]

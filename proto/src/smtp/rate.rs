@@ -29,6 +29,10 @@ impl Rate {
     /// If it is none.
     pub fn per_minute(messages: usize, now: Instant) -> Self {
         assert!(messages > 0, "no messages at all is not a rate");
+        assert!(
+            messages as u64 <= MINUTE_NANOSECONDS,
+            "a message costs some time"
+        );
         Self {
             start: now,
             cost: MINUTE_NANOSECONDS / messages as u64,

@@ -38,12 +38,13 @@ impl Replies {
 
     /// The first `octets` of them wait no longer.
     pub fn sent(&mut self, octets: usize) {
+        assert!(octets <= self.octets.len(), "no more is sent than was said");
         self.octets.drain(..octets);
     }
 
     /// Gives the waiting octets in exchange for an empty buffer.
     pub fn swap(&mut self, buffer: &mut Vec<u8>) {
-        debug_assert!(buffer.is_empty());
+        assert!(buffer.is_empty(), "replies are not mixed with others");
         std::mem::swap(&mut self.octets, buffer);
     }
 
@@ -88,10 +89,9 @@ impl Replies {
     }
 
     fn finish(&mut self, start: usize) {
-        debug_assert!(
-            !self.octets[start..]
-                .iter()
-                .any(|&o| o == b'\r' || o == b'\n')
+        assert!(
+            memchr::memchr2(b'\r', b'\n', &self.octets[start..]).is_none(),
+            "a line holds no other"
         );
         self.octets.truncate(start + REPLY_LINE_OCTETS - 2);
         self.octets.extend_from_slice(b"\r\n");

@@ -193,7 +193,7 @@ impl<'a, T: Transport> Connection<'a, T> {
                     }
                     continue;
                 }
-                Header::Invalid(why) => return Err(self.refuse_header(why)),
+                Header::Invalid(why) => return Err(self.refuse_header(why.text())),
                 Header::Proxied { source, consumed } => {
                     self.client = Client::new(source);
                     consumed

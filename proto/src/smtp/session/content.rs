@@ -104,6 +104,7 @@ fn receive_lines(
 
 /// Drops a piece of a chunk that was refused.
 pub(super) fn drop_piece(skipping: &mut Skipping, piece: &[u8]) -> Progress {
+    assert!(skipping.left > 0, "what has been skipped is left at once");
     let (consumed, ended) = take(&mut skipping.left, piece);
     Progress {
         kept: 0,
@@ -151,6 +152,10 @@ pub(super) fn end(receiving: Receiving, explains: bool) -> (State, Effects) {
 }
 
 fn commit(incoming: Incoming, bare_newlines: bool) -> (State, Effects) {
+    assert!(
+        !incoming.transaction.recipients.is_empty(),
+        "a message that nobody receives"
+    );
     let commit = Commit {
         transaction: incoming.transaction,
         size: incoming.size,

@@ -51,6 +51,10 @@ pub(super) fn answer(state: State, answer: Answer) -> (State, Effects) {
 
 /// This state, once the driver has done this; the reply comes then.
 pub(super) fn ask(state: State, action: Action) -> (State, Effects) {
+    assert!(
+        matches!(state, State::Admitting | State::Committing),
+        "what is asked for is waited for"
+    );
     let effects = Effects {
         answer: Answer::Later,
         action: Some(action),

@@ -211,6 +211,7 @@ impl Session {
             matches!(self.state, State::Committing),
             "an outcome answers the session that committed"
         );
+        assert!(self.action.is_none(), "a commit is answered first");
         let mut transaction = commit.transaction;
         let hello = std::mem::take(&mut transaction.hello);
         output.keep(transaction);
@@ -541,6 +542,11 @@ impl Session {
     }
 
     fn close(&mut self) {
+        // The transaction is the driver's to give back.
+        assert!(
+            !matches!(self.state, State::Admitting | State::Committing),
+            "a session that owes an answer does not end"
+        );
         self.state = State::Closed;
         self.action = Some(Action::Close);
     }

@@ -135,6 +135,10 @@ fn mail(
         return refuse(Stage::Greeted(hello), refusal);
     }
     let mut transaction = memory.transaction();
+    assert!(
+        transaction.reverse_path.is_none(),
+        "nothing is left of the transaction before"
+    );
     *transaction = Transaction {
         hello,
         reverse_path,
@@ -168,6 +172,10 @@ fn rcpt(stage: Stage, forward_path: Mailbox, policy: &Policy) -> (State, Effects
         return refuse(Stage::Addressed(transaction), refusal);
     }
     transaction.recipients.push(forward_path);
+    assert!(
+        transaction.recipients.len() <= policy.recipients,
+        "no more than EHLO offers"
+    );
     say(Stage::Addressed(transaction), Positive::RecipientOk)
 }
 
