@@ -1,6 +1,6 @@
 //! Whether this process runs in a container, and how its commands are run from outside.
 //!
-//! Owns: the signs by which a container is known. Must not know: what is to be run.
+//! Owns: the signs by which a container is known. Must not know: which commands.
 //!
 //! BUGS: the signs are those of Docker, Podman, Kubernetes and systemd-nspawn; another engine without them is not seen. The
 //! name is the container's host name, which is its id unless it was given one.

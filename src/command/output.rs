@@ -80,7 +80,7 @@ mod tests {
             let mut printed = Printed::default();
             printed.keep(|| Ok(()));
             printed.keep(|| Err(kind.into()));
-            printed.keep(|| panic!("nothing is written behind a failure"));
+            printed.keep(|| panic!("nothing is written after a failure"));
             assert_eq!(
                 printed.loss().map(|error| error.kind()),
                 is_loss.then_some(kind)

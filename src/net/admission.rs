@@ -8,7 +8,7 @@
 //! at the most; what a connection was counted in for is counted out when its [`Visit`] is dropped, once.
 //!
 //! BUGS: more addresses than rates are remembered for (65,536), all within a minute, make older ones be forgotten: these
-//! may begin a minute's messages anew.
+//! may begin a minute's messages again.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};

@@ -22,7 +22,7 @@ use crate::config::certificate::fitness::{self, Expected, Finding, Severity};
 use crate::config::{self, certificate};
 use crate::failure::{Blame, Blamed};
 
-/// Sessions of TLS 1.2 that are remembered for resumption, 32 octets and some hundred of state each. TLS 1.3 and clients
+/// Sessions of TLS 1.2 that are remembered for resumption, 32 bytes and some hundred of state each. TLS 1.3 and clients
 /// that take tickets need none of it.
 const REMEMBERED_SESSIONS: usize = 10_000;
 
@@ -95,7 +95,7 @@ impl Loaded {
         self.named.len()
     }
 
-    /// What is to be said of each: its dates, its chain, and whether one of them is for the name of this server.
+    /// What there is to say of each: its dates, its chain, and whether one of them is for the name of this server.
     pub fn findings(&self, hostname: &str, now: Timestamp) -> Vec<Finding> {
         let leaf = |named: &Named| named.key.cert[0].clone();
         let is_named = self

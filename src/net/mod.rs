@@ -2,7 +2,7 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `transport` | the door between a connection and its octets |
+//! | `transport` | the door between a connection and its bytes |
 //! | `socket` | the few calls past the ring |
 //! | `stream` | the transport in clear, or TLS over it |
 //! | `tls` | one connection's TLS state, without I/O |

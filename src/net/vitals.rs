@@ -1,10 +1,10 @@
 //! Whether the workers live: what each tells the thread that started it.
 //!
-//! Owns: the three moments that count, a worker's ring, its first connection that it could serve, and its end. Must not know:
-//! why it ended; its thread's result says that.
+//! Owns: the three moments that count: a worker has its ring, it serves, it has ended. Must not know: why it ended; its
+//! thread's result says that.
 //!
-//! Invariant: a worker that began says once at most that it has reached a stage, in their order, and exactly once that it ended,
-//! however it ends.
+//! Invariant: a worker says at most once that it has reached a stage, in the order of the stages, and exactly once that it has
+//! ended, however it ends.
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ impl Watch {
     /// The index of one that ended instead.
     pub fn all_reach(&self, stage: Stage, workers: usize) -> Result<(), usize> {
         for _ in 0..workers {
-            match self.signs.recv().expect("this keeps a sender of its own") {
+            match self.signs.recv().expect("this keeps a sender itself") {
                 Sign::Reached(reached) => {
                     assert_eq!(
                         reached, stage,

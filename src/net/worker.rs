@@ -1,4 +1,4 @@
-//! A worker: one thread with a ring, listeners of its own (SO_REUSEPORT), connections, delivery reports and deadlines.
+//! A worker: one thread with its own ring, listeners (SO_REUSEPORT), connections, delivery reports and deadlines.
 //!
 //! Invariants: nothing on the path of a mail is shared with another worker under a lock; after a drain no session, no
 //! ticket and no charge is left, or the drain deadline has passed.

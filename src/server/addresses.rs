@@ -89,8 +89,8 @@ impl Addresses {
             .collect()
     }
 
-    /// Makes sure that nobody else listens where SMTP is to be served. A socket without SO_REUSEPORT finds out: with it, as
-    /// the workers have it, two servers would silently share the address.
+    /// Makes sure that no other process listens where SMTP will be served. Only a socket without SO_REUSEPORT finds out: the
+    /// workers' sockets have it, and two servers would silently share the address.
     ///
     /// # Errors
     /// The first address that cannot be listened on.

@@ -1,8 +1,8 @@
-//! The certificates' files while the server runs: they are loaded again when they change, as tools that renew them do.
+//! The certificates' files while the server runs: when a tool renews them, they are loaded again.
 //!
-//! Owns: what a look at the files comes to, and how often the log says it. Must not know: what is wrong with a certificate.
+//! Owns: what a look at the files finds, and how often the log says it. Must not know: what is wrong with a certificate.
 //!
-//! Invariant: trouble that stays is told when it begins and once a day, not at each look; its end is told as well.
+//! Invariant: the log names trouble when it begins, once a day while it lasts, and when it ends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -48,14 +48,14 @@ pub async fn watch(served: Option<Arc<Certificates>>, hostname: &str) {
     }
 }
 
-/// What is to be said of a look.
+/// What the log says of a look.
 #[derive(Debug, PartialEq)]
 enum News {
     /// So many were loaded; `again` where they could not be before.
     Loaded { count: usize, again: bool },
     /// The files changed and do not load.
     Trouble(certificates::Error),
-    /// After trouble the files of before are back.
+    /// After trouble, the files that are served are back.
     AsBefore,
 }
 

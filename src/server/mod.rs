@@ -8,9 +8,9 @@
 //! | every worker has said that it serves | [`Serving`] | `serving` |
 //! | a signal came, and the server has drained | [`Stopped`] | `serving`, `drain` |
 //!
-//! Beside the line: `addresses` are the sockets, `open_files` is their number, `rules`, `shares` and `plans` are what the
-//! configuration says to the workers, `workers` are their threads, `signals` says which signal means what, `admin` is the admin listener, `upkeep` runs
-//! `reload` and `certificate_watch` while the workers serve.
+//! Beside the line: `addresses` has the sockets and `open_files` their number; `rules`, `shares` and `plans` turn the
+//! configuration into what the workers are given, and `workers` has their threads; `signals` says which signal means what;
+//! `admin` is the admin listener; `upkeep` runs `reload` and `certificate_watch` while the workers serve.
 //!
 //! Invariants: everything listens and every worker serves before there is a [`Serving`], and "ready" is said of nothing else; a
 //! worker that ends without being told to ends the program; what fails to start ends it with one line that names it; after a

@@ -1,10 +1,10 @@
-//! SIGHUP: the configuration is read again, and what can change while the server runs is exchanged.
+//! SIGHUP: reads the configuration again, and exchanges what can change while the server runs.
 //!
-//! Owns: the order of a reload, and what the log says of it. Must not know: how rules reach the workers, and what is in
-//! them.
+//! Owns: the order of a reload, and what the log says of it. Must not know: how rules reach the workers, nor what they say.
 //!
-//! Invariants: a reload is applied as a whole, or not at all and everything stays as it was; one that would open the door
-//! because a key or the names of a list are gone is not applied; it reads files on a thread of its own, so that nobody waits for it; reloads follow one another, and signals that come during one make one more.
+//! Invariants: a reload is applied whole or not at all; one that would let everybody in, or nobody, because a key or the names
+//! of a list are gone is not applied; files are read on another thread, so nothing waits for them; reloads run one after the
+//! other, and any number of signals during one cause one more.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -42,7 +42,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue whose far end, a thread of its own, writes to `writer`.
+    /// A queue whose far end, another thread, writes to `writer`.
     ///
     /// # Errors
     /// If the thread does not start.

@@ -10,8 +10,8 @@
 //! sum of them is on standard error; exit code 0 where mail would be taken and stored, 1 where not, or not from everybody,
 //! or where the lines could not be written, 2 where the configuration itself is wrong.
 //!
-//! BUGS: an address that is in use is a warning, as the server that is to be checked may be running on it; who has it is
-//! not known.
+//! BUGS: an address in use is only a warning, as the running server may be the one that uses it; which process does is not
+//! known.
 
 mod certificate;
 mod machine;

@@ -58,3 +58,43 @@ fn counted(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_says_how_many_are_bad_and_whether_mail_would_be_stored() {
+        use Verdict::{Failed, Ok, Skipped, Warning};
+        let text = |answers: &[(Verdict, &str)], keeps| {
+            let mut sum = Sum::default();
+            for &(verdict, name) in answers {
+                sum.add(verdict, name);
+            }
+            (sum.text(keeps), sum.failures)
+        };
+        let fine = [(Ok, "config"), (Skipped, "lists")];
+        for (keeps, outcome) in [
+            (Keeps::Replicas, "mail would be stored"),
+            (Keeps::Memory, "mail would be stored, in memory only"),
+            (Keeps::Nothing, "mail would be taken and lost"),
+        ] {
+            assert_eq!(text(&fine, keeps), (format!("no warning: {outcome}"), 0));
+        }
+        assert_eq!(
+            text(&[(Warning, "domains"), (Failed, "topic")], Keeps::Replicas),
+            (
+                "1 failure, 1 warning: mail would not be stored".to_owned(),
+                1
+            )
+        );
+        let partly = "2 failures: mail would not be stored, or not that of every sender";
+        assert_eq!(
+            text(
+                &[(Failed, CERTIFICATE), (Failed, CERTIFICATE)],
+                Keeps::Replicas
+            ),
+            (partly.to_owned(), 2)
+        );
+    }
+}
