@@ -7,7 +7,7 @@
 //!
 //! Owns: targets, corpus, and how an input is made of bytes. Must not know: C code, sockets, files, the rest of ringpost.
 //!
-//! A target takes an input and a [`Random`](random::Random), which decides what the input leaves open: where it is cut,
+//! A target takes an input and a [`Random`], which decides what the input leaves open: where it is cut,
 //! what the driver answers. libFuzzer gives bytes alone, so [`execute`] takes the decisions from their end.
 
 #[path = "../../proto/tests/support/driver.rs"]

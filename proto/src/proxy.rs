@@ -321,13 +321,13 @@ mod tests {
     #[test]
     fn a_verdict_is_final() {
         for (header, _) in valid() {
-            for at in 0..header.len().min(64) {
+            for at in (0..header.len().min(64)).step_by(if cfg!(miri) { 31 } else { 1 }) {
                 for octet in [0, b'\n', b'\r', b' ', b'0', 0x11, 0x21, 0xff] {
                     let mut input = header.clone();
                     input[at] = octet;
                     input.extend(b"\r\nEHLO x\r\n");
                     let mut verdict = Header::Incomplete;
-                    for cut in 0..=input.len() {
+                    for cut in (0..=input.len()).step_by(if cfg!(miri) { 19 } else { 1 }) {
                         let next = parse(&input[..cut]);
                         assert!(
                             verdict == Header::Incomplete || verdict == next,

@@ -214,6 +214,7 @@ pub struct Options {
     pub html: Option<PathBuf>,
 
     /// Write a line for each accepted message, "<Message-ID> text of the reply"; whole lines, every 50 ms
+    #[allow(rustdoc::invalid_html_tags, reason = "the help of a flag, not HTML")]
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub log: Option<PathBuf>,
 

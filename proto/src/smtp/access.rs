@@ -344,7 +344,8 @@ mod tests {
             .collect();
         let set = Networks::new(&list);
         let mut hits = 0;
-        for _ in 0..2_000 {
+        let looks = if cfg!(miri) { 100 } else { 2_000 };
+        for _ in 0..looks {
             let address = address(&mut random);
             let naive = list
                 .iter()
@@ -354,8 +355,8 @@ mod tests {
             assert_eq!(set.longest(address), naive, "{address}");
         }
         assert!(
-            (100..1_900).contains(&hits),
-            "{hits} of 2000: the test sees both outcomes"
+            (looks / 20..looks - looks / 20).contains(&hits),
+            "{hits} of {looks}: the test sees both outcomes"
         );
     }
 }

@@ -342,7 +342,7 @@ mod tests {
                 plain += 1;
             }
         };
-        for number in 0..8_usize.pow(6) {
+        for number in (0..8_usize.pow(6)).step_by(if cfg!(miri) { 8_191 } else { 1 }) {
             let mut inner: Vec<u8> = (0..6)
                 .map(|place| alphabet[number >> (3 * place) & 7])
                 .collect();
@@ -355,14 +355,17 @@ mod tests {
             LOCAL_PART_OCTETS,
             LOCAL_PART_OCTETS + 1,
         ] {
-            for label in 1..=DOMAIN_LABEL_OCTETS + 1 {
+            for label in (1..=DOMAIN_LABEL_OCTETS + 1).step_by(if cfg!(miri) { 21 } else { 1 }) {
                 for labels in 1..=5 {
                     let domain = vec!["x".repeat(label); labels].join(".");
                     agree(format!("{}@{domain}> SIZE=1", "l".repeat(local)).as_bytes());
                 }
             }
         }
-        assert!(plain > 1000, "{plain} were plain");
+        assert!(
+            plain > if cfg!(miri) { 20 } else { 1000 },
+            "{plain} were plain"
+        );
     }
 
     #[test]

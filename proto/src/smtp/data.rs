@@ -204,7 +204,7 @@ mod tests {
             input.escape_ascii().to_string()
         );
         for first in 0..=input.len() {
-            for second in first..=input.len() {
+            for second in (first..=input.len()).step_by(if cfg!(miri) { 13 } else { 1 }) {
                 let got = decode(input, &[first, second]);
                 assert_eq!(
                     got,
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn bare_newlines_are_found_wherever_the_message_is_cut() {
         let alphabet = b"\r\n.x";
-        for number in 0..4_usize.pow(6) {
+        for number in (0..4_usize.pow(6)).step_by(if cfg!(miri) { 409 } else { 1 }) {
             let mut input: Vec<u8> = (0..6)
                 .map(|i| alphabet[number / 4_usize.pow(i) % 4])
                 .collect();
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn every_short_input_over_the_octets_that_matter() {
         let alphabet = b"\r\n.x";
-        for length in 0..=7 {
+        for length in 0..=if cfg!(miri) { 3 } else { 7 } {
             for number in 0..4_usize.pow(length) {
                 let input: Vec<u8> = (0..length)
                     .map(|i| alphabet[number / 4_usize.pow(i) % 4])

@@ -532,7 +532,12 @@ mod tests {
     /// Against a set of the standard library, with names that are dense enough to collide in the table.
     #[test]
     fn a_list_agrees_with_a_set() {
-        let names: Vec<String> = (0..5_000)
+        let (listed, asked) = if cfg!(miri) {
+            (100, 200)
+        } else {
+            (5_000, 6_000)
+        };
+        let names: Vec<String> = (0..listed)
             .map(|n| format!("user{}", n * 7 % 3_000))
             .collect();
         let list = list("example.com", &names.join("\n"));
@@ -542,7 +547,7 @@ mod tests {
             list.places.allocation_size() <= 12 * names.len(),
             "what the head of this file says of its memory"
         );
-        for n in 0..6_000 {
+        for n in 0..asked {
             let name = format!("user{n}");
             assert_eq!(
                 lists(&list, &name, "example.com"),

@@ -307,7 +307,7 @@ mod tests {
             .iter()
             .flat_map(|name| [(*name).to_owned(), format!("*.{name}")])
             .collect();
-        for set in 0..1 << 10 {
+        for set in (0..1 << 10).step_by(if cfg!(miri) { 37 } else { 1 }) {
             let chosen: Vec<&str> = (0..10)
                 .filter(|bit| set >> bit & 1 == 1)
                 .map(|bit| &*patterns[bit])

@@ -12,6 +12,10 @@ use super::usage::Usage;
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Configuration file (TOML) of serve, of which [kafka] is read [environment: RINGPOST_CONFIG]
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the help of a flag, not a link"
+    )]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Brokers to ask first, `host:port`, separated by commas [environment: RINGPOST_KAFKA_BROKERS] [default: kafka.brokers

@@ -1,7 +1,7 @@
 //! The floor below the floor: the same server on a ring that is driven by hand. One multishot accept; a receive into the
 //! message's own buffer is always in flight; the replies of a group in one send; one system call a round.
 //!
-//! Usage: floor-ring [ADDRESS]
+//! Usage: `floor-ring [ADDRESS]`
 //!
 //! Invariants: a buffer that the kernel holds is neither moved nor freed until its completion is here; a connection
 //! leaves the table when no operation of it is in flight.

@@ -1,7 +1,7 @@
 //! The floor: an SMTP server on tokio-uring that only answers. One thread, one ring with the flags of ringpost's own, one
 //! task a connection, the message read whole into one buffer, the replies of a group in one write.
 //!
-//! Usage: floor-tokio-uring [ADDRESS]
+//! Usage: `floor-tokio-uring [ADDRESS]`
 //!
 //! What ringpost costs beyond this is ringpost's; what this costs beyond `floor-ring` is the runtime's.
 
