@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use ringpost::config::options::SETTINGS;
 use ringpost_proto::smtp::extension::EXTENSIONS;
+use ringpost_proto::smtp::positive::Positive;
 use ringpost_proto::smtp::refusal::{Refusal, Row};
 
 use super::generosities::{GENEROSITIES, Generosity};
@@ -15,7 +16,7 @@ use super::limits::LIMITS;
 const PREFACE: &str = "\
 # Protocol
 
-<!-- Made from the tables in proto/src/smtp/extension.rs, proto/src/smtp/refusal.rs and tests/documentation. Change it there. -->
+<!-- Made from the tables in proto/src/smtp/{extension,positive,refusal}.rs and in tests/documentation. Change it there. -->
 
 ringpost speaks SMTP as RFC 5321 has it. A test finds each dialogue and test that is named here, and in it the reply that it is
 named for; proto/tests/dialogues/README.md says how a dialogue is read.
@@ -59,6 +60,15 @@ const GENEROSITIES_PREFACE: &str = "
 ## More generous than the letter
 
 Where the letter of an RFC would refuse mail that real senders send, and taking it does no harm, ringpost takes it.
+";
+
+const POSITIVES_PREFACE: &str = "
+## Other replies
+
+What is said where nothing is refused. `…` stands for a value.
+
+| code | text | source | held by |
+|---|---|---|---|
 ";
 
 const REFUSALS_PREFACE: &str = "
@@ -112,6 +122,26 @@ pub fn page() -> String {
         let held_by = held(held_by);
         writeln!(text, "\n### {title}\n\n{paragraph} ({source}; {held_by})")
             .expect("a String takes every write");
+    }
+    text.push_str(POSITIVES_PREFACE);
+    for positive in Positive::ALL {
+        let line = positive.row();
+        let code = format!("{} {}", line.code, line.enhanced);
+        let value = if line.text.is_empty() || !line.after.is_empty() {
+            "…"
+        } else {
+            ""
+        };
+        let said = format!("{}{value}{}", line.text, line.after);
+        row(
+            &mut text,
+            &[
+                code.trim_end(),
+                &format!("`{said}`"),
+                line.source,
+                &held(line.held_by),
+            ],
+        );
     }
     text.push_str(REFUSALS_PREFACE);
     for refusal in Refusal::ALL {
