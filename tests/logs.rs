@@ -135,7 +135,7 @@ fn commands() -> Vec<Case> {
             &[MAIL, "RCPT TO:<x@relay.example>"],
             "relay_denied",
             json!({"from": "a@client.example", "to": ["x@relay.example"], "recipients": 1,
-                "command": "RCPT TO:<x@relay.example>", "reply": "550 5.7.1 No mail for this domain is taken here"}),
+                "command": "RCPT TO:<x@relay.example>", "reply": "550 5.7.1 Relaying denied: not a domain we accept mail for"}),
         ),
         (
             &[

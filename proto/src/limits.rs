@@ -28,7 +28,7 @@ pub const DOMAIN_LABEL_OCTETS: usize = 63;
 /// The longest line of the PROXY protocol's version 1, CRLF included (proxy-protocol.txt 2.1).
 pub const PROXY_LINE_OCTETS: usize = 107;
 
-/// The longest header of the PROXY protocol's version 2 that is read. Addresses take 232 octets at most; TLVs behind them,
+/// The longest header of the PROXY protocol's version 2 that is read. Addresses take 232 octets at most; TLVs after them,
 /// such as a client certificate's names, add some hundreds. It fits the buffer that commands are read into.
 pub const PROXY_HEADER_OCTETS: usize = 4 * 1024;
 

@@ -1,8 +1,8 @@
-//! The header of the PROXY protocol, versions 1 and 2 (haproxy's proxy-protocol.txt): who the client behind a proxy is.
+//! The header of the PROXY protocol, versions 1 and 2 (haproxy's proxy-protocol.txt): which client a proxy speaks for.
 //!
 //! Owns: the syntax of the header and its bounds. Must not know: sockets, and which proxies are believed.
 //!
-//! Invariants: the verdict on some octets is never changed by the octets behind them; no header is longer than
+//! Invariants: the verdict on some octets is never changed by the octets after them; no header is longer than
 //! [`PROXY_HEADER_OCTETS`]; what cannot become a header is invalid as early as its first wrong octet of the signature.
 //!
 //! BUGS: TLVs are skipped, not read: neither the checksum (PP2_TYPE_CRC32C) nor what the proxy knows of TLS is used. A
@@ -304,14 +304,14 @@ mod tests {
                     "{header:?} at {cut}"
                 );
             }
-            for behind in [
+            for after in [
                 "",
                 "EHLO client.example\r\n",
                 "\n",
                 "\r\n\r\n\0",
                 "PROXY UNKNOWN\r\n",
             ] {
-                let input = [&header, behind.as_bytes()].concat();
+                let input = [&header, after.as_bytes()].concat();
                 assert_eq!(parse(&input), expected, "{input:?}");
             }
         }

@@ -2,8 +2,8 @@
 //!
 //! Owns: from headers to a typed envelope. Must not know: how a record is read, or what a reader does with a mail.
 //!
-//! Records come from anybody who may write to the topic, so that every value is checked and none is trusted: a recipient can
-//! hold any character. Headers that are unknown are passed over, as the compatibility of the record asks.
+//! Anybody who may write to the topic can write records, so every value is checked and none is trusted: a recipient can hold
+//! any character. Headers that are unknown are passed over, as the compatibility of the record asks.
 //!
 //! Invariant: what `record` writes comes back as it was, with nothing malformed.
 

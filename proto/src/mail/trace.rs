@@ -13,7 +13,7 @@
 //!   as a continuation of our field, and text without a colon they drop, or refuse the whole mail for it. [`end_section`] makes
 //!   room for the line by folding the field once less.
 //!
-//! Invariant: the message stands behind the field octet by octet as it was sent, so it is the last `ce_smtpsize` octets.
+//! Invariant: the message follows the field octet by octet as it was sent, so it is the last `ce_smtpsize` octets.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ use super::id::QueueId;
 use crate::smtp::address::{is_address_literal, is_strict_dot_string};
 use crate::smtp::domain;
 
-/// A field begins within the first line, which has at most so many octets before its CRLF (RFC 5322 2.1.1).
+/// A field begins within the first line, which has at most this many octets before its CRLF (RFC 5322 2.1.1).
 const LINE_OCTETS_MOST: usize = 998;
 
 /// What stands before the date, and what may stand there in its place.
@@ -105,8 +105,8 @@ fn percent_encoded(name: &str) -> String {
     encoded
 }
 
-/// Ends the header section behind the field, which is the first `field` octets of `value`, unless what follows begins with a
-/// field of its own or an empty line. The length stays the same.
+/// Ends the header section after the field, which is the first `field` octets of `value`, unless what follows begins with its
+/// own field or an empty line. The length stays the same.
 ///
 /// # Panics
 /// If the field is not one that [`write()`] wrote.
@@ -117,11 +117,7 @@ pub fn end_section(value: &mut [u8], field: usize) {
     }
     let date = field.len() - 2 - RFC5322_LENGTH;
     let from = date - FOLD.len();
-    assert_eq!(
-        &field[from..date],
-        FOLD,
-        "the date stands on a line of its own"
-    );
+    assert_eq!(&field[from..date], FOLD, "the date stands on its own line");
     field.copy_within(date.., from + NO_FOLD.len());
     field[from..from + NO_FOLD.len()].copy_from_slice(NO_FOLD);
     let end = field.len() - 2;
@@ -146,7 +142,7 @@ fn continues_section(message: &[u8]) -> bool {
     line[end] == b':' && (of_mailbox || is_field_name(name))
 }
 
-/// Whether parsers take it for a name (RFC 5322 2.2, with the blanks behind it of 4.5, and none at all). UTF-8 may stand in it,
+/// Whether parsers take it for a name (RFC 5322 2.2, with the blanks after it of 4.5, and none at all). UTF-8 may stand in it,
 /// but not at its beginning, where U+FEFF and U+00A0 are blanks to some.
 fn is_field_name(name: &[u8]) -> bool {
     let visible = |octet: &u8| !octet.is_ascii_control() && *octet != b' ';

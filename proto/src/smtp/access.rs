@@ -13,7 +13,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A network: an address whose bits behind the prefix are zero. Never one of mapped IPv4 addresses.
+/// A network: an address whose bits after the prefix are zero. Never one of mapped IPv4 addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Network {
     address: IpAddr,
@@ -55,7 +55,7 @@ impl fmt::Display for NotANetwork {
             ),
             Self::BitsAfterPrefix { network, address } => write!(
                 f,
-                "has bits set behind its prefix: write {network}, or {address} for the one address"
+                "has bits set after its prefix: write {network}, or {address} for the one address"
             ),
         }
     }
@@ -270,11 +270,11 @@ mod tests {
             ("2001:db8::/129", "has a prefix out of range: 0 to 128"),
             (
                 "192.0.2.1/24",
-                "has bits set behind its prefix: write 192.0.2.0/24, or 192.0.2.1 for",
+                "has bits set after its prefix: write 192.0.2.0/24, or 192.0.2.1 for",
             ),
             (
                 "2001:db8::1/64",
-                "has bits set behind its prefix: write 2001:db8::/64",
+                "has bits set after its prefix: write 2001:db8::/64",
             ),
             ("::ffff:192.0.2.0/64", "is wider than the IPv4 addresses"),
         ] {

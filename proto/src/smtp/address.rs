@@ -126,7 +126,7 @@ fn dotted_length(input: &[u8], class: u8) -> Option<usize> {
     None
 }
 
-/// What is behind the `<`.
+/// What follows the `<`.
 fn thorough_path(inner: &[u8]) -> Result<(Option<Mailbox>, &[u8]), Malformed> {
     let length = closing_bracket(inner).ok_or(Malformed)?;
     let (inner, rest) = (without_blanks(&inner[..length]), &inner[length + 1..]);

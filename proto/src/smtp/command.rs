@@ -142,7 +142,7 @@ impl Verb {
     }
 }
 
-/// Parses a line without its CRLF. The verb is told even if the rest is refused.
+/// Parses a line without its CRLF. The verb is known even if the rest is refused.
 pub fn parse(line: &[u8]) -> (Verb, Result<Command, Refusal>) {
     let (verb, rest) = divide(line);
     if memchr::memchr3(b'\r', b'\n', 0, line).is_some() {
@@ -285,7 +285,7 @@ fn rcpt(rest: &[u8]) -> Result<Command, Refusal> {
         .ok_or(Refusal::ForwardPathSyntax)
 }
 
-/// What follows `FROM:` or `TO:`. RFC 5321 3.3 has no space behind the colon; old senders put one, and it is harmless.
+/// What follows `FROM:` or `TO:`. RFC 5321 3.3 has no space after the colon; old senders put one, and it is harmless.
 fn keyword<'a>(rest: &'a [u8], keyword: &[u8]) -> Option<&'a [u8]> {
     let rest = rest.trim_ascii_start();
     let (front, argument) = rest.split_at_checked(keyword.len())?;

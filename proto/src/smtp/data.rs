@@ -66,7 +66,7 @@ impl Default for Decoder {
 
 impl Decoder {
     /// Whether a CR or LF that is not half of a CRLF is in the message so far: what other software may take for the end of a
-    /// line, and so what smuggling is made of (CVE-2023-51764 and its kin). A CR at the end is judged with what follows.
+    /// line, and so what smuggling is made of (CVE-2023-51764 and others like it). A CR at the end is judged with what follows.
     pub fn bare_newlines(&self) -> bool {
         self.bare_newlines
     }
@@ -115,7 +115,7 @@ impl Decoder {
     }
 
     /// The number of octets from inside a line that can be kept at once, up to and including the next CRLF that a dot
-    /// follows, or all of them; leaves `place` behind them.
+    /// follows, or all of them; leaves `place` after them.
     fn run(&mut self, rest: &[u8]) -> usize {
         let Scan { dot, bare } = scan(rest);
         self.bare_newlines |= bare;
@@ -142,8 +142,8 @@ impl Decoder {
             (LineStart | Inside | SawCr | SawDotCr, b'\r') => (SawCr, Step::Keep),
             (LineStart | Inside | SawCr | SawDot | SawDotCr, _) => (Inside, Step::Keep),
         };
-        let behind_cr = matches!(self.place, SawCr | SawDotCr);
-        self.bare_newlines |= behind_cr != (octet == b'\n');
+        let after_cr = matches!(self.place, SawCr | SawDotCr);
+        self.bare_newlines |= after_cr != (octet == b'\n');
         self.place = place;
         step
     }
@@ -155,8 +155,8 @@ enum Step {
     End,
 }
 
-/// The specification of [`Decoder`], as naive as can be: the message and the number of octets of `input` that belong to
-/// the data, or `None` while its end is not there. `input` starts behind the CRLF of the DATA command.
+/// The specification of [`Decoder`], as simple as possible: the message and the number of octets of `input` that belong to
+/// the data, or `None` while its end is not there. `input` starts after the CRLF of the DATA command.
 pub fn oracle(input: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut message = Vec::new();
     let mut at = 0;
@@ -274,7 +274,7 @@ mod tests {
         }
     }
 
-    /// As naive as can be: whether a CR without LF or an LF without CR is in a message that ends with CRLF.
+    /// As simple as possible: whether a CR without LF or an LF without CR is in a message that ends with CRLF.
     fn has_bare_newline(message: &[u8]) -> bool {
         message.iter().enumerate().any(|(at, &octet)| match octet {
             b'\r' => message.get(at + 1) != Some(&b'\n'),

@@ -2,7 +2,7 @@
 //!
 //! Owns: the search for the end, and the way back into step after a line that is too long. Must not know: what a line means.
 //!
-//! A bare LF ends a line only here, among commands, and such a line is never obeyed: a client that sends no CR is told so at
+//! A bare LF ends a line only here, among commands, and such a line is never obeyed: a client that sends no CR learns so at
 //! once, instead of waiting for a reply until it times out. In data only CRLF ends a line (`data`). A bare CR is part of the
 //! line; the parser of commands refuses a line that holds one.
 

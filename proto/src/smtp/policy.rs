@@ -3,7 +3,7 @@
 //! Owns: the match of a recipient against domains and lists. Must not know: where the values came from.
 //!
 //! Of the patterns that hold a recipient's domain, the most specific one decides: the domain itself, then `*.` in front of
-//! the longest part of it, then `*`. A pattern with a list takes who is listed; one without takes everybody.
+//! the longest part of it, then `*`. A pattern with a list takes mail for those on it; one without takes mail for everybody.
 //!
 //! Invariants: `postmaster` is taken at every domain that is taken, listed or not, and without a domain (RFC 5321 4.5.1);
 //! domains are compared in their normal form (`domain`); a match of a domain in lower-case ASCII
@@ -99,7 +99,7 @@ pub struct Recipients {
     below: BTreeMap<Box<str>, Option<List>>,
     /// `*`.
     every: Option<Option<List>>,
-    /// Octets of which each divides a local-part from what its owner put behind it.
+    /// Each of these octets divides a local-part from what its owner put after it.
     delimiters: Box<[u8]>,
     case_sensitive: bool,
 }
@@ -115,7 +115,7 @@ impl Recipients {
         }
     }
 
-    /// Takes mail for a pattern of domains, and of those only for who is listed if there is a list, which has to have been read
+    /// Takes mail for a pattern of domains. If there is a list, only those on it are taken; the list has to have been read
     /// with the same pattern and rule of case.
     pub fn take(&mut self, pattern: &str, list: Option<List>) {
         match pattern.strip_prefix('*') {
@@ -182,7 +182,7 @@ impl Recipients {
     /// Whether mail for `mailbox` is taken.
     ///
     /// # Errors
-    /// [`Refusal::RelayDenied`] for a domain that is not taken, [`Refusal::UnknownRecipient`] for who is not listed.
+    /// [`Refusal::RelayDenied`] for a domain that is not taken, [`Refusal::UnknownRecipient`] for a recipient that is not listed.
     pub fn check(&self, mailbox: &Mailbox) -> Result<(), Refusal> {
         if mailbox.is_postmaster() {
             return Ok(());

@@ -109,7 +109,7 @@ pub struct Row {
     pub code: u16,
     /// Enhanced status code (RFC 3463; RFC 2034 says where it goes).
     pub enhanced: &'static str,
-    /// The text behind it.
+    /// The text after it.
     pub text: &'static str,
     /// Value of the label `reason` in the metrics.
     pub label: &'static str,
@@ -163,7 +163,7 @@ table! {
         "RFC 6531 3.5" "proto/tests/dialogues/addresses-outside-of-ascii.smtp";
     UnknownParameter: 555 "5.5.4" "unknown_parameter" "Parameter not recognized or not implemented"
         "RFC 5321 4.1.1.11" "proto/tests/dialogues/unknown-parameters.smtp";
-    ParameterValue: 501 "5.5.4" "parameter_value" "A parameter has a wrong value or stands twice"
+    ParameterValue: 501 "5.5.4" "parameter_value" "A parameter has a bad value or is given twice"
         "RFC 5321 4.1.1.11" "proto/tests/dialogues/malformed-parameters.smtp";
     NeedHello: 503 "5.5.1" "need_hello" "Send HELO or EHLO first"
         "RFC 5321 4.1.4" "proto/tests/dialogues/mail-needs-hello.smtp";
@@ -179,7 +179,7 @@ table! {
         "RFC 3030 2" "proto/tests/dialogues/data-and-chunks-do-not-mix.smtp";
     BinaryNeedsChunks: 503 "5.5.1" "binary_needs_chunks" "BINARYMIME needs BDAT"
         "RFC 3030 3" "proto/tests/dialogues/binarymime-needs-chunks.smtp";
-    TlsOutOfOrder: 503 "5.5.1" "tls_out_of_order" "STARTTLS is not in order now"
+    TlsOutOfOrder: 503 "5.5.1" "tls_out_of_order" "STARTTLS is not allowed now"
         "RFC 3207 4" "proto/tests/dialogues/starttls-inside-a-transaction.smtp";
     NotSmtp: 521 "5.5.1" "not_smtp" "This is a mail server; closing the connection"
         "RFC 7504 3" "proto/tests/dialogues/http-request.smtp";
@@ -201,11 +201,11 @@ table! {
         "RFC 1870 6.3" "proto/tests/dialogues/message-too-big.smtp";
     TooManyRecipients: 452 "4.5.3" "too_many_recipients" "Too many recipients; send the rest in another transaction"
         "RFC 5321 4.5.3.1.10" "proto/tests/dialogues/too-many-recipients.smtp";
-    RelayDenied: 550 "5.7.1" "relay_denied" "No mail for this domain is taken here"
+    RelayDenied: 550 "5.7.1" "relay_denied" "Relaying denied: not a domain we accept mail for"
         "RFC 5321 3.6.2" "proto/tests/dialogues/recipients-of-other-domains.smtp";
     UnknownRecipient: 550 "5.1.1" "unknown_recipient" "No such recipient here"
         "RFC 5321 3.3" "tests/policy.rs: recipients_are_taken_by_domain_and_list";
-    AccessDenied: 554 "5.7.1" "access_denied" "No mail is taken from your network"
+    AccessDenied: 554 "5.7.1" "access_denied" "Access denied: we accept no mail from your network"
         "RFC 5321 3.1" "tests/policy.rs: a_denied_network_gets_554_in_place_of_the_banner";
     MessageRate: 451 "4.7.1" "message_rate" "Too many messages in a minute from your address; try again later"
         "RFC 5321 7.8" "tests/policy.rs: mail_beyond_the_rate_is_answered_451";
@@ -261,7 +261,7 @@ impl Refusal {
     }
 
     /// Whether it is about a recipient that is not taken. A correct client that sends to an old list causes many of these, so
-    /// they have a limit of their own.
+    /// they have their own limit.
     pub fn is_recipient(self) -> bool {
         matches!(self, Refusal::RelayDenied | Refusal::UnknownRecipient)
     }

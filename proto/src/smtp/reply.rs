@@ -1,4 +1,4 @@
-//! Reply lines (RFC 5321 4.2), written behind each other so that a pipelined group leaves in one write.
+//! Reply lines (RFC 5321 4.2), written one after another, so that a pipelined group leaves in one write.
 //!
 //! Owns: the form of a reply. Must not know: which one is due.
 //!

@@ -78,30 +78,30 @@ fn mark(block: &[u8; BLOCK], wanted: u8) -> u64 {
 #[derive(Default)]
 struct Line {
     /// 1 if the last octet was a CR.
-    behind_cr: u64,
+    after_cr: u64,
     /// 1 if the last two octets were CRLF.
-    behind_newline: u64,
+    after_newline: u64,
     /// Not 0 if a bare CR or LF was seen.
     bare: u64,
 }
 
 impl Line {
-    /// Takes the first `length` octets of a block, which is not 0; where the first dot behind a CRLF is.
+    /// Takes the first `length` octets of a block, which is not 0; where the first dot after a CRLF is.
     #[inline(always)]
     fn block(&mut self, marks: Marks, length: usize) -> Option<usize> {
         let valid = u64::MAX >> (BLOCK - length);
-        let behind_cr = marks.cr << 1 | self.behind_cr;
-        let unpaired = (behind_cr ^ marks.lf) & valid;
-        let newlines = behind_cr & marks.lf;
-        let dots = (newlines << 1 | self.behind_newline) & marks.dot & valid;
+        let after_cr = marks.cr << 1 | self.after_cr;
+        let unpaired = (after_cr ^ marks.lf) & valid;
+        let newlines = after_cr & marks.lf;
+        let dots = (newlines << 1 | self.after_newline) & marks.dot & valid;
         if dots != 0 {
             // The octets in front of the dot are judged, what follows it is the next scan's.
             self.bare |= unpaired & (dots & dots.wrapping_neg()).wrapping_sub(1);
             return Some(dots.trailing_zeros() as usize);
         }
         self.bare |= unpaired;
-        self.behind_cr = marks.cr >> (BLOCK - 1);
-        self.behind_newline = newlines >> (BLOCK - 1);
+        self.after_cr = marks.cr >> (BLOCK - 1);
+        self.after_newline = newlines >> (BLOCK - 1);
         None
     }
 }
@@ -205,7 +205,7 @@ mod avx512 {
 mod tests {
     use super::*;
 
-    /// As naive as can be.
+    /// As simple as possible.
     fn oracle(octets: &[u8]) -> Scan {
         let dot = octets.windows(3).position(|three| three == b"\r\n.");
         let dot = dot.map(|at| at + 2);
@@ -238,8 +238,8 @@ mod tests {
                     for at in (0..=length).step_by(if cfg!(miri) { 31 } else { 1 }) {
                         let mut octets = vec![b'x'; length];
                         octets.splice(at..at, first.iter().copied());
-                        let behind = (at + first.len() + 37).min(octets.len());
-                        octets.splice(behind..behind, second.iter().copied());
+                        let after = (at + first.len() + 37).min(octets.len());
+                        octets.splice(after..after, second.iter().copied());
                         let expected = oracle(&octets);
                         for way in &ways {
                             assert_eq!(way(&octets), expected, "{}", octets.escape_ascii());

@@ -52,7 +52,7 @@ pub struct Transaction {
     pub recipients: Vec<Mailbox>,
 }
 
-/// How the octets that are being received are told from what follows them.
+/// How the end of what is being received is found.
 #[derive(Debug)]
 pub enum Framing {
     /// DATA: by the line that holds a dot alone.

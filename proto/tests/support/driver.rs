@@ -1,6 +1,6 @@
 //! A driver of the sans-IO session as small as can be: octets in, what was said and what was committed out.
 //!
-//! Owns: the body, put together from what the session keeps. Must not know: who wrote the octets, and what is expected.
+//! Owns: the body, put together from what the session keeps. Must not know: where the octets come from, and what is expected.
 //!
 //! Invariant: it does what the contract of a driver asks for and no more, so what it shows is the session's own doing.
 #![allow(dead_code, reason = "each test uses its part")]
@@ -266,8 +266,8 @@ pub fn replies(said: &[u8]) -> Vec<Vec<String>> {
     let mut open: Vec<String> = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let (line, behind) = rest.split_once("\r\n").expect("a reply ends with CRLF");
-        rest = behind;
+        let (line, after) = rest.split_once("\r\n").expect("a reply ends with CRLF");
+        rest = after;
         assert!(line.len() <= 510, "a line of {} octets", line.len());
         assert!(
             line.bytes().take(3).all(|octet| octet.is_ascii_digit()),

@@ -143,7 +143,7 @@ mod tests {
             ),
             (
                 "[access]\ndeny = [\"192.0.2.1/24\"]",
-                ":2:9: access.deny = \"192.0.2.1/24\": has bits set behind its prefix: write 192.0.2.0/24, or 192.0.2.1 for \
+                ":2:9: access.deny = \"192.0.2.1/24\": has bits set after its prefix: write 192.0.2.0/24, or 192.0.2.1 for \
                  the one address",
             ),
         ] {

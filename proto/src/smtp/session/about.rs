@@ -1,10 +1,10 @@
-//! What a refusal was about, for whoever writes it down: taken when the refusal is said, since the commands that follow in the
+//! What a refusal was about, for a log: taken when the refusal is said, since the commands that follow in the
 //! same packet change the state before anybody can look.
 //!
-//! Owns: what of a session and of a command line may be told. Must not know: logs, and how often something is told.
+//! Owns: what of a session and of a command line may be shown. Must not know: logs, and how often something is shown.
 //!
 //! Invariants: nothing here is made unless [`super::Session::explain_refusals`] asked for it, and nothing for what is accepted; a
-//! command that may hold a password is told by its verb alone.
+//! command that may hold a password is shown by its verb alone.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub struct About {
     pub count: usize,
     /// Octets of the message so far; none before its data.
     pub size: Option<u64>,
-    /// The command line that was refused, cut; none where none was, or where it is not to be told.
+    /// The command line that was refused, cut; none where none was, or where it may not be shown.
     pub command: Option<String>,
 }
 
@@ -116,7 +116,7 @@ fn path(path: Option<&Mailbox>) -> String {
     path.map_or("", Mailbox::as_str).to_owned()
 }
 
-/// As much of a line as is told. AUTH is followed by a password, in its line or in lines that are no commands; a client that
+/// As much of a line as may be shown. AUTH is followed by a password, in its line or in lines that are no commands; a client that
 /// goes on although its DATA was refused sends its mail as such lines.
 fn told(verb: Verb, line: &[u8], hides: bool) -> Option<String> {
     let most = match verb {

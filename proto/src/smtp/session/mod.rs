@@ -44,7 +44,7 @@ pub use about::{About, Refused};
 pub use action::{Action, Admission, Commit, Expects, Progress};
 pub use output::{Event, Output};
 
-/// A session, driven by whoever has its octets.
+/// A session. Its driver has the connection, the body and the time.
 ///
 /// - **Inputs** say what has happened, and when: [`begin`](Session::begin), [`receive`](Session::receive),
 ///   [`receive_data`](Session::receive_data), [`admit`](Session::admit), [`resolve`](Session::resolve),

@@ -1,7 +1,7 @@
 //! What each command does at each stage of a session: `(stage, command) -> (state, effects)`.
 //!
-//! Owns: the order of commands (RFC 5321 4.1.4), the greeting, the envelope. Must not know: how replies are written, and how
-//! the octets of a message are told apart (`content`).
+//! Owns: the order of commands (RFC 5321 4.1.4), the greeting, the envelope. Must not know: how replies are written, and where
+//! a message ends (`content`).
 //!
 //! Invariants: a command has one answer; a stage that refuses a command is what it was before, but for a BDAT that is too
 //! big, which ends its transaction.
