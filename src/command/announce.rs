@@ -78,9 +78,12 @@ fn ready_line(facts: &Facts) -> String {
 
 /// Says how it ended.
 pub fn stopped(stopped: Stopped) {
-    let Stopped::Drained(Drained { took, cut_off }) = stopped else {
-        tracing::warn!("stopped by a second signal; what was open is cut off");
-        return;
+    let Drained { took, cut_off } = match stopped {
+        Stopped::Drained(drained) => drained,
+        Stopped::AtOnce => {
+            tracing::warn!("stopped by a second signal; what was open is cut off");
+            return;
+        }
     };
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let CutOff {
