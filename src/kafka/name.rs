@@ -1,6 +1,6 @@
-//! Kafka's names of errors, such as `TOPIC_AUTHORIZATION_FAILED`.
+//! Kafka's names of errors, such as `TOPIC_AUTHORIZATION_FAILED`, and what librdkafka says of each.
 //!
-//! Owns: the names, and the one call of librdkafka that knows them. Must not know: what an error means.
+//! Owns: the names, and the calls of librdkafka that know them. Must not know: what an error means.
 
 #![allow(unsafe_code)]
 
@@ -19,12 +19,19 @@ pub fn error_name(code: RDKafkaErrorCode) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Kafka's name of an error, and what it says of it.
+/// What librdkafka says of an error, such as `Broker: Topic authorization failed`.
+pub fn meaning(code: RDKafkaErrorCode) -> String {
+    let Ok(code) = RDKafkaRespErr::try_from(code as i32) else {
+        return format!("{code:?}");
+    };
+    // SAFETY: as above.
+    let words = unsafe { CStr::from_ptr(ffi::rd_kafka_err2str(code)) };
+    words.to_string_lossy().into_owned()
+}
+
+/// Kafka's name of an error, and what librdkafka says of it.
 pub fn named(code: RDKafkaErrorCode) -> String {
-    let words = code.to_string();
-    // The crate's own name in front of the words in parentheses adds nothing to Kafka's.
-    let words = words.split_once('(').map_or("", |(_, words)| words);
-    format!("{} ({words}", error_name(code))
+    format!("{} ({})", error_name(code), meaning(code))
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub enum Refused {
         /// librdkafka's words, without values.
         reason: String,
     },
-    /// librdkafka does not start, for a reason of its own.
+    /// librdkafka does not start for another reason.
     NotStarted(KafkaError),
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns nothing. Must not know: Kafka.
 //!
-//! BUGS: mail is lost, on purpose. Whoever starts it has to say so.
+//! BUGS: mail is lost, on purpose; it says so when it starts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::mail::record::Record;
 use crate::verdict::{Line, Verdict};
 
-/// Said wherever this sink is looked at or started.
+/// What `ringpost check` says of it.
 const WARNING: &str =
     "kafka.brokers = \"discard\": every message gets its 250 and is LOST; for measuring only";
 

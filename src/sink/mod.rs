@@ -16,6 +16,8 @@ pub mod report;
 mod routes;
 pub mod seam;
 pub mod statistics;
+#[cfg(test)]
+mod tests;
 
 use crate::config::{Brokers, Config};
 use crate::failure::Failure;

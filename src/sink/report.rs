@@ -1,6 +1,6 @@
 //! What a sink and its callers say to each other: a record's ticket, the answer to it, and the report that follows.
 //!
-//! Owns: these values. Must not know: who takes records, who waits for them.
+//! Owns: these values. Must not know: what takes records, what waits for them.
 
 use crate::mail::record::Record;
 use crate::smtp::refusal::Refusal;

@@ -1,10 +1,10 @@
 //! The way of reports to the workers that wait for them: a channel for each worker, and one wake-up for each batch.
 //!
-//! Owns: the channels. Must not know: where reports come from, who waits for one.
+//! Owns: the channels. Must not know: where reports come from, what waits for one.
 //!
 //! Invariant: a report goes to the worker that its ticket names.
 //!
-//! BUGS: a worker that takes no reports holds up whoever delivers them once its channel is full.
+//! BUGS: a worker that takes no reports holds up the thread that delivers them once its channel is full.
 
 use std::sync::Arc;
 

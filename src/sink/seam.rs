@@ -2,7 +2,6 @@
 //!
 //! Owns: the traits [`Sink`] and [`Configured`], and what is said across them. Must not know: any sink, sessions, sockets.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,14 +71,15 @@ pub enum Keeps {
     Nothing,
 }
 
-/// Why no mail would be stored now, for an operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unready(pub String);
-
-impl fmt::Display for Unready {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// Why no mail would be stored now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unready {
+    /// Nobody knows yet.
+    #[error("the brokers have not answered yet")]
+    Unasked,
+    /// The storage is away, or refuses mail: why, for an operator.
+    #[error("{0}")]
+    Away(String),
 }
 
 /// A sink as it is configured, which does not run yet.

@@ -1,6 +1,6 @@
 //! What a sink counts of itself, for the metrics.
 //!
-//! Owns: the figures. Must not know: who counts them, how they are shown.
+//! Owns: the figures. Must not know: what counts them, how they are shown.
 //!
 //! Invariant: what is not known is `None`, and says nothing.
 

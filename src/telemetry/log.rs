@@ -172,7 +172,7 @@ fn filter(level: Level) -> EnvFilter {
     )
 }
 
-/// Crates that log each of their own pointers and steps. What librdkafka itself says comes from `sink::librdkafka`, with the
+/// Crates that log each of their own pointers and steps. What librdkafka itself says comes from `sink::kafka`, with the
 /// target `librdkafka`.
 const QUIET: [&str; 1] = ["rdkafka"];
 

@@ -258,8 +258,8 @@ impl Sink for Kafka {
     fn ready(&self) -> Result<(), Unready> {
         match self.state().mode {
             Mode::Healthy | Mode::Slow | Mode::Losing => Ok(()),
-            Mode::Refusing(refusal) => Err(Unready(format!("{refusal:?}"))),
-            Mode::Down => Err(Unready("down".to_owned())),
+            Mode::Refusing(refusal) => Err(Unready::Away(format!("{refusal:?}"))),
+            Mode::Down => Err(Unready::Away("down".to_owned())),
         }
     }
 

@@ -50,7 +50,7 @@ impl EmbeddedBroker {
         let (tasks, inbox) = channel();
         let (answer, started) = channel();
         let (name, topic) = (topic.to_owned(), topic.to_owned());
-        // The cluster is a raw pointer that must not change threads, so it gets a thread of its own.
+        // The cluster is a raw pointer that must not change threads, so it has its own thread.
         let thread = std::thread::Builder::new()
             .name("embedded-broker".into())
             .spawn(move || live(&topic, partitions, &answer, &inbox))
@@ -111,14 +111,6 @@ impl EmbeddedBroker {
                 true => cluster.broker_down(-1),
                 false => cluster.broker_up(-1),
             };
-            done.expect("all brokers is a valid choice");
-        });
-    }
-
-    /// Adds a round trip's delay to every answer.
-    pub fn set_delay(&self, delay: Duration) {
-        self.run(move |cluster| {
-            let done = cluster.broker_round_trip_time(-1, delay);
             done.expect("all brokers is a valid choice");
         });
     }

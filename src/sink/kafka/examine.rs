@@ -28,7 +28,13 @@ pub(super) fn lines(cluster: &Cluster, message_size: u64, waiting: &dyn Fn(&str)
         return with_unasked(vec![(Verdict::Failed, "brokers", text)]);
     }
     let subject = Subject::new(cluster, message_size);
-    match topic::ask(cluster, &subject, TOPIC_WAIT, waiting) {
+    let seen = match topic::ask(cluster, TOPIC_WAIT, waiting) {
+        Ok(seen) => seen,
+        Err(refused) => {
+            return with_unasked(vec![(Verdict::Failed, "brokers", refused.to_string())]);
+        }
+    };
+    match seen {
         Err(finding) if finding.question() == Question::Brokers => {
             with_unasked(vec![(Verdict::Failed, "brokers", finding.text(&subject))])
         }
@@ -54,18 +60,20 @@ pub(super) fn lines(cluster: &Cluster, message_size: u64, waiting: &dyn Fn(&str)
     }
 }
 
-/// The questions that are put to a cluster, with the name of each line.
-const QUESTIONS: [(Question, &str); 5] = [
-    (Question::Brokers, "brokers"),
-    (Question::Topic, "topic"),
-    (Question::Cleanup, "cleanup"),
-    (Question::Write, "write"),
-    (Question::Size, "size"),
+/// What is said of a topic where nothing is wrong, or where the cluster does not tell.
+type Good = fn(&Seen, &Subject) -> (Verdict, String);
+
+/// The questions about a topic: the name of each line, and what is said where the answer is good.
+const QUESTIONS: [(Question, &str, Good); 4] = [
+    (Question::Topic, "topic", good_topic),
+    (Question::Cleanup, "cleanup", good_cleanup),
+    (Question::Write, "write", good_write),
+    (Question::Size, "size", good_size),
 ];
 
-/// The lines, and one for each question that could not be asked because of a failure in them.
+/// The lines, and one for each question that could not be asked because of a failure in them. The first is of the brokers.
 fn with_unasked(mut lines: Vec<Line>) -> Vec<Line> {
-    for (_, name) in &QUESTIONS[lines.len()..] {
+    for (_, name, _) in &QUESTIONS[lines.len() - 1..] {
         lines.push((Verdict::Skipped, name, "could not be asked".to_owned()));
     }
     lines
@@ -74,24 +82,24 @@ fn with_unasked(mut lines: Vec<Line>) -> Vec<Line> {
 /// A line for each question about a topic that is there: the finding, or what was found good.
 fn topic_lines(seen: &Seen, subject: &Subject) -> Vec<Line> {
     let findings = seen.findings(subject);
-    let mut lines = Vec::new();
-    for (question, name) in &QUESTIONS[1..] {
-        let line = match topic::of(*question, &findings) {
-            Some(finding) => {
-                let verdict = match finding.effect(subject) {
-                    Effect::Warns => Verdict::Warning,
-                    Effect::Refuses | Effect::Fails => Verdict::Failed,
-                };
-                (verdict, *name, finding.text(subject))
-            }
-            None => {
-                let (verdict, text) = good(*question, seen, subject);
-                (verdict, *name, text)
-            }
+    let line = |(question, name, good): &(Question, &'static str, Good)| {
+        let finding = findings
+            .iter()
+            .find(|finding| finding.question() == *question);
+        let (verdict, text) = match finding {
+            Some(finding) => (verdict(finding.effect(subject)), finding.text(subject)),
+            None => good(seen, subject),
         };
-        lines.push(line);
+        (verdict, *name, text)
+    };
+    QUESTIONS.iter().map(line).collect()
+}
+
+fn verdict(effect: Effect) -> Verdict {
+    match effect {
+        Effect::Warns => Verdict::Warning,
+        Effect::Refuses | Effect::Fails => Verdict::Failed,
     }
-    lines
 }
 
 /// `1 replica`, `3 replicas`.
@@ -100,60 +108,60 @@ fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
-/// What is said where nothing is wrong, or where the cluster does not tell.
-fn good(question: Question, seen: &Seen, subject: &Subject) -> (Verdict, String) {
+fn good_topic(seen: &Seen, subject: &Subject) -> (Verdict, String) {
     let info = &seen.info;
+    let what = format!(
+        "{:?}: {}, each with a leader; {} of each, {} in sync",
+        subject.topic(),
+        counted(info.partitions.len(), "partition"),
+        counted(info.replicas, "replica"),
+        info.in_sync
+    );
+    let settings = seen.settings.as_ref().ok();
+    match settings.and_then(|settings| settings.min_insync_replicas) {
+        Some(least) => (
+            Verdict::Ok,
+            format!("{what}, min.insync.replicas = {least}"),
+        ),
+        None => (Verdict::Ok, what),
+    }
+}
+
+fn good_cleanup(seen: &Seen, subject: &Subject) -> (Verdict, String) {
+    let policy = seen.settings.as_ref();
+    match policy.map(|settings| &settings.cleanup_policy) {
+        Ok(Some(policy)) => (
+            Verdict::Ok,
+            format!("cleanup.policy = {policy}: records are kept whatever their key"),
+        ),
+        Ok(None) => (Verdict::Warning, UNTOLD_POLICY.to_owned()),
+        Err(why) => (Verdict::Warning, why.text(subject)),
+    }
+}
+
+fn good_write(seen: &Seen, subject: &Subject) -> (Verdict, String) {
+    match &seen.writable {
+        Ok(_) => (Verdict::Ok, "ringpost may write to the topic".to_owned()),
+        Err(why) => (Verdict::Skipped, why.text(subject)),
+    }
+}
+
+fn good_size(seen: &Seen, subject: &Subject) -> (Verdict, String) {
     let settings = seen.settings.as_ref();
-    match question {
-        Question::Brokers => unreachable!("it has its own line"),
-        Question::Topic => {
-            let what = format!(
-                "{:?}: {}, each with a leader; {} of each, {} in sync",
-                subject.topic(),
-                counted(info.partitions.len(), "partition"),
-                counted(info.replicas, "replica"),
-                info.in_sync
+    let untold = |why: &str| {
+        let text = format!("{why}; {}", subject.size_unknown());
+        (Verdict::Warning, text)
+    };
+    match settings.map(|settings| settings.max_message_bytes) {
+        Ok(Some(most)) => {
+            let wanted = subject.message_size();
+            let text = format!(
+                "max.message.bytes = {most} holds a message of limits.message_size = {wanted}"
             );
-            match settings
-                .ok()
-                .and_then(|settings| settings.min_insync_replicas)
-            {
-                Some(least) => (
-                    Verdict::Ok,
-                    format!("{what}, min.insync.replicas = {least}"),
-                ),
-                None => (Verdict::Ok, what),
-            }
+            (Verdict::Ok, text)
         }
-        Question::Cleanup => match settings.map(|settings| &settings.cleanup_policy) {
-            Ok(Some(policy)) => (
-                Verdict::Ok,
-                format!("cleanup.policy = {policy}: records are kept whatever their key"),
-            ),
-            Ok(None) => (Verdict::Warning, UNTOLD_POLICY.to_owned()),
-            Err(why) => (Verdict::Warning, why.clone()),
-        },
-        Question::Write => match &seen.writable {
-            Ok(_) => (Verdict::Ok, "ringpost may write to the topic".to_owned()),
-            Err(why) => (Verdict::Skipped, why.clone()),
-        },
-        Question::Size => match settings.map(|settings| settings.max_message_bytes) {
-            Ok(Some(most)) => (
-                Verdict::Ok,
-                format!(
-                    "max.message.bytes = {most} holds a message of limits.message_size = {}",
-                    subject.message_size()
-                ),
-            ),
-            Ok(None) => {
-                let text = format!("{}; {}", topic::UNTOLD_SIZE, subject.size_unknown());
-                (Verdict::Warning, text)
-            }
-            Err(why) => (
-                Verdict::Warning,
-                format!("{why}; {}", subject.size_unknown()),
-            ),
-        },
+        Ok(None) => untold(topic::UNTOLD_SIZE),
+        Err(why) => untold(&why.text(subject)),
     }
 }
 
@@ -161,7 +169,7 @@ const UNTOLD_POLICY: &str = "the cluster does not tell the topic's cleanup.polic
 
 #[cfg(test)]
 mod tests {
-    use super::super::topic::TopicSettings;
+    use super::super::topic::{TopicSettings, Untold};
     use super::*;
     use crate::kafka::topic::TopicInfo;
     use crate::limits::RECORD_OVERHEAD_OCTETS;
@@ -222,8 +230,8 @@ mod tests {
             ),
             (
                 |seen| {
-                    seen.settings = Err("not told".into());
-                    seen.writable = Err("not told".into());
+                    seen.settings = Err(Untold::Unasked);
+                    seen.writable = Err(Untold::NoRights);
                 },
                 [Fine, Warning, Skipped, Warning],
             ),
@@ -232,7 +240,7 @@ mod tests {
             assert_eq!(verdicts(change), expected);
         }
         // Where the limit is not known, the line says what follows.
-        for settings in [Err("not told".to_owned()), Ok(TopicSettings::default())] {
+        for settings in [Err(Untold::Unasked), Ok(TopicSettings::default())] {
             let seen = Seen {
                 settings,
                 ..good.clone()

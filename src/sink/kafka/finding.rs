@@ -121,7 +121,7 @@ impl Subject {
         self.message_size
     }
 
-    /// The largest record in octets.
+    /// The largest record in bytes.
     fn record_size(&self) -> u64 {
         self.message_size
             .saturating_add(RECORD_OVERHEAD_OCTETS as u64)

@@ -4,13 +4,13 @@
 //! batch is closed early is `closing`'s.
 //!
 //! librdkafka writes the requests for a broker in turn on one connection, so a record of 50 MiB in front of a small one
-//! would delay it by all its octets. A second producer has a connection of its own. Records of different lanes may be
+//! would delay it by all its bytes. A second producer has its own connection. Records of different lanes may be
 //! stored in another order than they came in; Kafka's order holds within a partition, and mail promises none.
 //!
 //! Invariants: the first lane is for usual records and is always there; the second exists if the largest message that
 //! is taken would use it. All have the same settings, so that a limit in them is one of each lane.
 //!
-//! BUGS: large records delay each other. Each lane has connections of its own to each broker.
+//! BUGS: large records delay each other. Each lane has its own connections to each broker.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -22,14 +22,14 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::closing::Closing;
 use super::librdkafka::Producer;
-use super::statistics::Joined;
+use super::statistics::{Joined, MOST_LANES};
 use super::verdict::delivery_outcome;
 use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
 use crate::mail::record::Record;
 use crate::sink::report::Ticket;
 
 /// Names of the lanes' poll threads.
-const NAMES: [&str; 2] = ["kafka-poll", "kafka-poll-big"];
+const NAMES: [&str; MOST_LANES] = ["kafka-poll", "kafka-poll-big"];
 
 /// How long a flush that closes batches goes on: long enough for the brokers' threads to see it. librdkafka takes no less.
 const CLOSING: Duration = Duration::from_millis(1);
@@ -42,7 +42,7 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Makes the producers; no broker is contacted yet. `message_size` is the largest message in octets.
+    /// Makes the producers; no broker is contacted yet. `message_size` is the largest message in bytes.
     pub(super) fn start(
         settings: &ClientConfig,
         topic: &str,
@@ -149,9 +149,9 @@ mod tests {
         Lanes::start(&settings, "mail", message_size, joined).unwrap()
     }
 
-    fn record(octets: usize) -> Record {
+    fn record(bytes: usize) -> Record {
         let mut record = Record::default();
-        record.value = BytesMut::zeroed(octets);
+        record.value = BytesMut::zeroed(bytes);
         record
     }
 
@@ -159,13 +159,13 @@ mod tests {
     fn a_record_takes_the_lane_of_its_size() {
         let lanes = lanes(25 << 20);
         assert_eq!(lanes.names().collect::<Vec<_>>(), NAMES);
-        for (octets, lane) in [
+        for (bytes, lane) in [
             (0, 0),
             (LARGE_RECORD_OCTETS - 1, 0),
             (LARGE_RECORD_OCTETS, 1),
             (LARGE_RECORD_OCTETS + 1, 1),
         ] {
-            assert_eq!(lanes.of(&record(octets)), lane, "{octets}");
+            assert_eq!(lanes.of(&record(bytes)), lane, "{bytes}");
         }
     }
 

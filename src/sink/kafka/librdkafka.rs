@@ -218,7 +218,11 @@ impl Producer {
         let all = ffi::RD_KAFKA_PURGE_F_QUEUE | ffi::RD_KAFKA_PURGE_F_INFLIGHT;
         // SAFETY: the client lives.
         let code = unsafe { ffi::rd_kafka_purge(self.client.native_ptr(), all) };
-        debug_assert_eq!(code, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+        assert_eq!(
+            code,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
+            "only flags that it knows"
+        );
     }
 
     /// Records without a report and events not yet polled.
@@ -249,6 +253,7 @@ impl Producer {
                     messages.len(),
                 )
             };
+            assert!(count <= messages.len(), "librdkafka keeps to the array");
             for &message in &messages[..count] {
                 // SAFETY: the first `count` pointers are messages of this event, which lives, and are seen once.
                 sink.push(unsafe { self.report(message) });
@@ -271,6 +276,7 @@ impl Producer {
                 ffi::rd_kafka_message_status(message),
             )
         };
+        assert!(!opaque.is_null(), "every message of ours has its box");
         // SAFETY: every message of this producer was produced by `produce`, with a box's pointer as its opaque; it is
         // reported once, so nobody turns the pointer into a box a second time, and librdkafka is done with the value.
         let in_flight = unsafe { Box::from_raw(opaque.cast::<InFlight>()) };
@@ -443,7 +449,7 @@ impl Drop for Headers {
     }
 }
 
-/// An event, destroyed behind its use.
+/// An event, destroyed after its use.
 struct Event(NonNull<ffi::rd_kafka_event_t>);
 
 impl Event {

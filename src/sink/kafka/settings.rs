@@ -16,6 +16,7 @@ use super::verdict::delivery_outcome;
 use crate::config;
 use crate::kafka::lock::lock;
 use crate::kafka::properties::{Refused, hide_values, named_in, place, readable};
+use crate::kafka::words::without_thread;
 use crate::limits::{BATCH_OCTETS, RECORD_OVERHEAD_OCTETS};
 
 /// librdkafka's own bound of `message.max.bytes`.
@@ -103,6 +104,10 @@ impl Cluster {
                 settings.set(name, value);
             }
         }
+        for other_name in ["request.required.acks", "message.timeout.ms"] {
+            let none = settings.get(other_name).is_none();
+            assert!(none, "the configuration refuses {other_name}");
+        }
         settings
             .set("acks", "all")
             .set("message.max.bytes", message_max.to_string())
@@ -148,8 +153,7 @@ impl Events for Arc<Warned> {
     fn log(&self, level: i32, facility: &str, text: &str) {
         const WARNING: i32 = 4;
         if facility == "CONFWARN" && level <= WARNING {
-            let text = text.rsplit("]: ").next().unwrap_or(text);
-            lock(&self.0).push(text.to_owned());
+            lock(&self.0).push(without_thread(text).to_owned());
         }
     }
 }

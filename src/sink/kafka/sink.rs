@@ -105,12 +105,12 @@ impl Shared {
     /// The partition of a record, where that is not librdkafka's to choose.
     fn partition(&self, record: &Record) -> Option<i32> {
         let spread = self.spread.as_ref()?;
-        let octets = record.value.len() as u64;
+        let bytes = record.value.len() as u64;
         if record.key().is_some() {
-            spread.count(octets);
+            spread.count(bytes);
             return None;
         }
-        i32::try_from(spread.choose(octets)).ok()
+        i32::try_from(spread.choose(bytes)).ok()
     }
 }
 

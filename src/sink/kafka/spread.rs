@@ -46,24 +46,24 @@ impl Spread {
     }
 
     /// Counts a record whose key decides where it goes.
-    pub fn count(&self, octets: u64) {
-        self.total.fetch_add(octets, Ordering::Relaxed);
+    pub fn count(&self, bytes: u64) {
+        self.total.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// The partition of a record of so many bytes, which counts as written there.
-    pub fn choose(&self, octets: u64) -> usize {
-        let before = self.total.fetch_add(octets, Ordering::Relaxed);
-        if before / TURN_OCTETS != (before + octets) / TURN_OCTETS {
-            let chosen = self.claim_the_emptiest(octets);
+    pub fn choose(&self, bytes: u64) -> usize {
+        let before = self.total.fetch_add(bytes, Ordering::Relaxed);
+        if before / TURN_OCTETS != (before + bytes) / TURN_OCTETS {
+            let chosen = self.claim_the_emptiest(bytes);
             self.current.store(chosen, Ordering::Relaxed);
             return chosen;
         }
         let current = self.current.load(Ordering::Relaxed);
-        self.written[current].fetch_add(octets, Ordering::Relaxed);
+        self.written[current].fetch_add(bytes, Ordering::Relaxed);
         current
     }
 
-    fn claim_the_emptiest(&self, octets: u64) -> usize {
+    fn claim_the_emptiest(&self, bytes: u64) -> usize {
         loop {
             let loads = self.written.iter().map(|one| one.load(Ordering::Relaxed));
             let (index, least) = loads
@@ -72,7 +72,7 @@ impl Spread {
                 .expect("there is a partition");
             let claimed = self.written[index].compare_exchange(
                 least,
-                least + octets,
+                least + bytes,
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             );

@@ -72,7 +72,7 @@ impl Kafka {
         }
         let subject = Subject::new(&self.cluster, self.message_size);
         let waiting = |what: &str| tracing::warn!("still waiting for kafka.brokers {what}");
-        let seen = topic::ask(&self.cluster, &subject, CLUSTER_WAIT, waiting);
+        let seen = topic::ask(&self.cluster, CLUSTER_WAIT, waiting)?;
         let most = seen.as_ref().ok().and_then(|seen| limit(seen, &subject));
         let fits = |most: u64| most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64);
         let message_size = most.map_or(self.message_size, fits);
@@ -85,7 +85,7 @@ fn limit(seen: &Seen, subject: &Subject) -> Option<u64> {
     let settings = match &seen.settings {
         Ok(settings) => settings,
         Err(why) => {
-            tracing::warn!("{why}; {}", subject.size_unknown());
+            tracing::warn!("{}; {}", why.text(subject), subject.size_unknown());
             return None;
         }
     };

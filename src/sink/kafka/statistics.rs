@@ -17,6 +17,9 @@ use super::librdkafka::Events;
 use crate::kafka::lock::lock;
 use crate::sink::statistics::Statistics;
 
+/// The most lanes that a sink has.
+pub(super) const MOST_LANES: usize = 2;
+
 /// Takes the sum over the lanes.
 pub type Observe = Box<dyn Fn(&Statistics) + Send + Sync>;
 
@@ -25,7 +28,7 @@ pub(super) struct Joined {
     events: Box<dyn Events>,
     observe: Observe,
     /// The last of each lane.
-    last: Mutex<Vec<Statistics>>,
+    last: Mutex<[Statistics; MOST_LANES]>,
 }
 
 /// The events of one lane.
@@ -51,10 +54,8 @@ impl Joined {
     }
 
     fn take(&self, lane: usize, statistics: Statistics) -> Statistics {
+        assert!(lane < MOST_LANES, "lanes are few");
         let mut last = lock(&self.last);
-        if last.len() <= lane {
-            last.resize(lane + 1, Statistics::default());
-        }
         last[lane] = statistics;
         last.iter().copied().fold(Statistics::default(), sum)
     }

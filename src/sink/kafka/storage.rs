@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
+use super::finding::{Finding, Subject};
 use super::verdict::refusal;
-use crate::kafka::name::named;
+use crate::kafka::name::{meaning, named};
 use crate::smtp::refusal::Refusal;
 
 /// Time between two lines of the same trouble.
@@ -54,17 +55,47 @@ impl Failure {
         refusal(self.code) == Refusal::StorageRefused
     }
 
-    fn reason(&self) -> String {
+    fn text(&self, subject: &Subject) -> String {
         let what = if self.is_a_refusal() {
             "Kafka refuses records"
         } else {
             "records are not stored"
         };
-        let words = match &self.text {
-            Some(text) if !named(self.code).contains(text.as_str()) => format!(": {text}"),
+        let words = match (&self.text, self.code) {
+            // What helps is worth more than the broker's words.
+            (_, Code::TopicAuthorizationFailed) => {
+                format!(": {}", Finding::Unwritable.text(subject))
+            }
+            (Some(text), code) if *text != meaning(code) => format!(": {text}"),
             _ => String::new(),
         };
         format!("{what}: {}{words}", named(self.code))
+    }
+}
+
+/// Why mail cannot be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Something is wrong with the cluster or the topic.
+    Finding(Finding),
+    /// Records are not stored; this is the last one.
+    Failure(Failure),
+}
+
+impl Reason {
+    /// For an operator.
+    pub(super) fn text(&self, subject: &Subject) -> String {
+        match self {
+            Self::Finding(finding) => finding.text(subject),
+            Self::Failure(failure) => failure.text(subject),
+        }
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Finding(_) => None,
+            Self::Failure(failure) => Some(failure),
+        }
     }
 }
 
@@ -72,7 +103,7 @@ impl Failure {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Round {
     /// What is wrong with the cluster or the topic.
-    pub(super) finding: Option<String>,
+    pub(super) finding: Option<Finding>,
     /// The first record that was not stored.
     pub(super) failure: Option<Failure>,
     /// Whether writing is known to be allowed.
@@ -88,10 +119,10 @@ struct Away {
     since: Timestamp,
     from: Instant,
     said: Instant,
-    reason: String,
+    reason: Reason,
+    /// When the reason was last seen.
+    seen: Instant,
     refused: u64,
-    /// The last record that was not stored, where that is the trouble, and when.
-    failure: Option<(Failure, Instant)>,
     stored_since: bool,
 }
 
@@ -105,12 +136,12 @@ pub(super) struct Storage {
 
 impl Storage {
     /// Why mail cannot be stored, if so.
-    pub(super) fn reason(&self) -> Option<&str> {
-        self.away.as_ref().map(|away| away.reason.as_str())
+    pub(super) fn reason(&self) -> Option<&Reason> {
+        self.away.as_ref().map(|away| &away.reason)
     }
 
     /// The same, where it is worth sending mail elsewhere: not while other records are stored.
-    pub(super) fn unready(&self) -> Option<&str> {
+    pub(super) fn unready(&self) -> Option<&Reason> {
         self.reason().filter(|_| !self.partial)
     }
 
@@ -124,23 +155,23 @@ impl Storage {
         };
         match (&mut self.away, trouble) {
             (None, None) => None,
-            (None, Some((reason, failure))) => {
+            (None, Some((reason, seen))) => {
                 let line = Line::Away(time, reason.clone());
                 self.away = Some(Away {
                     since: time,
                     from: now,
                     said: now,
                     reason,
+                    seen,
                     refused: round.refused,
-                    failure,
                     stored_since: false,
                 });
                 Some(line)
             }
-            (Some(away), Some((reason, failure))) => {
+            (Some(away), Some((reason, seen))) => {
                 let again = round.failure.is_some();
                 away.stored_since = !again && (away.stored_since || round.stored);
-                (away.reason, away.failure) = (reason, failure);
+                (away.reason, away.seen) = (reason, seen);
                 away.refused += round.refused;
                 if now.duration_since(away.said) < REMINDER {
                     return None;
@@ -157,19 +188,20 @@ impl Storage {
         }
     }
 
-    /// The trouble after this round: its reason, and the record that shows it.
-    fn trouble(&self, round: &Round, now: Instant) -> Option<(String, Option<(Failure, Instant)>)> {
-        if let Some(reason) = &round.finding {
-            return Some((reason.clone(), None));
+    /// The trouble after this round, and when it was last seen.
+    fn trouble(&self, round: &Round, now: Instant) -> Option<(Reason, Instant)> {
+        if let Some(finding) = &round.finding {
+            return Some((Reason::Finding(finding.clone()), now));
         }
-        let known = self.away.as_ref().and_then(|away| away.failure.clone());
+        let away = self.away.as_ref();
+        let known = away.and_then(|away| away.reason.failure());
         if let Some(failure) = &round.failure {
             // What waited for a cluster that is back now runs out of time a little later.
-            let late = self.away.is_some() && known.is_none() && !failure.is_a_refusal();
-            return (!late).then(|| (failure.reason(), Some((failure.clone(), now))));
+            let late = away.is_some() && known.is_none() && !failure.is_a_refusal();
+            return (!late).then(|| (Reason::Failure(failure.clone()), now));
         }
-        let (away, (failure, at)) = (self.away.as_ref()?, known?);
-        let quiet = now.duration_since(at);
+        let (away, failure) = (away?, known?);
+        let quiet = now.duration_since(away.seen);
         let stored = away.stored_since || round.stored;
         let over = match failure.is_a_refusal() {
             true if failure.code == Code::TopicAuthorizationFailed && round.writable => {
@@ -178,7 +210,7 @@ impl Storage {
             true => quiet >= FORGOTTEN || stored && quiet >= QUIET,
             false => stored || quiet >= QUIET,
         };
-        (!over).then(|| (failure.reason(), Some((failure, at))))
+        (!over).then(|| (Reason::Failure(failure.clone()), away.seen))
     }
 }
 
@@ -186,21 +218,23 @@ impl Storage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Line {
     /// It went away then, for this reason.
-    Away(Timestamp, String),
+    Away(Timestamp, Reason),
     /// It is away since then, which cost so many messages their 250; the reason now.
-    Still(Timestamp, u64, String),
+    Still(Timestamp, u64, Reason),
     /// It is back after so long, which cost so many messages their 250.
     Back(Duration, u64),
 }
 
 impl Line {
     /// Says it.
-    pub(super) fn write(&self) {
+    pub(super) fn write(&self, subject: &Subject) {
         match self {
             Line::Away(since, reason) => {
+                let reason = reason.text(subject);
                 tracing::error!("storage away since {since:.0}, senders get 451: {reason}");
             }
             Line::Still(since, refused, reason) => {
+                let reason = reason.text(subject);
                 tracing::warn!(
                     "storage still away since {since:.0}, messages that got 451: {refused}; {reason}"
                 );
@@ -239,9 +273,17 @@ mod tests {
         }
     }
 
+    fn unreachable(text: &str) -> Finding {
+        Finding::Unreachable(text.to_owned())
+    }
+
+    fn reason(text: &str) -> Reason {
+        Reason::Finding(unreachable(text))
+    }
+
     fn finding(text: &str) -> Round {
         Round {
-            finding: Some(text.into()),
+            finding: Some(unreachable(text)),
             ..Round::default()
         }
     }
@@ -271,11 +313,11 @@ mod tests {
         assert_eq!(story.at(0, stored()), None);
         assert_eq!(
             story.at(2, finding("a")),
-            Some(Line::Away(second(2), "a".into()))
+            Some(Line::Away(second(2), reason("a")))
         );
         for at in 3..62 {
             assert_eq!(story.at(at, finding("b")), None);
-            assert_eq!(story.storage.reason(), Some("b"));
+            assert_eq!(story.storage.reason(), Some(&reason("b")));
         }
         let late = Round {
             refused: 7,
@@ -283,7 +325,7 @@ mod tests {
         };
         assert_eq!(
             story.at(62, late),
-            Some(Line::Still(second(2), 7, "c".into()))
+            Some(Line::Still(second(2), 7, reason("c")))
         );
         assert_eq!(story.at(63, finding("c")), None);
         assert_eq!(
@@ -308,9 +350,10 @@ mod tests {
     fn a_refusal_has_kafkas_name_and_lasts_until_records_are_stored_again() {
         let mut story = Story::new();
         let Some(Line::Away(_, reason)) = story.at(0, failing(Code::InvalidRecord)) else {
-            panic!("it is told");
+            panic!("it is said");
         };
-        assert!(reason.contains("INVALID_RECORD"), "{reason}");
+        let text = reason.text(&Subject::of_a_test());
+        assert!(text.contains("INVALID_RECORD"), "{text}");
         assert_eq!(story.at(1, failing(Code::InvalidRecord)), None);
         assert_eq!(story.at(2, stored()), None, "others may still be refused");
         assert_eq!(story.at(10, Round::default()), None);
@@ -359,7 +402,7 @@ mod tests {
         story.at(4, stored());
         assert_eq!(story.storage.unready(), None);
         story.at(6, finding("a"));
-        assert_eq!(story.storage.unready(), Some("a"));
+        assert_eq!(story.storage.unready(), Some(&reason("a")));
     }
 
     #[test]

@@ -16,12 +16,13 @@ use rdkafka::error::KafkaError;
 use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::finding::{Finding, Question, Subject};
+use super::finding::{Finding, Subject};
 use super::librdkafka::describe::{Description, Unanswered};
 use super::librdkafka::{Events, Producer};
 use super::settings::Cluster;
 use super::verdict::delivery_outcome;
 use crate::kafka::name::named;
+use crate::kafka::properties::Refused;
 use crate::kafka::reach::Said;
 use crate::kafka::search::{Caller, Client, Ended, Search};
 use crate::kafka::topic::{self, NoTopic, TopicInfo};
@@ -46,7 +47,82 @@ pub struct TopicSettings {
 }
 
 /// An answer, or why there is none.
-pub type Told<T> = Result<T, String>;
+pub type Told<T> = Result<T, Untold>;
+
+/// What a cluster is asked of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Its configuration.
+    Settings,
+    /// What this client may do with it.
+    Rights,
+}
+
+/// Why a cluster does not tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Untold {
+    /// It was not asked.
+    Unasked,
+    /// This client may not ask.
+    Denied(Asked),
+    /// It is too old, in these words.
+    Unable(Asked, String),
+    /// It gives an error, or no answer in time, in these words.
+    Unanswered(Asked, String),
+    /// It answers, and leaves the rights out.
+    NoRights,
+}
+
+impl Asked {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Settings => "the topic's configuration",
+            Self::Rights => "what ringpost may do with the topic",
+        }
+    }
+
+    /// The operation that has to be allowed.
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Settings => "DescribeConfigs",
+            Self::Rights => "Describe",
+        }
+    }
+}
+
+impl Untold {
+    fn new(asked: Asked, why: Unanswered) -> Self {
+        match why.code {
+            Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
+                Self::Denied(asked)
+            }
+            Code::UnsupportedFeature | Code::UnsupportedVersion => Self::Unable(asked, why.text),
+            _ => Self::Unanswered(asked, why.text),
+        }
+    }
+
+    /// For an operator, with what helps.
+    pub(super) fn text(&self, subject: &Subject) -> String {
+        match self {
+            Self::Unasked => "not asked".to_owned(),
+            Self::Denied(asked) => format!(
+                "the cluster may not tell {}: the operation {} is missing; grant it with {}",
+                asked.name(),
+                asked.operation(),
+                subject.grant(&[asked.operation()])
+            ),
+            Self::Unable(asked, words) => {
+                format!("the cluster cannot tell {}: {words}", asked.name())
+            }
+            Self::Unanswered(asked, words) => {
+                format!("the cluster does not tell {}: {words}", asked.name())
+            }
+            Self::NoRights => {
+                "the cluster does not say what ringpost may do with the topic".to_owned()
+            }
+        }
+    }
+}
 
 /// What was seen of a topic that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,14 +208,13 @@ fn finding(no_topic: NoTopic) -> Finding {
 /// Asks for the configuration and for what may be done with the topic; `stop` ends it early.
 pub(super) fn describe(
     producer: &Producer,
-    subject: &Subject,
     topic: &str,
     timeout: Duration,
     stop: impl Fn() -> bool,
 ) -> (Told<TopicSettings>, Told<bool>) {
     let Description { settings, rights } = producer.describe(topic, timeout, stop);
-    let settings = match settings {
-        Ok(entries) => Ok(TopicSettings {
+    let settings = settings
+        .map(|entries| TopicSettings {
             max_message_bytes: entries
                 .get("max.message.bytes")
                 .and_then(|text| text.parse().ok()),
@@ -147,51 +222,26 @@ pub(super) fn describe(
                 .get("min.insync.replicas")
                 .and_then(|text| text.parse().ok()),
             cleanup_policy: entries.get("cleanup.policy").cloned(),
-        }),
-        Err(why) => Err(untold(
-            "the topic's configuration",
-            &why,
-            subject,
-            "DescribeConfigs",
-        )),
-    };
+        })
+        .map_err(|why| Untold::new(Asked::Settings, why));
     let writable = match rights {
         Ok(Some(rights)) => Ok(rights.write()),
-        Ok(None) => Err("the cluster does not say what ringpost may do with the topic".to_owned()),
-        Err(why) => Err(untold(
-            "what ringpost may do with the topic",
-            &why,
-            subject,
-            "Describe",
-        )),
+        Ok(None) => Err(Untold::NoRights),
+        Err(why) => Err(Untold::new(Asked::Rights, why)),
     };
     (settings, writable)
-}
-
-fn untold(what: &str, why: &Unanswered, subject: &Subject, operation: &str) -> String {
-    match why.code {
-        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => format!(
-            "the cluster may not tell {what}: the operation {operation} is missing; grant it with {}",
-            subject.grant(&[operation])
-        ),
-        Code::UnsupportedFeature | Code::UnsupportedVersion => {
-            format!("the cluster cannot tell {what}: {}", why.text)
-        }
-        _ => format!("the cluster does not tell {what}: {}", why.text),
-    }
 }
 
 /// Asks the cluster for all that decides over mail. Blocks up to `timeout` and the time for a description; less where every
 /// broker is known to be out of reach. `waiting` is called once if it takes longer than an operator expects.
 ///
 /// # Errors
-/// What keeps the cluster or the topic from being asked.
+/// A property that librdkafka refuses; within, what keeps the cluster or the topic from being asked.
 pub(super) fn ask(
     cluster: &Cluster,
-    subject: &Subject,
     timeout: Duration,
     waiting: impl FnOnce(&str),
-) -> Result<Seen, Finding> {
+) -> Result<Result<Seen, Finding>, Refused> {
     let mut settings = cluster.client();
     // What a broker that is silent is found out by; librdkafka's own are 30 s and 10 s.
     let most = timeout.as_millis().max(1_000).to_string();
@@ -207,14 +257,17 @@ pub(super) fn ask(
     let events = Box::new(Heard(Arc::clone(&said)));
     let topic = &cluster.kafka.topic;
     let producer = Producer::new(&settings, topic, events, delivery_outcome)
-        .map_err(|error| Finding::Unreachable(cluster.refused(error).to_string()))?;
-    let info = find(&producer, cluster, &said, timeout, waiting)?;
-    let (settings, writable) = describe(&producer, subject, topic, DESCRIBE_WAIT, || false);
-    Ok(Seen {
+        .map_err(|error| cluster.refused(error))?;
+    let info = match find(&producer, cluster, &said, timeout, waiting) {
+        Ok(info) => info,
+        Err(finding) => return Ok(Err(finding)),
+    };
+    let (settings, writable) = describe(&producer, topic, DESCRIBE_WAIT, || false);
+    Ok(Ok(Seen {
         info,
         settings,
         writable,
-    })
+    }))
 }
 
 /// Keeps what librdkafka says of its connections.
@@ -274,13 +327,6 @@ fn find(
     }
 }
 
-/// The verdicts of a list of findings on one question.
-pub fn of(question: Question, findings: &[Finding]) -> Option<&Finding> {
-    findings
-        .iter()
-        .find(|finding| finding.question() == question)
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -302,7 +348,7 @@ mod tests {
     }
 
     fn asked(cluster: &Cluster) -> Result<Seen, Finding> {
-        ask(cluster, &Subject::new(cluster, 1 << 20), PATIENCE, |_| {})
+        ask(cluster, PATIENCE, |_| {}).unwrap()
     }
 
     #[test]
@@ -350,9 +396,8 @@ mod tests {
         let address = silent.local_addr().unwrap().to_string();
         let cluster = cluster(address.clone());
         let told = Cell::new(String::new());
-        let subject = Subject::new(&cluster, 1 << 20);
         let limit = Duration::from_secs(3);
-        let answer = ask(&cluster, &subject, limit, |what| told.set(what.to_owned()));
+        let answer = ask(&cluster, limit, |what| told.set(what.to_owned())).unwrap();
         let Err(Finding::Unreachable(error)) = answer else {
             panic!("{answer:?}");
         };

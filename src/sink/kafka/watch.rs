@@ -21,7 +21,7 @@ use super::lanes::Lanes;
 use super::librdkafka::Events;
 use super::size::{self, Size};
 use super::storage::{Failure, Round, Storage};
-use super::topic::{self, Look, Seen, Told, TopicSettings};
+use super::topic::{self, Look, Seen, Told, TopicSettings, Untold};
 use crate::kafka::lock::lock;
 use crate::kafka::reach::Said;
 use crate::kafka::topic::TopicInfo;
@@ -62,7 +62,7 @@ pub(super) struct Watch {
     /// Messages that were refused for their size.
     oversized: AtomicU64,
     failure: Mutex<Option<Failure>>,
-    reason: Mutex<String>,
+    unready: Mutex<Unready>,
     said: Said,
     wake: Sender<()>,
     woken: Receiver<()>,
@@ -84,7 +84,7 @@ impl Watch {
             failures: AtomicU64::new(0),
             oversized: AtomicU64::new(0),
             failure: Mutex::default(),
-            reason: Mutex::new("the brokers have not answered yet".to_owned()),
+            unready: Mutex::new(Unready::Unasked),
             said: Said::default(),
             wake,
             woken,
@@ -106,7 +106,7 @@ impl Watch {
     pub(super) fn ready(&self) -> Result<(), Unready> {
         match self.ready.load(Ordering::Relaxed) {
             true => Ok(()),
-            false => Err(Unready(lock(&self.reason).clone())),
+            false => Err(lock(&self.unready).clone()),
         }
     }
 
@@ -288,8 +288,7 @@ impl Watcher {
         }
         let stop = || watch.ended();
         let producer = lanes.producer(0);
-        let (settings, writable) =
-            topic::describe(producer, &self.subject, &self.topic, DESCRIBE_WAIT, stop);
+        let (settings, writable) = topic::describe(producer, &self.topic, DESCRIBE_WAIT, stop);
         // An answer is worth more than none: what is known stays known while a broker is slow to tell it.
         if settings.is_ok() || self.settings.is_none() {
             self.settings = Some(settings);
@@ -298,11 +297,10 @@ impl Watcher {
     }
 
     fn judge(&mut self, info: TopicInfo) -> Vec<Finding> {
-        let unasked = || "not asked".to_owned();
         let seen = Seen {
             info,
-            settings: self.settings.clone().unwrap_or_else(|| Err(unasked())),
-            writable: self.writable.clone().unwrap_or_else(|| Err(unasked())),
+            settings: self.settings.clone().unwrap_or(Err(Untold::Unasked)),
+            writable: self.writable.clone().unwrap_or(Err(Untold::Unasked)),
         };
         seen.findings(&self.subject)
     }
@@ -310,9 +308,7 @@ impl Watcher {
     fn conclude(&mut self, watch: &Watch, findings: Vec<Finding>) {
         let stored = watch.stored.swap(false, Ordering::Relaxed);
         self.say_size(watch, &findings);
-        let failure = lock(&watch.failure)
-            .take()
-            .map(|failure| self.explained(failure));
+        let failure = lock(&watch.failure).take();
         let contradicted = stored && failure.is_none();
         let stops = findings
             .into_iter()
@@ -332,7 +328,7 @@ impl Watcher {
         let stops = stops.filter(|finding| certain || !may_pass(finding));
         self.move_gate(watch, stops.as_ref());
         let round = Round {
-            finding: stops.map(|finding| finding.text(&self.subject)),
+            finding: stops,
             failure,
             writable: self.writable == Some(Ok(true)),
             refused: watch.refused.swap(0, Ordering::Relaxed),
@@ -342,14 +338,14 @@ impl Watcher {
         let line = self.storage.judge(round, Instant::now(), Timestamp::now());
         self.publish(watch);
         if let Some(line) = line {
-            line.write();
+            line.write(&self.subject);
         }
     }
 
     fn publish(&self, watch: &Watch) {
         let reason = self.storage.unready();
         if let Some(reason) = reason {
-            reason.clone_into(&mut lock(&watch.reason));
+            *lock(&watch.unready) = Unready::Away(reason.text(&self.subject));
         }
         // What is not certain yet changes nothing.
         let known = self.rounds_in_trouble == 0 || watch.ready.load(Ordering::Relaxed);
@@ -368,18 +364,11 @@ impl Watcher {
             None if self.describes && self.settings.is_none() => 1,
             None => 0,
         };
+        assert!(
+            usize::from(place) <= CLOSED_WITH.len(),
+            "it has its refusal"
+        );
         watch.gate.store(place, Ordering::Relaxed);
-    }
-
-    /// A failure with what helps, where the cluster did not tell the finding itself.
-    fn explained(&self, failure: Failure) -> Failure {
-        match failure.code {
-            Code::TopicAuthorizationFailed => Failure {
-                text: Some(Finding::Unwritable.text(&self.subject)),
-                ..failure
-            },
-            _ => failure,
-        }
     }
 
     fn say_size(&mut self, watch: &Watch, findings: &[Finding]) {
@@ -420,7 +409,7 @@ mod tests {
         let (watch, mut watcher) = (Watch::new(), Watcher::new(subject, "mail", &First::Trusted));
         watch.failed(Code::TopicAuthorizationFailed, None);
         watcher.conclude(&watch, Vec::new());
-        let Unready(reason) = watch.ready().unwrap_err();
+        let reason = watch.ready().unwrap_err().to_string();
         assert!(reason.contains("kafka-acls.sh"), "{reason}");
         assert!(reason.contains("--operation Write"), "{reason}");
     }

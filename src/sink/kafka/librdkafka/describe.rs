@@ -158,7 +158,7 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: ours, and destroyed once; a request that is still out holds a reference of its own.
+        // SAFETY: ours, and destroyed once; a request that is still out holds its own reference.
         unsafe { ffi::rd_kafka_queue_destroy(self.0.as_ptr()) };
     }
 }

@@ -133,9 +133,9 @@ fn values_keys_and_headers_arrive_as_they_were() {
     use rdkafka::message::{Headers, Message};
     let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
     let started = start(&cluster(broker.bootstrap(), PATIENCE), 1_000_000, 1);
-    let octets: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
+    let bytes: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
     let mut sent = Record::default().keyed(b"key");
-    sent.value = BytesMut::from(&octets[..]);
+    sent.value = BytesMut::from(&bytes[..]);
     sent.push("ce_smtpto", b"[\"a\"]");
     sent.push("ce_smtpfrom", b"");
     started.sink.submit(ticket(0, 1), Box::new(sent));
@@ -152,7 +152,7 @@ fn values_keys_and_headers_arrive_as_they_were() {
         .unwrap();
     consumer.assign(&place).unwrap();
     let message = consumer.poll(PATIENCE).expect("a message").unwrap();
-    assert_eq!(message.payload(), Some(&octets[..]));
+    assert_eq!(message.payload(), Some(&bytes[..]));
     assert_eq!(message.key(), Some(&b"key"[..]));
     let headers: Vec<_> = message.headers().unwrap().iter().collect();
     assert_eq!(

@@ -1,0 +1,330 @@
+//! librdkafka's prose about its connections, read as a type: the one place where its words decide.
+//!
+//! Owns: what each of its phrases means, and an operator's words for that. Must not know: who asks, what follows.
+//!
+//! librdkafka gives a code and a sentence, and the code is nearly always the same one for a name that does not resolve, a port
+//! where nothing listens and a broker that speaks TLS. So the sentence has to be read. The tests hold the phrases to what the
+//! librdkafka of this build says, of listeners that do the same.
+//!
+//! BUGS: another release may phrase a sentence differently. Then it is shown as it is, as [`Trouble::Other`].
+
+use std::fmt;
+
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+use super::name::error_name;
+
+/// What keeps a broker from being spoken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Its name does not resolve.
+    Unresolved,
+    /// Nothing listens there.
+    Refused,
+    /// The connection is not answered.
+    Unanswered,
+    /// There is no connection, for this reason of the kernel's.
+    Unconnectable(String),
+    /// It takes the connection, and says nothing.
+    Mute,
+    /// The same, where TLS is spoken and a login may be missing.
+    MuteInTls,
+    /// It ends the connection at the first request.
+    HangsUp,
+    /// It speaks TLS, and we do not.
+    SpeaksTls,
+    /// It does not speak TLS, and we do.
+    NoTls,
+    /// TLS fails for this reason.
+    TlsFailed(String),
+    /// It takes no login.
+    NoLogin,
+    /// It refuses the login for this reason.
+    LoginRefused(String),
+    /// It answers something else.
+    NotKafka,
+    /// It ends a connection, in these words.
+    Ended(String),
+    /// Something else, in these words.
+    Other(Code, String),
+}
+
+impl Trouble {
+    /// From librdkafka's code and its words.
+    pub(super) fn new(code: Code, words: &str) -> Self {
+        let has = |part: &str| words.contains(part);
+        // How often and how long adds nothing, and differs each time.
+        let short = || words.split(" (after ").next().unwrap_or(words).to_owned();
+        if code == Code::Resolve || has("Failed to resolve") {
+            Self::Unresolved
+        } else if has("not valid in current SASL state") {
+            Self::NoLogin
+        } else if code == Code::Authentication {
+            let short = short();
+            let words = short.trim_start_matches("SASL authentication error: ");
+            Self::LoginRefused(words.to_owned())
+        } else if has("Connection refused") {
+            Self::Refused
+        } else if has("setup timed out") || has("state CONNECT") && has("timed out") {
+            Self::Unanswered
+        } else if has("PLAINTEXT broker listener") || has("wrong version number") {
+            Self::NoTls
+        } else if has("SSL handshake failed") || code == Code::SSL {
+            Self::TlsFailed(short())
+        } else if has("Invalid response size") || has("Protocol parse") {
+            match tls_record(words) {
+                true => Self::SpeaksTls,
+                false => Self::NotKafka,
+            }
+        } else if has("connecting to a SSL listener") {
+            Self::HangsUp
+        } else if has("ApiVersionRequest failed") || has("APIVERSION") {
+            Self::Mute
+        } else if ENDS.iter().any(|part| has(part)) {
+            Self::Ended(short())
+        } else {
+            Self::Other(code, short())
+        }
+    }
+
+    /// Whether it says that a connection has ended and hardly why, so that what was known before says more.
+    pub(super) fn is_an_end(&self) -> bool {
+        matches!(self, Self::Ended(_) | Self::HangsUp)
+    }
+}
+
+/// Phrases for a connection that was there and has ended.
+const ENDS: [&str; 4] = [
+    "Disconnected",
+    "Broken pipe",
+    "Connection reset",
+    "closed by peer",
+];
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unresolved => UNRESOLVED,
+            Self::Refused => REFUSED,
+            Self::Unanswered => UNANSWERED,
+            Self::Unconnectable(error) => return write!(f, "cannot be connected to: {error}"),
+            Self::Mute => MUTE,
+            Self::MuteInTls => MUTE_IN_TLS,
+            Self::HangsUp => HANGS_UP,
+            Self::SpeaksTls => SPEAKS_TLS,
+            Self::NoTls => NO_TLS,
+            Self::TlsFailed(words) => return write!(f, "TLS failed: {words}"),
+            Self::NoLogin => NO_LOGIN,
+            Self::LoginRefused(words) => {
+                return write!(
+                    f,
+                    "refuses the login: {words}; check sasl.* in [kafka.properties]"
+                );
+            }
+            Self::NotKafka => NOT_KAFKA,
+            Self::Ended(words) => return write!(f, "ends the connection ({words}): {UNFIT}"),
+            Self::Other(code, words) => return write!(f, "{}: {words}", error_name(*code)),
+        })
+    }
+}
+
+const UNRESOLVED: &str = "does not resolve: correct the name, or the resolver of this machine";
+const REFUSED: &str = "refuses the connection (Connection refused): nothing listens there";
+const UNANSWERED: &str =
+    "does not answer: the connection timed out; check the address, and what is on the way to it";
+const MUTE: &str =
+    "takes the connection and does not answer (timed out): is it a broker, and is it well?";
+const MUTE_IN_TLS: &str = "takes the connection and does not answer (timed out): is it a broker, and is it well? One that wants a login \
+    needs security.protocol = sasl_ssl in [kafka.properties]";
+const NO_TLS: &str = "does not speak TLS: set security.protocol to plaintext or sasl_plaintext in [kafka.properties]";
+const NO_LOGIN: &str = "takes no login: set security.protocol in [kafka.properties] to plaintext, or to ssl where it speaks TLS";
+const UNFIT: &str = "it is being stopped, or security.protocol in [kafka.properties] does not fit it (where it wants a login: \
+    sasl_plaintext, or sasl_ssl in TLS; where it wants none: plaintext or ssl)";
+const HANGS_UP: &str = "closes the connection at the first request: it speaks TLS alone (then set security.protocol to ssl or \
+    sasl_ssl in [kafka.properties]), or it is not Kafka";
+const SPEAKS_TLS: &str =
+    "speaks TLS: set security.protocol to ssl or sasl_ssl in [kafka.properties]";
+const NOT_KAFKA: &str = "answers something that is not Kafka: check the address, and security.protocol in [kafka.properties]";
+
+/// The broker that librdkafka's line is of, and what it says: `127.0.0.1:9092/bootstrap: Connect to …`, with
+/// `sasl_ssl://` and the like in front.
+pub(super) fn split(text: &str) -> (&str, &str) {
+    let text = without_thread(text);
+    match text.split_once(": ") {
+        Some((broker, words)) if broker.contains('/') && broker.contains(':') => {
+            let address = broker.rsplit_once("://").map_or(broker, |(_, rest)| rest);
+            (address.split('/').next().unwrap_or(address), words)
+        }
+        _ => ("", text),
+    }
+}
+
+/// A line without the name of librdkafka's thread in front, `[thrd:app]: `.
+pub fn without_thread(text: &str) -> &str {
+    match text.split_once("]: ") {
+        Some((thread, rest)) if thread.starts_with("[thrd:") => rest,
+        _ => text,
+    }
+}
+
+/// Whether the size of an answer that librdkafka calls invalid is the beginning of a TLS record: an alert or a handshake of
+/// version 3.x.
+fn tls_record(words: &str) -> bool {
+    let digits = words
+        .split("size ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    let size: Option<i64> = digits.and_then(|digits| digits.parse().ok());
+    size.is_some_and(|size| matches!(size >> 16, 0x1503 | 0x1603))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Mutex;
+    use std::time::{Duration, Instant};
+
+    use rdkafka::client::ClientContext;
+    use rdkafka::config::ClientConfig;
+    use rdkafka::error::KafkaError;
+    use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
+
+    use super::*;
+
+    /// Ends a test that would hang; nothing is measured against it.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Keeps what librdkafka says.
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<Trouble>>);
+
+    impl ClientContext for Heard {
+        fn error(&self, error: KafkaError, reason: &str) {
+            let code = error.rdkafka_error_code().expect("a code");
+            if code != Code::AllBrokersDown {
+                let trouble = Trouble::new(code, split(reason).1);
+                self.0.lock().unwrap().push(trouble);
+            }
+        }
+    }
+
+    impl ProducerContext for Heard {
+        type DeliveryOpaque = ();
+        fn delivery(&self, _: &rdkafka::producer::DeliveryResult<'_>, (): ()) {}
+    }
+
+    /// What librdkafka says first of these brokers.
+    fn said(brokers: &str, properties: &[(&str, &str)]) -> Trouble {
+        let mut settings = ClientConfig::new();
+        settings.set("bootstrap.servers", brokers);
+        for (name, value) in properties {
+            settings.set(*name, *value);
+        }
+        let client: BaseProducer<Heard> = settings.create_with_context(Heard::default()).unwrap();
+        let end = Instant::now() + PATIENCE;
+        loop {
+            client.poll(Duration::from_millis(10));
+            if let Some(trouble) = client.context().0.lock().unwrap().first() {
+                return trouble.clone();
+            }
+            assert!(Instant::now() < end, "librdkafka says nothing of {brokers}");
+        }
+    }
+
+    /// What it says first of a listener that does this to each connection, once there are bytes on it. Of one
+    /// that only hangs up, or stays silent, it says nothing: that is what `probe` is for.
+    fn said_of(act: fn(&mut TcpStream), properties: &[(&str, &str)]) -> Trouble {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        // It ends with the process: nothing tells an accept to.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                std::thread::spawn(move || {
+                    let mut stream = stream;
+                    if stream.read(&mut [0; 512]).is_ok() {
+                        act(&mut stream);
+                    }
+                });
+            }
+        });
+        said(&address, properties)
+    }
+
+    #[test]
+    fn the_words_of_this_librdkafka_are_known() {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = closed.local_addr().unwrap().to_string();
+        drop(closed);
+        assert_eq!(said(&address, &[]), Trouble::Refused);
+        assert_eq!(said("no-such-host.invalid:9092", &[]), Trouble::Unresolved);
+        let ssl = &[("security.protocol", "ssl")][..];
+        for (act, properties, expected) in [
+            // Two alerts: the beginning of an answer has eight bytes.
+            (
+                (|stream| {
+                    let alerts = b"\x15\x03\x03\0\x02\x02\x0a\x15\x03\x03\0\x02\x01\0";
+                    stream.write_all(alerts).unwrap();
+                }) as fn(&mut TcpStream),
+                &[][..],
+                Trouble::SpeaksTls,
+            ),
+            (
+                |stream| stream.write_all(b"HTTP/1.1 400 Bad Request\r\n").unwrap(),
+                &[],
+                Trouble::NotKafka,
+            ),
+            (|_| (), ssl, Trouble::NoTls),
+            (
+                |stream| stream.write_all(b"\0\0\0\x04what").unwrap(),
+                ssl,
+                Trouble::NoTls,
+            ),
+        ] {
+            assert_eq!(said_of(act, properties), expected);
+        }
+    }
+
+    #[test]
+    fn a_line_of_librdkafka_is_put_in_plain_words() {
+        for (code, line, plain) in [
+            (
+                Code::BrokerTransportFailure,
+                "127.0.0.1:9092/bootstrap: Connect to ipv4#127.0.0.1:9092 failed: Connection refused (after 0ms in state \
+                 CONNECT)",
+                format!("127.0.0.1:9092 {REFUSED}"),
+            ),
+            (
+                Code::BrokerTransportFailure,
+                "sasl_ssl://kafka:9093/bootstrap: Connection setup timed out in state CONNECT (after 30029ms in state CONNECT)",
+                format!("kafka:9093 {UNANSWERED}"),
+            ),
+            (
+                Code::BadMessage,
+                "kafka:9092/bootstrap: Receive failed: Invalid response size 352518912 (0..100000000): increase \
+                 receive.message.max.bytes",
+                format!("kafka:9092 {SPEAKS_TLS}"),
+            ),
+            (
+                Code::Authentication,
+                "sasl_plaintext://kafka:9092/bootstrap: SASL PLAIN mechanism handshake failed: Broker: Request not valid in \
+                 current SASL state: broker's supported mechanisms:  (after 3ms in state AUTH_HANDSHAKE)",
+                format!("kafka:9092 {NO_LOGIN}"),
+            ),
+            (
+                Code::SSL,
+                "ssl://kafka:9092/bootstrap: SSL handshake failed: Disconnected: SSL connection closed by peer: connecting to \
+                 a PLAINTEXT broker listener? (after 2ms in state SSL_HANDSHAKE)",
+                format!("kafka:9092 {NO_TLS}"),
+            ),
+            (
+                Code::BrokerTransportFailure,
+                "kafka:9092/bootstrap: Send failed: Broken pipe (after 1ms in state UP)",
+                format!("kafka:9092 ends the connection (Send failed: Broken pipe): {UNFIT}"),
+            ),
+        ] {
+            let (broker, words) = split(line);
+            assert_eq!(format!("{broker} {}", Trouble::new(code, words)), plain);
+        }
+    }
+}
