@@ -1,6 +1,6 @@
 //! The certificate and the key that `[tls]` names: read, parsed and held against each other.
 //!
-//! Owns the way from two PEM files to what rustls serves, and the operator's texts for every way that it fails. Must not
+//! Owns the way from two PEM files to what rustls serves; `error` has the texts for every way that it fails. Must not
 //! know: connections, TLS versions, when to reload.
 //!
 //! Invariant: a pair that [`load`] returns has at least one certificate, the first of the chain parses, and the key is
@@ -10,43 +10,47 @@
 //! passphrase.
 
 mod chain;
+mod error;
+mod finding;
 pub mod fitness;
 
 use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use rustls::InconsistentKeys;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use rustls::{Error, InconsistentKeys};
+
+pub use error::{Damage, Error, Fault};
 
 /// Reads a chain and its key.
 ///
 /// # Errors
-/// One line that names key, file, cause and fix.
-pub fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, String> {
+/// The file that cannot be served, and why.
+pub fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, Error> {
     let chain = read_chain(certificate)?;
     let private = read_key(key)?;
     let provider = rustls::crypto::ring::default_provider();
     let signer = provider
         .key_provider
         .load_private_key(private)
-        .map_err(|error| {
-            format!(
-                "tls.key: {}: cannot be used: {error}; an RSA key of 2048 bits or more, ECDSA on P-256 or P-384, or \
-                 Ed25519 is needed",
-                key.display()
-            )
-        })?;
+        .map_err(|error| Error::of_key(key, Fault::UnusableKey(error)))?;
     let pair = CertifiedKey::new(chain, signer);
     match pair.keys_match() {
         // Unknown: the key does not tell its public half. No kind that the provider loads is like that.
-        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(pair),
-        Err(Error::InconsistentKeys(_)) => Err(mismatch(certificate, key, &pair)),
-        Err(error) => Err(format!(
-            "tls.certificate: {}: its first certificate cannot be parsed: {error}; have it issued again, as X.509 version 3",
-            certificate.display()
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(pair),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            let fault = Fault::Mismatch {
+                certificate: certificate.to_owned(),
+                own: position_of_own(&pair),
+            };
+            Err(Error::of_key(key, fault))
+        }
+        Err(error) => Err(Error::of_certificate(
+            certificate,
+            Fault::UnparsableCertificate(error),
         )),
     }
 }
@@ -68,81 +72,49 @@ pub fn validity(certificate: &CertificateDer<'_>) -> Option<(Timestamp, Timestam
     Some((from, until))
 }
 
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let failed = |why: String| format!("tls.certificate: {}: {why}", path.display());
-    let text = std::fs::read(path).map_err(|error| {
-        failed(format!(
-            "cannot be read: {error}; name the PEM file of the certificate and its chain"
-        ))
-    })?;
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let failed = |fault| Error::of_certificate(path, fault);
+    let text = std::fs::read(path)
+        .map_err(|error| failed(Fault::UnreadableCertificate(error.to_string())))?;
     let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
     match chain {
         Ok(chain) if !chain.is_empty() => Ok(chain),
-        Ok(_) | Err(pem::Error::NoItemsFound) => Err(failed(
-            "holds no certificate; a PEM file is needed, the server's own certificate first and then its chain, each \
-             from BEGIN CERTIFICATE to END CERTIFICATE"
-                .to_owned(),
-        )),
-        Err(error) => Err(failed(format!("is damaged: {}", explain(&error)))),
+        Ok(_) | Err(pem::Error::NoItemsFound) => Err(failed(Fault::NoCertificate)),
+        Err(error) => Err(failed(Fault::Damaged(damage(&error)))),
     }
 }
 
-fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let failed = |why: String| format!("tls.key: {}: {why}", path.display());
-    let text = std::fs::read(path).map_err(|error| {
-        failed(format!(
-            "cannot be read: {error}; name the PEM file of the certificate's private key, readable for ringpost's user"
-        ))
-    })?;
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
+    let failed = |fault| Error::of_key(path, fault);
+    let text =
+        std::fs::read(path).map_err(|error| failed(Fault::UnreadableKey(error.to_string())))?;
     match PrivateKeyDer::from_pem_slice(&text) {
         Ok(key) => Ok(key),
-        Err(_) if memchr::memmem::find(&text, b"ENCRYPTED").is_some() => Err(failed(format!(
-            "is encrypted, and there is nobody to ask for the passphrase; decrypt it with: openssl pkey -in {} -out \
-             plain.key",
-            path.display()
-        ))),
-        Err(pem::Error::NoItemsFound) => Err(failed(
-            "holds no private key; a PEM file with BEGIN PRIVATE KEY, BEGIN RSA PRIVATE KEY or BEGIN EC PRIVATE KEY is \
-             needed"
-                .to_owned(),
-        )),
-        Err(error) => Err(failed(format!("is damaged: {}", explain(&error)))),
+        Err(_) if memchr::memmem::find(&text, b"ENCRYPTED").is_some() => {
+            Err(failed(Fault::EncryptedKey(path.to_owned())))
+        }
+        Err(pem::Error::NoItemsFound) => Err(failed(Fault::NoKey)),
+        Err(error) => Err(failed(Fault::Damaged(damage(&error)))),
     }
 }
 
 /// What is wrong with a PEM file. rustls's own texts print octets as numbers.
-fn explain(error: &pem::Error) -> String {
+fn damage(error: &pem::Error) -> Damage {
+    let text = |line: &[u8]| String::from_utf8_lossy(line).trim().to_owned();
     match error {
-        pem::Error::MissingSectionEnd { end_marker } => format!(
-            "the line \"-----END {}-----\" is missing; copy the file again",
-            String::from_utf8_lossy(end_marker).trim()
-        ),
-        pem::Error::IllegalSectionStart { line } => format!(
-            "the line {:?} is none of PEM's; copy the file again",
-            String::from_utf8_lossy(line).trim()
-        ),
-        other => format!("{other}; copy the file again"),
+        pem::Error::MissingSectionEnd { end_marker } => Damage::NoEnd(text(end_marker)),
+        pem::Error::IllegalSectionStart { line } => Damage::Line(text(line)),
+        other => Damage::Other(other.to_string()),
     }
 }
 
-fn mismatch(certificate: &Path, key: &Path, pair: &CertifiedKey) -> String {
-    let own = pair.cert.iter().position(|one| {
+/// The place in its chain of the certificate that the key belongs to.
+fn position_of_own(pair: &CertifiedKey) -> Option<usize> {
+    pair.cert.iter().position(|one| {
         CertifiedKey::new(vec![one.clone()], pair.key.clone())
             .keys_match()
             .is_ok()
-    });
-    let fix = match own {
-        Some(position) => format!(
-            "its own is number {} in the file: put it first",
-            position + 1
-        ),
-        None => "name the key that the certificate was made with".to_owned(),
-    };
-    format!(
-        "tls.key: {}: does not belong to the first certificate of {}; {fix}",
-        key.display(),
-        certificate.display()
-    )
+    })
 }
 
 /// Tags of DER (ITU-T X.690).
@@ -206,7 +178,7 @@ mod tests {
     }
 
     /// What `load` says of two files with these texts.
-    fn loaded(certificate: &str, key: &str) -> Result<CertifiedKey, String> {
+    fn loaded(certificate: &str, key: &str) -> Result<CertifiedKey, Error> {
         let folder = tempfile::tempdir().unwrap();
         let paths = ["mx.pem", "mx.key"].map(|name| folder.path().join(name));
         std::fs::write(&paths[0], certificate).unwrap();
@@ -251,7 +223,7 @@ mod tests {
             (&reversed, &key, "tls.key: ", "number 2 in the file"),
         ];
         for (certificate, key, option, cause) in cases {
-            let error = loaded(certificate, key).unwrap_err();
+            let error = loaded(certificate, key).unwrap_err().to_string();
             assert!(
                 error.starts_with(option) && error.contains(cause),
                 "{error}"
@@ -268,9 +240,9 @@ mod tests {
         let there = folder.path().join("mx.pem");
         std::fs::write(&there, certificate).unwrap();
         let absent = Path::new("/nowhere/mx");
-        let error = load(absent, absent).unwrap_err();
+        let error = load(absent, absent).unwrap_err().to_string();
         assert!(error.starts_with("tls.certificate: /nowhere/mx: cannot be read: No such file"));
-        let error = load(&there, absent).unwrap_err();
+        let error = load(&there, absent).unwrap_err().to_string();
         assert!(error.starts_with("tls.key: /nowhere/mx: cannot be read: No such file"));
     }
 

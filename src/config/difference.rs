@@ -5,13 +5,10 @@
 //! Invariants: an option that SIGHUP does not apply and that differs is named (a test changes each); the value of one that
 //! may hold a secret is never part of a text, the names in it are.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
-use super::options::SETTINGS;
-use super::setting::{Kind, Setting};
-use super::{Config, value};
+use super::options::{Config, SETTINGS};
+use super::row::Change;
 
 /// Characters of a value that are shown.
 const VALUE_SHOWN: usize = 200;
@@ -41,7 +38,7 @@ impl Config {
         });
         settings
             .filter_map(|setting| {
-                let what = setting.difference(self, newer)?;
+                let what = text(&setting.change(self, newer)?);
                 let key = setting.key;
                 Some(Difference { key, what })
             })
@@ -53,105 +50,17 @@ impl Config {
     }
 }
 
-impl Setting {
-    /// From what to what its value changed; none where it did not.
-    fn difference(&self, old: &Config, new: &Config) -> Option<String> {
-        if let Kind::Table(.., at) = self.kind {
-            let names = changed_names(at(&mut old.clone()), at(&mut new.clone()));
-            return (!names.is_empty()).then(|| format!("({})", cut(&names.join(", "))));
-        }
-        assert!(
-            !self.is_secret(),
-            "a secret is a table: its names are shown"
-        );
-        let (old, new) = (self.shown(old), self.shown(new));
-        (old != new).then(|| format!("from {} to {}", cut(&old), cut(&new)))
-    }
-
-    /// Its value as it would be written in the file.
-    fn shown(&self, config: &Config) -> String {
-        let mut copy = config.clone();
-        match self.kind {
-            Kind::Switch(at) => at(&mut copy).to_string(),
-            Kind::Count(.., at) => at(&mut copy).to_string(),
-            Kind::Size(.., at) => value::size_text(*at(&mut copy)),
-            Kind::Time(.., at) => value::time_text(*at(&mut copy)),
-            Kind::Choice(words) => {
-                let is_chosen = |choose: fn(&mut Config)| {
-                    let mut copy = config.clone();
-                    choose(&mut copy);
-                    copy == *config
-                };
-                let word = words.iter().find(|(_, choose)| is_chosen(*choose));
-                word.map_or("?", |(word, _)| word).to_owned()
-            }
-            Kind::Text(..) | Kind::List(..) => shown_text(self.key, config),
-            Kind::Table(..) => unreachable!("only the names of a table are shown"),
+fn text(change: &Change) -> String {
+    match change {
+        Change::Values(old, new) => format!("from {} to {}", cut(old), cut(new)),
+        Change::Names(names) => {
+            let names: Vec<String> = names
+                .iter()
+                .map(|name| name.escape_debug().to_string())
+                .collect();
+            format!("({})", cut(&names.join(", ")))
         }
     }
-}
-
-/// The value of an option that is a text or a list of them.
-fn shown_text(key: &str, config: &Config) -> String {
-    let Config {
-        server,
-        recipients,
-        access,
-        tls,
-        kafka,
-        admin,
-        ..
-    } = config;
-    match key {
-        "server.hostname" => quoted(&server.hostname),
-        "server.listen" => list(&server.listen),
-        "server.listen_tls" => list(&server.listen_tls),
-        "server.listen_proxy" => list(&server.listen_proxy),
-        "server.proxy_networks" => list(&server.proxy_networks),
-        "recipients.domains" => list(&recipients.domains),
-        "recipients.delimiter" => quoted(&recipients.delimiter),
-        "access.allow" => list(&access.allow),
-        "access.deny" => list(&access.deny),
-        "tls.certificate" => path(tls.certificate.as_ref()),
-        "tls.key" => path(tls.key.as_ref()),
-        "tls.sni_certificates" => paths(&tls.sni_certificates),
-        "tls.sni_keys" => paths(&tls.sni_keys),
-        "kafka.brokers" => quoted(&kafka.brokers.to_string()),
-        "kafka.topic" => quoted(&kafka.topic),
-        "admin.listen" => quoted(&admin.listen.to_string()),
-        _ => panic!("the value of {key} has no text here"),
-    }
-}
-
-fn quoted(text: &str) -> String {
-    format!("{text:?}")
-}
-
-fn list(values: &[impl ToString]) -> String {
-    let values: Vec<String> = values.iter().map(ToString::to_string).collect();
-    format!("{values:?}")
-}
-
-fn path(path: Option<&PathBuf>) -> String {
-    quoted(&path.map_or(String::new(), |path| path.display().to_string()))
-}
-
-fn paths(paths: &[PathBuf]) -> String {
-    let texts: Vec<String> = paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    list(&texts)
-}
-
-/// The names whose values differ, or that only one of the two has.
-fn changed_names(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
-    let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let differs = |name: &&&String| old.get(**name) != new.get(**name);
-    let names = names.iter().filter(differs);
-    names.map(|name| name.escape_debug().to_string()).collect()
 }
 
 /// What is shown of a value of any length.
@@ -196,13 +105,13 @@ mod tests {
             "json",
             "other.example",
         ];
-        for setting in &SETTINGS {
+        for setting in SETTINGS.iter() {
             let mut started = Config::default();
             // TLS is on: to turn it on or off needs a restart, another certificate does not.
             started.tls.certificate = Some("mx.pem".into());
             let changed = values.iter().find_map(|value| {
                 let mut newer = started.clone();
-                setting.set(&mut newer, &[value]).ok()?;
+                setting.set(&mut newer, &setting.written(value)).ok()?;
                 (newer != started).then_some(newer)
             });
             let newer = changed.unwrap_or_else(|| panic!("no value changes {}", setting.key));

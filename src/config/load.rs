@@ -15,10 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Place, Problem};
+use super::options::{Config, Setting};
 use super::reason::FileFault;
 use super::relation::RELATIONS;
-use super::setting::{Fault, Setting};
-use super::{Config, value};
+use super::row::{Fault, Written};
+use super::value;
 
 /// A configuration that is fit for use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,10 +92,8 @@ struct Draft {
 
 impl Draft {
     fn new() -> Self {
-        let mut config = Config::default();
-        config.server.hostname.clear();
         Self {
-            config,
+            config: Config::of_rows(),
             places: BTreeMap::new(),
             failed: BTreeSet::new(),
             incomplete: false,
@@ -115,13 +114,21 @@ impl Draft {
         });
     }
 
-    /// The faults of setting an option; remembers whether there were any.
-    fn faults(&mut self, setting: &'static Setting, result: Result<(), Vec<Fault>>) -> Vec<Fault> {
-        let faults = result.err().unwrap_or_default();
-        if !faults.is_empty() {
-            self.failed.insert(setting.key);
+    /// Sets an option that is written at this place. Its faults, which are remembered.
+    fn set(
+        &mut self,
+        setting: &'static Setting,
+        place: Place,
+        written: &Written<'_>,
+    ) -> Vec<Fault> {
+        self.places.insert(setting.key, place);
+        match setting.set(&mut self.config, written) {
+            Ok(()) => Vec::new(),
+            Err(faults) => {
+                self.failed.insert(setting.key);
+                faults
+            }
         }
-        faults
     }
 
     /// A file that sets nothing was lost or never written; without it the quick start would take mail for every domain and
@@ -151,6 +158,7 @@ impl Draft {
         if !self.problems.is_empty() {
             return Err(Error::new(self.problems));
         }
+        assert!(self.failed.is_empty(), "an option failed without a problem");
         if self.config.server.hostname.is_empty() {
             let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
             self.config.server.hostname = self.usable_host_name(machine.as_deref());

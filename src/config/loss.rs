@@ -9,8 +9,7 @@
 //! Invariant, tested: each option that a reload applies is guarded here, or does no harm.
 
 use super::load::Loaded;
-use super::options::SETTINGS;
-use super::setting::{Setting, Shape};
+use super::options::{SETTINGS, Setting};
 
 /// An option, what its loss would do, and how its default is written.
 type Guarded = (&'static str, &'static str, &'static str);
@@ -71,7 +70,7 @@ pub fn losses(current: &Loaded, newer: &Loaded) -> Vec<String> {
     };
     let lost = |(key, harm, default): &Guarded| {
         let gone = current.set.contains(key) && !newer.set.contains(key) && !rewritten(key);
-        (gone && !has_default(current, setting(key))).then(|| {
+        (gone && !setting(key).has_default(&current.config)).then(|| {
             format!(
                 "{key} is no longer set, so {harm}: set it again, or write {default} in [{}] if that is what you want",
                 setting(key).section()
@@ -95,22 +94,6 @@ fn setting(key: &str) -> &'static Setting {
     settings
         .find(|setting| setting.key == key)
         .expect("a guarded option is one of the table")
-}
-
-/// Whether the value of an option is its default, so that nothing is lost with it.
-fn has_default(loaded: &Loaded, setting: &Setting) -> bool {
-    let mut default = loaded.config.clone();
-    match setting.shape() {
-        Shape::Table => {
-            let (.., at) = setting.table().expect("it is a table");
-            at(&mut default).clear();
-        }
-        _ => {
-            let set = setting.set(&mut default, &setting.default_texts());
-            assert_eq!(set, Ok(()), "the default of {} is allowed", setting.key);
-        }
-    }
-    default == loaded.config
 }
 
 #[cfg(test)]
@@ -145,7 +128,7 @@ mod tests {
             let section = setting(key).section();
             let loaded = loaded(&format!("[{section}]\n{default}\n"));
             assert!(
-                loaded.set.contains(key) && has_default(&loaded, setting(key)),
+                loaded.set.contains(key) && setting(key).has_default(&loaded.config),
                 "{default}"
             );
         }

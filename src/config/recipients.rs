@@ -10,51 +10,116 @@ use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read};
 
-use super::Recipients;
-use crate::smtp::list::{List, Reading};
-use crate::smtp::policy;
+use ringpost_proto::smtp::list::{List, Mistake, Reading};
+use ringpost_proto::smtp::policy;
+
+use super::options::Recipients;
+use crate::failure::{Blame, Blamed};
+
+/// Lists that cannot be used: one line for each, with option, file, line, cause and fix. Never empty.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", lines(.0))]
+pub struct Unusable(Vec<Problem>);
+
+impl Unusable {
+    /// One for each list.
+    pub fn problems(&self) -> &[Problem] {
+        &self.0
+    }
+}
+
+impl Blamed for Unusable {
+    fn blame(&self) -> Blame {
+        Blame::Operator
+    }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    lines.join("\n")
+}
+
+/// A list that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("recipients.lists.{pattern}: {path}{fault}")]
+pub struct Problem {
+    /// The pattern of domains that it is for.
+    pub pattern: String,
+    /// Its path.
+    pub path: String,
+    /// What is wrong with it.
+    #[source]
+    pub fault: Fault,
+}
+
+/// What is wrong with a list. The text follows its path.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// It cannot be read.
+    #[error(": cannot be read: {source}; {}", how_to_read(.source.kind()))]
+    Unreadable {
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// A line of it is no recipient.
+    #[error(":{}: {}", .mistake.line, .mistake.reason)]
+    Line {
+        /// Which, and what to write instead.
+        mistake: Mistake,
+    },
+}
+
+fn how_to_read(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::NotFound => "correct the path, or create the file",
+        io::ErrorKind::PermissionDenied => {
+            "give the user of ringpost permission to read it and to enter its folder"
+        }
+        _ => "it has to be a text file that can be read to its end",
+    }
+}
 
 /// Reads all lists.
 ///
 /// # Errors
-/// A line for each file that cannot be used: option, file, line, cause and fix.
-pub fn load(recipients: &Recipients) -> Result<policy::Recipients, String> {
+/// Every list that cannot be used.
+pub fn load(recipients: &Recipients) -> Result<policy::Recipients, Unusable> {
     let mut taken = policy::Recipients::new(&recipients.delimiter, recipients.case_sensitive);
     let mut problems = Vec::new();
     // A number that senders do not know.
     let seed = RandomState::new().hash_one(0);
     for pattern in &recipients.domains {
-        let path = recipients.lists.get(pattern);
+        let Some(path) = recipients.lists.get(pattern) else {
+            taken.take(pattern, None);
+            continue;
+        };
         let reading = Reading {
             pattern,
             case_sensitive: recipients.case_sensitive,
             seed,
         };
-        match path.map(|path| list(path, reading)).transpose() {
-            Ok(list) => taken.take(pattern, list),
-            Err(problem) => problems.push(format!("recipients.lists.{pattern}: {problem}")),
+        match list(path, reading) {
+            Ok(list) => taken.take(pattern, Some(list)),
+            Err(fault) => problems.push(Problem {
+                pattern: pattern.clone(),
+                path: path.clone(),
+                fault,
+            }),
         }
     }
-    if problems.is_empty() {
-        Ok(taken)
-    } else {
-        Err(problems.join("\n"))
+    if !problems.is_empty() {
+        return Err(Unusable(problems));
     }
+    assert!(
+        taken.domains() <= recipients.domains.len(),
+        "each pattern of the configuration is one, or one that is there already"
+    );
+    Ok(taken)
 }
 
-fn list(path: &str, reading: Reading<'_>) -> Result<List, String> {
-    let octets = read(path).map_err(|error| {
-        let fix = match error.kind() {
-            io::ErrorKind::NotFound => "correct the path, or create the file",
-            io::ErrorKind::PermissionDenied => {
-                "give the user of ringpost permission to read it and to enter its folder"
-            }
-            _ => "it has to be a text file that can be read to its end",
-        };
-        format!("{path}: cannot be read: {error}; {fix}")
-    })?;
-    List::parse(octets, reading)
-        .map_err(|mistake| format!("{path}:{}: {}", mistake.line, mistake.reason))
+fn list(path: &str, reading: Reading<'_>) -> Result<List, Fault> {
+    let octets = read(path).map_err(|source| Fault::Unreadable { source })?;
+    List::parse(octets, reading).map_err(|mistake| Fault::Line { mistake })
 }
 
 /// The octets of a file, with room for the line end that the last line may lack: a list of a million lines is not to be
@@ -120,7 +185,8 @@ mod tests {
                 ("c.example", &path("")),
             ],
         ))
-        .unwrap_err();
+        .unwrap_err()
+        .to_string();
         let lines: Vec<&str> = error.lines().collect();
         assert_eq!(lines.len(), 3, "{error}");
         assert!(lines[0].starts_with(&format!(

@@ -5,8 +5,9 @@
 
 use std::net::SocketAddr;
 
+use super::options::Config;
 use super::reason::Conflict;
-use super::{Config, value};
+use super::value;
 
 /// A relation between options.
 pub(super) struct Relation {

@@ -15,9 +15,9 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::options::{self, SECTIONS};
+use super::options::{self, SECTIONS, Setting};
 use super::reason::{ContentFault, FileFault, Reason};
-use super::setting::{Setting, Shape};
+use super::row::Shape;
 use super::unknown;
 
 /// An option that the file sets.
@@ -29,27 +29,54 @@ pub(super) struct Entry<'a> {
 /// The value of an option, as written.
 pub(super) enum Content<'a> {
     /// One value.
-    One(Written<'a>),
+    One(Source<'a>),
     /// A list: its items, and the list as a whole.
-    List(Vec<Written<'a>>, Written<'a>),
-    /// A table: names in their one form and values, and the offset of the table.
-    Table(Vec<(String, String)>, usize),
+    List(Vec<Source<'a>>, Source<'a>),
+    /// A table: its entries, and the offset of the table.
+    Table(Vec<Named>, usize),
+}
+
+impl Content<'_> {
+    /// Offset of its first byte.
+    pub fn start(&self) -> usize {
+        match self {
+            Self::One(whole) | Self::List(_, whole) => whole.start,
+            Self::Table(_, start) => *start,
+        }
+    }
 }
 
 /// A value in the text of the file.
-pub(super) struct Written<'a> {
+pub(super) struct Source<'a> {
     /// What it says, without quotes.
     pub text: String,
     /// How it is written there.
     pub source: &'a str,
-    /// Offset of its first octet.
+    /// Offset of its first byte.
+    pub start: usize,
+}
+
+impl Source<'_> {
+    /// Its place, the key that it is a value of, and how it is written.
+    pub fn shown(&self, key: &str) -> (usize, String, Option<String>) {
+        (self.start, key.to_owned(), Some(self.source.to_owned()))
+    }
+}
+
+/// An entry of a table.
+pub(super) struct Named {
+    /// Its name, however it was divided.
+    pub name: String,
+    /// What it says, without quotes.
+    pub text: String,
+    /// Offset of its name.
     pub start: usize,
 }
 
 /// Something in the file that is no value of an option.
 #[derive(Debug)]
 pub(super) struct Mistake {
-    /// Offset of its first octet.
+    /// Offset of its first byte.
     pub start: usize,
     /// The option, where one is reached.
     pub key: Option<String>,
@@ -200,10 +227,10 @@ fn expect<'a>(
     shape: Shape,
     item: &Item<'a>,
     contents: &mut Contents<'a>,
-) -> Option<Written<'a>> {
+) -> Option<Source<'a>> {
     let written = written(text, shape, item);
     if written.is_none() {
-        let Written { source, start, .. } = whole(text, item);
+        let Source { source, start, .. } = whole(text, item);
         contents.mistakes.push(Mistake {
             start,
             key: Some(setting.key.to_owned()),
@@ -215,7 +242,7 @@ fn expect<'a>(
 }
 
 /// The value, if it is written as the shape asks.
-fn written<'a>(text: &'a str, shape: Shape, item: &Item<'a>) -> Option<Written<'a>> {
+fn written<'a>(text: &'a str, shape: Shape, item: &Item<'a>) -> Option<Source<'a>> {
     let fits = match item.get_ref() {
         DeValue::String(_) => matches!(shape, Shape::Text | Shape::Size | Shape::Time),
         DeValue::Integer(_) => matches!(shape, Shape::Count | Shape::Size),
@@ -223,14 +250,14 @@ fn written<'a>(text: &'a str, shape: Shape, item: &Item<'a>) -> Option<Written<'
         DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => false,
     };
     let said = scalar(item.get_ref()).filter(|_| fits)?;
-    Some(Written {
+    Some(Source {
         text: said,
         ..whole(text, item)
     })
 }
 
-fn whole<'a>(text: &'a str, item: &Item<'a>) -> Written<'a> {
-    Written {
+fn whole<'a>(text: &'a str, item: &Item<'a>) -> Source<'a> {
+    Source {
         text: String::new(),
         source: slice(text, item.span()),
         start: item.span().start,
@@ -260,43 +287,30 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
 }
 
 /// The names and values of a table; those that are none become mistakes.
-fn pairs<'a>(
+fn pairs(
     setting: &'static Setting,
-    table: &DeTable<'a>,
-    contents: &mut Contents<'a>,
-) -> Vec<(String, String)> {
-    let (check, check_value, _) = setting.table().expect("the shape is that of a table");
+    table: &DeTable<'_>,
+    contents: &mut Contents<'_>,
+) -> Vec<Named> {
     let mut items = Vec::new();
     flatten(table, "", &mut items);
-    let mut pairs: Vec<(String, String)> = Vec::new();
+    let mut entries = Vec::new();
     for (name, start, item) in items {
-        let reason = match (check(&name), scalar(item)) {
-            (Err(reason), _) => reason,
-            (Ok(_), None) => ContentFault::WrongType {
-                found: item.type_str(),
-                expected: "a string, number or boolean".to_owned(),
-            }
-            .into(),
-            (Ok(checked), Some(_)) if pairs.iter().any(|(known, _)| *known == checked) => {
-                Reason::SetTwice
-            }
-            (Ok(checked), Some(said)) => match check_value(&checked, &said) {
-                Err(reason) => reason,
-                Ok(()) => {
-                    pairs.push((checked, said));
-                    continue;
+        match scalar(item) {
+            Some(text) => entries.push(Named { name, text, start }),
+            None => contents.mistakes.push(Mistake {
+                start,
+                key: Some(format!("{}.{name}", setting.key)),
+                value: None,
+                reason: ContentFault::WrongType {
+                    found: item.type_str(),
+                    expected: "a string, number or boolean".to_owned(),
                 }
-            },
-        };
-        let key = Some(format!("{}.{name}", setting.key));
-        contents.mistakes.push(Mistake {
-            start,
-            key,
-            value: None,
-            reason,
-        });
+                .into(),
+            }),
+        }
     }
-    pairs
+    entries
 }
 
 /// The leaves of a table with their names and positions. `linger.ms = 2` without quotes is TOML for a table `linger`

@@ -2,9 +2,8 @@
 //!
 //! Owns the order in which a likely name is looked for. Must not know: where in the file the name stands.
 
-use super::options::{SECTIONS, SETTINGS};
+use super::options::{SECTIONS, SETTINGS, Setting};
 use super::reason::{ContentFault, Remedy};
-use super::setting::Setting;
 use super::suggest;
 
 /// No section has this name.

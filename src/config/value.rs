@@ -1,17 +1,18 @@
 //! How single values are written, in the file, in the environment and after flags.
 //!
 //! Owns the text forms, in both directions where documentation shows them: a file for each family of values. Knows neither
-//! the options that use them nor where a text came from; the `Err` of each parser is the end of a sentence about the
-//! value: what is wrong and what to write instead.
+//! the options that use them nor where a text came from.
 
 mod host;
 mod kafka;
 mod pairs;
+mod path;
 mod recipient;
 mod scalar;
 
-pub(super) use host::{address, host_name};
+pub(super) use host::{address, host_name, network};
 pub(super) use kafka::{broker_list, property_name, property_value, topic};
 pub(super) use pairs::pairs;
+pub(super) use path::{optional_path, path};
 pub(super) use recipient::{delimiters, domain_pattern};
 pub(super) use scalar::{count, size, size_text, switch, time, time_text};

@@ -60,8 +60,8 @@ impl fmt::Debug for Certificates {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// A pair of files: which option and file, what is wrong, and what helps, in one line.
-    #[error("{0}")]
-    Pair(String),
+    #[error(transparent)]
+    Pair(#[from] certificate::Error),
     /// This build of rustls: no usable cipher suite, or no randomness.
     #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),
@@ -70,7 +70,7 @@ pub enum Error {
 impl Blamed for Error {
     fn blame(&self) -> Blame {
         match self {
-            Self::Pair(_) => Blame::Operator,
+            Self::Pair(error) => error.blame(),
             Self::Setup(_) => Blame::Bug,
         }
     }
@@ -182,7 +182,7 @@ pub fn pairs(tls: &config::Tls) -> Vec<Pair> {
 }
 
 fn load_one(pair: &Pair) -> Result<Named, Error> {
-    let key = certificate::load(&pair.certificate, &pair.key).map_err(Error::Pair)?;
+    let key = certificate::load(&pair.certificate, &pair.key)?;
     let key = Arc::new(key);
     let names = key
         .end_entity_cert()

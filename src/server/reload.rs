@@ -150,17 +150,17 @@ impl<'a> Reload<'a> {
                 networks_allowed = config.access.allow.len(),
                 networks_denied = config.access.deny.len(),
                 certificates = count,
-                log_level = config.log.level,
+                log_level = config.log.level.as_str(),
                 milliseconds = began.elapsed().as_millis() as u64,
                 "reloaded"
             );
         };
         // Said under the level that says more of the two.
-        let wordier = rank(&config.log.level) > rank(&self.started.log.level);
+        let wordier = config.log.level > self.started.log.level;
         if !wordier {
             say();
         }
-        if let Err(error) = self.log.set_level(&config.log.level) {
+        if let Err(error) = self.log.set_level(config.log.level) {
             tracing::error!("{error}");
         }
         if wordier {
@@ -210,10 +210,4 @@ fn fetch(read: &Read, with_tls: bool) -> Result<Fetched, Failure> {
         taken,
         certificates,
     })
-}
-
-/// How much a level says.
-fn rank(level: &str) -> Option<usize> {
-    let levels = ["error", "warn", "info", "debug", "trace"];
-    levels.iter().position(|known| *known == level)
 }

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{self, Config, recipients};
-use crate::failure::{Blame, Blamed};
+use crate::config::recipients::{self, Unusable};
+use crate::config::{self, Config};
 use crate::limits::REPORT_GRACE_MILLISECONDS;
 use crate::net::admission::{self, Admission};
 use crate::net::rules::Rules;
@@ -31,23 +31,12 @@ impl Exchange {
     }
 }
 
-/// Lists of recipients that cannot be used: option, file, line, cause and fix, one line each.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unusable(String);
-
-impl Blamed for Unusable {
-    fn blame(&self) -> Blame {
-        Blame::Operator
-    }
-}
-
 /// Whom mail is taken for: the domains of the configuration, and its lists, which are read.
 ///
 /// # Errors
-/// [`Unusable`].
+/// Every list that cannot be used.
 pub fn taken(config: &Config) -> Result<Recipients, Unusable> {
-    recipients::load(&config.recipients).map_err(Unusable)
+    recipients::load(&config.recipients)
 }
 
 /// The rules of a configuration: `policy`, with the recipients that are taken now.

@@ -22,7 +22,7 @@ pub fn example() -> String {
          with a file. Sizes are octets or have a unit: B, KiB, MiB, GiB, TiB, KB, MB, GB, TB. Durations have a unit: ms, \
          s, min, h.",
     );
-    for section in &SECTIONS {
+    for section in SECTIONS {
         text.push('\n');
         comment(&mut text, section.doc);
         line(&mut text, &format!("[{}]", section.name));
@@ -46,7 +46,7 @@ pub fn example() -> String {
 /// The reference of all options, in Markdown.
 pub fn page() -> String {
     let mut text = String::from(PREFACE);
-    for section in &SECTIONS {
+    for section in SECTIONS {
         line(
             &mut text,
             &format!("\n## [{}]\n\n{}", section.name, section.doc),
@@ -60,7 +60,7 @@ pub fn page() -> String {
 
 const PREFACE: &str = r#"# Configuration
 
-<!-- Made from the table of options in src/config/options.rs. Change it there. -->
+<!-- Made from the table of options in src/config/options. Change it there. -->
 
 Without any configuration ringpost is the quick start: SMTP on 127.0.0.1:2525 and a broker in memory. Options come from
 a file in TOML (`--config FILE`), from the environment and from flags; flags beat the environment, which beats the file.
@@ -213,7 +213,7 @@ fn the_example_loads_to_the_defaults() {
 #[test]
 fn the_example_has_every_option_once() {
     let text = uncommented();
-    for section in &SECTIONS {
+    for section in SECTIONS {
         assert_eq!(
             text.matches(&format!("\n[{}]\n", section.name)).count(),
             1,
@@ -245,7 +245,7 @@ fn lines_of_the_example_are_not_too_long() {
 #[test]
 fn the_reference_has_every_option() {
     let text = page();
-    for setting in &SETTINGS {
+    for setting in SETTINGS.iter() {
         assert_eq!(
             text.matches(&format!("\n### {}\n", setting.key)).count(),
             1,

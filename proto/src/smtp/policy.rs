@@ -66,7 +66,8 @@ pub enum BareNewlinePolicy {
 }
 
 impl Policy {
-    /// The defaults of the configuration, with nothing limited that it does not limit and no TLS.
+    /// A policy to try a session with, in tests, benches, fuzz targets and examples: usual limits, every domain, no TLS. It is a
+    /// fixture and no table of defaults: a server sets each field from its configuration.
     pub fn new(hostname: &str) -> Self {
         let minutes = |count: u64| Duration::from_secs(60 * count);
         Self {

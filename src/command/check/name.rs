@@ -81,10 +81,10 @@ pub(super) fn lists(config: &Config) -> Vec<Line> {
             let text = format!("{} recipients on {count} lists", taken.listed());
             vec![(Verdict::Ok, NAME, text)]
         }
-        Err(problems) => problems
-            .to_string()
-            .lines()
-            .map(|problem| (Verdict::Failed, NAME, problem.to_owned()))
+        Err(unusable) => unusable
+            .problems()
+            .iter()
+            .map(|problem| (Verdict::Failed, NAME, problem.to_string()))
             .collect(),
     }
 }

@@ -12,7 +12,7 @@
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 
-use super::fitness::{Finding, Severity};
+use super::finding::{Finding, Severity};
 use super::{BIT_STRING, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, VERSION, element, validity};
 
 /// What concerns the issuer of a certificate (RFC 5280 4.1).

@@ -9,6 +9,7 @@ use std::path::Path;
 use jiff::{Timestamp, ToSpan};
 use rustls::pki_types::{CertificateDer, ServerName};
 
+pub use super::finding::{Finding, Severity};
 use super::{chain, validity};
 
 /// A certificate that ends sooner is warned of: renewal is commonly tried from 30 days before the end.
@@ -16,26 +17,6 @@ const RENEWAL_DAYS: i64 = 14;
 
 /// Names of a certificate that are listed at most.
 const NAMES_SHOWN: usize = 5;
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Nothing is wrong.
-    Fine,
-    /// It will be bad, or it is for some senders.
-    Warning,
-    /// Senders that look at certificates do not deliver.
-    Error,
-}
-
-/// What is to be said of a certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What, where and what helps, in one line.
-    pub text: String,
-}
 
 /// What dates and names are held against.
 #[derive(Debug, Clone, Copy)]

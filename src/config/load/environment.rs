@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::{Draft, FILE_VARIABLE};
 use crate::config::error::{Place, Problem};
-use crate::config::options::SETTINGS;
-use crate::config::setting::{Fault, Setting};
+use crate::config::options::{SETTINGS, Setting};
+use crate::config::row::{Fault, Written};
 use crate::config::suggest;
 
 impl Draft {
@@ -37,13 +37,14 @@ impl Draft {
     }
 
     fn apply_variable(&mut self, setting: &'static Setting, name: &str, text: &str) {
-        let texts = setting.texts(text);
-        let result = setting.set(&mut self.config, &texts);
+        let written = setting.written(text);
         let place = Place::Environment(name.to_owned());
-        self.places.insert(setting.key, place.clone());
-        for Fault { item, reason } in self.faults(setting, result) {
-            let value =
-                (!setting.is_secret()).then(|| item.map_or(text, |index| texts[index]).to_owned());
+        for Fault { item, reason } in self.set(setting, place.clone(), &written) {
+            let shown = match (&written, item) {
+                (Written::List(texts), Some(index)) => texts[index],
+                (Written::One(_) | Written::List(_) | Written::Table(_), _) => text,
+            };
+            let value = (!setting.is_secret()).then(|| shown.to_owned());
             let key = Some(setting.key.to_owned());
             self.problems.push(Problem {
                 place: place.clone(),
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_option_has_its_variable() {
-        for setting in &SETTINGS {
+        for setting in SETTINGS.iter() {
             let variables = [(setting.variable(), setting.default.to_owned())];
             let loaded = load(None, variables, &[]).expect(setting.key);
             assert_eq!(
@@ -209,7 +210,7 @@ mod tests {
             loaded.warnings[0]
                 .starts_with(&format!("{}: not an option; Kubernetes", names.join(", ")))
         );
-        for setting in &SETTINGS {
+        for setting in SETTINGS.iter() {
             assert!(!is_service_link(&setting.variable()), "{}", setting.key);
         }
         assert!(!is_service_link("RINGPOST_PORT_X_TCP") && !is_service_link("RINGPOST_EXPORT"));

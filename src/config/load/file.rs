@@ -7,8 +7,8 @@ use std::path::Path;
 use super::Draft;
 use crate::config::error::{Place, Problem};
 use crate::config::options;
-use crate::config::setting::Fault;
-use crate::config::toml_file::{self, Content, Entry, Written};
+use crate::config::row::{Fault, Written};
+use crate::config::toml_file::{self, Content, Entry, Named};
 
 impl Draft {
     pub(super) fn apply_file(&mut self, path: &Path, named_by: &'static str) {
@@ -61,32 +61,31 @@ impl Draft {
     }
 
     fn apply_entry(&mut self, entry: Entry<'_>, place: &dyn Fn(usize) -> Place) {
-        let key = entry.setting.key;
-        let (items, whole) = match entry.content {
-            Content::One(written) => (Vec::new(), written),
-            Content::List(items, whole) => (items, whole),
-            Content::Table(pairs, start) => {
-                let (_, _, at) = entry.setting.table().expect("a table has been read");
-                at(&mut self.config).extend(pairs);
-                self.places.insert(key, place(start));
-                return;
+        let Entry { setting, content } = entry;
+        let written = match &content {
+            Content::One(one) => Written::One(&one.text),
+            Content::List(items, _) => {
+                Written::List(items.iter().map(|item| item.text.as_str()).collect())
+            }
+            Content::Table(entries, _) => {
+                let pairs = entries.iter().map(|entry| (&*entry.name, &*entry.text));
+                Written::Table(pairs.collect())
             }
         };
-        let is_list = entry.setting.is_list();
-        let texts: Vec<&str> = match is_list {
-            true => items.iter().map(|item| item.text.as_str()).collect(),
-            false => vec![&whole.text],
-        };
-        let result = entry.setting.set(&mut self.config, &texts);
-        let at =
-            |item: Option<usize>| -> &Written<'_> { item.map_or(&whole, |index| &items[index]) };
-        self.places.insert(key, place(whole.start));
-        for Fault { item, reason } in self.faults(entry.setting, result) {
-            let written = at(item);
-            let value = Some(written.source.to_owned());
+        for Fault { item, reason } in self.set(setting, place(content.start()), &written) {
+            let key = setting.key;
+            let (start, key, value) = match (&content, item) {
+                (Content::Table(entries, _), Some(index)) => {
+                    let Named { name, start, .. } = &entries[index];
+                    (*start, format!("{key}.{name}"), None)
+                }
+                (Content::Table(_, start), None) => (*start, key.to_owned(), None),
+                (Content::List(items, _), Some(index)) => items[index].shown(key),
+                (Content::List(_, whole), None) | (Content::One(whole), _) => whole.shown(key),
+            };
             self.problems.push(Problem {
-                place: place(written.start),
-                key: Some(key.to_owned()),
+                place: place(start),
+                key: Some(key),
                 value,
                 reason,
             });

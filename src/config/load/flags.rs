@@ -3,7 +3,7 @@
 use super::Draft;
 use crate::config::error::{Place, Problem};
 use crate::config::options;
-use crate::config::setting::Fault;
+use crate::config::row::{Fault, Written};
 
 impl Draft {
     pub(super) fn apply_flags(&mut self, flags: &[(&'static str, Vec<String>)]) {
@@ -14,9 +14,11 @@ impl Draft {
                 .flag
                 .unwrap_or_else(|| panic!("{key} has no flag in the table"));
             let texts: Vec<&str> = values.iter().map(String::as_str).collect();
-            let result = setting.set(&mut self.config, &texts);
-            self.places.insert(setting.key, Place::Flag(flag));
-            for Fault { item, reason } in self.faults(setting, result) {
+            let written = match texts.as_slice() {
+                [text] if !setting.is_list() => Written::One(text),
+                texts => Written::List(texts.to_vec()),
+            };
+            for Fault { item, reason } in self.set(setting, Place::Flag(flag), &written) {
                 let value = match (item, texts.as_slice()) {
                     (Some(index), _) => Some(texts[index].to_owned()),
                     (None, [text]) => Some((*text).to_owned()),

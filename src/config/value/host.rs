@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ringpost_proto::smtp::access::Network;
 use ringpost_proto::smtp::address::is_address_literal;
 use ringpost_proto::smtp::domain::{self, NotADomain};
 
@@ -124,6 +125,11 @@ fn meant_zone(text: &str) -> Option<String> {
     Some(format!(
         "[{ip}%N]:{port} with the number of the interface {zone} for N, which /sys/class/net/{zone}/ifindex has"
     ))
+}
+
+/// A network, or an address alone.
+pub(in crate::config) fn network(text: &str) -> Result<Network, Reason> {
+    Ok(Network::parse(text)?)
 }
 
 /// The name of this server: a domain name, or an address literal (RFC 5321 4.1.3). Empty stays empty.

@@ -1,0 +1,71 @@
+//! The table `[server]`: the SMTP side as a whole.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ringpost_proto::smtp::access::Network;
+use ringpost_proto::smtp::policy::BareNewlinePolicy;
+
+use crate::config::row::{
+    Choice, Count, List, NETWORKS, Switch, Text, Time, hours, milliseconds, minutes, rows,
+};
+use crate::config::value;
+
+/// The name of a host, as this server gives its own.
+const HOST_NAME: Text<String> = Text(
+    "a domain name, or an address literal such as `[192.0.2.1]`",
+    value::host_name,
+);
+
+rows! {
+    /// The SMTP side as a whole.
+    server: Server {
+        /// The name of this server, as its greeting, the Received field and `ce_source` of records give it. It should
+        /// be the name that the MX record points to. Empty: the host name of the machine.
+        hostname: String = "", HOST_NAME, flag "--hostname";
+
+        /// Where SMTP is listened for. Port 0 lets the kernel choose a port; the line on standard output names it.
+        /// `[::]` takes IPv4 clients as well, unless an IPv4 address with the same port is listened on beside it: then
+        /// it takes IPv6 alone, and each client comes by its own. Ports below 1024
+        /// (`net.ipv4.ip_unprivileged_port_start`) need the capability CAP_NET_BIND_SERVICE.
+        listen: Vec<SocketAddr> = "127.0.0.1:2525",
+            List(Text("IP addresses with a port, such as `0.0.0.0:25` or `[::]:25`", value::address)), flag "--listen";
+
+        /// Where SMTP is listened for with TLS from the first octet (RFC 8314 3.3). Needs `tls.certificate`.
+        listen_tls: Vec<SocketAddr> = "",
+            List(Text("IP addresses with a port, such as `0.0.0.0:465`", value::address));
+
+        /// Where SMTP is listened for behind a load balancer that sends the PROXY protocol, version 1 or 2, in front of
+        /// each connection. The client that it names is the one that limits, records and logs see.
+        listen_proxy: Vec<SocketAddr> = "",
+            List(Text("IP addresses with a port, such as `0.0.0.0:2526`", value::address));
+
+        /// Threads that serve connections, each with an io_uring of its own. 0: one per core that the process may use.
+        workers: usize = "0", Count(0..=1024);
+
+        /// Whether one Received field is put in front of each message (RFC 5321 4.4). Without it, the value of a record
+        /// is exactly what the client sent.
+        trace: bool = "true", Switch;
+
+        /// What becomes of a message that holds a CR or an LF that is not part of CRLF. `reject`: 550 5.6.0. `accept`:
+        /// it is data, and the record's header `ce_smtpbarenewlines` warns those who read it. It never ends a line or a
+        /// message here, but other software may take it for one, which is what SMTP smuggling needs (CVE-2023-51764).
+        /// Messages that come by BDAT are not looked through.
+        bare_newlines: BareNewlinePolicy = "reject",
+            Choice(&[("reject", BareNewlinePolicy::Reject), ("accept", BareNewlinePolicy::Accept)]);
+
+        /// The proxies that a listener behind the PROXY protocol believes; a connection from elsewhere is closed there.
+        proxy_networks: Vec<Network> = "127.0.0.0/8,::1/128", NETWORKS, reload;
+
+        /// How long a client has to wait for the greeting. One that sends something before it is answered 554 and
+        /// closed, as RFC 5321 4.3.1 has clients wait; without a delay nobody is. Waiting clients are looked at once a
+        /// second: a shorter delay can last that long. Clients of `server.listen_tls` and `server.listen_proxy` do not
+        /// wait.
+        greeting_delay: Duration = "0s", Time(Duration::ZERO..=minutes(1));
+
+        /// How long SIGTERM waits for transactions that have begun before it ends them. It is longer than
+        /// `kafka.delivery_timeout`, so that a message on its way to Kafka gets its reply. Give the service manager a
+        /// little more before it kills.
+        drain_timeout: Duration = "35s", Time(milliseconds(100)..=hours(1));
+    }
+}

@@ -1,0 +1,32 @@
+//! The table `[tls]`: the certificates of STARTTLS and of implicit TLS.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::row::{List, Text, Time, milliseconds, minutes, rows};
+use crate::config::value::{optional_path, path};
+
+rows! {
+    /// The certificates of STARTTLS and of `server.listen_tls`. Without one, STARTTLS is not offered. TLS 1.3 is
+    /// spoken, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305. Some old clients have these for ECDSA
+    /// certificates alone, and fall back to clear with an RSA one; those with CBC or DHE suites alone cannot encrypt
+    /// with either.
+    tls: Tls {
+        /// PEM file of the certificate, followed by its chain. It should be for `server.hostname`, and ECDSA serves
+        /// more clients than RSA. A relative path starts at the folder that ringpost was started in. Empty: none.
+        certificate: Option<PathBuf> = "", Text("a path", optional_path), flag "--tls-cert", reload;
+
+        /// PEM file of the certificate's private key. Set both or neither.
+        key: Option<PathBuf> = "", Text("a path", optional_path), flag "--tls-key", reload;
+
+        /// Further certificates with their chains, chosen by the name that the client asks for (SNI, RFC 6066 3). A
+        /// name that none is for gets `tls.certificate`. All files are read again on SIGHUP, and when they change.
+        sni_certificates: Vec<PathBuf> = "", List(Text("PEM files", path)), reload;
+
+        /// Their private keys, in the same order.
+        sni_keys: Vec<PathBuf> = "", List(Text("PEM files", path)), reload;
+
+        /// How long a TLS handshake may take before the connection is closed.
+        handshake_timeout: Duration = "30s", Time(milliseconds(10)..=minutes(10));
+    }
+}

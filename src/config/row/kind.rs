@@ -1,0 +1,135 @@
+//! What every kind of option does: says what it takes, reads a value, and says how two values differ.
+//!
+//! Owns the two traits and what passes through them. Must not know: any kind in particular, any option, and where a value was
+//! written.
+//!
+//! Invariant: what [`Kind::read`] returns is allowed.
+
+use crate::config::reason::Reason;
+
+/// How a value is written in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `true` or `false`.
+    Switch,
+    /// A whole number.
+    Count,
+    /// A number of bytes, or a text with a unit.
+    Size,
+    /// A text with a unit.
+    Time,
+    /// A text.
+    Text,
+    /// A list of texts.
+    List,
+    /// A table of texts, which may be passwords: none of them is ever shown.
+    Table,
+}
+
+/// A value as it was written.
+#[derive(Debug)]
+pub enum Written<'a> {
+    /// One text; of a table, all of it on one line.
+    One(&'a str),
+    /// Several texts.
+    List(Vec<&'a str>),
+    /// The names and texts of a table.
+    Table(Vec<(&'a str, &'a str)>),
+}
+
+/// What is wrong with a value.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The index of the item of a list or table; none where the value as a whole is meant.
+    pub item: Option<usize>,
+    /// What is wrong.
+    pub reason: Reason,
+}
+
+impl Fault {
+    /// That of a value as a whole.
+    pub fn whole(reason: Reason) -> Vec<Self> {
+        vec![Self { item: None, reason }]
+    }
+}
+
+/// How two values differ.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Change {
+    /// From this value to that one, as they would be written in the file.
+    Values(String, String),
+    /// In the texts of these names.
+    Names(Vec<String>),
+}
+
+/// A kind of option.
+pub trait Kind {
+    /// What its field holds.
+    type Value;
+
+    /// How it is written in the file.
+    fn shape(&self) -> Shape;
+
+    /// What it takes, for people: `1KiB to 1GiB`.
+    fn allowed(&self) -> String;
+
+    /// Reads a value; `default` is the default of the option.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    fn read(&self, written: &Written<'_>, default: &'static str)
+    -> Result<Self::Value, Vec<Fault>>;
+
+    /// Puts a value that was read in place of one that another source has set.
+    fn replace(&self, value: &mut Self::Value, newer: Self::Value) {
+        *value = newer;
+    }
+
+    /// How two values differ, if they do.
+    fn change(&self, old: &Self::Value, new: &Self::Value) -> Option<Change>;
+}
+
+/// A kind whose value is one text.
+pub trait Scalar {
+    /// What its field holds.
+    type Value: PartialEq;
+
+    /// How it is written in the file.
+    const SHAPE: Shape;
+
+    /// What it takes, for people.
+    fn range(&self) -> String;
+
+    /// Reads a value; `default` is the default of the option.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn parse(&self, text: &str, default: &'static str) -> Result<Self::Value, Reason>;
+
+    /// A value as it would be written in the file.
+    fn show(&self, value: &Self::Value) -> String;
+}
+
+impl<S: Scalar> Kind for S {
+    type Value = S::Value;
+
+    fn shape(&self) -> Shape {
+        S::SHAPE
+    }
+
+    fn allowed(&self) -> String {
+        self.range()
+    }
+
+    fn read(&self, written: &Written<'_>, default: &'static str) -> Result<S::Value, Vec<Fault>> {
+        match written {
+            Written::One(text) => self.parse(text, default).map_err(Fault::whole),
+            Written::List(texts) => Err(Fault::whole(Reason::GivenTimes(texts.len()))),
+            Written::Table(entries) => Err(Fault::whole(Reason::GivenTimes(entries.len()))),
+        }
+    }
+
+    fn change(&self, old: &S::Value, new: &S::Value) -> Option<Change> {
+        (old != new).then(|| Change::Values(self.show(old), self.show(new)))
+    }
+}
