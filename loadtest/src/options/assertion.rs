@@ -275,7 +275,7 @@ impl Assertion {
         }
     }
 
-    /// Whether only `--verify` can tell.
+    /// Whether only `--verify` measures it.
     pub fn needs_verify(&self) -> bool {
         matches!(
             self.measure,
@@ -284,7 +284,7 @@ impl Assertion {
         )
     }
 
-    /// Whether only `--pid` can tell.
+    /// Whether only `--pid` measures it.
     pub fn needs_pid(&self) -> bool {
         matches!(
             self.measure,

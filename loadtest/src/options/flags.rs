@@ -42,7 +42,7 @@ Exit status: 0 done and every assertion holds (without --assert: every message w
 1 not so, or the run failed; 2 wrong usage.";
 
 /// A load tester for SMTP servers: open and closed loop, io_uring, percentiles without coordinated omission, CPU time of
-/// both sides, and whether what got its 250 arrived.
+/// both sides, and a check that what got its 250 is in the topic.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "ringpost-loadtest", version, after_help = AFTER_HELP)]
 pub struct Options {
@@ -50,7 +50,7 @@ pub struct Options {
     #[arg(value_name = "HOST:PORT")]
     pub target: String,
 
-    /// Connections that are open at the same time, at most
+    /// The most connections that are open at the same time
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000),
           help_heading = "Load")]
     pub connections: u32,
@@ -59,7 +59,7 @@ pub struct Options {
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(0..=MAX_MESSAGES), help_heading = "Load")]
     pub messages: Option<u64>,
 
-    /// How long messages are started: 30s, 5m
+    /// How long new messages are started: 30s, 5m
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]
     pub duration: Option<Duration>,
 
@@ -81,12 +81,12 @@ pub struct Options {
           help_heading = "Load")]
     pub threads: u32,
 
-    /// This many more sessions, which are opened first, greet, and stay silent until the end
+    /// Idle sessions besides the connections: they are opened first, greet, and stay silent until the end
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000),
           help_heading = "Load")]
     pub idle: u32,
 
-    /// Source addresses, taken in turn: 127.0.0.2,127.0.0.3 or 127.0.0.2-127.0.0.9; each gives some 28,000 connections
+    /// Source addresses, taken in turn: 127.0.0.2,127.0.0.3 or 127.0.0.2-127.0.0.9; each allows about 28,000 connections
     #[arg(long, value_name = "ADDRESSES", help_heading = "Load")]
     pub source: Option<String>,
 
@@ -100,7 +100,7 @@ pub struct Options {
     #[command(flatten)]
     pub shape: Shape,
 
-    /// A part of a mixture: a share of the connections and the flags of shape and content that differ for it,
+    /// One part of a mixture: its share of the connections, and its flags of shape and content that differ,
     /// '70% --per-connection 1'. May be repeated; shares are divided by their sum
     #[arg(long, value_name = "SHARE FLAGS", help_heading = "Shape of a session")]
     pub mix: Vec<String>,
@@ -146,7 +146,7 @@ pub struct Options {
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s", help_heading = "Misbehaviour")]
     pub drip_for: Duration,
 
-    /// Time for each step: to connect, to get one reply, to send a message and get its reply [default: 60s, for the
+    /// Time limit for each step: to connect, to get one reply, to send a message and get its reply [default: 60s, for the
     /// first connection 10s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]
     pub timeout: Option<Duration>,
@@ -162,7 +162,7 @@ pub struct Options {
     #[arg(long, help_heading = "Load")]
     pub allow_remote: bool,
 
-    /// Measure these processes and all their descendants, the server: CPU time, memory
+    /// Measure the CPU time and memory of these processes (the server) and all their descendants
     #[arg(long, value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..),
           help_heading = "The server")]
     pub pid: Vec<u32>,
@@ -189,7 +189,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME", help_heading = "The server")]
     pub topic: Option<String>,
 
-    /// How long --verify waits after the run for messages that were accepted and are not readable yet
+    /// How long --verify waits after the run for accepted messages that are not readable yet
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s", help_heading = "The server")]
     pub verify_wait: Duration,
 

@@ -43,16 +43,16 @@ pub enum ProxyHeader {
 /// What the bytes of generated bodies are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Body {
-    /// ASCII lines of at most 78 bytes; a quarter of them start with a dot, which tells whether a server takes it out
+    /// ASCII lines of at most 78 bytes; a quarter of them start with a dot, to show whether a server handles it rightly
     #[value(name = "7bit")]
     SevenBit,
     /// The same with bytes above 127; BODY=8BITMIME where it is offered
     #[value(name = "8bit")]
     EightBit,
-    /// Lines of base64, as an attachment's: hardly any codec makes them smaller, and none starts with a dot
+    /// Lines of base64, like an attachment: they hardly compress, and none starts with a dot
     #[value(name = "base64")]
     Base64,
-    /// Any bytes, NUL, bare CR and bare LF among them; needs --transfer bdat and a server with BINARYMIME
+    /// Any bytes, including NUL, bare CR and bare LF; needs --transfer bdat and a server with BINARYMIME
     #[value(name = "binary")]
     Binary,
 }
@@ -125,7 +125,7 @@ pub struct Shape {
     #[arg(long, value_name = "PATH", conflicts_with_all = ["size", "sizes", "body"], help_heading = "Content")]
     pub corpus: Option<PathBuf>,
 
-    /// What generated bodies hold [default: 7bit]
+    /// What generated bodies contain [default: 7bit]
     #[arg(long, value_enum, help_heading = "Content")]
     pub body: Option<Body>,
 }

@@ -41,7 +41,7 @@ const RING: u32 = 4096;
 #[derive(Debug, Parser)]
 #[command(name = "ringpost-loadtest sink", bin_name = "ringpost-loadtest sink")]
 struct Options {
-    /// Where to listen; port 0 takes a free one
+    /// Where to listen; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:2526")]
     listen: SocketAddr,
 
@@ -53,7 +53,7 @@ struct Options {
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "0s")]
     delay: Duration,
 
-    /// Expect connections of up to this number
+    /// The most connections to expect
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     connections: u64,
 

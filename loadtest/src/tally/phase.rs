@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// Longest time that a histogram tells apart, in microseconds: one hour. Longer ones count as this.
+/// The longest time in a histogram, in microseconds: one hour. Longer times count as this.
 pub(super) const LONGEST: u64 = 3_600_000_000;
 /// Significant decimal digits of a histogram of the whole run, and of one interval.
 const DIGITS: u8 = 3;

@@ -27,7 +27,7 @@ impl Bits {
     }
 }
 
-/// What a record tells.
+/// What is known of a record.
 #[derive(Debug, Clone, Copy)]
 pub struct Read<'a> {
     /// The message's number.

@@ -26,13 +26,13 @@ const LOOKS: Duration = Duration::from_secs(2);
 /// Lost messages that are named.
 const NAMED: usize = 10;
 
-/// What a sending thread tells.
+/// What a sending thread reports.
 pub enum Sent {
     /// A message got its 250 then.
     Accepted(u64, Instant),
 }
 
-/// Reads the topic, and holds what it reads against what the sending threads tell.
+/// Reads the topic, and compares what it reads with what the sending threads report.
 pub struct Reader {
     topic: Topic,
     run: String,
@@ -112,7 +112,7 @@ impl Reader {
         }
     }
 
-    /// Takes what the sending threads tell; whether they may tell more.
+    /// Takes what the sending threads report; whether there may be more.
     fn hear(&mut self) -> bool {
         loop {
             match self.receiver.try_recv() {
@@ -214,7 +214,7 @@ impl Reader {
     }
 }
 
-/// What a record tells; `None` for one of other origin.
+/// What a record says of its message; `None` for a record of other origin.
 fn described<'a>(
     message: &'a BorrowedMessage<'_>,
     run: &str,

@@ -29,14 +29,14 @@ pub struct Comparison {
     /// What the second is called in the report
     #[arg(long, value_name = "NAME", default_value = "B")]
     pub b_name: String,
-    /// Start the first for each of its turns with this shell command, and stop it after that (SIGTERM). What it says goes to
+    /// Start the first with this shell command for each of its turns, and stop it afterwards (SIGTERM). Its output goes to
     /// a file, whose path is printed. As root, smtp-sink gets -u nobody
     #[arg(long, value_name = "COMMAND")]
     pub a_start: Option<String>,
     /// The same for the second
     #[arg(long, value_name = "COMMAND")]
     pub b_start: Option<String>,
-    /// Processes of the first, which runs already
+    /// Processes of the first, if it is already running
     #[arg(
         long,
         value_name = "PID",
@@ -44,7 +44,7 @@ pub struct Comparison {
         conflicts_with = "a_start"
     )]
     pub a_pid: Vec<u32>,
-    /// Processes of the second, which runs already
+    /// Processes of the second, if it is already running
     #[arg(
         long,
         value_name = "PID",
