@@ -203,7 +203,7 @@ mod tests {
             "whole: {:?}",
             input.escape_ascii().to_string()
         );
-        for first in 0..=input.len() {
+        for first in (0..=input.len()).step_by(if cfg!(miri) { 3 } else { 1 }) {
             for second in (first..=input.len()).step_by(if cfg!(miri) { 13 } else { 1 }) {
                 let got = decode(input, &[first, second]);
                 assert_eq!(

@@ -232,7 +232,14 @@ mod tests {
             b"", b"\r\n.", b"\r\n", b"\n.", b"\r", b"\n", b"\r\r\n.", b".\r\n..",
         ];
         let ways = ways();
-        for length in [0, 1, 5, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3, 300] {
+        let lengths = [0, 1, 5, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3, 300];
+        // The interpreter is slow: one length that has a whole block and a rest.
+        let lengths = if cfg!(miri) {
+            &lengths[5..6]
+        } else {
+            &lengths[..]
+        };
+        for &length in lengths {
             for first in sequences {
                 for second in sequences {
                     for at in (0..=length).step_by(if cfg!(miri) { 31 } else { 1 }) {
