@@ -4,6 +4,7 @@
 //!
 //! Invariant: after each trial the copy is the tree as it is again.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -65,7 +66,8 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Copies what git knows of the tree at `root`. What is the same there already is left alone, so that it is not built again.
+    /// Copies what git knows of the tree at `root`. What is in the copy and the same is left alone, so that it is not built
+    /// again.
     pub fn copy(root: &Path) -> Self {
         let folder = std::env::var_os("RINGPOST_MUTANTS_FOLDER");
         let folder = folder.map_or(root.join("target/mutants"), PathBuf::from);
@@ -85,9 +87,11 @@ impl Tree {
             .output()
             .expect("git");
         let names = String::from_utf8(listed.stdout).expect("names are UTF-8");
-        for name in names.split_terminator('\0') {
+        let names: HashSet<&str> = names.split_terminator('\0').collect();
+        remove_others(&tree.root, &tree.root, &names);
+        for name in names {
             let Ok(contents) = std::fs::read(root.join(name)) else {
-                // Deleted, and not yet committed; a link to a folder.
+                // Deleted and not yet committed, or a link to a folder.
                 continue;
             };
             tree.put(name, &contents);
@@ -165,6 +169,22 @@ impl Tree {
             Some(PathBuf::from(path))
         });
         built.status.success().then(|| executables.next_back())?
+    }
+}
+
+/// Removes from the copy at `root` what is not among `names` any more, in this folder and below.
+fn remove_others(root: &Path, folder: &Path, names: &HashSet<&str>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = path
+            .strip_prefix(root)
+            .expect("it is below")
+            .to_string_lossy();
+        if path.is_dir() {
+            remove_others(root, &path, names);
+        } else if !names.contains(&*name) {
+            std::fs::remove_file(&path).expect("a file of ours");
+        }
     }
 }
 

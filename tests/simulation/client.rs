@@ -49,6 +49,8 @@ pub struct Client {
     patience: u64,
     /// When it connects next.
     pub connects_at: u64,
+    /// Whether nothing goes wrong any more on this connection.
+    pub calm: bool,
 }
 
 /// How long a client waits for a reply: longer than any deadline of the server.
@@ -75,6 +77,7 @@ impl Client {
             kind,
             number,
             connects_at: random.below(2_000_000) as u64,
+            calm: false,
             random,
             rules,
             mails,
@@ -406,6 +409,10 @@ impl Client {
 
     fn reply(&mut self, code: u16, text: &str, judge: &Judge) {
         if code == 421 {
+            assert!(
+                !(self.calm && self.is_good()),
+                "421 although nothing goes wrong: {text}"
+            );
             self.give_up();
             return;
         }

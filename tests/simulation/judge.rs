@@ -42,6 +42,8 @@ pub struct Judge {
     attempts: RefCell<HashMap<String, Expected>>,
     /// Reverse-paths for which there is a record.
     recorded: RefCell<HashSet<String>>,
+    /// Connections whose record is with Kafka, and when they have to have had a reply.
+    owed: RefCell<HashMap<usize, u64>>,
     /// Ids for which 250 was queued.
     promised: RefCell<HashSet<String>>,
     effects: Cell<u64>,
@@ -55,6 +57,7 @@ impl Judge {
             kafka,
             attempts: RefCell::default(),
             recorded: RefCell::default(),
+            owed: RefCell::default(),
             promised: RefCell::default(),
             effects: Cell::new(0),
             hash: Cell::new(0xcbf2_9ce4_8422_2325),
@@ -111,13 +114,32 @@ impl Judge {
         assert_eq!(told.size, Some(message.len() as u64), "{from}");
     }
 
+    /// Kafka has a record of this connection, which is to have its reply by then, whatever Kafka does.
+    pub fn owes(&self, wire: usize, until: u64) {
+        self.owed.borrow_mut().insert(wire, until);
+    }
+
+    /// It has its reply, or is closed.
+    pub fn forget(&self, wire: usize) {
+        self.owed.borrow_mut().remove(&wire);
+    }
+
+    /// Nobody waits for an outcome longer than that may take.
+    pub fn nothing_is_overdue(&self, now: u64) {
+        let owed = self.owed.borrow();
+        let late = owed.iter().find(|(_, until)| **until < now);
+        assert!(late.is_none(), "no reply in time on connection {late:?}");
+    }
+
     /// The server queues octets that nobody but the client can read; its length is all that a seed decides.
     pub fn queued_sealed(&self, wire: usize, octets: &[u8]) {
+        self.forget(wire);
         self.note(&[8, wire as u64, octets.len() as u64]);
     }
 
     /// The server queues replies to be written: what they promise has to be true already.
     pub fn queued(&self, wire: usize, octets: &[u8]) {
+        self.forget(wire);
         self.note(&[1, wire as u64, crate::hash(octets)]);
         assert!(octets.ends_with(b"\r\n"), "whole lines are written");
         for line in octets.split_inclusive(|&octet| octet == b'\n') {

@@ -59,8 +59,16 @@ struct State {
     fresh: Vec<Fresh>,
 }
 
-/// Headers and value of a record that was submitted.
-pub type Fresh = (Vec<(&'static str, Vec<u8>)>, Vec<u8>);
+/// A record that was submitted.
+#[derive(Debug)]
+pub struct Fresh {
+    /// Its headers.
+    pub headers: Vec<(&'static str, Vec<u8>)>,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// Whether its report is to come.
+    pub pending: bool,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -180,7 +188,7 @@ impl Kafka {
         self.state().log.get(id).map(|entry| entry.from.clone())
     }
 
-    /// Records submitted since the last call: headers and value.
+    /// Records submitted since the last call.
     pub fn take_fresh(&self) -> Vec<Fresh> {
         std::mem::take(&mut self.state().fresh)
     }
@@ -208,7 +216,11 @@ impl Sink for Kafka {
             .headers()
             .map(|(name, value)| (name, value.to_vec()))
             .collect();
-        state.fresh.push((headers, record.value.to_vec()));
+        state.fresh.push(Fresh {
+            headers,
+            value: record.value.to_vec(),
+            pending: false,
+        });
         if let Mode::Refusing(refusal) = state.mode {
             return Submission::Done(Outcome::Refused(refusal), record);
         }
@@ -243,6 +255,7 @@ impl Sink for Kafka {
         } else {
             due
         };
+        state.fresh.last_mut().expect("just pushed").pending = true;
         state.waiting.push(Waiting {
             due,
             report: Report {

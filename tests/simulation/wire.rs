@@ -305,6 +305,7 @@ impl Wire {
 
     /// The server closes. Octets that it has not read turn the end into a reset, some of the time.
     fn close(&self) {
+        self.judge.forget(self.number);
         let mut inner = self.inner.borrow_mut();
         inner.down.closing = true;
         let unread = !inner.up.here.is_empty() || !inner.up.flight.is_empty();

@@ -74,6 +74,9 @@ pub struct Summary {
     pub connections: usize,
 }
 
+/// Longest time from a record to the reply, in microseconds: the commit's, and a look at the deadlines or two.
+const COMMIT: u64 = 12_500_000;
+
 /// Longest time without faults until all is delivered, in microseconds.
 const PATIENCE: u64 = 240_000_000;
 
@@ -205,8 +208,13 @@ impl World {
 
     /// Polls what is ready, all of it most of the time.
     fn settle(&mut self) {
-        while let Some(task) = self.executor.poll_one(&mut self.random) {
+        loop {
+            let before = self.room();
+            let Some(task) = self.executor.poll_one(&mut self.random) else {
+                break;
+            };
             self.judge.note(&[2, task as u64]);
+            self.nobody_overtakes(before);
             self.follow();
             self.check();
             if self.random.once_in(6) {
@@ -218,9 +226,12 @@ impl World {
 
     /// What was done has its consequences: octets are under way, reports will be due.
     fn follow(&mut self) {
-        for (headers, value) in self.kafka.take_fresh() {
+        for fresh in self.kafka.take_fresh() {
             self.summary.records += 1;
-            self.record(&headers, &value);
+            let wire = self.record(&fresh.headers, &fresh.value);
+            if fresh.pending {
+                self.judge.owes(wire, self.time.micros() + COMMIT);
+            }
         }
         let kicked: Vec<usize> = self.kicked.borrow_mut().drain(..).collect();
         for wire in kicked {
@@ -335,6 +346,7 @@ impl World {
             kind: self.clients[client].kind,
         };
         self.origins.insert(address.to_string(), origin);
+        self.clients[client].calm = self.calm;
         self.clients[client].connect(
             wire,
             now,

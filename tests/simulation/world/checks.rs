@@ -34,7 +34,23 @@ impl World {
         }
     }
 
+    /// What the budget has charged and who waits for it: messages, and connections in the queue.
+    pub(super) fn room(&self) -> (usize, usize) {
+        let budget = self.hub.as_ref().map(|hub| &hub.memory.budget);
+        budget.map_or((0, 0), |budget| (budget.messages(), budget.waiting()))
+    }
+
+    /// One task was polled, with this before: room that somebody waited for has gone to who left the queue for it.
+    pub(super) fn nobody_overtakes(&self, (messages, waiting): (usize, usize)) {
+        let after = self.room();
+        assert!(
+            waiting == 0 || after.0 <= messages || after.1 < waiting,
+            "a newcomer got the room that others wait for"
+        );
+    }
+
     pub(super) fn check(&self) {
+        self.judge.nothing_is_overdue(self.time.micros());
         let Some(hub) = &self.hub else { return };
         let (messages, octets) = self.kafka.in_flight();
         let budget = &hub.memory.budget;
@@ -65,7 +81,8 @@ impl World {
         );
     }
 
-    pub(super) fn record(&self, headers: &[(&'static str, Vec<u8>)], value: &[u8]) {
+    /// Judges a record; the connection that it came from.
+    pub(super) fn record(&self, headers: &[(&'static str, Vec<u8>)], value: &[u8]) -> usize {
         let message = if self.settings.trace {
             without_trace(headers, value)
         } else {
@@ -84,6 +101,7 @@ impl World {
             }
             _ => self.judge.record(headers, message),
         }
+        origin.wire
     }
 
     /// A record that a client brought about by accident: the session by itself, given all at once, makes the same of it.
