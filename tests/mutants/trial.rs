@@ -96,7 +96,16 @@ impl Tree {
             };
             tree.put(name, &contents);
         }
+        tree.leave_program_out();
         tree
+    }
+
+    /// A test is built with the program, which the simulation does not use, and linking it takes longer than all the rest.
+    fn leave_program_out(&self) {
+        let manifest = std::fs::read_to_string(self.root.join("Cargo.toml")).expect("a manifest");
+        let without = manifest.replace("default-run = \"ringpost\"", "autobins = false");
+        assert_ne!(manifest, without, "the manifest names its program");
+        self.put("Cargo.toml", without.as_bytes());
     }
 
     fn put(&self, name: &str, contents: &[u8]) {
@@ -156,6 +165,7 @@ impl Tree {
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--test", "simulation"])
             .args(["--message-format", "json-render-diagnostics"])
+            .args(quickly_built())
             .env("CARGO_TARGET_DIR", &self.target)
             .current_dir(&self.root)
             .stderr(Stdio::inherit())
@@ -170,6 +180,16 @@ impl Tree {
         });
         built.status.success().then(|| executables.next_back())?
     }
+}
+
+/// Options of cargo: what a mutant changes is built in the shortest time, its dependencies as always.
+fn quickly_built() -> impl Iterator<Item = String> {
+    let packages = ["ringpost", "ringpost-proto", "ringpost-fuzz"];
+    packages.into_iter().flat_map(|package| {
+        let setting = |what| format!("profile.dev.package.{package}.{what}");
+        let (level, debug) = (setting("opt-level=0"), setting("debug=false"));
+        ["--config".to_owned(), level, "--config".to_owned(), debug]
+    })
 }
 
 /// Removes from the copy at `root` what is not among `names` any more, in this folder and below.
