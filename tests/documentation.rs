@@ -39,6 +39,14 @@ fn generated_pages_are_up_to_date() {
     }
 }
 
+#[test]
+fn the_page_of_the_record_names_every_header_in_order() {
+    let page = std::fs::read_to_string("docs/record.md").unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let named: Vec<&str> = rows.map(|row| row.split_once('`').unwrap().0).collect();
+    assert_eq!(named, ringpost_proto::mail::header::ALL);
+}
+
 /// What a row is held by: all of a dialogue, or the text of one test.
 fn proof(held_by: &str) -> String {
     let (path, test) = held_by.split_once(": ").unwrap_or((held_by, ""));

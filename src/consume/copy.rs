@@ -6,7 +6,7 @@
 //! after what was read of them is committed.
 //!
 //! BUGS: with [`Until::end`] a topic that is written to without pause is never at its end. A member that the group gave up
-//! while it slept takes its batch back; a stream cannot, and what it printed is read again by the next owner.
+//! while it slept takes its batch back; a stream cannot, and the next owner reads again what it printed.
 
 use std::io;
 use std::time::Duration;

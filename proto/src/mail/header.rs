@@ -36,3 +36,22 @@ pub const BODY: &str = "ce_smtpbody";
 pub const SIZE: &str = "ce_smtpsize";
 /// `true` where a bare CR or LF was accepted; absent otherwise.
 pub const BARE_NEWLINES: &str = "ce_smtpbarenewlines";
+
+/// All of them, in the order of a record.
+pub const ALL: [&str; 15] = [
+    CONTENT_TYPE,
+    SPECVERSION,
+    ID,
+    SOURCE,
+    TYPE,
+    TIME,
+    FROM,
+    TO,
+    HELO,
+    CLIENT,
+    PROTOCOL,
+    TLS,
+    BODY,
+    SIZE,
+    BARE_NEWLINES,
+];

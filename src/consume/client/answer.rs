@@ -16,7 +16,7 @@ pub fn take_over<C: ConsumerContext>(
 ) -> Result<(), KafkaError> {
     match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
-        _ => consumer.assign(partitions),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(partitions),
     }
 }
 
@@ -30,7 +30,7 @@ pub fn give_up<C: ConsumerContext>(
 ) -> Result<(), KafkaError> {
     match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
-        _ => consumer.unassign(),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
     }
 }
 
@@ -40,10 +40,10 @@ pub fn give_up_whatever<C: ConsumerContext>(
     given: bool,
     partitions: &TopicPartitionList,
 ) {
-    // Nobody is left who could be told of an error. A cooperative client is given partitions before they can be taken.
+    // There is nobody left to report an error to. A cooperative client is given partitions before they can be taken.
     let _ = match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative if given => consumer.incremental_assign(partitions),
         RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
-        _ => consumer.unassign(),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
     };
 }

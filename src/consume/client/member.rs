@@ -64,7 +64,7 @@ pub fn create(plan: &Plan) -> Result<BaseConsumer<Reports>, ReadError> {
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
-        // Brokers may make a topic for whoever asks for it; whoever misspells one is to be told.
+        // Brokers may create a topic that is asked for; a misspelt name has to be an error instead.
         .set("allow.auto.create.topics", "false")
         // Where reading begins is always said; this is for a partition that was cut while it was read: none is skipped.
         .set("auto.offset.reset", "earliest")

@@ -80,7 +80,7 @@ impl Reports {
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, _facility: &str, message: &str) {
-        // Until the brokers have answered once, an error is the reason of a failure and told there, once.
+        // Until the brokers have answered once, an error is the reason of a failure and is reported there, once.
         if level as i32 <= RDKafkaLogLevel::Error as i32 && self.connected.load(Ordering::Relaxed) {
             (self.say)(&format!("librdkafka: {message}"));
         }

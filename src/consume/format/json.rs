@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn json_repeats_become_arrays_and_any_octets_are_taken() {
+    fn json_repeats_become_arrays_and_any_bytes_are_taken() {
         let mut record = received();
         record.key = Some(b"k\xff".to_vec());
         for value in ["1", "2", "3"] {

@@ -26,8 +26,8 @@ pub fn mbox(received: &Received, to: &mut dyn Write) -> io::Result<()> {
     let mut rest: &[u8] = &message;
     while !rest.is_empty() {
         let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-        let (line, behind) = rest.split_at(end);
-        rest = behind;
+        let (line, after) = rest.split_at(end);
+        rest = after;
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         if needs_quote(line) {
             to.write_all(b">")?;
@@ -40,7 +40,7 @@ pub fn mbox(received: &Received, to: &mut dyn Write) -> io::Result<()> {
 
 /// Whether a line is `From `, with any number of `>` in front: mboxrd quotes those too, so that reading is exact.
 fn needs_quote(line: &[u8]) -> bool {
-    let quotes = line.iter().take_while(|octet| **octet == b'>').count();
+    let quotes = line.iter().take_while(|byte| **byte == b'>').count();
     line[quotes..].starts_with(b"From ")
 }
 

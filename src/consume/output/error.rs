@@ -20,7 +20,7 @@ pub enum OpenError {
         mismatch: Mismatch,
     },
     /// Another process writes to it.
-    #[error("another ringpost consume is writing to it: give each a --output of its own")]
+    #[error("another ringpost consume is writing to it: give each its own --output")]
     Busy,
     /// The file system says no.
     #[error(transparent)]

@@ -64,7 +64,7 @@ impl RecordFile {
             opened.continue_from(journal, form, path)?;
         } else {
             opened.file.set_len(0)?;
-            // Whatever it says, it is not about what the file holds from now on.
+            // It speaks of what the file held before.
             match fs::remove_file(&journal_path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(named(&journal_path, &error).into());
@@ -140,7 +140,7 @@ impl RecordFile {
     /// What the file system returns.
     pub fn flush(&mut self, progress: Option<(&Source, &Marks)>) -> io::Result<()> {
         self.write_out()?;
-        // Asked for, and not counted: whoever truncates a file in place (copytruncate) makes it shorter than was written.
+        // Asked for, and not counted: a file that is truncated in place (copytruncate) is shorter than what was written to it.
         let length = self.file.metadata()?.len();
         if let (Some((source, marks)), true) = (progress, self.journal.is_some()) {
             self.file.sync_data()?;
@@ -205,9 +205,9 @@ impl RecordFile {
 
     /// The last bytes before this length.
     fn end(&self, length: u64) -> io::Result<Vec<u8>> {
-        let octets = length.min(TAIL_BYTES);
-        let mut end = vec![0; usize::try_from(octets).expect("a few bytes")];
-        self.file.read_exact_at(&mut end, length - octets)?;
+        let bytes = length.min(TAIL_BYTES);
+        let mut end = vec![0; usize::try_from(bytes).expect("a few bytes")];
+        self.file.read_exact_at(&mut end, length - bytes)?;
         Ok(end)
     }
 }

@@ -185,7 +185,7 @@ impl Folder {
             !self.decided,
             "a decided batch is delivered before the next"
         );
-        let (name, octets) = match &mut self.kind {
+        let (name, bytes) = match &mut self.kind {
             Kind::Eml => {
                 let name = self.eml_name(received)?;
                 (name, std::borrow::Cow::Borrowed(received.value.as_slice()))
@@ -197,12 +197,17 @@ impl Folder {
             }
         };
         let path = self.staged_path(&name, self.batch + 1);
-        put(&path, &octets, self.durable).map_err(|error| named(&path, &error))?;
-        self.staged.insert(name);
+        put(&path, &bytes, self.durable).map_err(|error| named(&path, &error))?;
+        let is_new = self.staged.insert(name);
+        // An `.eml` file may be the repeat of a record.
+        assert!(
+            is_new || matches!(self.kind, Kind::Eml),
+            "a maildir has no name twice"
+        );
         Ok(())
     }
 
-    /// The record's name, which a repeat of the record takes again; another record of the same id gets one of its own.
+    /// The record's name, which a repeat of the record takes again; another record with the same id gets its own.
     fn eml_name(&self, received: &Received) -> io::Result<String> {
         let name = format::eml_name(received);
         let holder = if self.staged.contains(&name) {
@@ -211,7 +216,7 @@ impl Folder {
             self.place.join(&name)
         };
         match fs::read(&holder) {
-            Ok(octets) if octets != received.value => Ok(format::eml_name_of_place(received)),
+            Ok(bytes) if bytes != received.value => Ok(format::eml_name_of_place(received)),
             Ok(_) => Ok(name),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(name),
             Err(error) => Err(named(&holder, &error)),
@@ -322,9 +327,9 @@ fn unique_name(host: &str, written: u64, received: &Received) -> String {
     )
 }
 
-fn put(path: &Path, octets: &[u8], durable: bool) -> io::Result<()> {
+fn put(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
     let mut file = File::create(path)?;
-    let written = file.write_all(octets);
+    let written = file.write_all(bytes);
     let synced = written.and_then(|()| if durable { file.sync_data() } else { Ok(()) });
     if synced.is_err() {
         let _ = fs::remove_file(path);

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use crate::consume::format;
 use crate::consume::received::Received;
 
-/// How one record becomes octets in a stream.
+/// How one record becomes bytes in a stream.
 pub type Writer = fn(&Received, &mut dyn Write) -> io::Result<()>;
 
 /// The forms of records.
@@ -17,7 +17,7 @@ pub enum Form {
     Summary,
     /// One JSON object a line.
     Json,
-    /// One file a mail, its exact octets.
+    /// One file a mail, its exact bytes.
     Eml,
     /// An mbox file.
     Mbox,

@@ -3,11 +3,12 @@
 //! Owns: the journal's file, its form, and how it is replaced. Must not know: Kafka's client, nor how a record looks.
 //!
 //! The order of one commit is: records to the disk, then the journal, then the group's offsets. So what is longer than the
-//! journal says was never committed and is cut; what the journal has and the group has not is passed over on the way in.
+//! journal says was never committed and is cut; what the journal has and the group has not is skipped when reading begins.
 //!
 //! Invariants: the journal is replaced whole (written beside it, fsynced, renamed); it never names more than is on disk.
-//! BUGS: what somebody else appends while a run is going on, and is then killed, is cut as that run's own. Offsets are compared with the group's alone. A group that is set back to exactly the offset before its last
-//! commit, after a kill, looks like a commit that was lost, and those records are passed over: the output has them.
+//! BUGS: what another program appends during a run that is then killed is cut as that run's own. Offsets are compared with the
+//! group's alone: a group that is set back to exactly the offset before its last commit, after a kill, looks like a commit that
+//! was lost, and those records are skipped, as the output has them.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -131,7 +132,11 @@ impl Journal {
     ///
     /// # Errors
     /// Where the journal cannot be written.
+    ///
+    /// # Panics
+    /// If it has ended already.
     pub fn end(&mut self, source: &Source, settled: &[i32]) -> io::Result<()> {
+        assert!(!self.content.extent.clean, "a run ends once");
         let mut entries = self.content.sources.iter_mut();
         if let Some(entry) = entries.find(|entry| entry.source == *source) {
             for partition in settled {
@@ -149,7 +154,12 @@ impl Journal {
     ///
     /// # Errors
     /// Where the journal cannot be written; it then says what it said before.
+    ///
+    /// # Panics
+    /// If the run has ended, or the extent is that of one that has.
     pub fn record(&mut self, source: &Source, marks: &Marks, extent: Extent) -> io::Result<()> {
+        let ended = self.content.extent.clean || extent.clean;
+        assert!(!ended, "records are written by a run that goes on");
         let before = self.content.clone();
         let sources = &mut self.content.sources;
         let known = sources.iter().position(|entry| entry.source == *source);

@@ -23,7 +23,7 @@ use crate::consume::plan::Plan;
 
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long an offset beyond the end of its partition may be the word of a leader that is not up to date yet.
+/// How long an offset beyond the end of its partition is put down to a leader that is not up to date yet.
 const CATCH_UP_WAIT: Duration = Duration::from_secs(5);
 /// How long the record is looked for by which a topic is known again.
 const RECOGNITION_WAIT: Duration = Duration::from_secs(5);
@@ -75,8 +75,7 @@ impl Beginnings<'_> {
         })
     }
 
-    /// The watermarks, once they reach an offset that was read before, or do not for some time: a leader that was chosen
-    /// this moment can be behind.
+    /// The watermarks, once they reach an offset that was read before, or do not for some time: a new leader can be behind.
     fn settled_watermarks(self, partition: i32, reached: i64) -> Result<(i64, i64), Halt> {
         let deadline = Instant::now() + CATCH_UP_WAIT;
         loop {
@@ -117,7 +116,7 @@ impl Beginnings<'_> {
                 Some(Err(_)) | None => {}
             }
         }
-        // Nothing more is read over it; where this fails, what it reads is dropped with it.
+        // This client reads nothing more; where this fails, what it reads is dropped with it.
         let _ = self.asking.unassign();
         same
     }

@@ -1,11 +1,11 @@
-//! The reader: records of one topic with their positions, and offsets that are committed when it is told so.
+//! The reader: yields the records of one topic with their positions, and commits the offsets that it is told to.
 //!
 //! Owns: the client, where each partition stands, what the group gives and takes. Must not know: what becomes of a record.
 //!
 //! Its methods: `poll` gives what comes next; `uncommitted` says what was read, and `commit` commits it or a part of it;
 //! `follow_group` answers the group, after what was read has been committed; `is_at_end` says whether there is more to come.
 //!
-//! Invariants: an offset is committed only when it is told; without a group nothing is. Partitions are given back in
+//! Invariants: nothing is committed unless the caller says so; without a group nothing is. Partitions are given back in
 //! `follow_group` alone. However reading ends, the group is left.
 //!
 //! BUGS: without a group the partitions are those that the topic had at the start.
@@ -67,8 +67,8 @@ pub enum Committed {
 /// See the module.
 pub struct Reader<'a> {
     consumer: BaseConsumer<Reports>,
-    /// Asks for watermarks, over a connection of its own: on the other one each request would wait behind a fetch, which
-    /// an idle partition holds for half a second. It subscribes to nothing, so it is no member of the group.
+    /// Asks for watermarks over its own connection: on the other one each request would wait behind a fetch, which an idle
+    /// partition holds for half a second. It subscribes to nothing, so it is no member of the group.
     asking: BaseConsumer<Reports>,
     plan: &'a Plan,
     /// Under which name offsets are known; none without a group.
@@ -212,10 +212,11 @@ impl<'a> Reader<'a> {
     /// Where the cluster does not take the offsets.
     ///
     /// # Panics
-    /// Without a group, and for partitions that are not read.
+    /// Without a group, without marks, and for partitions or records that were not read.
     pub fn commit(&mut self, marks: &Marks) -> Result<Committed, Halt> {
         let group = self.plan.group.as_ref();
         let group = group.expect("nothing is committed without a group");
+        assert!(!marks.is_empty(), "there is something to commit");
         let mut offsets = TopicPartitionList::new();
         for (&partition, mark) in marks {
             assert!(

@@ -32,7 +32,7 @@ impl Position {
         }
     }
 
-    /// Records up to here are passed over, since somebody has them who could not commit them: the next commit makes up for it.
+    /// Records up to here are skipped: the output has them, and their commit was lost. The next commit makes up for it.
     pub fn after(mark: &Mark, next: i64, committed: Option<i64>) -> Self {
         Self {
             uncommitted: committed != Some(next),

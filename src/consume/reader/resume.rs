@@ -1,12 +1,12 @@
 //! Where reading of a partition begins in a group: what the group has committed, what the output holds, what the topic has.
 //!
 //! Owns: the decision. Must not know: the client, or how the facts were asked for.
-//! Invariants: no record is passed over unless the output holds it or the topic has it no more.
+//! Invariants: no record is skipped unless the output holds it, or the topic no longer has it.
 
 use crate::consume::mark::Mark;
 
-/// Said of partitions whose offset is not in the topic any more, and of those whose records are others. No number is in it,
-/// so that one line has all partitions.
+/// Said of partitions whose offset is no longer in the topic, and of those that hold other records. There is no number in it,
+/// so that one line covers all partitions.
 const BEYOND_END: &str = "the group's offset is beyond the end, as after the topic was made again: it is read from its beginning";
 /// See [`BEYOND_END`].
 pub const OTHER_TOPIC: &str = "the topic is not the one that the output holds records of, as it was made again: it is \
@@ -32,7 +32,7 @@ pub struct Facts<'a> {
 pub struct Start {
     /// The offset.
     pub next: i64,
-    /// The output holds records that the group has not committed: they are passed over.
+    /// The output holds records that the group has not committed: they are skipped.
     pub by_output: bool,
     /// What an operator should know.
     pub said: Option<String>,

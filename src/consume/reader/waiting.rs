@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::consume::line::Say;
 
-/// How long a group is waited for in silence, and between two lines about it.
+/// How long the wait for a group is silent, and how long between two lines about it.
 const SILENCE: Duration = Duration::from_millis(1500);
 const REPEAT: Duration = Duration::from_secs(15);
 
@@ -49,7 +49,7 @@ impl Waiting {
         self.since.is_some() && self.empty.is_none_or(|empty| empty.elapsed() < EMPTY_GRACE)
     }
 
-    /// Says once in a while that there is a wait; `exists` tells whether the topic is there, where that is known.
+    /// Says from time to time that there is a wait; `exists` says whether the topic is there, where that is known.
     pub fn tick(&mut self, exists: impl FnOnce() -> Option<bool>) {
         let Some(since) = self.since else { return };
         let due = match self.said {
