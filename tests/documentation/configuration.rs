@@ -19,7 +19,7 @@ pub fn example() -> String {
         &mut text,
         "Configuration of ringpost, in TOML. Every option is here with its default; remove the # in front of one to \
          change it. Flags beat the environment, which beats this file. `ringpost check --config FILE` says what is wrong \
-         with a file. Sizes are octets or have a unit: B, KiB, MiB, GiB, TiB, KB, MB, GB, TB. Durations have a unit: ms, \
+         with a file. Sizes are bytes or have a unit: B, KiB, MiB, GiB, TiB, KB, MB, GB, TB. Durations have a unit: ms, \
          s, min, h.",
     );
     for section in SECTIONS {
@@ -64,10 +64,10 @@ const PREFACE: &str = r#"# Configuration
 
 Without any configuration ringpost is the quick start: SMTP on 127.0.0.1:2525 and a broker in memory. Options come from
 a file in TOML (`--config FILE`), from the environment and from flags; flags beat the environment, which beats the file.
-Where no flag names the file, the environment variable `RINGPOST_CONFIG` does, for `serve`, `check` and `consume` alike: set it once,
-as the image does, and `ringpost check` asks about the configuration that is served. A file that it names and that is not
-there is an error (exit code 2), and so is an empty value. A file that is named, by either, and sets nothing at all is an error too, unless
-a variable or a flag sets `recipients.domains` or `kafka.brokers`: an empty file is one that was lost or never written, and the quick start would
+Without `--config`, the environment variable `RINGPOST_CONFIG` names the file, for `serve`, `check` and `consume` alike. Set it once,
+as the image does, and `ringpost check` looks at the configuration that is served. If the file that it names does not exist, or its
+value is empty, that is an error (exit code 2). A file, named either way, that sets nothing at all is an error too, unless a variable
+or a flag sets `recipients.domains` or `kafka.brokers`: an empty file was probably lost or never written, and the quick start would
 take mail for every domain and keep it in memory.
 
 ```toml
@@ -83,15 +83,15 @@ brokers = "kafka-1:9092,kafka-2:9092"
 topic = "mail"
 ```
 
-- **Environment**: `RINGPOST_`, the section, the key: `RINGPOST_LIMITS_MESSAGE_SIZE=50MiB`. Lists are separated by commas.
-  Other variables that begin with `RINGPOST_`, but for `RINGPOST_CONFIG`, have no effect, and a warning says so.
+- **Environment**: `RINGPOST_`, the section, the key: `RINGPOST_LIMITS_MESSAGE_SIZE=50MiB`. Items of a list are separated by commas.
+  Other variables that begin with `RINGPOST_`, except `RINGPOST_CONFIG`, have no effect, and a warning says so.
 - **Sizes** are bytes, or a whole number with B, KiB, MiB, GiB, TiB (powers of 1024), KB, MB, GB or TB (powers of 1000). Case
-  makes no difference, a blank may stand before the unit, and the B may be left out: `25M` is 25,000,000 bytes. In the file, one with
+  makes no difference, a space before the unit is allowed, and the B is optional: `25M` is 25,000,000 bytes. In the file, a size with
   a unit is in quotes: `"25MiB"`. The load tester reads sizes in the same way.
-- **Durations** are a whole number with ms, s, min or h, in the file in quotes: `"30s"`.
-- **Reload**: SIGHUP reads the configuration again and applies the options marked so; all others need a restart.
-- **Mistakes**: an unknown key or a value out of its range keeps ringpost from starting (exit code 2). Every mistake is
-  named, with its file, line, key, value and what is allowed. `ringpost check --config FILE` finds them beforehand.
+- **Durations** are a whole number with ms, s, min or h. In the file they are in quotes: `"30s"`.
+- **Reload**: SIGHUP reads the configuration again and applies the options marked `Reload: yes`; all others need a restart.
+- **Mistakes**: with an unknown key or a value out of its range, ringpost does not start (exit code 2). It reports every mistake,
+  with its file, line, key, value and what is allowed. `ringpost check --config FILE` finds them beforehand.
 
 All options at their defaults are in [deploy/ringpost.example.toml](../deploy/ringpost.example.toml).
 "#;

@@ -37,7 +37,10 @@ pub fn page() -> String {
     );
     for refusal in Refusal::ALL {
         let row = refusal.row();
-        let reply = format!("{} {} {}", row.code, row.enhanced, row.text);
+        let reply = match refusal {
+            Refusal::ProxyHeader => "closed without a reply".to_owned(),
+            _ => format!("{} {} {}", row.code, row.enhanced, row.text),
+        };
         page.push_str(&format!("| `{}` | {reply} |\n", row.label));
     }
     let buckets = |bounds: &[f64]| {

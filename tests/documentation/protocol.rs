@@ -18,26 +18,26 @@ const PREFACE: &str = "\
 
 <!-- Made from the tables in proto/src/smtp/{extension,positive,refusal}.rs and in tests/documentation. Change it there. -->
 
-ringpost speaks SMTP as RFC 5321 has it. A test finds each dialogue and test that is named here, and in it the reply that it is
-named for; proto/tests/dialogues/README.md says how a dialogue is read.
+ringpost speaks SMTP as RFC 5321 defines it. The column `held by` names the dialogue or test that proves a row. Another test
+checks that each of them exists and contains the reply; proto/tests/dialogues/README.md explains how to read a dialogue.
 
-- The data ends with CRLF `.` CRLF alone, and a line in it with CRLF alone.
-- A command line ends with CRLF. One that ends with a bare LF is answered 500 at once and not obeyed; the next line stands for
-  itself. A bare CR is part of its line, which is then refused.
-- Replies carry the codes of RFC 3463, but for the banner, 354 and those to HELO and EHLO (RFC 2034 3).
-- VRFY is answered 252, whoever is asked for; EXPN, AUTH, ETRN and other commands that exist elsewhere 502.
+- Only CRLF `.` CRLF ends the data, and only CRLF ends a line in it.
+- A command line ends with CRLF. One that ends with a bare LF is answered 500 at once and not executed; the next line is a command
+  again. A bare CR is part of its line, which is then refused.
+- Replies carry the codes of RFC 3463, except the banner, 354 and the replies to HELO and EHLO (RFC 2034 3).
+- VRFY is answered 252 for every name. EXPN, AUTH, ETRN and other commands that exist elsewhere are answered 502.
 - A source route is accepted and ignored (RFC 5321 appendix C).
-- An octet of a refused BDAT is read and dropped, so that it is never taken for a command (RFC 3030 2). A line that begins with BDAT
-  and names no size that can be counted is answered 521, and nothing after it is read.
+- The bytes of a refused BDAT are read and dropped, so that they are never taken for commands (RFC 3030 2). A BDAT line without
+  a valid size is answered 521, and nothing after it is read.
 - An HTTP request is answered 521 at its first line, however that line ends and however long it is, or at the latest at its first
-  header field, and nothing after it is read: its headers and its body may be somebody else's.
+  header field. Nothing after it is read: an attacker may control its headers and its body.
 - A connection that ends with a refusal is read to its end for up to 5 s, so that the reply is not lost to a reset.
-- With `server.trace` the value of a record is one Received field and the message, which is the last `ce_smtpsize` octets. Where the
-  message begins with neither a field nor an empty line, an empty line stands between them, so that all of the message is the body:
-  parsers would read a blank and its like as a continuation of our field, and drop text without a colon or refuse the mail for it.
-  A first line `From ` or `>From ` of a mailbox file is let through if it has a colon, as its time has. [tests/parsers.rs](../tests/parsers.rs) has parsers of five
-  languages read it.
-- STARTTLS forgets all that was said, and drops what was sent behind it in clear (RFC 3207 4.2, CVE-2011-0411).
+- With `server.trace` the value of a record is one Received field and the message, which is the last `ce_smtpsize` bytes. If the
+  message begins with neither a field nor an empty line, an empty line is put between them, so that all of the message is the body.
+  Otherwise parsers would read a leading space or tab as a continuation of our field, and would drop text without a colon or refuse
+  the mail. A first line `From ` or `>From ` of a mailbox file is kept as it is if it has a colon, as its time has.
+  [tests/parsers.rs](../tests/parsers.rs) reads such records with parsers of five languages.
+- STARTTLS discards everything that was said before, and drops what was sent after it in clear (RFC 3207 4.2, CVE-2011-0411).
 
 ## Extensions
 
@@ -50,7 +50,7 @@ What EHLO offers, in its order.
 const LIMITS_PREFACE: &str = "
 ## Limits
 
-Numbers without an option are octets. All of an option is in [configuration.md](configuration.md).
+Numbers without an option are bytes. [configuration.md](configuration.md) describes the options.
 
 | limit | value | source | beyond it | held by |
 |---|---|---|---|---|
@@ -59,13 +59,13 @@ Numbers without an option are octets. All of an option is in [configuration.md](
 const GENEROSITIES_PREFACE: &str = "
 ## More generous than the letter
 
-Where the letter of an RFC would refuse mail that real senders send, and taking it does no harm, ringpost takes it.
+Where the letter of an RFC would refuse mail that real senders send, and accepting it does no harm, ringpost accepts it.
 ";
 
 const POSITIVES_PREFACE: &str = "
 ## Other replies
 
-What is said where nothing is refused. `…` stands for a value.
+Replies that refuse nothing. `…` is a value.
 
 | code | text | source | held by |
 |---|---|---|---|
@@ -74,8 +74,8 @@ What is said where nothing is refused. `…` stands for a value.
 const REFUSALS_PREFACE: &str = "
 ## Refusals
 
-With a 4xx the sender keeps the mail and tries again; with a 5xx it gives it back to its author. 421, 521 and 554 in place of the banner
-end the connection. `reason` is the label in the metrics.
+After a 4xx the sender keeps the mail and tries again; after a 5xx it returns the mail to its author. 421, 521, and 554 in place of the
+banner, end the connection. `reason` is the label in the metrics.
 
 | code | reason | text | source | held by |
 |---|---|---|---|---|
@@ -172,7 +172,7 @@ fn value(key: &str) -> String {
     format!("{} by default", setting.default)
 }
 
-/// A link to what holds a row; the name of a test stands behind it.
+/// A link to what holds a row; the name of a test follows it.
 fn held(by: &str) -> String {
     let (path, test) = by.split_once(": ").unwrap_or((by, ""));
     let file = path.rsplit('/').next().unwrap_or(path);

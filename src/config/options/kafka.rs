@@ -14,20 +14,20 @@ use crate::config::value;
 rows! {
     /// Where messages go.
     kafka: Kafka {
-        /// Brokers of the cluster to begin with; the others are learned from them. `embedded`: a broker inside this
-        /// process, in memory, to try ringpost with; it is no storage: it takes messages of 2555904 bytes at most,
-        /// keeps some 320 MiB, and drops the oldest beyond that. `discard`: no broker; messages are acknowledged and
-        /// dropped, to measure with.
+        /// The brokers to connect to first; the others are learned from them. `embedded`: a broker inside this process,
+        /// in memory, for trying ringpost. It is not storage: it takes messages of at most 2555904 bytes, keeps about
+        /// 320 MiB, and drops the oldest beyond that. `discard`: no broker; messages are acknowledged and dropped, for
+        /// measurements.
         brokers: Brokers = "embedded",
             Text("`host:port`, several separated by commas; or `embedded`, or `discard`", brokers), flag "--brokers";
 
-        /// The topic of the records.
+        /// The topic that records go to.
         topic: String = "mail",
             Text("1 to 249 letters, digits, dots, underscores and hyphens", value::topic), flag "--topic";
 
-        /// What a record's key is made of; records of one key are in one partition, in order. `recipient` and
-        /// `recipient-domain` take the first recipient of the message. A domain stands in a key in lower case and as
-        /// its A-labels, however it was written; a local-part stands as it was written. `none` spreads records evenly.
+        /// What a record's key is made of; records with the same key are in one partition, in order. `recipient` and
+        /// `recipient-domain` use the first recipient of the message. In a key, a domain is in lower case and as
+        /// A-labels, however it was written; a local-part is as it was written. `none` spreads records evenly.
         key: RecordKey = "none", Choice(&[
             ("none", RecordKey::None),
             ("recipient", RecordKey::Recipient),
@@ -36,25 +36,25 @@ rows! {
             ("client-ip", RecordKey::ClientIp),
         ]);
 
-        /// Whether mail is given to a topic whose `cleanup.policy` has `compact` in it, alone or with `delete`. Kafka
-        /// deletes all but the newest record of each key there, so that mail is lost after its 250. With `false`,
-        /// `ringpost check` fails, `/readyz` is 503, and mail gets 451 as long as the topic is compacted. Without a key
-        /// such a topic refuses every record, so that `true` needs a `kafka.key`.
+        /// Whether mail is written to a topic whose `cleanup.policy` includes `compact`, alone or with `delete`. In
+        /// such a topic Kafka deletes all but the newest record of each key, so mail is lost after its 250. With
+        /// `false`, `ringpost check` fails, `/readyz` is 503, and mail gets 451 as long as the topic is compacted. A
+        /// compacted topic refuses records without a key, so `true` needs a `kafka.key`.
         allow_compacted: bool = "false", Switch;
 
         /// How long a record may take to reach every in-sync replica, retries included, before the client is answered
-        /// 451 and keeps the message. Less than `server.drain_timeout`, and well below the ten minutes that a sender
-        /// waits (RFC 5321 4.5.3.2.6).
+        /// 451 and keeps the message. It must be less than `server.drain_timeout`, and is well below the ten minutes
+        /// that a sender waits (RFC 5321 4.5.3.2.6).
         // Nine minutes leave one for what comes before and after Kafka, of the ten that a sender waits for the reply to
         // its data (RFC 5321 4.5.3.2.6): a reply that comes later makes the sender send the message again.
         delivery_timeout: Duration = "30s", Time(milliseconds(100)..=minutes(9));
 
         /// Any property of librdkafka's producer, such as `compression.type = "zstd"`, `security.protocol = "ssl"` or
         /// `linger.ms = 5`; values are strings, numbers or booleans. Properties that ringpost sets itself are refused:
-        /// `acks`, `message.max.bytes`, `delivery.timeout.ms`, `bootstrap.servers` and their like. A name that
-        /// librdkafka does not know, or a value that it does not take, ends the start with exit code 2. In the
+        /// `acks`, `message.max.bytes`, `delivery.timeout.ms`, `bootstrap.servers` and similar ones. With a name that
+        /// librdkafka does not know, or a value that it does not accept, ringpost does not start (exit code 2). In the
         /// environment: `name=value;name=value`, with `\;` for a semicolon and `\\` for a backslash in a value; these
-        /// are added to those of the file and beat them.
+        /// are added to the properties in the file and beat them.
         properties: Texts = "",
             Table { of: "properties", name: value::property_name, text: value::property_value };
     }

@@ -14,11 +14,11 @@ rows! {
             ("trace", LogLevel::Trace),
         ]), reload;
 
-        /// How a log line looks: `text` for people, `json` for one object a line.
+        /// How a log line looks: `text` for people, `json` for one object per line.
         format: LogFormat = "text", Choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
 
         /// Whether each message and each refusal gets a line in the log: who sent what to whom, and what became of it.
-        /// `docs/logging.md` has the fields. A flood of the same refusals is counted.
+        /// `docs/logging.md` has the fields. Repeated refusals are counted instead of logged one by one.
         messages: bool = "true", Switch;
     }
 }

@@ -20,52 +20,52 @@ const HOST_NAME: Text<String> = Text(
 rows! {
     /// The SMTP side as a whole.
     server: Server {
-        /// The name of this server, as its greeting, the Received field and `ce_source` of records give it. It should
-        /// be the name that the MX record points to. Empty: the host name of the machine.
+        /// The name of this server in its greeting, in the Received field and in `ce_source` of records. It should be
+        /// the name that the MX record points to. Empty: the host name of the machine.
         hostname: String = "", HOST_NAME, flag "--hostname";
 
-        /// Where SMTP is listened for. Port 0 lets the kernel choose a port; the line on standard output names it.
-        /// `[::]` takes IPv4 clients as well, unless an IPv4 address with the same port is listened on beside it: then
-        /// it takes IPv6 alone, and each client comes by its own. Ports below 1024
-        /// (`net.ipv4.ip_unprivileged_port_start`) need the capability CAP_NET_BIND_SERVICE.
+        /// The addresses that SMTP is served on. Port 0 lets the kernel choose a port; the line on standard output
+        /// names it. `[::]` takes IPv4 clients as well, unless an IPv4 address with the same port is also listed: then
+        /// it takes only IPv6. Ports below 1024 (`net.ipv4.ip_unprivileged_port_start`) need the capability
+        /// CAP_NET_BIND_SERVICE.
         listen: Vec<SocketAddr> = "127.0.0.1:2525",
             List(Text("IP addresses with a port, such as `0.0.0.0:25` or `[::]:25`", value::address)), flag "--listen";
 
-        /// Where SMTP is listened for with TLS from the first octet (RFC 8314 3.3). Needs `tls.certificate`.
+        /// The addresses that SMTP is served on with TLS from the first byte (RFC 8314 3.3). Needs `tls.certificate`.
         listen_tls: Vec<SocketAddr> = "",
             List(Text("IP addresses with a port, such as `0.0.0.0:465`", value::address));
 
-        /// Where SMTP is listened for behind a load balancer that sends the PROXY protocol, version 1 or 2, in front of
-        /// each connection. The client that it names is the one that limits, records and logs see.
+        /// The addresses that SMTP is served on behind a load balancer that sends the PROXY protocol, version 1 or 2,
+        /// at the start of each connection. Limits, records and logs use the client that the header names.
         listen_proxy: Vec<SocketAddr> = "",
             List(Text("IP addresses with a port, such as `0.0.0.0:2526`", value::address));
 
-        /// Threads that serve connections, each with an io_uring of its own. 0: one per core that the process may use.
+        /// Threads that serve connections, each with its own io_uring. 0: one per core that the process may use.
         workers: usize = "0", Count(0..=1024);
 
         /// Whether one Received field is put in front of each message (RFC 5321 4.4). Without it, the value of a record
         /// is exactly what the client sent.
         trace: bool = "true", Switch;
 
-        /// What becomes of a message that holds a CR or an LF that is not part of CRLF. `reject`: 550 5.6.0. `accept`:
-        /// it is data, and the record's header `ce_smtpbarenewlines` warns those who read it. It never ends a line or a
-        /// message here, but other software may take it for one, which is what SMTP smuggling needs (CVE-2023-51764).
-        /// Messages that come by BDAT are not looked through.
+        /// What happens to a message that contains a CR or an LF outside of CRLF. `reject`: 550 5.6.0. `accept`: it is
+        /// data, and the record's header `ce_smtpbarenewlines` warns consumers. In ringpost it never ends a line or a
+        /// message, but other software may take it for a line end, which is what SMTP smuggling needs (CVE-2023-51764).
+        /// Messages that come by BDAT are not checked.
         bare_newlines: BareNewlinePolicy = "reject",
             Choice(&[("reject", BareNewlinePolicy::Reject), ("accept", BareNewlinePolicy::Accept)]);
 
-        /// The proxies that a listener behind the PROXY protocol believes; a connection from elsewhere is closed there.
+        /// The proxies that `server.listen_proxy` trusts; a connection from any other address is closed.
         proxy_networks: Vec<Network> = "127.0.0.0/8,::1/128", NETWORKS, reload;
 
-        /// How long a client has to wait for the greeting. One that sends something before it is answered 554 and
-        /// closed, as RFC 5321 4.3.1 has clients wait; without a delay nobody is. Waiting clients are looked at once a
-        /// second: a shorter delay can last that long. Clients of `server.listen_tls` and `server.listen_proxy` do not
-        /// wait.
+        /// How long a client has to wait for the greeting. A client that sends something earlier is answered 554 and
+        /// closed, because RFC 5321 4.3.1 requires clients to wait; without a delay this is not checked. Waiting
+        /// clients are looked at once a second, so a shorter delay can last that long. Clients of `server.listen_tls`
+        /// and `server.listen_proxy` do not wait.
         greeting_delay: Duration = "0s", Time(Duration::ZERO..=minutes(1));
 
-        /// How long SIGTERM waits for transactions that have begun before it ends them. It is longer than
+        /// How long SIGTERM waits for open transactions before it ends them. It must be longer than
         /// `kafka.delivery_timeout`, so that a message on its way to Kafka gets its reply. Give the service manager a
-        /// little more before it kills.
+        /// little more before it kills the process.
         drain_timeout: Duration = "35s", Time(milliseconds(100)..=hours(1));
     }
 }

@@ -8,19 +8,20 @@ use crate::config::value::{optional_path, path};
 
 rows! {
     /// The certificates of STARTTLS and of `server.listen_tls`. Without one, STARTTLS is not offered. TLS 1.3 is
-    /// spoken, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305. Some old clients have these for ECDSA
-    /// certificates alone, and fall back to clear with an RSA one; those with CBC or DHE suites alone cannot encrypt
-    /// with either.
+    /// supported, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305. Some old clients support these only with
+    /// ECDSA certificates, and fall back to clear text with an RSA one. Clients that have only CBC or DHE suites cannot
+    /// encrypt with either.
     tls: Tls {
-        /// PEM file of the certificate, followed by its chain. It should be for `server.hostname`, and ECDSA serves
-        /// more clients than RSA. A relative path starts at the folder that ringpost was started in. Empty: none.
+        /// PEM file of the certificate, followed by its chain. It should be for `server.hostname`; more clients work
+        /// with an ECDSA certificate than with an RSA one. A relative path starts at the folder that ringpost was
+        /// started in. Empty: none.
         certificate: Option<PathBuf> = "", Text("a path", optional_path), flag "--tls-cert", reload;
 
         /// PEM file of the certificate's private key. Set both or neither.
         key: Option<PathBuf> = "", Text("a path", optional_path), flag "--tls-key", reload;
 
-        /// Further certificates with their chains, chosen by the name that the client asks for (SNI, RFC 6066 3). A
-        /// name that none is for gets `tls.certificate`. All files are read again on SIGHUP, and when they change.
+        /// Further certificates with their chains, chosen by the name that the client asks for (SNI, RFC 6066 3). If
+        /// none is for that name, `tls.certificate` is used. All files are read again on SIGHUP, and when they change.
         sni_certificates: Vec<PathBuf> = "", List(Text("PEM files", path)), reload;
 
         /// Their private keys, in the same order.

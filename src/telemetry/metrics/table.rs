@@ -75,7 +75,7 @@ rows! {
     build_info: BuildInfo, Count, "ringpost_build_info",
         "Always 1; the label is the version";
     workers: Gauge, Count, "ringpost_workers",
-        "Worker threads, each with a ring of its own";
+        "Worker threads, each with its own ring";
     connections_open: Gauge, Count, "ringpost_connections_open",
         "SMTP connections that are open";
     connections_accepted: Counter, Count, "ringpost_connections_accepted_total",
@@ -83,7 +83,7 @@ rows! {
     connections_refused: CounterBy<Refusal>, Count, "ringpost_connections_refused_total",
         "SMTP connections refused before the banner, by reason";
     sessions: CounterBy<SessionEnd>, Count, "ringpost_sessions_total",
-        "Sessions that ended, by how";
+        "Sessions that ended, by how they ended";
     commands: Tallied<Verb>, Count, "ringpost_commands_total",
         "Commands received, by verb";
     replies: Tallied<Code>, Count, "ringpost_replies_total",
@@ -97,29 +97,29 @@ rows! {
     messages: Tallied<MessageOutcome>, Count, "ringpost_messages_total",
         "Messages by the reply to DATA or to the end of the data: 250, 4xx, 5xx";
     message_bytes: Tallied, Bytes, "ringpost_message_bytes_total",
-        "Octets of accepted messages, as received";
+        "Bytes of accepted messages, as received";
     message_size: Histogram, Bytes, "ringpost_message_size_bytes",
         "Size of an accepted message, as received";
     receive_to_reply: Histogram, Seconds, "ringpost_receive_to_reply_seconds",
-        "From the last octet of the data to the 250";
+        "From the last byte of the data to the 250";
     produce_to_report: Histogram, Seconds, "ringpost_produce_to_report_seconds",
         "From handing a record to librdkafka to its delivery report";
     in_flight_messages: TalliedGauge, Count, "ringpost_in_flight_messages",
         "Messages between the reply to DATA and the end of their delivery report";
     in_flight_bytes: TalliedGauge, Bytes, "ringpost_in_flight_bytes",
-        "Octets that those messages are charged with in the in-flight budget";
+        "Bytes that those messages hold of limits.in_flight_bytes";
     late_reports: Counter, Count, "ringpost_late_reports_total",
-        "Delivery reports that came after their session had stopped waiting";
+        "Delivery reports that came after their session had stopped waiting for them";
     kafka_queued_messages: Gauge, Count, "ringpost_kafka_queued_messages",
         "Records in librdkafka's queues (msg_cnt)";
     kafka_queued_bytes: Gauge, Bytes, "ringpost_kafka_queued_bytes",
-        "Octets in librdkafka's queues (msg_size)";
+        "Bytes in librdkafka's queues (msg_size)";
     kafka_transmitted_requests: Gauge, Count, "ringpost_kafka_transmitted_requests",
         "Requests sent to brokers since the start (tx)";
     kafka_transmitted_messages: Gauge, Count, "ringpost_kafka_transmitted_messages",
         "Records sent to brokers since the start (txmsgs)";
     kafka_transmitted_bytes: Gauge, Bytes, "ringpost_kafka_transmitted_bytes",
-        "Octets of those records, framing included (txmsg_bytes)";
+        "Bytes of those records, framing included (txmsg_bytes)";
     kafka_broker_rtt_average: Gauge, Seconds, "ringpost_kafka_broker_rtt_average_seconds",
         "Average round trip to the slowest broker in the last window of statistics";
     kafka_broker_rtt_p99: Gauge, Seconds, "ringpost_kafka_broker_rtt_p99_seconds",
