@@ -18,7 +18,7 @@ pub enum Blame {
     Operator,
     /// The cluster's: brokers that do not answer, or that refuse.
     Cluster,
-    /// The machine's: the kernel, its limits, a disk, an address that another process has.
+    /// The machine's: the kernel, its limits, a disk, an address that another process uses.
     Machine,
     /// Ours: it cannot happen unless ringpost, or a library that it is made of, is wrong.
     Bug,

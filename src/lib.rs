@@ -14,7 +14,7 @@
 //!
 //! How the server starts and ends is one line, from [`server::Checked`] to [`server::Stopped`]; [`command::serve`] draws it.
 //!
-//! The layers. A file imports what stands before its layer here, or its own folder. From the bottom up:
+//! The layers. A file imports layers that come before its own in this list, or its own folder. From the bottom up:
 //! - [`limits`]: every bound that is not an option;
 //! - [`failure`]: whose an error is, and the exit code that follows;
 //! - [`verdict`]: how a question of `ringpost check` is answered;

@@ -13,22 +13,22 @@ pub const COMMAND_BUFFER_OCTETS: usize = 8 * COMMAND_LINE_OCTETS;
 /// Room of a new body when nothing is known of the message to come: many mails are smaller.
 pub const BODY_INITIAL_OCTETS: usize = 16 * 1024;
 
-/// The most that is set aside at once for a body on the sender's word (SIZE=, or the size of its last message). What a
-/// sender announces costs it nothing, so it buys no more than this before the octets arrive, where memory is short.
+/// The most that is set aside at once for a body because of its announced size (SIZE=, or the size of the last message).
+/// An announcement costs the sender nothing, so it gets no more than this before the bytes arrive, where memory is short.
 pub const BODY_TRUSTED_OCTETS: usize = 256 * 1024;
 
-/// Where much of the in-flight budget is free, a sender's word buys this part of what is left instead, if that is more: a
-/// large message then has its whole buffer at once, and is not copied as it grows. Each that does so leaves less to the next.
+/// While the in-flight budget is mostly free, an announced size is trusted up to this fraction of the rest, if that is more: a
+/// large message then has its whole buffer at once, and is not copied as it grows. Each such message leaves less to the next.
 pub const BODY_TRUSTED_SHARE: usize = 256;
 
-/// Room beside the expected octets of a message: its Received field, and a terminator that is read with it.
+/// Room beside the expected bytes of a message: its Received field, and a terminator that is read with it.
 pub const BODY_MARGIN_OCTETS: usize = 1024;
 
-/// A body's buffer grows to at most so many times its size at once. What a sender announces, or sent before, is believed
-/// as far as an eighth of it has arrived.
+/// A body's buffer grows to at most this many times its size at once, so an announced or expected size is fully trusted
+/// once an eighth of it has arrived.
 pub const BODY_GROWTH_MOST: usize = 8;
 
-/// Octets of bodies' buffers that a worker keeps when it has nothing to do. After a burst it has more, within the in-flight
+/// Bytes of bodies' buffers that a worker keeps when it has nothing to do. After a burst it has more, within the in-flight
 /// budget, and frees half of the rest at each look at the deadlines.
 pub const BUFFERS_KEPT_OCTETS: usize = 32 * 1024 * 1024;
 
@@ -36,7 +36,7 @@ pub const BUFFERS_KEPT_OCTETS: usize = 32 * 1024 * 1024;
 /// worker.
 pub const RECORDS_KEPT: usize = 1024;
 
-/// Buffers of replies that a worker keeps, a few hundred octets each: a session has one while it has something to say.
+/// Buffers of replies that a worker keeps, a few hundred bytes each: a session has one while it has something to say.
 pub const OUTPUTS_KEPT: usize = 1024;
 
 /// The largest of those buffers that is kept: the replies to a common group of commands, or to EHLO, many times over.
@@ -49,7 +49,7 @@ pub const BODY_MINIMUM_READ_OCTETS: usize = 4 * 1024;
 /// from the others, and is little enough to be in the core's cache still when it is looked at.
 pub const BODY_READ_OCTETS: usize = 256 * 1024;
 
-/// The most plain octets of one TLS record (RFC 8446 5.1).
+/// The most plaintext bytes of one TLS record (RFC 8446 5.1).
 pub const TLS_RECORD_PLAIN_OCTETS: usize = 16 * 1024;
 
 /// The least that one read of ciphertext takes: a handshake's flight or a group of commands.
@@ -62,11 +62,11 @@ pub const TLS_INCOMING_OCTETS: usize = 64 * 1024;
 /// Accepts that a worker keeps in flight per listener: while one completion is handled, the next is under way.
 pub const ACCEPTS_IN_FLIGHT: usize = 4;
 
-/// Parts of the table of clients, each under a lock of its own: workers that accept at the same time seldom meet.
+/// Parts of the table of clients, each with its own lock: workers that accept at the same time seldom meet.
 pub const ADMISSION_SHARDS: usize = 16;
 
 /// Message rates that one of these parts remembers before it forgets those that are not in use: 65,536 in all, of some
-/// 150 octets each.
+/// 150 bytes each.
 pub const RATES_PER_SHARD: usize = 4096;
 
 /// Length of the queue of connections that the kernel completed and no worker has accepted yet; the kernel cuts it to
@@ -87,12 +87,12 @@ pub const COMPLETION_ENTRIES_MAXIMUM: u32 = 65_536;
 /// event brought, and records in flight are bounded by the budget, so the channel cannot be the first to fill.
 pub const REPORT_BATCHES: usize = 65_536;
 
-/// Octets that a record's key, headers and framing add to the message: 64 KiB covers the envelope of several hundred
+/// Bytes that a record's key, headers and framing add to the message: 64 KiB covers the envelope of several hundred
 /// recipients; a larger envelope is counted by its real size when the record is built.
 pub const RECORD_OVERHEAD_OCTETS: usize = 64 * 1024;
 
 /// The least that a topic has to hold of a message before mail is taken for it, where `limits.message_size` is not lower:
-/// RFC 5321 4.5.3.1.7 has every server take 64 KiB, and a SIZE below it would send common mail back for good.
+/// RFC 5321 4.5.3.1.7 has every server take 64 KiB, and with a lower SIZE ordinary mail would bounce.
 pub const MESSAGE_FLOOR_OCTETS: usize = 64 * 1024;
 
 /// Bytes that the in-process broker keeps of one partition (librdkafka's mock cluster, `rd_kafka_mock_partition_init`);
@@ -111,26 +111,26 @@ pub const EMBEDDED_MESSAGE_OCTETS: usize = EMBEDDED_PARTITION_OCTETS / 2 - RECOR
 /// only taken after mail has come.
 pub const EMBEDDED_WATCH_MILLISECONDS: u64 = 1_000;
 
-/// A record of at least so many octets takes the producer for large ones. Writing 1 MiB to loopback or a 10 Gbit/s
-/// network takes about a millisecond, less than the linger that a small record waits anyway; so what stays in front of a
-/// small one delays it by no more than it is used to. It is above `batch.size`, so that no large record waits for company.
+/// A record of at least this many bytes takes the producer for large ones. Writing 1 MiB to loopback or a 10 Gbit/s
+/// network takes about a millisecond, less than the linger that a small record waits anyway; so a small record is
+/// delayed by no more than its usual linger. It is above `batch.size`, so that no large record waits for others.
 pub const LARGE_RECORD_OCTETS: usize = 1024 * 1024;
 
-/// `batch.size`: octets at which a batch of records is sent without waiting for more.
+/// `batch.size`: bytes at which a batch of records is sent without waiting for more.
 pub const BATCH_OCTETS: usize = 1_000_000;
 
 /// A session's own deadline for the delivery report is this much longer than Kafka's, in milliseconds: librdkafka's
-/// verdict is the better one, so it is given time to arrive.
+/// verdict is more precise, so it gets time to arrive.
 pub const REPORT_GRACE_MILLISECONDS: u64 = 1_000;
 
-/// Time for which a message may wait for room in the in-flight budget before it is told to come back, in milliseconds.
+/// Time for which a message may wait for room in the in-flight budget before the client gets 451, in milliseconds.
 pub const BUDGET_WAIT_MILLISECONDS: u64 = 20_000;
 
 /// How long a PROXY header may take, in milliseconds: a load balancer sends it with the first packet.
 pub const PROXY_HEADER_MILLISECONDS: u64 = 5_000;
 
 /// How long a connection that ends with a refusal goes on reading what the client still sends, in milliseconds: a socket that
-/// is closed with unread octets is reset, and a reset may take the reply with it before the client has read it.
+/// is closed with unread bytes is reset, and a reset may take the reply with it before the client has read it.
 pub const LINGER_MILLISECONDS: u64 = 5_000;
 
 /// How long the end of a TLS session may take to be written, in milliseconds: nothing depends on it.
@@ -146,25 +146,25 @@ pub const SWEEP_MAXIMUM_MILLISECONDS: u64 = 1_000;
 /// A sender waits ten minutes for the reply to its data (RFC 5321 4.5.3.2.6).
 pub const SENDER_PATIENCE_MILLISECONDS: u64 = 600_000;
 
-/// Octets of log lines that may wait for a slow terminal before further lines are dropped and counted: some 60,000 lines.
+/// Bytes of log lines that may wait for a slow terminal before further lines are dropped and counted: some 60,000 lines.
 pub const LOG_OCTETS_WAITING: usize = 16 * 1024 * 1024;
 
-/// Octets of the messages' log lines that a worker gathers before it hands them over: some sixty lines.
+/// Bytes of the messages' log lines that a worker gathers before it hands them over: some sixty lines.
 pub const LOG_GATHERED_OCTETS: usize = 16 * 1024;
 
-/// Longest time that a message's log line waits for others before it is handed over, in milliseconds: nobody who reads
-/// along sees it.
+/// Longest time that a message's log line waits for others before it is handed over, in milliseconds: a person who reads
+/// along does not notice it.
 pub const LOG_GATHER_MILLISECONDS: u64 = 50;
 
 /// Time within which refusals of the same kind, for the same reason, of clients of the same network are one flood, in
-/// milliseconds: as long as somebody who reads along waits for the count without wondering.
+/// milliseconds: a person who reads along waits that long for a count without wondering.
 pub const FLOOD_MILLISECONDS: u64 = 10_000;
 
 /// Lines of a flood that are written as they come; the others are counted. As many as the errors after which a session
 /// ends by default: one client's session is written whole.
 pub const FLOOD_LINES: u32 = 20;
 
-/// Floods that a worker tells apart, some 60 octets each; those beyond share one.
+/// Floods that a worker tells apart, some 60 bytes each; those beyond share one.
 pub const FLOODS_TOLD_APART: usize = 256;
 
 /// Bits of an address that make the network of a flood: what one operator of clients usually has.

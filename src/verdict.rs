@@ -9,7 +9,7 @@ use std::fmt;
 pub enum Verdict {
     /// As it should be.
     Ok,
-    /// Mail flows, but not as the operator may think.
+    /// Mail flows, but not as the operator may expect.
     Warning,
     /// Mail does not flow.
     Failed,

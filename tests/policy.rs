@@ -19,7 +19,7 @@ struct Ringpost {
 }
 
 impl Ringpost {
-    /// A server that discards, with this behind its `[server]`; `FOLDER` stands for a folder of its own.
+    /// A server that discards, with these lines after its `[server]`; `FOLDER` becomes its own folder.
     fn start(text: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -305,7 +305,11 @@ fn a_denied_network_gets_554_in_place_of_the_banner() {
     let mut before = Client::greeted(&server.smtp);
     server.reload();
     assert_eq!(code(&server.connect().reply()), "554");
-    assert_eq!(code(&before.say("NOOP")), "250", "who is in stays in");
+    assert_eq!(
+        code(&before.say("NOOP")),
+        "250",
+        "a connected client stays connected"
+    );
 }
 
 #[test]
@@ -324,7 +328,7 @@ fn a_client_that_speaks_before_the_greeting_is_answered_554() {
     Client::greeted(&server.smtp);
 }
 
-/// In clear, without a word from the server before.
+/// In clear, before the server says anything.
 fn speak_at_once(address: &str) -> Client {
     let mut client = Client::connect(address);
     let said =
@@ -354,7 +358,7 @@ fn a_refusal_can_be_read_whatever_the_client_still_sends() {
     );
     let clients: Vec<Client> = (0..50).map(|_| speak_at_once(&server.smtp)).collect();
     for mut client in clients {
-        // More octets for a socket that has been refused.
+        // More bytes for a socket that has been refused.
         client.0.get_mut().write_all(&[b'x'; 3000]).unwrap();
         assert_eq!(codes(&client.reply()), "554 5.5.1");
         client.ends();
@@ -405,7 +409,7 @@ messages_per_minute_per_ip = 1
 deny = ["192.0.2.0/24"]
 "#;
 
-/// The address of the listener behind the PROXY protocol.
+/// The address of the listener for the PROXY protocol.
 fn proxied(server: &Ringpost) -> &str {
     server.smtp.rsplit(',').next().unwrap()
 }
@@ -507,7 +511,7 @@ fn a_reload_that_fails_changes_nothing_and_says_why() {
     std::fs::write(server.file("com.txt"), "ann\nbob bob\n").unwrap();
     let line = server.reload();
     assert!(
-        line.contains("ERROR") && line.contains("what was there stays"),
+        line.contains("ERROR") && line.contains("the current settings stay"),
         "{line}"
     );
     assert!(line.contains("com.txt:2: \"bob bob\" is no"), "{line}");
@@ -523,7 +527,7 @@ fn a_reload_that_fails_changes_nothing_and_says_why() {
     assert_eq!(codes(&client.rcpt("ann@example.com")), "550 5.1.1");
 }
 
-/// Whatever the file looks like while somebody writes it, nobody else's mail is taken, and nobody is let in.
+/// Whatever the file looks like while it is being written, no further domain's mail is accepted, and no further client.
 #[test]
 fn a_reload_that_lost_what_the_file_had_is_refused_and_the_old_rules_stay() {
     let whole = "[recipients]\ndomains = [\"example.com\", \"example.org\"]\n\
@@ -532,7 +536,7 @@ fn a_reload_that_lost_what_the_file_had_is_refused_and_the_old_rules_stay() {
     let mut server = Ringpost::start(whole, &[("com.txt", "joe\n")]);
     let refused = |server: &mut Ringpost, words: &[&str]| {
         let line = server.reload();
-        for word in ["ERROR", "what was there stays"].iter().chain(words) {
+        for word in ["ERROR", "the current settings stay"].iter().chain(words) {
             assert!(line.contains(word), "{word}: {line}");
         }
         let mut client = Client::greeted(&server.smtp);
@@ -541,7 +545,7 @@ fn a_reload_that_lost_what_the_file_had_is_refused_and_the_old_rules_stay() {
         assert_eq!(codes(&client.rcpt("ann@example.com")), "550 5.1.1");
         assert_eq!(codes(&client.rcpt("joe@example.net")), "550 5.7.1");
     };
-    // Empty, cut behind each section, the domains alone gone, a key written otherwise.
+    // Empty, cut after each section, only the domains gone, a key written otherwise.
     let lists = "lists = { \"example.com\" = \"FOLDER/com.txt\" }\n";
     let access = "[access]\nallow = [\"127.0.0.0/8\"]\n";
     for (text, words) in [
@@ -572,7 +576,7 @@ fn a_reload_that_lost_what_the_file_had_is_refused_and_the_old_rules_stay() {
     std::fs::remove_file(server.file("ringpost.toml")).unwrap();
     refused(&mut server, &["there is no such file"]);
     configure(server.folder.path(), whole);
-    // A list that somebody truncated: everybody would be refused for good.
+    // A list that was truncated: every recipient would be refused, permanently.
     std::fs::write(server.file("com.txt"), "").unwrap();
     refused(
         &mut server,
@@ -608,7 +612,7 @@ impl Drop for StopAtEnd<'_> {
 #[test]
 fn a_reload_under_traffic_drops_no_session_and_takes_new_recipients() {
     let files = [("com.txt", "joe\n"), ("org.txt", "")];
-    // Until the first reload every session asks for somebody unknown.
+    // Until the first reload every session asks for an unknown recipient.
     let text = format!("{LISTS}[limits]\nerrors = 10000\n");
     let mut server = Ringpost::start(&text, &files);
     let (stop, sent) = (AtomicBool::new(false), AtomicUsize::new(0));

@@ -1,13 +1,13 @@
 //! How many connections there may be: in all, from one address, from one network; and how many messages an address may
 //! begin in a minute.
 //!
-//! Owns: who is connected. Must not know: sockets, a clock (the time comes in), and which networks are allowed at all.
+//! Owns: the counts of connections and messages. Must not know: sockets, a clock (the time comes in), and which networks are allowed at all.
 //!
 //! Invariants: a lock is taken when a connection comes and when it goes, never in between, and only where a limit asks for
 //! it; the tables hold the addresses of open connections, and of rates [`RATES_PER_SHARD`] times [`ADMISSION_SHARDS`] more
 //! at the most; what a connection was counted in for is counted out when its [`Visit`] is dropped, once.
 //!
-//! BUGS: more addresses than rates are remembered for (65,536), all within a minute, make older ones be forgotten: these
+//! BUGS: if more addresses than rates are remembered (65,536) come within a minute, older ones are forgotten: these
 //! may begin a minute's messages again.
 
 use std::collections::HashMap;
@@ -66,7 +66,7 @@ pub struct Visit<'a> {
 }
 
 impl Admission {
-    /// With nobody connected.
+    /// Without a connection.
     pub fn new(limits: Limits) -> Self {
         let shards = (0..ADMISSION_SHARDS).map(|_| Mutex::default()).collect();
         Self {
@@ -187,7 +187,7 @@ impl Shard {
             let in_use = |rate: &Arc<Rate>| Arc::strong_count(rate) > 1;
             self.rates
                 .retain(|_, rate| in_use(rate) || !rate.is_full(now));
-            // Nearly all of them owe something: these are forgotten, so that the next look is not due at once.
+            // Nearly all of them owe something: they are forgotten, so that the next look is not due at once.
             if self.rates.len() > RATES_PER_SHARD / 4 * 3 {
                 self.rates.retain(|_, rate| in_use(rate));
             }
@@ -324,7 +324,7 @@ mod tests {
             .map(|client| come(&admission, client, now).unwrap())
             .into();
         assert_eq!(entries(&admission), (5, 4, 0));
-        // Without a word from its proxy a connection counts as one of all, and as nobody's.
+        // Until its proxy has named the client, a connection counts in the total and for no client.
         let unknown = admission.enter().unwrap();
         assert_eq!(admission.connections(), 6);
         drop((visits, unknown));
@@ -378,7 +378,7 @@ mod tests {
         assert!(entries(&admission).2 <= most);
         let again = come(&admission, "192.0.2.1", now).unwrap();
         assert!(!again.rate().unwrap().take(now));
-        // Those that owe nothing any more make room without anybody being forgotten.
+        // Those that no longer owe anything make room, so none is forgotten.
         let later = now + Duration::from_secs(61);
         let debtor = come(&admission, "203.0.113.1", later).unwrap();
         assert!(debtor.rate().unwrap().take(later));

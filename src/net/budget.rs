@@ -1,9 +1,9 @@
 //! The in-flight budget of one worker, in messages and in bytes.
 //!
-//! Owns: what is charged, and who waits for room. Must not know: what is kept in the room; a [`Charge`] rides with it.
+//! Owns: what is charged, and which connections wait for room. Must not know: what is kept in the room; a [`Charge`] rides with it.
 //!
 //! A charge is a value. It is made where there is room, and its drop gives the room back and wakes the first in the queue, so
-//! whoever loses a message, by a return, an error or a panic, has released it, and nobody can release it twice. Charges and
+//! code that loses a message, by a return, an error or a panic, has released it, and none can release it twice. Charges and
 //! places are of one thread (`Rc`), so the compiler keeps them from librdkafka's.
 //!
 //! Invariants: what is charged never exceeds the bound; nobody overtakes the queue; the first in the queue is woken when room
@@ -27,7 +27,7 @@ struct Room {
     octets: Cell<usize>,
     messages_most: usize,
     octets_most: usize,
-    /// Who waits, each under the turn that it has drawn.
+    /// The connections that wait, each under the turn that it has drawn.
     queue: RefCell<VecDeque<(u64, Rc<Slot>)>>,
     turns: Cell<u64>,
     /// Shows what is charged.
@@ -41,14 +41,14 @@ pub struct Charge {
     octets: usize,
 }
 
-/// A place in the queue, until it is dropped. Who leaves it, served or not, wakes the next.
+/// A place in the queue, until it is dropped. Its drop, served or not, wakes the next.
 pub struct Place {
     room: Rc<Room>,
     turn: u64,
 }
 
 impl Budget {
-    /// A budget of so many messages and bytes, shown through `tally`.
+    /// A budget of this many messages and bytes, shown through `tally`.
     pub fn new(messages_most: usize, octets_most: usize, tally: Rc<Tally>) -> Self {
         Self(Rc::new(Room {
             messages: Cell::new(0),
@@ -61,7 +61,7 @@ impl Budget {
         }))
     }
 
-    /// Charges a message with a buffer of `octets`, if there is room and nobody waits for it.
+    /// Charges a message with a buffer of `octets`, if there is room and no connection waits for it.
     pub fn charge_now(&self, octets: usize) -> Option<Charge> {
         let nobody_waits = self.0.queue.borrow().is_empty();
         nobody_waits.then(|| Room::charge(&self.0, octets))?
@@ -79,7 +79,7 @@ impl Budget {
         }
     }
 
-    /// How many wait for room.
+    /// How many connections wait for room.
     pub fn waiting(&self) -> usize {
         self.0.queue.borrow().len()
     }
@@ -178,7 +178,7 @@ impl Room {
         self.tally.in_flight_bytes.set(self.octets.get());
     }
 
-    /// Lets who has waited longest look again. It keeps its place until it drops it, so that a wake-up is never lost.
+    /// Lets the connection that has waited longest look again. It keeps its place until it drops it, so that a wake-up is never lost.
     fn wake_first(&self) {
         let first = self.queue.borrow().front().map(|(_, slot)| Rc::clone(slot));
         if let Some(slot) = first {

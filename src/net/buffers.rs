@@ -1,9 +1,9 @@
-//! Buffers of bodies, used again: memory that the kernel has given once need not be asked for, filled with zeros and given
-//! back for each message, which for a large one costs as much as its octets themselves.
+//! Buffers of bodies, used again: asking the kernel for memory, having it zeroed and giving it
+//! back for each message costs as much as the bytes of a large message themselves.
 //!
-//! Owns: buffers that no message has now, by size. Must not know: who has charged what; the bound comes in.
+//! Owns: buffers that no message has now, by size. Must not know: what is charged; the bound comes in.
 //!
-//! Invariants: every capacity is a power of two; what is kept is never more than the bound that was told last.
+//! Invariants: every capacity is a power of two; what is kept is never more than the latest bound.
 
 use bytes::BytesMut;
 
@@ -26,12 +26,12 @@ impl Buffers {
         }
     }
 
-    /// Octets that are kept.
+    /// Bytes that are kept.
     pub fn kept(&self) -> usize {
         self.kept
     }
 
-    /// Frees buffers, the largest first, until no more than `most` octets are kept.
+    /// Frees buffers, the largest first, until no more than `most` bytes are kept.
     pub fn shrink(&mut self, most: usize) {
         for (place, buffers) in self.sizes.iter_mut().enumerate().rev() {
             while self.kept > most && buffers.pop().is_some() {
@@ -63,7 +63,7 @@ impl Buffers {
         buffer
     }
 
-    /// Takes a buffer back, or frees it where `most` octets are kept. One without memory stands for a buffer that was lost to a
+    /// Takes a buffer back, or frees it where `most` bytes are kept. One without memory is a buffer that was lost to a
     /// panic.
     pub fn give_back(&mut self, mut buffer: BytesMut, most: usize) {
         let capacity = buffer.capacity();

@@ -5,7 +5,7 @@
 //!
 //! Invariant: there is always a certificate to serve; a set that does not load leaves the one before in place.
 //!
-//! BUGS: a certificate without DNS names is served only as the first, which is the one for clients that name nothing or
+//! BUGS: a certificate without DNS names is served only as the first, which is for clients that name nothing or
 //! something unknown. Subject common names are not looked at (RFC 6125 6.4.4).
 
 use std::fmt;
@@ -35,7 +35,7 @@ pub struct Pair {
     pub key: PathBuf,
 }
 
-/// One certificate and the names that it is for, in lower case; `*.` in front stands for one label.
+/// One certificate and the names that it is for, in lower case; `*.` in front matches one label.
 struct Named {
     names: Vec<String>,
     key: Arc<CertifiedKey>,
@@ -95,7 +95,7 @@ impl Loaded {
         self.named.len()
     }
 
-    /// What there is to say of each: its dates, its chain, and whether one of them is for the name of this server.
+    /// The findings on each: its dates, its chain, and whether one of them is for the name of this server.
     pub fn findings(&self, hostname: &str, now: Timestamp) -> Vec<Finding> {
         let leaf = |named: &Named| named.key.cert[0].clone();
         let is_named = self

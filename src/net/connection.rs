@@ -5,20 +5,19 @@
 //! | this one | the loop: read, act, write |
 //! | `connection/opening` | who the client is, whether it is served, the TLS handshake |
 //! | `connection/message` | room for a message, its record, its outcome |
-//! | `connection/refused` | the log line of what was refused, and of who left |
+//! | `connection/refused` | the log line of what was refused, and of clients that left |
 //!
 //! Owns: the buffers of a connection, and the order of reading, acting and writing. Must not know: the protocol (the
 //! session does), the runtime (the transport does) and ciphers (the stream does).
 //!
 //! Invariants: replies leave before the client is waited for, in one write; a body is read by the kernel into the buffer
-//! that the record will have, and octets are copied only where a client sent data behind a command, or commands behind
+//! that the record will have, and bytes are copied only where a client sent data after a command, or commands after
 //! data, in one packet; while an outcome is awaited, nothing is read; a connection that ends with a refusal is not reset by
 //! what the client still sends, so that the client can read why.
 //!
 //! BUGS: a client that stops inside a TLS record holds two buffers of 16 KiB, outside of the in-flight budget, until its time is over.
 //!
-//! A connection holds room for the largest future that it ever waits in, also while it waits in the smallest: so what is waited
-//! for seldom, or over TLS, is boxed by who awaits it.
+//! A task is as large as its largest await, so rare and TLS-only awaits are boxed.
 
 mod message;
 mod opening;
@@ -50,11 +49,11 @@ struct Message {
     id: QueueId,
     time: jiff::Timestamp,
     body: BytesMut,
-    /// Octets of the Received field at the front of `body`.
+    /// Bytes of the Received field at the front of `body`.
     field: usize,
     /// The room of `body`.
     charge: Charge,
-    /// Octets that `body` will probably need, its Received field included.
+    /// Bytes that `body` will probably need, its Received field included.
     expected: usize,
 }
 
@@ -73,7 +72,7 @@ struct Connection<'a, T> {
     left: Option<Box<About>>,
     input: BytesMut,
     message: Option<Box<Message>>,
-    /// Octets of the last message, as far as a small number goes: the next one is probably as large.
+    /// Bytes of the last message, capped to a small number: the next one is probably as large.
     last_size: u32,
     end: SessionEnd,
 }
@@ -108,7 +107,7 @@ pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, openi
         last_size: 0,
         end: SessionEnd::ClosedByClient,
     };
-    // How long it counts as connected.
+    // While this lives, the connection counts.
     connection.session.explain_refusals(hub.journal.is_kept());
     let Some(_visit) = Box::pin(connection.welcome(opening)).await else {
         return;
@@ -125,7 +124,7 @@ pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, openi
 }
 
 impl<T> Drop for Connection<'_, T> {
-    /// Also where its task panics: the worker lives on, and what the connection held is others'.
+    /// Also where its task panics: the worker lives on, and others can use what the connection held.
     fn drop(&mut self) {
         self.drop_message();
         if let Some(output) = self.output.take_if(|output| output.is_empty()) {
@@ -181,7 +180,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     async fn work(&mut self) -> io::Result<bool> {
         loop {
             self.act().await?;
-            // Before commands are looked at: a session takes none while so much waits, which is no reason to wait for the client.
+            // Before commands are looked at: a session takes none while this much waits, which is no reason to wait for the client.
             if self.waiting() >= REPLY_BUFFER_OCTETS {
                 self.flush().await?;
             }
@@ -230,7 +229,7 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     /// What comes before a wait for commands: a connection that waits holds the front of a command line at most.
     fn rest(&mut self) {
-        // Commands behind the end of data may have made it large.
+        // Commands after the end of data may have made it large.
         self.input = BytesMut::from(&self.input[..]);
         if let Some(output) = self.output.take_if(|output| output.is_empty()) {
             self.hub.memory.keep_output(output);
@@ -255,7 +254,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             Err(error) => Err(error),
         };
         match result {
-            // Somebody was wrong about that: the wait begins anew.
+            // Spurious readiness; wait again.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
             result => self.arrived(result),
         }
@@ -278,7 +277,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         })
     }
 
-    /// Gives the session what has been read, unless something stands before it; what it does not take is kept.
+    /// Gives the session what has been read, unless something comes before it; what it does not take is kept.
     fn take_commands(&mut self, octets: &[u8]) {
         let mut rest = octets;
         if self.input.is_empty() {
@@ -298,7 +297,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.make_room();
         let body = match &mut self.message {
             Some(message) => std::mem::take(&mut message.body),
-            // Nothing is kept any more: a small buffer takes what is to be dropped.
+            // Nothing is kept from here on: a small buffer takes what is to be dropped.
             None => self.hub.memory.take_buffer(BODY_INITIAL_OCTETS),
         };
         let from = body.len();
@@ -316,7 +315,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             let progress = self.session.receive_data(&mut body[from..], now, output);
             let behind = &body[from + progress.consumed..];
             if !behind.is_empty() {
-                // The one copy of octets that a client sent behind the end of its data: its next commands.
+                // The one copy of bytes that a client sent after the end of its data: its next commands.
                 self.input.extend_from_slice(behind);
             }
             body.truncate((from + progress.kept) - progress.retracted);
@@ -355,7 +354,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn put_back(&mut self, body: BytesMut) {
         match &mut self.message {
             Some(message) => message.body = body,
-            // Its message was dropped meanwhile, or it was only for octets that are dropped.
+            // Its message was dropped meanwhile, or it was only for bytes that are dropped.
             None => self.hub.memory.keep_buffer(body),
         }
     }
@@ -453,7 +452,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             .slot
             .operation(self.transport, Shutdown::Both, write)
             .await;
-        // Nothing was said meanwhile; the next replies need no memory of their own.
+        // Nothing was said meanwhile, so the next replies can use the same memory.
         octets.clear();
         lent(&mut self.output, self.hub).replies().swap(&mut octets);
         result

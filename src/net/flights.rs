@@ -1,4 +1,4 @@
-//! The records of one worker that are in flight: who waits for each, and the charge of its body.
+//! The records of one worker that are in flight: which connection waits for each, and the charge of its body.
 //!
 //! Owns: what stays with the worker while librdkafka has the record. Must not know: what becomes of a record.
 //!
@@ -21,9 +21,9 @@ use crate::sink::ledger::Ledger;
 /// See the module.
 pub struct Flights(RefCell<Ledger<Flight>>);
 
-/// What a record in flight leaves behind.
+/// What stays here for a record in flight.
 struct Flight {
-    /// Who waits for the outcome; nobody any more once that took too long.
+    /// The connection that waits for the outcome; none once that took too long.
     waiter: Option<Rc<Slot>>,
     charge: Charge,
 }
@@ -53,15 +53,15 @@ impl Flights {
         })
     }
 
-    /// Nobody waits for `ticket` any longer; the record stays in flight.
+    /// No connection waits for `ticket` any longer; the record stays in flight.
     pub fn abandon(&self, ticket: Ticket) {
         let mut ledger = self.0.borrow_mut();
         let flight = ledger.get_mut(ticket);
         let waiter = flight.and_then(|flight| flight.waiter.take());
-        assert!(waiter.is_some(), "who gives up has waited");
+        assert!(waiter.is_some(), "a connection that gives up has waited");
     }
 
-    /// The record of `ticket` is back: its charge, and who waits for its outcome, or nobody any more.
+    /// The record of `ticket` is back: its charge, and the connection that waits for its outcome, if one still does.
     pub fn land(&self, ticket: Ticket, record: &Record) -> (Charge, Option<Rc<Slot>>) {
         let Flight { waiter, charge } = self.0.borrow_mut().close(ticket);
         assert_fits(&charge, record);

@@ -102,14 +102,14 @@ impl Hub {
     }
 
     /// Interrupts the connections whose deadline has passed; the earliest deadline of the others. Frees some of the buffers
-    /// that a burst has left behind, and logs the floods that are over.
+    /// that a burst has left, and logs the floods that are over.
     pub fn sweep(&self, now: Instant) -> Option<Instant> {
         self.journal.end_floods(now, false, || self.log_time());
         self.memory.shrink();
         self.slots.sweep(now)
     }
 
-    /// Whether no session and no record is left. Then no charge is out either, and nobody waits for one.
+    /// Whether no session and no record is left. Then no charge is out either, and no connection waits for one.
     pub fn is_empty(&self) -> bool {
         let empty = self.slots.is_empty() && self.flights.is_empty();
         if empty {
@@ -117,7 +117,7 @@ impl Hub {
             assert_eq!(
                 (budget.messages(), budget.octets(), budget.waiting()),
                 (0, 0, 0),
-                "where no session and no record is, nothing is charged and nobody waits"
+                "without a session and a record, nothing is charged and no connection waits"
             );
         }
         empty

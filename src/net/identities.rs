@@ -19,7 +19,7 @@ pub struct Identities {
 }
 
 impl Identities {
-    /// With a generator of this worker's own.
+    /// With this worker's own generator.
     pub fn new(ids: Generator) -> Self {
         Self {
             ids: RefCell::new(ids),

@@ -1,6 +1,6 @@
 //! The log lines of one worker's messages and refusals, until they are handed over.
 //!
-//! Owns: what has been gathered, and the wake-up of who hands it over. Must not know: how a line looks; where it goes.
+//! Owns: what has been gathered, and the wake-up of the task that hands it over. Must not know: how a line looks; where it goes.
 //!
 //! Invariant: the first line that waits wakes [`Journal::waiting`]. The lines are borrowed within one call, never over an
 //! await.

@@ -108,7 +108,7 @@ impl Memory {
         read(&mut self.scratch.borrow_mut())
     }
 
-    /// Frees some of the buffers that a burst has left behind.
+    /// Frees some of the buffers that a burst has left.
     pub fn shrink(&self) {
         let mut buffers = self.buffers.borrow_mut();
         let spare = buffers.kept().saturating_sub(BUFFERS_KEPT_OCTETS);

@@ -11,7 +11,7 @@
 //! | `shared` | what all workers share |
 //! | `hub` | the parts of one worker, side by side: |
 //! | `memory` | room for bodies, and what is used again |
-//! | `budget` | the in-flight budget, its charges, and who waits for one |
+//! | `budget` | the in-flight budget, its charges, and the queue for one |
 //! | `buffers` | bodies' buffers, used again |
 //! | `slots`, `slot` | the open connections, and how one waits |
 //! | `flights` | the records in flight, with their charges |

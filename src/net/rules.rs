@@ -1,9 +1,9 @@
 //! What a reload exchanges while the server runs, as a whole.
 //!
 //! Owns: the list of it. Must not know: where the rules come from, and what they say. They are published through an `ArcSwap`
-//! in [`super::shared`]: who reads them takes no lock and writes to nothing that another worker reads or writes.
+//! in [`super::shared`]: a reader takes no lock and writes to nothing that another worker reads or writes.
 //!
-//! Invariant: who holds rules keeps them whole, also while newer ones are published.
+//! Invariant: a holder of rules keeps them whole, also while newer ones are published.
 
 use std::sync::Arc;
 

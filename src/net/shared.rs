@@ -41,7 +41,7 @@ pub struct Shared {
     pub greeting_delay: std::time::Duration,
     /// Longest time of a TLS handshake.
     pub handshake_timeout: std::time::Duration,
-    /// Who is connected, and how many may be.
+    /// Counts of connections and messages by client, and their limits.
     pub admission: Admission,
     /// Set once, when the server stops.
     pub draining: AtomicBool,

@@ -1,9 +1,9 @@
 //! The open connections of one worker.
 //!
-//! Owns: who is connected, and the look at their deadlines. Must not know: what a connection does.
+//! Owns: the list of connections, and the look at their deadlines. Must not know: what a connection does.
 //!
 //! Invariant: a connection is here from [`Slots::enter`] to the drop of its [`Seat`], however it ends. The list is borrowed
-//! within one call and handed out to nobody, so no borrow is held over an await.
+//! within one call and never handed out, so no borrow is held over an await.
 
 use std::cell::RefCell;
 use std::ops::Deref;

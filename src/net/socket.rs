@@ -1,9 +1,9 @@
-//! A connection's socket past what the runtime offers: calls that go to it directly, and the wait for its octets.
+//! A connection's socket past what the runtime offers: calls that go to it directly, and the wait for its bytes.
 //!
 //! Owns: the one loan of a stream's file descriptor, and the one submission that is made by hand. Must not know: what is
 //! sent.
 //!
-//! A reply is a few dozen octets for a socket that has room for thousands: send(2) takes it at once. Through the ring it
+//! A reply is a few dozen bytes for a socket that has room for thousands: send(2) takes it at once. Through the ring it
 //! would cost a submission, a completion and another round of the worker's loop (two system calls) before the next read
 //! can even be asked for. A connection that waits for a command waits for "readable" (IORING_OP_POLL_ADD) and so holds no
 //! buffer; the command is then read into the worker's own.
@@ -60,12 +60,12 @@ pub(super) fn has_spoken(stream: &TcpStream) -> bool {
     )
 }
 
-/// Waits until something can be read, or the stream has ended or failed, which a read then tells.
+/// Waits until something can be read, or the stream has ended or failed, which a read then shows.
 pub(super) fn readable(stream: &TcpStream) -> impl Future<Output = io::Result<()>> + use<> {
     let events = u32::from((PollFlags::IN | PollFlags::RDHUP).bits());
     let poll = opcode::PollAdd::new(types::Fd(stream.as_raw_fd()), events).build();
-    // The submission names no memory, so nothing has to outlive it. It keeps the socket open until it completes; who waits
-    // here awaits it to its end, and shuts the socket down to end it early.
+    // The submission names no memory, so nothing has to outlive it. It keeps the socket open until it completes; the task
+    // that waits here awaits it to its end, and shuts the socket down to end it early.
     UnsubmittedOneshot::new((), Readiness, poll).submit()
 }
 

@@ -1,6 +1,6 @@
 //! What a connection reads from and writes to: its transport, in clear or with TLS over it.
 //!
-//! Owns: the moves of ciphertext between the transport and the TLS engine. Must not know: SMTP, deadlines; who calls shuts
+//! Owns: the moves of ciphertext between the transport and the TLS engine. Must not know: SMTP, deadlines; the caller shuts
 //! the transport down when a deadline passes, and what is awaited here then ends.
 
 use std::fmt;
@@ -38,7 +38,7 @@ pub struct Secured {
 pub enum HandshakeError {
     /// The client left, or a deadline shut the transport down.
     Closed,
-    /// What the client sent is no TLS, or none that is spoken here.
+    /// What the client sent is not TLS, or a version or cipher that is not supported here.
     Tls(rustls::Error),
     /// The transport failed.
     Transport(io::Error),
@@ -71,12 +71,12 @@ impl<'a, T: Transport> Stream<'a, T> {
         }
     }
 
-    /// Whether octets go as they are.
+    /// Whether bytes go as they are.
     pub(super) fn is_clear(&self) -> bool {
         self.tls.is_none()
     }
 
-    /// Whether what was received is used up, so that it is the transport that has to be waited for. No buffer is held then.
+    /// Whether all that was received is used up, so that the next bytes come from the transport. No buffer is held then.
     pub(super) fn rests(&mut self) -> bool {
         let Some(engine) = &mut self.tls else {
             return true;
@@ -88,7 +88,7 @@ impl<'a, T: Transport> Stream<'a, T> {
         empty
     }
 
-    /// Reads in clear or over TLS and appends to `input`; how many octets there were, and 0 is the end of the stream.
+    /// Reads in clear or over TLS and appends to `input`; how many bytes there were, and 0 is the end of the stream.
     pub(super) async fn read_more(&mut self, input: &mut BytesMut) -> io::Result<usize> {
         let mut buffer = std::mem::take(input);
         buffer.reserve(COMMAND_BUFFER_OCTETS);
@@ -97,7 +97,7 @@ impl<'a, T: Transport> Stream<'a, T> {
         result
     }
 
-    /// Reads into the spare room of `buffer`, at most about `most` octets; 0 is the end of the stream.
+    /// Reads into the spare room of `buffer`, at most about `most` bytes; 0 is the end of the stream.
     pub(super) async fn read(
         &mut self,
         buffer: BytesMut,
@@ -113,7 +113,7 @@ impl<'a, T: Transport> Stream<'a, T> {
             if let Err(error) = decrypt(engine, &mut buffer, from + most) {
                 break Err(Box::pin(broken(self.transport, engine, error)).await);
             }
-            // A record that is larger than the room has gone to `plain`: its front is what was waited for.
+            // A record that is larger than the room has gone to `plain`: its front is the next data.
             take_plain(engine, &mut buffer);
             if let Err(error) = transmit(self.transport, engine).await {
                 break Err(error);
@@ -147,9 +147,9 @@ impl<'a, T: Transport> Stream<'a, T> {
         &mut self,
         config: Arc<ServerConfig>,
     ) -> Result<Secured, HandshakeError> {
-        assert!(self.tls.is_none(), "TLS is not laid over TLS");
+        assert!(self.tls.is_none(), "TLS is not started twice");
         let mut engine = Box::new(Engine::new(config).map_err(HandshakeError::Tls)?);
-        // To the state in which plain octets can be sent: rustls counts the handshake as done before its last flight is out.
+        // To the state in which plaintext can be sent: rustls counts the handshake as done before its last flight is out.
         loop {
             match engine.step(None, Send::Nothing) {
                 // A client may send its last flight, commands and close_notify at once: what it asked for is still answered.
@@ -188,12 +188,12 @@ impl<'a, T: Transport> Stream<'a, T> {
         })
     }
 
-    /// Tells the client that no more comes (RFC 8446 6.1), where that is told at all.
+    /// Tells the client that no more comes (RFC 8446 6.1), where TLS is on.
     pub(super) async fn close(&mut self) {
         if let Some(engine) = &mut self.tls
             && encrypt(engine, Send::Close).is_ok()
         {
-            // A client that is gone already need not be told.
+            // A client that has left already needs no notice.
             let _ = transmit(self.transport, engine).await;
         }
     }
@@ -280,7 +280,7 @@ async fn broken<T: Transport>(
     engine: &mut Engine,
     error: rustls::Error,
 ) -> io::Error {
-    // One step and no more: it encodes the alert, and the next would look at the octets that are wrong a second time, which
+    // One step and no more: it encodes the alert, and the next would look at the wrong bytes a second time, which
     // rustls does not expect.
     let _ = engine.step(None, Send::Nothing);
     let _ = transmit(transport, engine).await;

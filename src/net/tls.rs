@@ -1,10 +1,10 @@
-//! TLS between the transport and the session: ciphertext in, plain octets out, and back.
+//! TLS between the transport and the session: ciphertext in, plaintext out, and back.
 //!
 //! Owns: one connection's TLS state and its two buffers of ciphertext. Must not know: sockets ([`super::stream`] moves the
-//! octets), certificates ([`super::certificates`] chooses them), SMTP.
+//! bytes), certificates ([`super::certificates`] chooses them), SMTP.
 //!
-//! rustls decrypts a record in place and keeps its plain octets in a buffer of its own; from there they are copied once,
-//! to where the session wants them: the body of a message, or the buffer of commands.
+//! rustls decrypts a record in place and keeps the plaintext in its own buffer; from there it is copied once,
+//! to where the session wants it: the body of a message, or the buffer of commands.
 //!
 //! Invariants: what rustls is given is always all that has arrived and was not consumed (it keeps positions in it between
 //! calls); what it wants sent is sent before more is read.
@@ -27,13 +27,13 @@ pub(super) enum Step {
     Again,
     /// More ciphertext is needed.
     Starved,
-    /// All that is here has been dealt with, and plain octets can be sent.
+    /// All that is here has been dealt with, and plaintext can be sent.
     Idle,
     /// The client has said that it sends no more.
     Ended,
 }
 
-/// Plain octets for the client, or the end.
+/// Plaintext for the client, or the end.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Send<'a> {
     /// Nothing.
@@ -51,7 +51,7 @@ pub(super) struct Engine {
     pub(super) incoming: BytesMut,
     /// Ciphertext for the client.
     pub(super) outgoing: Vec<u8>,
-    /// Plain octets that had no room where they were wanted, or came while something was sent.
+    /// Plaintext that had no room where it was wanted, or came while something was sent.
     pub(super) plain: BytesMut,
     ended: bool,
 }
@@ -100,7 +100,7 @@ impl Engine {
         (version, format!("{} {suite}", version.label()))
     }
 
-    /// Deals with the next thing that is here. Plain octets go to the end of `into` while it has room, else to `plain`.
+    /// Deals with the next thing that is here. Plaintext goes to the end of `into` while it has room, else to `plain`.
     /// `send` is encrypted in the step that answers [`Step::Idle`].
     pub(super) fn step(
         &mut self,
@@ -156,7 +156,7 @@ impl Engine {
                 self.ended = true;
                 Ok(Step::Ended)
             }
-            // Early data is off; a state that this version of the library does not have yet is none to go on in.
+            // Early data is off; in a state that this version of the library does not have yet, we cannot go on.
             Ok(_) => Err(rustls::Error::General("an unknown state".to_owned())),
         };
         self.incoming.advance(discard);
@@ -167,7 +167,7 @@ impl Engine {
 fn place(octets: &[u8], into: Option<&mut BytesMut>, plain: &mut BytesMut) {
     match into {
         Some(buffer) if plain.is_empty() && buffer.capacity() - buffer.len() >= octets.len() => {
-            // The one copy of a body's octets that is ours.
+            // The one copy of a body's bytes that is ours.
             buffer.extend_from_slice(octets);
         }
         _ => plain.extend_from_slice(octets),

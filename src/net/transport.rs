@@ -1,7 +1,7 @@
-//! The door between a connection and its octets: a TCP stream on io_uring, or what a test puts there.
+//! The door between a connection and its bytes: a TCP stream on io_uring, or what a test puts there.
 //!
-//! Invariant: a read or write that was started is awaited to its end; whoever wants it over earlier shuts the transport
-//! down, and it then completes by itself.
+//! Invariant: a read or write that was started is awaited to its end; to end it earlier, shut the transport
+//! down, and it completes by itself.
 
 use std::io;
 use std::net::Shutdown;
@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use tokio_uring::buf::BoundedBuf;
 use tokio_uring::net::TcpStream;
 
-/// A stream of octets in both directions.
+/// A stream of bytes in both directions.
 #[allow(
     async_fn_in_trait,
     reason = "a worker never moves a connection to another thread"
@@ -27,7 +27,7 @@ pub trait Transport: 'static {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] where nothing is there.
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
-    /// Reads into the spare room of `buffer`, at most `most` octets; 0 is the end of the stream.
+    /// Reads into the spare room of `buffer`, at most `most` bytes; 0 is the end of the stream.
     async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut);
     /// Writes as much of `octets` as is taken at once, which may be nothing; how much that was.
     fn write_now(&self, octets: &[u8]) -> io::Result<usize>;

@@ -37,9 +37,9 @@ pub struct Vitals {
 }
 
 impl Vitals {
-    /// It is so far now.
+    /// It has reached this stage now.
     pub fn reached(&self, stage: Stage) {
-        // Nobody listens where the start was given up.
+        // The receiver is gone where the start was given up.
         let _ = self.signs.send(Sign::Reached(stage));
     }
 }
@@ -80,7 +80,7 @@ impl Watch {
         }
     }
 
-    /// Waits until so many workers, which is all of them, have reached a stage. No worker goes on to the next before they have.
+    /// Waits until this many workers, which is all of them, have reached a stage. No worker goes on to the next before that.
     ///
     /// # Errors
     /// The index of one that ended instead.

@@ -44,7 +44,7 @@ pub struct Post {
     pub connections: usize,
     /// Brings its plan once every worker has its ring; without one the start was given up.
     pub plan: Receiver<Plan>,
-    /// Told how far the worker is, and, by its drop, when it has ended.
+    /// Learns how far the worker is, and, by its drop, that it has ended.
     pub vitals: Vitals,
 }
 
@@ -110,7 +110,7 @@ impl std::ops::Add for CutOff {
     }
 }
 
-/// Runs a worker on this thread until it has drained. A ring belongs to the thread that makes it, so that a worker makes its own,
+/// Runs a worker on this thread until it has drained. A ring belongs to the thread that makes it, so a worker makes its own,
 /// says so, and waits for its plan.
 ///
 /// # Errors

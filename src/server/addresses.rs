@@ -1,9 +1,9 @@
 //! The addresses that are listened on: from the options that name them to sockets.
 //!
 //! Owns: which option has which address, what is spoken there, in which order they are bound. Must not know: how a socket is
-//! bound and why it cannot be (`net::listen`), who serves it.
+//! bound and why it cannot be (`net::listen`), which worker serves it.
 //!
-//! Invariant: the addresses stand in the order of the options, before and after their ports are resolved.
+//! Invariant: the addresses are in the order of the options, before and after their ports are resolved.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -89,8 +89,8 @@ impl Addresses {
             .collect()
     }
 
-    /// Makes sure that no other process listens where SMTP will be served. Only a socket without SO_REUSEPORT finds out: the
-    /// workers' sockets have it, and two servers would silently share the address.
+    /// Makes sure that no other process listens where SMTP will be served. Only a socket without SO_REUSEPORT can find out: the
+    /// workers' sockets have it, so two servers would silently share the address.
     ///
     /// # Errors
     /// The first address that cannot be listened on.

@@ -40,7 +40,7 @@ impl Admin {
         }
     }
 
-    /// Answers for ever.
+    /// Answers forever.
     pub async fn serve(self) {
         let never = std::future::pending();
         admin::serve(self.listener, self.scrape, self.health, never).await;

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// Pause between two reports of what stays as it is: files that do not load, certificates that are unfit.
 const REPORT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Looks at the files for ever, and says once a day which certificates are unfit.
+/// Looks at the files forever, and says once a day which certificates are unfit.
 pub async fn watch(served: Option<Arc<Certificates>>, hostname: &str) {
     let Some(served) = served else {
         return std::future::pending().await;
@@ -32,16 +32,16 @@ pub async fn watch(served: Option<Arc<Certificates>>, hostname: &str) {
             None => {}
             Some(News::Loaded { count, again }) => {
                 if again {
-                    tracing::info!("the certificates' files are well again");
+                    tracing::info!("the certificate files can be loaded again");
                 }
                 tracing::info!(count, "certificates changed and were loaded");
                 served.tell(hostname);
             }
             Some(News::AsBefore) => tracing::info!(
-                "the certificates' files are well again, and are those that are served"
+                "the certificate files can be loaded again, and are those that are served"
             ),
             Some(News::Trouble(error)) => tracing::error!(
-                "{error}; keeping the current certificates; the files are tried again every 10 seconds, and this is said once \
+                "{error}; keeping the current certificates; the files are tried again every 10 seconds, and this is logged once \
                  a day"
             ),
         }
@@ -51,7 +51,7 @@ pub async fn watch(served: Option<Arc<Certificates>>, hostname: &str) {
 /// What the log says of a look.
 #[derive(Debug, PartialEq)]
 enum News {
-    /// So many were loaded; `again` where they could not be before.
+    /// This many were loaded; `again` where they could not be before.
     Loaded { count: usize, again: bool },
     /// The files changed and do not load.
     Trouble(certificates::Error),
@@ -59,7 +59,7 @@ enum News {
     AsBefore,
 }
 
-/// Trouble that has been told.
+/// Trouble that has been logged.
 #[derive(Debug)]
 struct Told {
     error: certificates::Error,
@@ -183,7 +183,7 @@ mod tests {
             Some(News::Loaded { count, again })
         );
         assert_eq!(files.look(after(86_440)), None);
-        // The next trouble is told again, and so is the return of the files as they were.
+        // The next trouble is logged again, and so is the return of the files as they were.
         write(&pair.key, "nothing", 5);
         assert!(matches!(files.look(after(86_450)), Some(News::Trouble(_))));
         write(&pair.key, &key, 4);

@@ -2,7 +2,7 @@
 //!
 //! Owns: what is checked before the log begins, and in which order. Must not know: sockets, workers.
 //!
-//! Invariant: nothing is started here; what is wrong here costs nobody a connection.
+//! Invariant: nothing is started here; what is wrong here costs no client a connection.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::sink;
 /// Reads the configuration as it was read at the start: file, environment, flags.
 pub type Read = Arc<dyn Fn() -> Result<Loaded, config::Error> + Send + Sync>;
 
-/// A configuration of which everything is usable that could be tried without a log.
+/// A configuration of which everything works that could be tried without a log.
 pub struct Checked {
     /// Reads it again.
     pub read: Read,

@@ -32,7 +32,7 @@ pub struct Drained {
 }
 
 impl Drain {
-    /// Waits until a worker ends that was not told to: why it did.
+    /// Waits until a worker ends without being stopped: why it did.
     pub async fn one_lost(&mut self) -> Error {
         self.workers.one_lost().await
     }

@@ -2,7 +2,7 @@
 //!
 //! | step | its value | file |
 //! |---|---|---|
-//! | the configuration is read, and tried as far as nobody else is needed | [`Checked`] | `checked` |
+//! | the configuration is read, and tried as far as possible without other machines | [`Checked`] | `checked` |
 //! | the log begins | | `command::serve` |
 //! | lists are read, rings made, the sink started, addresses bound | [`Prepared`] | `prepared` |
 //! | every worker has said that it serves | [`Serving`] | `serving` |
@@ -13,7 +13,7 @@
 //! `admin` is the admin listener; `upkeep` runs `reload` and `certificate_watch` while the workers serve.
 //!
 //! Invariants: everything listens and every worker serves before there is a [`Serving`], and "ready" is said of nothing else; a
-//! worker that ends without being told to ends the program; what fails to start ends it with one line that names it; after a
+//! worker that ends without being stopped ends the program; what fails to start ends it with one line that names it; after a
 //! drain the sink has no record in flight.
 
 pub mod addresses;

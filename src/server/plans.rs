@@ -21,7 +21,7 @@ use crate::telemetry::log::LogHandle;
 use crate::telemetry::message_log::MessageLog;
 use crate::telemetry::metrics::Metrics;
 
-/// The machine gives no number that nobody can guess, for queue ids.
+/// The kernel gives no random number, for queue ids.
 #[derive(Debug, thiserror::Error)]
 #[error("the kernel gives no random numbers: {0}")]
 pub struct NoRandom(getrandom::Error);

@@ -45,7 +45,7 @@ pub struct Prepared<'a> {
     upkeep: Upkeep<'a>,
 }
 
-/// The machine gives no runtime for what is beside the workers.
+/// There is no runtime for what runs beside the workers.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the runtime of signals and the admin listener: {0}; if too many files are open, raise the limit (LimitNOFILE= of \
@@ -135,7 +135,7 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// Raises the limit on open files. Too few are warned of where mail is for keeps.
+/// Raises the limit on open files. Too few cause a warning where mail is kept.
 fn raise_open_files(config: &Config) {
     let shortage = OpenFiles::raise(config).shortage();
     if let (Keeps::Replicas, Some(shortage)) = (sink::configured(config).keeps(), shortage) {

@@ -101,7 +101,7 @@ impl<'a> Reload<'a> {
             match result {
                 Ok(fetched) => self.apply(fetched, began),
                 Err(failure) => tracing::error!(
-                    "nothing was reloaded, and what was there stays: {}",
+                    "nothing was reloaded, and the current settings stay: {}",
                     failure.to_string().replace('\n', "; ")
                 ),
             }
@@ -155,7 +155,7 @@ impl<'a> Reload<'a> {
                 "reloaded"
             );
         };
-        // Said under the level that says more of the two.
+        // Logged at the more verbose of the two levels.
         let wordier = config.log.level > self.started.log.level;
         if !wordier {
             say();
@@ -176,7 +176,7 @@ impl<'a> Reload<'a> {
         }
         for domain in config::opened(&self.applied, loaded) {
             tracing::warn!(
-                "recipients.lists has no list for {domain} any more: everybody there is taken"
+                "recipients.lists no longer has a list for {domain}: every recipient there is accepted"
             );
         }
         let changes = self.started.changes_that_need_a_restart(&loaded.config);

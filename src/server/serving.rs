@@ -2,7 +2,7 @@
 //!
 //! Owns: what is waited for, and that a second signal is not. Must not know: how a server is made, how it drains.
 //!
-//! Invariants: the first signal drains; a second one, or a worker that ends without being told to, ends the server at once.
+//! Invariants: the first signal drains; a second one, or a worker that ends without being stopped, ends the server at once.
 
 use std::net::SocketAddr;
 
@@ -70,7 +70,7 @@ impl Serving<'_> {
     /// Serves until a signal comes, then drains.
     ///
     /// # Errors
-    /// Why a worker ended that was not told to.
+    /// Why a worker ended without being stopped.
     pub fn run(self) -> Result<Stopped, Failure> {
         let (runtime, admin, upkeep) = (self.runtime, self.admin, self.upkeep);
         let (mut stop, mut drain) = (self.stop, self.drain);

@@ -24,7 +24,7 @@ pub fn in_flight(config: &Config, message_size: u64, workers: usize) -> Share {
 }
 
 /// A body's buffer is a power of two, so the largest message, with its Received field and room for one more read, needs up to twice that: a
-/// smaller share would answer it with 451 for ever.
+/// smaller share would always answer it with 451.
 fn bytes(config: &Config, message_size: u64, workers: usize) -> usize {
     let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let share = bytes(config.limits.in_flight_bytes) / workers;

@@ -21,7 +21,7 @@ pub struct Stop {
     interrupt: Signal,
 }
 
-/// The machine gives no signals.
+/// Signals are not available.
 #[derive(Debug, thiserror::Error)]
 #[error("signals cannot be waited for: {0}")]
 pub struct Error(#[source] std::io::Error);

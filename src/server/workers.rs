@@ -3,9 +3,9 @@
 //! Owns: the threads, and why one is lost. Must not know: what a worker does (`net::worker`), what it is to serve.
 //!
 //! Invariants: no worker serves before all have their rings; every worker serves before [`Made::serve`] returns; a worker that ends
-//! without being told to is named, with its reason.
+//! without being stopped is named, with its reason.
 //!
-//! A ring belongs to the thread that makes it, so that it cannot be made here and handed over: a worker's thread makes it and
+//! A ring belongs to the thread that makes it, so it cannot be made here and handed over: a worker's thread makes it,
 //! says so, and waits for its plan.
 
 use std::sync::Arc;
@@ -39,10 +39,10 @@ struct Threads {
 /// Why there are no workers, or one less.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The machine gives no thread.
+    /// A thread could not be started.
     #[error("a worker's thread: {0}")]
     Thread(#[source] std::io::Error),
-    /// A worker ended that was not told to.
+    /// A worker ended without being stopped.
     #[error("worker {worker} of {workers} does not serve: {why}")]
     Lost {
         /// Its index.
@@ -81,7 +81,7 @@ impl Blamed for Error {
 }
 
 impl Made {
-    /// So many workers, each with a ring for its connections.
+    /// This many workers, each with a ring for its connections.
     ///
     /// # Errors
     /// No thread, or no ring.
@@ -130,13 +130,13 @@ impl Made {
 }
 
 impl Running {
-    /// Waits until a worker ends that was not told to: why it did.
+    /// Waits until a worker ends without being stopped: why it did.
     pub async fn one_lost(&mut self) -> Error {
         let worker = self.threads.watch.one_ended().await;
         self.threads.lost(worker)
     }
 
-    /// Waits until all have drained, once they are told to. What did not end in time.
+    /// Waits until all have drained, once they have to. What did not end in time.
     ///
     /// # Errors
     /// The first worker that failed instead, after all have ended.

@@ -1,7 +1,7 @@
 //! A message on its way: room for it, its record, its outcome.
 //!
 //! Owns: the steps from "DATA accepted" to the outcome of the commit, and the log line of a message. Must not know: how the
-//! octets of the body arrive.
+//! bytes of the body arrive.
 
 use std::io;
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl<T: Transport> Connection<'_, T> {
 
     /// Charges the budget, waiting for its turn; `None` if that did not come in time.
     async fn wait_for_room(&mut self, room: usize) -> io::Result<Option<Charge>> {
-        // Before it stands in the queue: a client that does not read its replies would hold up everybody after it.
+        // Before it enters the queue: a client that does not read its replies would hold up all after it.
         self.flush().await?;
         self.slot
             .arm(self.hub.clock.now() + Duration::from_millis(BUDGET_WAIT_MILLISECONDS));
@@ -202,8 +202,8 @@ impl<T: Transport> Connection<'_, T> {
         }
     }
 
-    /// Grows the body, if the budget allows; else the message is spoilt and its memory freed. It grows to what is expected of
-    /// it, but to no more than a few times what has arrived, so that a sender's word costs it octets.
+    /// Grows the body, if the budget allows; else the message is spoilt and its memory freed. It grows to the expected
+    /// size, but to no more than a few times what has arrived, so that a sender gets memory only for bytes that it sends.
     pub(super) fn make_room_for(&mut self, octets: usize) {
         let Some(message) = &mut self.message else {
             return;
@@ -220,8 +220,8 @@ impl<T: Transport> Connection<'_, T> {
             return self.drop_message();
         }
         let mut larger = self.hub.memory.take_buffer(target);
-        // A copy of what has arrived: a body that is larger than any before it on this connection pays it, a few times less
-        // often than by doubling.
+        // This copies what has arrived, for a body that is larger than any before it on this connection; a few times less
+        // often than doubling would.
         larger.extend_from_slice(&message.body);
         let smaller = std::mem::replace(&mut message.body, larger);
         self.hub.memory.keep_buffer(smaller);

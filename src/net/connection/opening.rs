@@ -1,6 +1,6 @@
 //! How a connection begins: who the client is, whether it is served, the TLS handshake.
 //!
-//! Owns: what happens in front of the session, and STARTTLS. Must not know: commands and messages.
+//! Owns: what happens before the session, and STARTTLS. Must not know: commands and messages.
 
 use std::io;
 use std::net::Shutdown;
@@ -79,7 +79,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             return Err(Refusal::AccessDenied);
         }
         visit.attribute(client, self.hub.clock.now())?;
-        // Without a delay nobody can be told from a client that was merely fast.
+        // Without a delay, early talk cannot be told from a client that was merely fast.
         if opening == Opening::Clear && !self.hub.shared.greeting_delay.is_zero() {
             self.keep_waiting().await;
             if self.transport.has_spoken() {
@@ -114,7 +114,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             .slot
             .operation(self.transport, Shutdown::Both, write)
             .await;
-        // Where there are too many connections already, none of them lasts longer for that.
+        // Where there are too many connections already, refused ones are not kept open longer.
         if result.is_ok() && refusal != Refusal::TooManyConnections {
             Box::pin(self.linger(FAREWELL_MILLISECONDS)).await;
         }
@@ -135,7 +135,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     /// Says that no more comes, then drops what the client still sends until it ends the connection too: a socket that is
-    /// closed with unread octets is reset (RFC 2525 2.17), and the client may lose the last reply with that.
+    /// closed with unread bytes is reset (RFC 2525 2.17), and the client may lose the last reply with that.
     pub(super) async fn linger(&mut self, longest: u64) {
         self.transport.shutdown(Shutdown::Write);
         self.slot
@@ -212,14 +212,14 @@ impl<'a, T: Transport> Connection<'a, T> {
             .metrics
             .connections_refused
             .increment(refusal);
-        // A proxy that only looks whether somebody listens sends nothing.
+        // A proxy that only checks whether the port is open sends nothing.
         if !self.input.is_empty() || self.slot.expired() {
             self.log_turned_away(refusal, false, Some(why));
         }
         io::Error::new(io::ErrorKind::InvalidData, why)
     }
 
-    /// Shakes hands, within a deadline of its own.
+    /// Shakes hands, within its own deadline.
     async fn handshake(&mut self) -> io::Result<()> {
         let shared = &self.hub.shared;
         let tls = shared
@@ -257,7 +257,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
     }
 
-    /// What was said in clear is forgotten, and what was sent behind STARTTLS in clear with it (CVE-2011-0411).
+    /// What was said in clear is forgotten, including what was sent in clear after STARTTLS (CVE-2011-0411).
     pub(super) async fn start_tls(&mut self) -> io::Result<()> {
         self.flush().await?;
         self.input.clear();

@@ -41,8 +41,8 @@ impl<T> Connection<'_, T> {
         self.log_one(why, &self.session.about(), Some(error));
     }
 
-    /// A client that left inside a command or a transaction. Those that leave between them, and those that were refused or
-    /// said QUIT, have nothing to be told.
+    /// A client that left inside a command or a transaction. Clients that leave between them, that were refused, or that
+    /// said QUIT, have no such line.
     pub(super) fn log_gone(&mut self, result: &io::Result<()>) {
         let inside = !self.session.is_idle() || !self.input.is_empty();
         // A handshake that failed has its own line.
