@@ -200,7 +200,7 @@ fn every_mistake_gets_one_line_that_names_it_and_its_exit_code() {
         for word in ["panicked", "backtrace", "unwrap", "hunter2"] {
             assert!(!error.contains(word), "{arguments:?}: {error}");
         }
-        // clap explains usage in lines of its own; everything else is one.
+        // clap explains usage in several lines; everything else is one.
         let told = error
             .lines()
             .filter(|line| line.starts_with("ringpost:") || line.starts_with("ringpost consume:"));
@@ -515,7 +515,7 @@ fn a_closed_or_full_output_is_no_panic() {
     }
 }
 
-/// With log.format = "json" every line behind the start of the log is JSON, the error that ends the process as well.
+/// With log.format = "json" every line after the start of the log is JSON, the error that ends the process as well.
 #[test]
 fn a_fatal_error_is_a_line_of_the_log_where_that_is_json() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -554,7 +554,7 @@ fn a_fatal_error_is_a_line_of_the_log_where_that_is_json() {
     }
 }
 
-/// certbot's cert.pem in place of its fullchain.pem is served, and warned of; with the chain nothing is said.
+/// certbot's cert.pem in place of its fullchain.pem is served with a warning; with the chain there is none.
 #[test]
 fn a_certificate_without_its_chain_is_warned_of() {
     let folder = Folder::new();

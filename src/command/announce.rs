@@ -37,7 +37,7 @@ pub fn starting(checked: &Checked) {
 }
 
 /// Says that everything listens and every worker serves: in the log, and by the one line on standard output. What a newcomer
-/// can do now stands before it.
+/// can do now is printed before it.
 pub fn ready(facts: &Facts) {
     if facts.sink.keeps == Keeps::Memory {
         output::complain_text(&quick_start::banner_here(facts));
@@ -52,7 +52,7 @@ pub fn ready(facts: &Facts) {
     // Supervisors that close standard output exist, and mail needs none.
     if let Err(error) = output::print(&ready_line(facts)) {
         tracing::warn!(
-            "the line \"ready\" cannot be written to standard output: {error}; ringpost serves nevertheless, and the log says \
+            "the line \"ready\" cannot be written to standard output: {error}; ringpost serves anyway, and the log says \
              ready as well"
         );
     }
@@ -102,7 +102,7 @@ pub fn stopped(stopped: Stopped) {
     }
 }
 
-/// Every address with what is spoken there.
+/// Every address with its protocol.
 fn listeners(smtp: &[Spoken], starttls: bool) -> String {
     let clear = if starttls { "clear+STARTTLS" } else { "clear" };
     let texts: Vec<String> = smtp

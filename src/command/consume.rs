@@ -29,7 +29,7 @@ fn say(text: &str) {
     complain(&format!("ringpost consume: {text}"));
 }
 
-/// Reads until told to stop; every error is one line on standard error.
+/// Reads until asked to stop; every error is one line on standard error.
 pub fn run(options: &Options) -> ExitCode {
     match read(options) {
         Ok(code) => code,

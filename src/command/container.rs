@@ -13,9 +13,9 @@ const INITS: [&str; 5] = ["docker-init", "tini", "dumb-init", "catatonit", "s6-s
 /// A container as it is seen from inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Container {
-    /// `docker exec 3f2a9c`: what stands before a command that is run in it from outside.
+    /// `docker exec 3f2a9c`: what precedes a command that is run in it from outside.
     pub exec: String,
-    /// Whether it was started for this program alone: there is nobody inside who could paste a line.
+    /// Whether it was started for this program alone, so that nobody is inside to paste a line.
     pub ours_alone: bool,
 }
 

@@ -8,8 +8,8 @@ mod output;
 mod quick_start;
 pub mod serve;
 
-/// The environment. What is not text in it is no value of any option; it is passed on so that it is refused by name and not
-/// passed over in silence.
+/// The environment. A value that is not text is valid for no option; it is passed on so that it is refused by name and not
+/// ignored in silence.
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| {
         Some((

@@ -2,7 +2,7 @@
 //!
 //! Owns: how a line is written and what its loss means. Must not know: what a line says.
 //!
-//! Invariant: no write panics. `println!` and `eprintln!` do where nobody reads any more (`ringpost check | head -1`) and
+//! Invariant: no write panics. `println!` and `eprintln!` do where the reader has gone (`ringpost check | head -1`) and
 //! where a disk is full, so the commands use neither.
 
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use crate::failure::Failure;
 
-/// Writes a line to standard error. One that cannot be written is lost: there is nobody to tell.
+/// Writes a line to standard error. A line that cannot be written is lost: there is no other place to report that.
 pub(super) fn complain(line: &str) {
     complain_text(&format!("{line}\n"));
 }
@@ -60,7 +60,7 @@ impl Printed {
         }
     }
 
-    /// Why lines are missing, unless it is because their reader wants no more.
+    /// Why lines are missing, unless their reader has closed the pipe.
     pub(super) fn loss(self) -> Option<io::Error> {
         self.failure
             .filter(|error| error.kind() != io::ErrorKind::BrokenPipe)

@@ -2,8 +2,8 @@
 //!
 //! Owns: these texts. Must not know: how they are written; `announce` writes them to standard error.
 //!
-//! Invariants: a line with a label is a command that works as it is pasted (.ci/run does that); what is no command has no
-//! label.
+//! Invariants: a line with a label is a command that works as it is pasted (.ci/run does that); a line without a label is not
+//! a command.
 //!
 //! BUGS: which port of the machine a container's port was published as cannot be seen from inside.
 
@@ -37,7 +37,7 @@ struct Facts<'a> {
 
 /// What is said of this server by this process.
 pub(super) fn banner_here(server: &server::Facts) -> String {
-    // A binary of cargo's is on nobody's PATH; the lines are to work as they are pasted.
+    // A binary that cargo built is not on PATH; the lines have to work as they are pasted.
     let program = std::env::current_exe()
         .map_or_else(|_| "ringpost".to_owned(), |path| path.display().to_string());
     banner(&Facts {
@@ -120,7 +120,7 @@ fn commands(facts: &Facts<'_>, outside: Option<&Container>) -> Vec<String> {
     lines
 }
 
-/// What has to be known before the lines work that are pasted outside.
+/// What is needed before lines that are pasted outside work.
 fn of_a_container(facts: &Facts<'_>) -> Vec<String> {
     let (smtp, admin) = (facts.smtp.port(), facts.admin.port());
     let mut lines = vec![format!(
@@ -133,7 +133,7 @@ fn of_a_container(facts: &Facts<'_>) -> Vec<String> {
     ] {
         if address.ip().is_loopback() {
             lines.push(format!(
-                "ringpost: {option} = {address} is reached from inside of the container alone: add --env {variable}=0.0.0.0:{}",
+                "ringpost: {option} = {address} can be reached only from inside the container: add --env {variable}=0.0.0.0:{}",
                 address.port()
             ));
         }
@@ -148,7 +148,7 @@ fn consume(facts: &Facts<'_>) -> String {
     )
 }
 
-/// An address to connect to in place of one that stands for all.
+/// An address to connect to in place of one that means every address.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -158,7 +158,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// A domain that mail is taken for, for everybody there if there is such a one.
+/// A domain that mail is taken for; one without a list of recipients, if there is one.
 fn domain(recipients: &Recipients) -> String {
     let mut domains = recipients.domains.iter();
     let open = domains.find(|domain| !recipients.lists.contains_key(*domain));
@@ -314,7 +314,7 @@ mod tests {
             closed.contains("--env RINGPOST_SERVER_LISTEN=0.0.0.0:2525"),
             "{closed}"
         );
-        // A shell in a container: whoever reads this is inside.
+        // A shell in a container: the reader of this is inside.
         let shell = text("127.0.0.1:2525", |_| {}, container(false));
         assert!(
             labelled(&shell, "read it")

@@ -79,12 +79,12 @@ pub fn run(options: &Options) -> ExitCode {
         Err(failure) => failure,
     };
     match format {
-        // What was logged stands before the error that ended it.
+        // What was logged is printed before the error that ended it.
         LogFormat::Text => {
             drop(log);
             output::fail(&failure)
         }
-        // Whoever reads JSON reads the error in it too: no line of the log is anything else.
+        // With JSON logs the error is JSON too: a reader can parse every line.
         LogFormat::Json => {
             let text = failure.to_string();
             text.lines().for_each(|line| tracing::error!("{line}"));

@@ -6,7 +6,7 @@
 //! Invariant: a pair that [`load`] returns has at least one certificate, the first of the chain parses, and the key is
 //! its own.
 //!
-//! BUGS: a chain that is wrong is loaded, and told by `chain`. An encrypted key is refused; there is nobody to ask for its
+//! BUGS: a wrong chain is loaded, and reported by `chain`. An encrypted key is refused: nobody can be asked for its
 //! passphrase.
 
 mod chain;
@@ -39,7 +39,7 @@ pub fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, Error> {
         .map_err(|error| Error::of_key(key, Fault::UnusableKey(error)))?;
     let pair = CertifiedKey::new(chain, signer);
     match pair.keys_match() {
-        // Unknown: the key does not tell its public half. No kind that the provider loads is like that.
+        // Unknown: the key does not reveal its public half. No kind of key that the provider loads is like that.
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(pair),
         Err(rustls::Error::InconsistentKeys(_)) => {
             let fault = Fault::Mismatch {
@@ -57,7 +57,7 @@ pub fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, Error> {
 
 /// When a certificate begins and ceases to be valid; `None` where it is not X.509.
 pub fn validity(certificate: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
-    // RFC 5280 4.1: the version is tagged and may be absent; serialNumber, signature and issuer stand before validity.
+    // RFC 5280 4.1: the version is tagged and may be absent; serialNumber, signature and issuer come before validity.
     let (whole, _) = element(certificate, SEQUENCE)?;
     let (mut fields, _) = element(whole, SEQUENCE)?;
     if let Some((_, rest)) = element(fields, VERSION) {
@@ -98,7 +98,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
     }
 }
 
-/// What is wrong with a PEM file. rustls's own texts print octets as numbers.
+/// What is wrong with a PEM file. rustls's own texts print bytes as numbers.
 fn damage(error: &pem::Error) -> Damage {
     let text = |line: &[u8]| String::from_utf8_lossy(line).trim().to_owned();
     match error {
@@ -132,7 +132,7 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = match first {
         0..=0x7f => (usize::from(first), rest),
-        // The long form: so many octets of length. More than four is no certificate.
+        // The long form: this many bytes of length. A certificate has no more than four.
         0x81..=0x84 => {
             let (octets, rest) = rest.split_at_checked(usize::from(first - 0x80))?;
             let length = octets
@@ -257,7 +257,7 @@ mod tests {
             let found = validity(certificate.der()).unwrap();
             assert_eq!(found.0.as_second(), seconds(from));
             assert_eq!(found.1.as_second(), seconds(until));
-            // Cut anywhere before the end of the dates it is no answer, and no panic.
+            // Cut anywhere before the end of the dates, there is no answer and no panic.
             let der: &[u8] = certificate.der();
             for length in 0..der.len() {
                 let _ = validity(&CertificateDer::from(&der[..length]));

@@ -1,6 +1,6 @@
-//! Which options differ between two configurations, for what a reload says of those that it does not apply.
+//! Which options differ between two configurations, so that a reload can name those that it does not apply.
 //!
-//! Owns: the text of a value that is in force, and which differences need a restart. Must not know: who reloads, and when.
+//! Owns: the text of a value that is in force, and which differences need a restart. Must not know: when and how a reload comes.
 //!
 //! Invariants: an option that SIGHUP does not apply and that differs is named (a test changes each); the value of one that
 //! may hold a secret is never part of a text, the names in it are.

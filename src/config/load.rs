@@ -26,7 +26,7 @@ use super::value;
 pub struct Loaded {
     /// The values.
     pub config: Config,
-    /// What the operator should know of, a sentence each; nothing that keeps ringpost from working.
+    /// What the operator should know, a sentence each; none of it keeps ringpost from working.
     pub warnings: Vec<String>,
     /// The options that the file, the environment or a flag set; the others have their defaults.
     pub set: BTreeSet<&'static str>,
@@ -80,7 +80,7 @@ struct Draft {
     config: Config,
     /// Where each option that is set was set last.
     places: BTreeMap<&'static str, Place>,
-    /// Options with a mistake, from whose value nothing is to be concluded.
+    /// Options with a mistake: nothing may be concluded from their values.
     failed: BTreeSet<&'static str>,
     /// The file could not be read as a whole: what it sets is not known.
     incomplete: bool,
@@ -103,7 +103,7 @@ impl Draft {
         }
     }
 
-    /// The variable that names the file is there and names none.
+    /// The variable that names the file is set, and empty.
     fn miss_the_file(&mut self) {
         self.incomplete = true;
         self.problems.push(Problem {

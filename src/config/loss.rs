@@ -1,10 +1,10 @@
 //! Options that a reload would lose: set before, set nowhere now, so that their defaults would take over.
 //!
-//! Owns: which options that is refused for, and what the operator is told. Must not know: what a reload does.
+//! Owns: which options that is refused for, and the operator's text. Must not know: what a reload does.
 //!
 //! An editor that truncates a file before it writes it, a full disk and a template that went wrong all look like an operator
 //! who removed lines. The default of `recipients.domains` is every domain, so a reload at that moment would make an open
-//! sink of an MX. Whoever wants a default back writes it.
+//! sink of an MX. An operator who wants a default back writes it.
 //!
 //! Invariant, tested: each option that a reload applies is guarded here, or does no harm.
 
@@ -64,7 +64,7 @@ const GUARDED: [Guarded; 9] = [
 
 /// What a reload from `current` to `newer` would lose, a line each.
 pub fn losses(current: &Loaded, newer: &Loaded) -> Vec<String> {
-    // Who writes one list of networks in place of the other has not lost the first.
+    // An operator who replaces one list of networks with the other has not lost the first.
     let rewritten = |key: &str| {
         key.starts_with("access.") && newer.set.iter().any(|set| set.starts_with("access."))
     };
@@ -124,7 +124,7 @@ mod tests {
             );
         }
         for (key, _, default) in GUARDED {
-            // What an operator is told to write is taken, and is the default.
+            // What the message says to write is accepted, and is the default.
             let section = setting(key).section();
             let loaded = loaded(&format!("[{section}]\n{default}\n"));
             assert!(

@@ -43,7 +43,7 @@ macro_rules! tables {
         }
 
         impl Config {
-            /// The default of every row, as it stands there.
+            /// The default of every row, as it is written there.
             pub(super) fn of_rows() -> Self {
                 Self {
                     $($table: $Type::default(),)+

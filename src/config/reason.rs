@@ -11,7 +11,7 @@ use ringpost_proto::smtp::access::NotANetwork;
 use ringpost_proto::smtp::domain::NotADomain;
 use thiserror::Error;
 
-/// What is wrong with a value, or with what stands in place of one.
+/// What is wrong with a value, or with what is written in place of one.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Reason {
     // Numbers, sizes, durations, switches and choices.
@@ -23,11 +23,11 @@ pub enum Reason {
     },
     /// Not a size.
     #[error(
-        "is not a size: write octets, or a whole number with B, KiB, MiB, GiB, TiB, KB, MB, GB or TB, such as 25MiB"
+        "is not a size: write a number of bytes, or a whole number with B, KiB, MiB, GiB, TiB, KB, MB, GB or TB, such as 25MiB"
     )]
     NotASize,
     /// A size beyond 64 bits.
-    #[error("is more octets than can be counted")]
+    #[error("is more bytes than can be counted")]
     UncountableSize,
     /// Not a duration.
     #[error("is not a duration: write a whole number with ms, s, min or h, such as 30s")]
@@ -54,7 +54,7 @@ pub enum Reason {
     },
 
     // Several values.
-    /// A list that has to have an item is empty.
+    /// A list that needs an item is empty.
     #[error("is empty: {allowed}, at least one, is expected")]
     EmptyList {
         /// What its items are.
@@ -82,7 +82,7 @@ pub enum Reason {
     /// Not an address with a port.
     #[error("is not an IP address with a port{}{}", ports_end(*.beyond_all), meant_address(.meant.as_deref()))]
     NotAnAddress {
-        /// Whether a number stands where the port does, and is too large for one.
+        /// Whether a number is written in place of the port, and is too large for one.
         beyond_all: bool,
         /// The address that was probably meant.
         meant: Option<String>,
@@ -103,7 +103,7 @@ pub enum Reason {
     #[error("is not a domain name: it is longer than 253 characters")]
     LongName,
     /// A label that claims to be an A-label.
-    #[error("is not a domain name: a part that begins with xn-- is no A-label (RFC 5890)")]
+    #[error("is not a domain name: a part that begins with xn-- is not an A-label (RFC 5890)")]
     NotAnALabel,
     /// A pattern of domains that begins with a dot.
     #[error("begins with a dot: write *.{rest} for the names below {rest}")]
@@ -119,7 +119,7 @@ pub enum Reason {
     },
     /// A pattern of domains with a `*` elsewhere than at its front.
     #[error(
-        "has a * in the midst: write * for every domain, *.example.com for the names below one"
+        "has a * in the middle: write * for every domain, *.example.com for the names below one"
     )]
     StarInside,
     /// Not characters of plus-addressing.
@@ -134,7 +134,7 @@ pub enum Reason {
         "has {broker:?} for a broker: write host:port, several separated by commas, or embedded, or discard"
     )]
     NotABroker {
-        /// What stands for one.
+        /// What is written for one.
         broker: String,
     },
     /// Not the name of a topic.
@@ -150,7 +150,7 @@ pub enum Reason {
     /// The file as a whole.
     #[error(transparent)]
     File(#[from] FileFault),
-    /// What stands in the file is no value of an option.
+    /// Something in the file is not a value of an option.
     #[error(transparent)]
     Content(#[from] ContentFault),
 
@@ -205,7 +205,7 @@ pub enum PropertyFault {
     #[error("takes true or false")]
     Switch,
     /// A property that holds a pointer.
-    #[error("can be set by a program alone")]
+    #[error("can be set only by a program")]
     ProgramsAlone,
     /// None of its words.
     #[error("has a value that librdkafka does not take: {words} are allowed")]
@@ -265,7 +265,7 @@ pub enum FileFault {
         /// What names it.
         named_by: &'static str,
     },
-    /// The kernel says so.
+    /// The kernel reports an error.
     #[error("cannot be read: {error}; {named_by} names it")]
     Unreadable {
         /// What names it.
@@ -284,7 +284,7 @@ pub enum FileFault {
     },
 }
 
-/// What is wrong with something in the file that is no value of an option.
+/// What is wrong with something in the file that is not a value of an option.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ContentFault {
     /// The syntax is broken.

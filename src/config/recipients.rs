@@ -122,7 +122,7 @@ fn list(path: &str, reading: Reading<'_>) -> Result<List, Fault> {
     List::parse(octets, reading).map_err(|mistake| Fault::Line { mistake })
 }
 
-/// The octets of a file, with room for the line end that the last line may lack: a list of a million lines is not to be
+/// The bytes of a file, with room for the line end that the last line may lack, so that a list of a million lines is not
 /// copied for it.
 fn read(path: &str) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;

@@ -1,4 +1,4 @@
-//! The checks between options: what no range of a single value can say.
+//! The checks between options: what the range of one value cannot express.
 //!
 //! Owns the relations; `reason` has the texts. Knows nothing of files or precedence; where a value was written is the caller's
 //! business.

@@ -1,4 +1,4 @@
-//! Reads a configuration file into values with their positions, and finds what in it is no option at all.
+//! Reads a configuration file into values with their positions, and finds what in it is not an option.
 //!
 //! Owns the shape of the file: sections, keys, and the TOML type of each option. What a value means is checked by
 //! [`Setting`]. Reading the file is here, and nothing else is read.
@@ -333,7 +333,7 @@ fn wrong_type(setting: &Setting, found: &'static str, source: &str) -> ContentFa
     let expected = match setting.shape() {
         Shape::Switch => "true or false, without quotes,".to_owned(),
         Shape::Count => format!("a whole number without quotes ({})", setting.allowed()),
-        Shape::Size => "a size such as \"25MiB\", or a number of octets,".to_owned(),
+        Shape::Size => "a size such as \"25MiB\", or a number of bytes,".to_owned(),
         Shape::Time => "a duration with its unit, in quotes, such as \"30s\",".to_owned(),
         Shape::Text => format!("a text in quotes ({})", setting.allowed()),
         Shape::List if found == "string" => {
@@ -341,7 +341,7 @@ fn wrong_type(setting: &Setting, found: &'static str, source: &str) -> ContentFa
             return ContentFault::TextForList { source_text };
         }
         Shape::List => format!("a list of texts, [\"…\", \"…\"] ({}),", setting.allowed()),
-        Shape::Table => format!("a section of its own, [{}],", setting.key),
+        Shape::Table => format!("its own section, [{}],", setting.key),
     };
     ContentFault::WrongType { found, expected }
 }
@@ -411,7 +411,7 @@ mod tests {
 
     #[test]
     fn any_text_is_parsed_or_refused_without_a_panic() {
-        // Every prefix of a file that has each construct, each with some garbage behind it.
+        // Every prefix of a file that has each construct, each followed by some garbage.
         let text = "[server]\nlisten = [\"a\", '''b''']\n[kafka.properties]\nlinger.ms = 0x1f # é\n\"é\" = 1979-05-27\n[[log]]\n";
         for end in (0..=text.len()).filter(|end| text.is_char_boundary(*end)) {
             for garbage in ["", "\"", "[", "=", "\0", "é", "\\"] {

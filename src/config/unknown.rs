@@ -1,6 +1,6 @@
-//! What is said of a name in the file that is no section and no option: the one that was probably meant.
+//! The suggestion for a name in the file that is neither a section nor an option: the one that was probably meant.
 //!
-//! Owns the order in which a likely name is looked for. Must not know: where in the file the name stands.
+//! Owns the order in which a likely name is looked for. Must not know: where in the file the name is.
 
 use super::options::{SECTIONS, SETTINGS, Setting};
 use super::reason::{ContentFault, Remedy};
@@ -17,7 +17,7 @@ pub(super) fn section(name: &str) -> ContentFault {
     ContentFault::UnknownSection { name, remedy }
 }
 
-/// A key stands above the first section.
+/// A key is above the first section.
 pub(super) fn key_outside_of_sections(name: &str) -> ContentFault {
     let remedy = match SETTINGS.iter().find(|setting| setting.name() == name) {
         Some(setting) => Remedy::KeyOfSection {

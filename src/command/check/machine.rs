@@ -36,8 +36,8 @@ pub(super) fn open_files(config: &Config) -> Line {
     }
 }
 
-/// Whether `serve` could listen where it is to. This process's rights are asked for: those of another user, or of a unit,
-/// may be others.
+/// Whether `serve` could listen on its addresses. The test uses this process's rights; another user, or a systemd unit,
+/// may have others.
 pub(super) fn addresses(config: &Config) -> Vec<Line> {
     let tried = Addresses::of(config).try_out().into_iter();
     tried
@@ -54,7 +54,7 @@ pub(super) fn addresses(config: &Config) -> Vec<Line> {
                 ),
                 Err(error) if error.is_in_use() => (
                     Verdict::Warning,
-                    format!("{error}; it may be the running ringpost itself, and then all is well"),
+                    format!("{error}; it may be the running ringpost itself, which is fine"),
                 ),
                 Err(error) => (Verdict::Failed, error.to_string()),
             };

@@ -81,7 +81,7 @@ fn source(options: &Options) -> String {
     }
 }
 
-/// What can be answered without a word to anybody else.
+/// What can be answered without asking another machine.
 fn about_this_machine(loaded: &Loaded) -> Vec<Line> {
     let config = &loaded.config;
     let is_named = loaded.set.contains("server.hostname");

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::server::rules;
 use crate::verdict::{Line, Verdict};
 
-/// Ends of names that are of one network, or of one machine.
+/// Endings of names that are valid in one network only, or on one machine.
 const LOCAL_NAMES: [&str; 4] = [".local", ".localdomain", ".localhost", ".internal"];
 
 /// The name of this server, as others see it.

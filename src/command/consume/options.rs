@@ -35,7 +35,7 @@ pub struct Options {
     /// Stop once every partition was read to its end and no more is being written
     #[arg(long)]
     pub until_end: bool,
-    /// Stop after so many mails
+    /// Stop after this many mails
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Form of the output

@@ -26,7 +26,7 @@ pub(super) enum Usage {
     Configuration(#[from] config::Error),
     #[error(
         "kafka.brokers is {0}, of which nothing can be read: name brokers with --brokers host:port (the quick start \
-         prints the address of its own)"
+         prints the address of its broker)"
     )]
     InMemory(Brokers),
     /// The text is not shown: all of it may be a password.

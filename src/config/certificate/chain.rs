@@ -1,13 +1,13 @@
-//! Whether the certificates behind the server's own are those of its issuers, as senders need them that know roots alone.
+//! Whether the certificates after the server's own are those of its issuers. Senders that know only roots need them.
 //!
 //! Owns: the judgement of a file's chain, and the operator's texts for it. Must not know: the server's own dates and names
 //! (`fitness`), and which roots senders have.
 //!
-//! Invariants: what cannot be read or verified here is no finding against the chain; dates of a root in the file are of no
-//! account, as senders have their own copy.
+//! Invariants: what cannot be read or verified here is no finding against the chain; the dates of a root in the file are
+//! ignored, as senders have their own copy.
 //!
 //! BUGS: whether the last certificate's issuer is a root that senders have is not known. A signature of a kind that rustls
-//! does not verify (SHA-1, P-521) is held for good if the names fit. Names are compared as octets, as rustls and most others do.
+//! does not verify (SHA-1, P-521) is assumed to be right if the names match. Names are compared as bytes, as rustls and most others do.
 
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
@@ -17,7 +17,7 @@ use super::{BIT_STRING, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, VERSION, element, 
 
 /// What concerns the issuer of a certificate (RFC 5280 4.1).
 struct Signed<'a> {
-    /// What is signed, as it stands in the file.
+    /// What is signed, byte for byte as in the file.
     body: &'a [u8],
     issuer: &'a [u8],
     subject: &'a [u8],
@@ -34,7 +34,7 @@ impl<'a> Signed<'a> {
         let body = &whole[..whole.len() - rest.len()];
         let (algorithm, rest) = element(rest, SEQUENCE)?;
         let (bits, _) = element(rest, BIT_STRING)?;
-        // The first octet counts the bits that its last one does not use: none in a signature.
+        // The first byte counts the bits that its last one does not use: none in a signature.
         let (0, signature) = bits.split_first()? else {
             return None;
         };
@@ -95,13 +95,13 @@ fn kind(algorithm: &[u8]) -> Option<&[u8]> {
     element(algorithm, OBJECT_IDENTIFIER).map(|(identifier, _)| identifier)
 }
 
-/// Judges the certificates of a file, the server's own first; `place` names option and file. Nothing is said of a good chain.
+/// Judges the certificates of a file, the server's own first; `place` names option and file. A good chain has no finding.
 pub(super) fn judge(place: &str, chain: &[CertificateDer<'_>], now: Timestamp) -> Vec<Finding> {
     let Some(own) = chain.first() else {
         return Vec::new();
     };
     match Signed::of(own) {
-        // That of a test, or of a sender that has it: there is no chain.
+        // A self-signed certificate has no chain: it is a test's, or its senders have it.
         Some(signed) if signed.is_issued_by(&signed, own) => Vec::new(),
         Some(_) if chain.len() == 1 => vec![warning(format!(
             "{place} holds the server's certificate alone, and it is not self-signed: most senders need its chain to verify it, \
@@ -126,7 +126,7 @@ fn links(place: &str, chain: &[CertificateDer<'_>], now: Timestamp) -> Vec<Findi
         if !below.is_issued_by(&above, &pair[1]) {
             findings.push(warning(format!(
                 "{place}: number {number} of the certificates in the file did not issue number {issued}, so that senders that \
-                 verify them (MTA-STS, DANE) may not deliver: behind each certificate has to stand its issuer's; {COPY}"
+                 verify them (MTA-STS, DANE) may not deliver: its issuer's has to follow each certificate; {COPY}"
             )));
         }
         let is_root = above.is_issued_by(&above, &pair[1]);
@@ -226,13 +226,13 @@ mod tests {
         assert_eq!(said(&[&own, &middle]), none);
         assert_eq!(said(&[&own, &middle, &root]), none);
         assert_eq!(said(&[&root]), none, "self-signed");
-        // A root that has ended is not looked at by anybody.
+        // Nobody checks a root that has expired.
         let old_root = made("root", None, 2021);
         let middle_of_old = made("middle", Some(&old_root), 2040);
         let own_of_old = made("mx", Some(&middle_of_old), 2040);
         assert_eq!(said(&[&own_of_old, &middle_of_old, &old_root]), none);
 
-        // Another key has the same name: an intermediate of before, or of another authority.
+        // Another key has the same name: an earlier intermediate, or one of another authority.
         let namesake = made("middle", Some(&root), 2040);
         let other_kind = made_with(&rcgen::PKCS_ED25519, "middle", Some(&root), 2040);
         let stranger = made("stranger", Some(&root), 2040);

@@ -71,7 +71,7 @@ pub enum Fault {
     NoKey,
     /// A passphrase is needed.
     #[error(
-        "is encrypted, and there is nobody to ask for the passphrase; decrypt it with: openssl pkey -in {} -out plain.key",
+        "is encrypted, and nobody can be asked for the passphrase; decrypt it with: openssl pkey -in {} -out plain.key",
         .0.display()
     )]
     EncryptedKey(PathBuf),
@@ -116,7 +116,7 @@ pub enum Damage {
     #[error("the line \"-----END {0}-----\" is missing")]
     NoEnd(String),
     /// A line that PEM does not have.
-    #[error("the line {0:?} is none of PEM's")]
+    #[error("the line {0:?} is not part of PEM")]
     Line(String),
     /// What rustls says.
     #[error("{0}")]

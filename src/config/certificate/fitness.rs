@@ -1,7 +1,7 @@
-//! Whether a certificate is fit to be served: its dates and its names, and the chain behind it (`chain`).
+//! Whether a certificate is fit to be served: its dates, its names, and the chain that follows it (`chain`).
 //!
 //! Owns: the judgement, and the operator's texts for it; `serve` and `check` say the same. Must not know: what is done about
-//! it. A certificate that is unfit is served nevertheless: most senders encrypt without looking, and would send in clear
+//! it. An unfit certificate is served anyway: most senders encrypt without checking it, and would send in clear
 //! otherwise.
 
 use std::path::Path;
@@ -12,13 +12,13 @@ use rustls::pki_types::{CertificateDer, ServerName};
 pub use super::finding::{Finding, Severity};
 use super::{chain, validity};
 
-/// A certificate that ends sooner is warned of: renewal is commonly tried from 30 days before the end.
+/// A certificate that expires sooner causes a warning: renewal is usually tried from 30 days before the end.
 const RENEWAL_DAYS: i64 = 14;
 
 /// Names of a certificate that are listed at most.
 const NAMES_SHOWN: usize = 5;
 
-/// What dates and names are held against.
+/// What dates and names are compared with.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
     /// The time.

@@ -15,7 +15,7 @@ impl Draft {
         &mut self,
         environment: impl IntoIterator<Item = (String, String)>,
     ) {
-        // In the order of the names: what an environment's own order is, nobody chose.
+        // In the order of the names: an environment has no order that anybody chose.
         let ours =
             |(name, _): &(String, String)| name.starts_with("RINGPOST_") && name != FILE_VARIABLE;
         let variables: BTreeMap<String, String> = environment.into_iter().filter(ours).collect();
@@ -64,7 +64,7 @@ fn unknown_variable(name: &str) -> String {
         .iter()
         .find(|variable| variable.ends_with(rest))
         .map(String::as_str);
-    // Names are compared without what all of them begin with, which would make every two of them similar.
+    // Names are compared without their common beginning, which would make all of them similar.
     let ends = variables
         .iter()
         .filter_map(|variable| variable.strip_prefix("RINGPOST"));
@@ -84,7 +84,7 @@ fn is_service_link(name: &str) -> bool {
     if ends.iter().any(|end| name.ends_with(end)) || name.contains("_SERVICE_PORT_") {
         return true;
     }
-    // RINGPOST_PORT_25_TCP, and with _PROTO, _PORT or _ADDR behind it.
+    // RINGPOST_PORT_25_TCP, and the same followed by _PROTO, _PORT or _ADDR.
     name.match_indices("_PORT_").any(|(at, found)| {
         let mut parts = name[at + found.len()..].split('_');
         let is_number = parts.next().is_some_and(|port| port.parse::<u16>().is_ok());

@@ -266,7 +266,7 @@ mod tests {
             ),
             (
                 "[limits]\nmessage_size = 1.5",
-                ":2:16: limits.message_size = 1.5: is of type float, and a size such as \"25MiB\", or a number of octets, is expected",
+                ":2:16: limits.message_size = 1.5: is of type float, and a size such as \"25MiB\", or a number of bytes, is expected",
             ),
             (
                 "[kafka]\nbrokers = [\"a:1\"]",
@@ -275,7 +275,7 @@ mod tests {
             ),
             (
                 "[kafka]\nproperties = \"hunter2\"",
-                ":2:14: kafka.properties: is of type string, and a section of its own, [kafka.properties], is expected",
+                ":2:14: kafka.properties: is of type string, and its own section, [kafka.properties], is expected",
             ),
             (
                 "[kafka.properties]\nsasl.password = [\"hunter2\"]",

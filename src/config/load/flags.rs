@@ -1,4 +1,4 @@
-//! What the flags of the command line set. Which flags there are is clap's and the table's to say.
+//! What the flags of the command line set. clap and the table say which flags there are.
 
 use super::Draft;
 use crate::config::error::{Place, Problem};

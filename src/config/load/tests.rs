@@ -123,7 +123,7 @@ fn every_mistake_is_found_in_one_pass_and_in_order() {
 
 #[test]
 fn nothing_is_concluded_from_a_value_with_a_mistake() {
-    // The limit on memory is below the size that was meant, and below the default that stands in for it.
+    // The limit on memory is below the size that was meant, and below the default that is used instead.
     let found = problems("[limits]\nmessage_size = \"1XB\"\nin_flight_bytes = \"1KiB\"\n");
     assert_eq!(found.len(), 1, "{found:?}");
     // The file may well set the certificate.

@@ -20,17 +20,17 @@ pub const KIB: u64 = 1 << 10;
 /// Bytes of a GiB.
 pub const GIB: u64 = 1 << 30;
 
-/// So many milliseconds.
+/// This many milliseconds.
 pub const fn milliseconds(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// So many minutes.
+/// This many minutes.
 pub const fn minutes(count: u64) -> Duration {
     Duration::from_secs(60 * count)
 }
 
-/// So many hours.
+/// This many hours.
 pub const fn hours(count: u64) -> Duration {
     minutes(60 * count)
 }
@@ -133,7 +133,7 @@ fn within<T: PartialOrd>(
     Err(Reason::OutOfRange { allowed, default })
 }
 
-/// One of these words, each with what it stands for.
+/// One of these words, each with its value.
 pub struct Choice<T: 'static>(pub &'static [(&'static str, T)]);
 
 impl<T: Copy + PartialEq + Debug> Scalar for Choice<T> {
@@ -156,7 +156,7 @@ impl<T: Copy + PartialEq + Debug> Scalar for Choice<T> {
 
     fn show(&self, value: &T) -> String {
         let shown = self.0.iter().find(|(_, known)| known == value);
-        let (word, _) = shown.unwrap_or_else(|| panic!("no word of the row stands for {value:?}"));
+        let (word, _) = shown.unwrap_or_else(|| panic!("no word of the row means {value:?}"));
         (*word).to_owned()
     }
 }

@@ -1,6 +1,6 @@
 //! Addresses to listen on, and names of hosts and domains.
 //!
-//! Knows no resolver: a name is checked by its letters alone, and where an address is asked for, no name will do.
+//! Knows no resolver: a name is checked by its letters alone, and where an address is needed, a name is refused.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -63,7 +63,7 @@ fn meant_address(text: &str) -> Option<String> {
     }
 }
 
-/// Whether a number stands where the port does, and is none.
+/// Whether a number is written in place of the port, and is no port.
 fn has_port_beyond_all(text: &str) -> bool {
     let port = text.trim_end_matches('/').rsplit(':').next();
     port.is_some_and(|digits| too_large(digits).is_some() && digits.parse::<u16>().is_err())
@@ -95,7 +95,7 @@ fn meant_ipv6(text: &str) -> Option<String> {
         Some(SocketAddr::from((host, port)))
     });
     match (divided, whole) {
-        // A group of zeros before the port, `::25`, is what stands in front of a port and no address of anybody's.
+        // In `::25`, the zeros come before a port: nobody has that address.
         (None, Some(ip)) if ip.to_bits() <= u128::from(u16::MAX) && ip.to_bits() > 0xf => {
             let port = bare.rsplit_once(':').map_or("", |(_, port)| port);
             match port.parse::<u16>() {
@@ -335,7 +335,7 @@ mod tests {
             ),
             (
                 "xn--a.example",
-                "is not a domain name: a part that begins with xn-- is no A-label (RFC 5890)",
+                "is not a domain name: a part that begins with xn-- is not an A-label (RFC 5890)",
             ),
         ];
         for (text, why) in cases {

@@ -1,6 +1,6 @@
 //! What names a cluster and a topic, and which properties may be passed on to librdkafka.
 //!
-//! Owns the list of properties that are ringpost's own to set, and the text for one that librdkafka does not take. Which
+//! Owns the list of properties that ringpost sets itself, and the text for one that librdkafka does not take. Which
 //! properties exist and what each takes is asked of librdkafka itself, on a configuration that is thrown away.
 //!
 //! Invariant: no text shows a property's value, which may be a password.
@@ -86,7 +86,7 @@ pub(in crate::config) fn property_name(name: &str) -> Result<String, Reason> {
     Ok(name.to_owned())
 }
 
-/// Whether librdkafka takes this value of a property.
+/// Whether librdkafka accepts this value of a property.
 pub(in crate::config) fn property_value(name: &str, value: &str) -> Result<(), Reason> {
     let set = ClientConfig::new().set(name, value).create_native_config();
     match set {
@@ -191,7 +191,7 @@ const KNOWN_PROPERTIES: [&str; 32] = [
     "statistics.interval.ms",
 ];
 
-/// Properties of librdkafka that are ringpost's to set, each with what to do instead. Their aliases count as well.
+/// Properties of librdkafka that ringpost sets itself, each with what to do instead. Their aliases count as well.
 const RESERVED_PROPERTIES: [(&str, &str); 13] = [
     (
         "allow.auto.create.topics",

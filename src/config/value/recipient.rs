@@ -71,11 +71,11 @@ mod tests {
             ),
             (
                 "mx*.example.com",
-                "has a * in the midst: write * for every domain, *.example.com for the names below one",
+                "has a * in the middle: write * for every domain, *.example.com for the names below one",
             ),
             (
                 "*.*",
-                "has a * in the midst: write * for every domain, *.example.com for the names below one",
+                "has a * in the middle: write * for every domain, *.example.com for the names below one",
             ),
             ("", "is not a domain name: it is empty"),
             (
