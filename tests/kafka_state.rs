@@ -376,7 +376,7 @@ fn a_limit_that_is_lowered_while_mail_flows_bounces_no_mail() {
     assert!(reply.starts_with("451 4.3.5 "), "{reply}");
     server.stored(10);
     assert_eq!(advertised(&server), 2 << 20);
-    let begun = "is too little for the SIZE = 2097152 that EHLO names";
+    let begun = "is too small for the SIZE = 2097152 that EHLO names";
     let over = "mail of any size that EHLO names is stored again";
     let count = |words: &str| {
         server
@@ -493,7 +493,7 @@ fn a_member_whose_topic_was_deleted_is_told_so() {
         .by_ref()
         .map(Result::unwrap)
         .inspect(|line| assert!(!line.contains("hold them all"), "{line}"))
-        .find(|line| line.contains("does not exist any more"));
+        .find(|line| line.contains("no longer exists"));
     assert!(told.is_some(), "it ended without a word");
     let _ = child.kill();
     child.wait().unwrap();

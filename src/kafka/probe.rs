@@ -18,8 +18,8 @@ const PROBE_WAIT: Duration = Duration::from_millis(600);
 /// request's number and version, a number of ours, and the client's name.
 const PROBE: &[u8] = b"\0\0\0\x12\0\x12\0\0rp01\0\x08ringpost";
 
-/// What a look at one broker shows, and whether more waiting is of no use; none where it is well, or where nothing can be
-/// said. `speaks` says whether it is to be spoken to in clear.
+/// What is wrong with one broker, and whether more waiting is of no use; none where it works, or where nothing is
+/// known. `speaks` says whether to use clear text.
 pub(super) fn probe(broker: &str, speaks: bool) -> Option<(Trouble, bool)> {
     let hopeless = |trouble| Some((trouble, true));
     let silent = |trouble| Some((trouble, false));
@@ -64,8 +64,8 @@ fn is_late(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// A server that reads lines, as one of HTTP does, answers once there is the end of one. A broker that is slow, and takes this
-/// for garbage and hangs up, says no more than that it is slow.
+/// A server that reads lines, as an HTTP server does, answers at the end of one. A slow broker that takes this
+/// for garbage and hangs up shows only that it is slow.
 fn ask_for_lines(stream: &mut TcpStream, bytes: &mut [u8]) -> std::io::Result<usize> {
     let late = || std::io::Error::from(ErrorKind::TimedOut);
     stream.write_all(b"\r\n\r\n").map_err(|_| late())?;

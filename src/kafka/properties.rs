@@ -24,7 +24,7 @@ const FILES: [&str; 5] = [
     "ssl.keystore.location",
 ];
 
-/// A shorter value would be found inside of other words; no password is as short.
+/// A shorter value would be found inside other words; no password is that short.
 const SHORTEST_HIDDEN: usize = 4;
 
 /// Why librdkafka does not take the properties.
@@ -94,7 +94,7 @@ impl Refused {
         }
     }
 
-    /// Why, and what helps; the caller says where the property stands.
+    /// Why, and what helps; the caller says where the property was set.
     pub fn why(&self) -> String {
         match self {
             Self::Unreadable { source, .. } => {
@@ -162,16 +162,16 @@ pub fn readable<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<(), Refused
 fn instead(name: &str) -> Option<&'static str> {
     match name {
         "sasl.jaas.config" => {
-            Some("it is of Java clients only: use sasl.mechanism, sasl.username and sasl.password")
+            Some("it is for Java clients only: use sasl.mechanism, sasl.username and sasl.password")
         }
         "ssl.truststore.location" | "ssl.truststore.password" | "ssl.truststore.type" => {
-            Some("it is of Java clients only: use ssl.ca.location, a file of certificates in PEM")
+            Some("it is for Java clients only: use ssl.ca.location, a file of certificates in PEM")
         }
         _ => None,
     }
 }
 
-/// Where these properties stand in the configuration.
+/// Where these properties are in the configuration.
 pub fn place(keys: &[&str]) -> String {
     let named: Vec<String> = keys.iter().map(|key| format!("key {key:?}")).collect();
     match named.is_empty() {

@@ -5,7 +5,7 @@
 //!
 //! Invariant: a reason is given once for each broker, the last one.
 //!
-//! BUGS: librdkafka says nothing of a broker that is silent or hangs up, so that [`Said::probe`] looks for itself.
+//! BUGS: librdkafka says nothing of a broker that is silent or hangs up, so [`Said::probe`] looks for itself.
 
 use std::collections::BTreeMap;
 use std::net::ToSocketAddrs;
@@ -108,7 +108,7 @@ impl Said {
         lock(&self.reasons).clear();
     }
 
-    /// Whether each broker of the list is known to be out of reach, so that waiting is of no use.
+    /// Whether each broker of the list is known to be unreachable, so that waiting cannot help.
     pub fn hopeless(&self, list: &str) -> bool {
         let reasons = lock(&self.reasons);
         let hopeless = reasons.values().filter(|reason| reason.hopeless);
@@ -136,7 +136,7 @@ impl Said {
         all.join("; ")
     }
 
-    /// What is known while somebody waits.
+    /// What is known while a caller waits.
     pub fn so_far(&self, list: &str) -> String {
         let reasons = lock(&self.reasons);
         let known: Vec<String> = reasons

@@ -1,4 +1,4 @@
-//! Asking a cluster for a topic until it answers, or until waiting is of no use.
+//! Asking a cluster for a topic until it answers, or until waiting cannot help.
 //!
 //! Owns: how long one try takes, when librdkafka's silence is looked into, when an operator who waits gets a word. Must not
 //! know: producers, consumers, what an answer means for them; why no broker answers is `reach`'s.
@@ -14,11 +14,11 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use super::reach::Said;
 use super::topic::{self, NoTopic, TopicInfo};
 
-/// The first try for an answer; later ones take longer. Between two, it shows whether all brokers are out of reach.
+/// The first try for an answer; later ones take longer. Between two, it is clear whether all brokers are unreachable.
 const FIRST_TRY: Duration = Duration::from_millis(250);
-/// What librdkafka has not said by then is looked for.
+/// If librdkafka has not said why by then, the probe looks.
 const PROBE_AFTER: Duration = Duration::from_millis(700);
-/// An answer that takes longer is worth a word to the operator who waits.
+/// If the answer takes longer, the operator who waits gets a line.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Pause before a cluster that has answered is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -48,7 +48,7 @@ pub struct Search<'a> {
     pub limit: Duration,
     /// The longest time of one try.
     pub longest_try: Duration,
-    /// After how long brokers that are all known to be out of reach are given up.
+    /// After how long the search ends if all brokers are known to be unreachable.
     pub hopeless_after: Duration,
 }
 
@@ -64,14 +64,14 @@ pub enum Ended<S> {
     Silent {
         /// Why, in an operator's words.
         reason: String,
-        /// Whether each is known to be out of reach, so that the limit was not waited for.
+        /// Whether each is known to be unreachable, so that the search ended before its limit.
         hopeless: bool,
     },
     /// The caller has stopped it, for this reason.
     Stopped(S),
 }
 
-/// How it stands when it takes longer than an operator expects.
+/// What is known when it takes longer than an operator expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SoFar<'a> {
     /// The last answer does not settle the matter.
@@ -151,7 +151,7 @@ mod tests {
 
     use super::*;
 
-    /// A client whose brokers are silent as often as it says, and a consumer that asks a cluster after that.
+    /// A client whose brokers are silent this many times, and a consumer that asks a cluster after that.
     struct Late {
         silences: RefCell<VecDeque<RDKafkaRespErr>>,
         asks: BaseConsumer,

@@ -25,11 +25,11 @@ pub struct TopicInfo {
 /// Why a cluster that answers has no such topic for this client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoTopic {
-    /// The answer leaves it out, in a cluster of so many brokers.
+    /// The answer leaves it out, in a cluster of this many brokers.
     Unnamed(usize),
-    /// It does not exist, in a cluster of so many brokers.
+    /// It does not exist, in a cluster of this many brokers.
     Missing(usize),
-    /// It may not even be described.
+    /// This client may not even describe it.
     Hidden,
     /// The cluster does not accept its name.
     Unnameable,

@@ -14,7 +14,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::name::error_name;
 
-/// What keeps a broker from being spoken to.
+/// What keeps us from talking to a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
     /// Its name does not resolve.
@@ -87,7 +87,7 @@ impl Trouble {
         }
     }
 
-    /// Whether it says that a connection has ended and hardly why, so that what was known before says more.
+    /// Whether it says that a connection has ended but hardly why, so that what was known before says more.
     pub(super) fn is_an_end(&self) -> bool {
         matches!(self, Self::Ended(_) | Self::HangsUp)
     }
@@ -237,7 +237,7 @@ mod tests {
     fn said_of(act: fn(&mut TcpStream), properties: &[(&str, &str)]) -> Trouble {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        // It ends with the process: nothing tells an accept to.
+        // It ends with the process: nothing interrupts an accept.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 std::thread::spawn(move || {

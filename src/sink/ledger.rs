@@ -2,7 +2,7 @@
 //!
 //! Owns: the tickets. Must not know: Kafka, sockets, time, and what is kept. No lock: a ledger belongs to one worker.
 //!
-//! Invariants: a ticket leaves the ledger exactly once, with what was kept for it; a ticket that has left names nothing, also
+//! Invariants: a ticket leaves the ledger exactly once, with what was kept for it; a ticket that has left names nothing, even
 //! where its slot is used again.
 
 use slab::Slab;

@@ -67,14 +67,14 @@ pub enum Keeps {
     Replicas,
     /// This process has it, in memory, until it is full or ends: a first try.
     Memory,
-    /// Nobody has it: for measuring.
+    /// It is not kept: for measuring.
     Nothing,
 }
 
 /// Why no mail would be stored now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unready {
-    /// Nobody knows yet.
+    /// It is not known yet.
     #[error("the brokers have not answered yet")]
     Unasked,
     /// The storage is away, or refuses mail: why, for an operator.
@@ -87,8 +87,8 @@ pub trait Configured {
     /// What "stored" will be worth.
     fn keeps(&self) -> Keeps;
 
-    /// Whether the configuration makes a sink, as far as can be known without a word to anybody. What is odd in it comes
-    /// back, a line each.
+    /// Whether a sink can be made of the configuration, as far as is known without asking a broker. It returns what is odd
+    /// in it, a line each.
     ///
     /// # Errors
     /// What is wrong, and where.

@@ -4,8 +4,8 @@
 //!
 //! It speaks Kafka on loopback, so that any client can read what was produced.
 //!
-//! BUGS: not storage. All is in memory, at most 5 MiB a partition, the oldest dropped first. A batch of more than half of that
-//! can be lost to readers, so none may be (see `limits::EMBEDDED_MESSAGE_OCTETS`). It does not answer the admin requests
+//! BUGS: not storage. All is in memory, at most 5 MiB a partition, the oldest dropped first. Readers can miss a batch of more than half of that,
+//! so no record may be as large (see `limits::EMBEDDED_MESSAGE_OCTETS`). It does not answer the admin requests
 //! that read a topic's configuration.
 
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub struct EmbeddedBroker {
 }
 
 impl EmbeddedBroker {
-    /// Starts one broker on a free port of loopback, with a topic of so many partitions.
+    /// Starts one broker on a free port of loopback, with a topic of this many partitions.
     ///
     /// # Errors
     /// A thread that does not start, or a topic that cannot be made.
@@ -104,7 +104,7 @@ impl EmbeddedBroker {
         self.bootstrap.clone()
     }
 
-    /// Lets it refuse all connections, or take them again.
+    /// Lets it refuse all connections, or accept them again.
     pub fn set_down(&self, down: bool) {
         self.run(move |cluster| {
             let done = match down {
@@ -120,7 +120,7 @@ impl EmbeddedBroker {
         let (done, finished) = channel();
         let task: Task = Box::new(move |cluster| {
             task(cluster);
-            // Nobody waits only if the caller's thread is gone.
+            // Only a caller whose thread is gone does not wait.
             let _ = done.send(());
         });
         let tasks = self.tasks.as_ref().expect("present until dropped");
@@ -163,7 +163,7 @@ fn watch(
     let pause = Duration::from_millis(EMBEDDED_WATCH_MILLISECONDS);
     let mut seen = EMBEDDED_PARTITION_OCTETS as u64 / 2;
     loop {
-        // Nothing is ever sent: the channel's end is the sign.
+        // Nothing is ever sent: the end of the channel is the signal.
         let stopped = stop.recv_timeout(pause) != Err(RecvTimeoutError::Timeout);
         let total = spread.total();
         if total > seen {
@@ -179,7 +179,7 @@ fn watch(
     }
 }
 
-/// How many mails it has dropped: offsets begin with 0, and the first that is there tells what is gone.
+/// How many mails it has dropped: offsets begin with 0, so the first that is there shows how many are gone.
 fn dropped(bootstrap: &str, topic: &str, partitions: i32) -> KafkaResult<u64> {
     let asking: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)

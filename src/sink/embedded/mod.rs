@@ -51,7 +51,7 @@ impl Configured for Embedded {
             (
                 Verdict::Skipped,
                 "topic",
-                "the embedded broker makes it".to_owned(),
+                "the embedded broker creates it".to_owned(),
             ),
             size(self.message_size),
         ]

@@ -1,10 +1,10 @@
-//! When a batch is closed before its linger is over: as soon as everybody who could add to it waits for it.
+//! When a batch is closed before its linger is over: as soon as every sender that could add to it waits for it.
 //!
 //! Owns: the counts that tell, and the wait of the thread that closes. Must not know: records, librdkafka, the clock.
 //!
-//! A fixed linger serves one kind of load. Where mail trickles in from many, a long one saves requests; where a few
-//! senders wait for their 250 before they send on, all of it is lost time. The rule: close when
-//! 1. about as many records are under way as at the most lately, so that nearly all who would send another wait for a
+//! A fixed linger serves one kind of load. Where mail trickles in from many senders, a long one saves requests; where a
+//! few senders wait for their 250 before they send on, all of it is lost time. The rule: close when
+//! 1. about as many records are under way as the recent maximum, so that nearly all senders with another mail wait for a
 //!    report (about, for some are in the middle of a message while others wait); and
 //! 2. all that were sent by the last closing have been reported, so that no report is about to let a sender go on.
 //!
@@ -15,8 +15,8 @@
 //!
 //! Invariant: a closing only ever makes a batch leave earlier; nothing depends on it.
 //!
-//! BUGS: records that arrive while the flush goes on leave without company. A flush wakes the threads of all brokers that
-//! are connected. When a sender leaves, the rule holds no more until the maximum is forgotten.
+//! BUGS: records that arrive during the flush leave one by one. A flush wakes the threads of all brokers that
+//! are connected. When a sender leaves, the rule does not apply until the maximum is forgotten.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,7 +52,7 @@ impl Closing {
         close
     }
 
-    /// So many records have been reported.
+    /// This many records have been reported.
     pub(super) fn reported(&self, count: usize) {
         self.reported.fetch_add(count as u64, Ordering::Relaxed);
     }

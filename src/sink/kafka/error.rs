@@ -35,7 +35,7 @@ impl Blamed for StartError {
     fn blame(&self) -> Blame {
         match self {
             Self::Refused(refused) => refused.blame(),
-            // The list may be right, and the resolver away.
+            // The list may be right, and the resolver down.
             Self::Unresolved { .. } => Blame::Cluster,
             Self::Thread { .. } => Blame::Machine,
         }

@@ -13,7 +13,7 @@ use super::topic::{self, Seen};
 use crate::kafka::reach;
 use crate::verdict::{Line, Verdict};
 
-/// Longest wait for a cluster that is silent; one that cannot be reached is known at once.
+/// Longest wait for a cluster that is silent; an unreachable one is known at once.
 const TOPIC_WAIT: Duration = Duration::from_secs(8);
 
 /// A line for each question that is put to the cluster.
@@ -60,10 +60,10 @@ pub(super) fn lines(cluster: &Cluster, message_size: u64, waiting: &dyn Fn(&str)
     }
 }
 
-/// What is said of a topic where nothing is wrong, or where the cluster does not tell.
+/// The lines about a topic where nothing is wrong, or where the cluster does not say.
 type Good = fn(&Seen, &Subject) -> (Verdict, String);
 
-/// The questions about a topic: the name of each line, and what is said where the answer is good.
+/// The questions about a topic: the name of each line, and the text where the answer is good.
 const QUESTIONS: [(Question, &str, Good); 4] = [
     (Question::Topic, "topic", good_topic),
     (Question::Cleanup, "cleanup", good_cleanup),

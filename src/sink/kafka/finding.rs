@@ -1,7 +1,7 @@
 //! What can be wrong with a cluster and a topic: the one list, with one text for each, that `check`, the start, the log and
 //! /readyz share.
 //!
-//! Owns: the texts, and the commands in them that mend it. Must not know: how an answer was found.
+//! Owns: the texts, and the commands in them that fix it. Must not know: how an answer was found.
 //!
 //! Invariant: a text names what, where and the fix, and no value of a property.
 
@@ -29,22 +29,22 @@ pub enum Question {
     Size,
 }
 
-/// Something that an operator has to see to.
+/// Something that an operator has to fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// No broker answers: why.
     Unreachable(String),
-    /// The topic does not exist in a cluster of so many brokers.
+    /// The topic does not exist in a cluster of this many brokers.
     Missing(usize),
-    /// The topic may not even be described.
+    /// This client may not even describe the topic.
     Hidden,
     /// The cluster does not accept the topic's name.
     Unnameable,
     /// The cluster says something else of the topic.
     Odd(String),
-    /// So many partitions of so many have no leader.
+    /// This many partitions, of this many, have no leader.
     Leaderless(usize, usize),
-    /// A partition has so many replicas in sync, fewer than `min.insync.replicas`.
+    /// A partition has this many replicas in sync, fewer than `min.insync.replicas`.
     FewInSync(usize, usize),
     /// This `cleanup.policy` compacts.
     Compacted(String),
@@ -63,7 +63,7 @@ pub enum Effect {
     Refuses,
     /// Mail is answered 451 once Kafka has refused it, or has not stored it in time.
     Fails,
-    /// Mail is stored, but not as an operator may think.
+    /// Mail is stored, but not as an operator may expect.
     Warns,
 }
 
@@ -75,7 +75,7 @@ pub struct Subject {
     key: RecordKey,
     allow_compacted: bool,
     message_size: u64,
-    /// Whether EHLO names this size already, so that it is not lowered any more.
+    /// Whether EHLO names this size already, so that it can no longer be lowered.
     advertised: bool,
 }
 
@@ -155,7 +155,7 @@ impl Subject {
     /// What follows where the topic's `max.message.bytes` is not known.
     pub fn size_unknown(&self) -> String {
         format!(
-            "SIZE = {} is not held against the topic's max.message.bytes: if that is lower, larger mail gets 451 until it is \
+            "SIZE = {} is not checked against the topic's max.message.bytes: if that is lower, larger mail gets 451 until it is \
              raised",
             self.message_size
         )
@@ -166,8 +166,8 @@ impl Subject {
         most < self.record_size()
     }
 
-    /// Creates the topic so that it takes this configuration's mail, in a cluster of so many brokers; and what its copies
-    /// are worth where they are few. Zero brokers are as many as one likes.
+    /// Creates the topic so that it takes this configuration's mail, in a cluster of this many brokers; and what its copies
+    /// are worth where they are few. Zero brokers: the number is unknown.
     fn create(&self, brokers: usize) -> String {
         let replicas = match brokers {
             0 => REPLICAS,
@@ -288,8 +288,8 @@ impl Finding {
             ),
             Finding::TooSmall(most) => too_small(subject, *most),
             Finding::BelowFloor(most) => format!(
-                "max.message.bytes = {most} of kafka.topic {topic:?} at {brokers} is too little for any mail: a message of \
-                 {} octets and {RECORD_OVERHEAD_OCTETS} for its headers have to fit, so that all mail gets 451; raise it with {}",
+                "max.message.bytes = {most} of kafka.topic {topic:?} at {brokers} is too small for any mail: a message of \
+                 {} bytes and {RECORD_OVERHEAD_OCTETS} for its headers have to fit, so that all mail gets 451; raise it with {}",
                 subject.message_size.min(MESSAGE_FLOOR_OCTETS as u64),
                 subject.raise()
             ),
@@ -302,12 +302,12 @@ fn too_small(subject: &Subject, most: u64) -> String {
     let fits = most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64);
     match subject.advertised {
         false => format!(
-            "max.message.bytes = {most} of kafka.topic {topic:?} is too little for limits.message_size = {wanted}: SIZE is \
+            "max.message.bytes = {most} of kafka.topic {topic:?} is too small for limits.message_size = {wanted}: SIZE is \
              lowered to {fits} at the start, and a larger mail is refused; raise it with {raise}"
         ),
         true => format!(
-            "max.message.bytes = {most} of kafka.topic {topic:?} is too little for the SIZE = {wanted} that EHLO names: mail \
-             of more than {fits} octets gets 451 until it is raised; raise it with {raise}; or restart, and SIZE is {fits}"
+            "max.message.bytes = {most} of kafka.topic {topic:?} is too small for the SIZE = {wanted} that EHLO names: mail \
+             of more than {fits} bytes gets 451 until it is raised; raise it with {raise}; or restart, and SIZE is {fits}"
         ),
     }
 }
@@ -434,7 +434,7 @@ mod tests {
     fn a_limit_that_is_lowered_later_is_not_said_to_lower_size() {
         let text = Finding::TooSmall(1_000_000).text(&subject(|_| {}).advertised());
         assert!(!text.contains("lowered"), "{text}");
-        assert!(text.contains("more than 934464 octets gets 451"), "{text}");
+        assert!(text.contains("more than 934464 bytes gets 451"), "{text}");
     }
 
     #[test]
@@ -442,7 +442,7 @@ mod tests {
         let floor = (MESSAGE_FLOOR_OCTETS + RECORD_OVERHEAD_OCTETS) as u64;
         let usual = subject(|_| {});
         assert!(usual.is_below_floor(floor - 1) && !usual.is_below_floor(floor));
-        // Whoever wants less has less.
+        // An operator who asks for less gets less.
         let small = subject(|config| config.limits.message_size = 1024);
         let floor = 1024 + RECORD_OVERHEAD_OCTETS as u64;
         assert!(small.is_below_floor(floor - 1) && !small.is_below_floor(floor));

@@ -98,7 +98,7 @@ impl Lanes {
         Ok(())
     }
 
-    /// What a lane's poll thread has seen: so many reports, and whether a window of time is over.
+    /// What a lane's poll thread has seen: this many reports, and whether a window of time is over.
     pub(super) fn reported(&self, lane: usize, count: usize, window_over: bool) {
         if lane == 0 {
             self.closing.reported(count);

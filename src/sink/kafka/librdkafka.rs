@@ -3,7 +3,7 @@
 //! Owns: every raw pointer, and the only `unsafe` code of ringpost. Must not know: workers, channels, configuration keys.
 //!
 //! Why not the safe producers: they copy the value on its way in. Here librdkafka reads a message from the very memory
-//! that the kernel received it into, which is sound only as long as somebody keeps that memory.
+//! that the kernel received it into, which is sound only as long as that memory is kept.
 //!
 //! The proof, in the life of one record:
 //! 1. [`Producer::produce`] boxes the record and its ticket as an [`InFlight`] and turns the box into a raw pointer. No
@@ -48,8 +48,8 @@ const PARTITION_UNASSIGNED: i32 = -1;
 
 /// Takes what librdkafka has to say beside delivery reports. Called on the thread that polls.
 ///
-/// librdkafka's own lines are debug, whatever level it gives them: it says the same failure many times, and nothing of it
-/// says what a sender gets. That is said by `storage`, once.
+/// librdkafka's own lines are debug, whatever level it gives them: it reports the same failure many times, and never
+/// what a sender gets. `storage` reports that, once.
 pub trait Events: Send + Sync {
     /// A global error: a broker that cannot be reached, a fatal state.
     fn error(&self, code: RDKafkaErrorCode, text: &str) {
@@ -158,7 +158,7 @@ impl Producer {
             return Err((RDKafkaErrorCode::InvalidArgument, record));
         };
         let opaque = Box::into_raw(Box::new(InFlight { ticket, record }));
-        // SAFETY: `opaque` was made in the line above and nobody else has it.
+        // SAFETY: `opaque` was made in the line above and no other code has it.
         let arguments = unsafe { arguments(self.topic, partition, opaque, headers.0) };
         // SAFETY: the client and the topic live, `arguments` is an array of its length whose members are what their
         // tags say. The value lives until its report (module doc, 1 and 3); the key is copied within the call. The flags
@@ -278,7 +278,7 @@ impl Producer {
         };
         assert!(!opaque.is_null(), "every message of ours has its box");
         // SAFETY: every message of this producer was produced by `produce`, with a box's pointer as its opaque; it is
-        // reported once, so nobody turns the pointer into a box a second time, and librdkafka is done with the value.
+        // reported once, so the pointer is not turned into a box a second time, and librdkafka is done with the value.
         let in_flight = unsafe { Box::from_raw(opaque.cast::<InFlight>()) };
         let outcome = match (code, status) {
             (0, ffi::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_PERSISTED) => Outcome::Stored,
@@ -334,16 +334,16 @@ impl Producer {
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        // Nothing is produced any more, so brokers that are gone are no news: those of the quick start end before this.
+        // Nothing more is produced, so brokers that are gone are not worth a line: those of the quick start end before this.
         self.events = Box::new(Unheard);
-        // `&mut self`: nobody produces or polls any more, so the count can only fall.
+        // `&mut self`: no thread produces or polls now, so the count can only fall.
         let mut reports = Vec::new();
         while self.outstanding() > 0 {
             self.purge();
             self.poll(Duration::from_millis(10), &mut reports);
             reports.clear();
         }
-        // SAFETY: both handles are ours, used by nobody else, and destroyed once, before the client they belong to
+        // SAFETY: both handles are ours, used nowhere else, and destroyed once, before the client they belong to
         // (a field, so that it drops after this).
         unsafe {
             ffi::rd_kafka_topic_destroy(self.topic.as_ptr());
@@ -362,8 +362,8 @@ unsafe fn arguments(
     opaque: *mut InFlight,
     headers: NonNull<ffi::rd_kafka_headers_t>,
 ) -> [ffi::rd_kafka_vu_t; 6] {
-    // SAFETY: `opaque` is a live InFlight that nobody else refers to. The borrow ends within this function; the
-    // pointers that leave it go to memory of the value and of the key, which are allocations of their own.
+    // SAFETY: `opaque` is a live InFlight that no other code refers to. The borrow ends within this function; the
+    // pointers that leave it go to memory of the value and of the key, which are separate allocations.
     let record = unsafe { &(*opaque).record };
     let memory = |data: &[u8]| ffi::rd_kafka_vu_s__bindgen_ty_1 {
         mem: ffi::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `start` | the cluster is asked, SIZE is lowered to what the topic takes, the sink starts |
 //! | `examine` | what `ringpost check` asks of a cluster |
-//! | `settings` | what librdkafka is told |
+//! | `settings` | librdkafka's settings |
 //! | `sink` | the sink: its threads, and the way of a record and of its report |
 //! | `lanes` | the producers, one for large records; `closing` closes their batches early; `spread` spreads them |
 //! | `librdkafka` | every raw pointer |

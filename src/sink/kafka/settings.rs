@@ -1,9 +1,9 @@
-//! What librdkafka is told: ringpost's defaults, the user's properties, and what the promise rests on, in this order.
+//! librdkafka's settings: ringpost's defaults, the user's properties, and what the promise rests on, in this order.
 //!
 //! Owns: every property that ringpost sets. Must not know: records, threads; what is wrong with a property is
 //! `kafka::properties`'s.
 //!
-//! Invariants: values of properties get into no text, as they may be passwords; no client of ours has a topic created.
+//! Invariants: values of properties get into no text, as they may be passwords; no client of ours creates a topic.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl Cluster {
         properties.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Whether its brokers are spoken to in clear.
+    /// Whether its brokers are spoken to in clear text.
     pub(super) fn in_clear(&self) -> bool {
         let protocol = self.kafka.properties.get("security.protocol");
         crate::kafka::reach::in_clear(protocol.map(String::as_str))
@@ -67,7 +67,7 @@ impl Cluster {
         for (name, value) in self.properties() {
             settings.set(name, value);
         }
-        // A producer's requests for metadata would create a topic that is misspelt, or that was deleted a moment ago.
+        // A producer's requests for metadata would create a misspelt topic, or one that was deleted a moment ago.
         settings.set("allow.auto.create.topics", "false");
         settings
     }
@@ -81,18 +81,18 @@ impl Cluster {
         let mut settings = self.client();
         // Under the second name, an operator may have set the same.
         let defaults = [
-            // How long a steady trickle waits for company: at 2 ms the broker pays half as much again for a mail, below it
+            // How long a record of a steady trickle waits for others: at 2 ms a mail costs the broker half as much again, below it
             // several times as much. A sender that waits for its report does not wait this long: see `closing`.
             ("linger.ms", "queue.buffering.max.ms", "5".to_owned()),
             ("batch.size", "", BATCH_OCTETS.to_string()),
             ("compression.type", "compression.codec", "none".to_owned()),
             ("retry.backoff.ms", "", "20".to_owned()),
             ("retry.backoff.max.ms", "", "500".to_owned()),
-            // What is in flight is bounded by the budget; librdkafka's own bounds are not to be the first.
+            // The budget bounds what is in flight; librdkafka's own bounds must not be reached first.
             ("queue.buffering.max.messages", "", "1000000".to_owned()),
             ("queue.buffering.max.kbytes", "", "2147483647".to_owned()),
             ("statistics.interval.ms", "", "5000".to_owned()),
-            // A broker's answer that is late leaves a third of the time for another try.
+            // A late answer of a broker leaves a third of the time for another try.
             (
                 "request.timeout.ms",
                 "",
@@ -185,7 +185,7 @@ mod tests {
             ),
             (
                 &[("sasl.jaas.config", "Login required password=\"hunter2\";")],
-                "of Java clients only: use sasl.mechanism, sasl.username and sasl.password",
+                "for Java clients only: use sasl.mechanism, sasl.username and sasl.password",
             ),
             (
                 &[("enable.idempotence", "true"), ("max.in.flight", "100000")],

@@ -43,7 +43,7 @@ use crate::sink::routes::{Reports, Routes};
 use crate::sink::seam::{Description, Keeps, Setup, Sink, Unready};
 use crate::smtp::refusal::Refusal;
 
-/// Longest wait of the poll thread for an event: bounds how late it sees that it is to stop.
+/// Longest wait of the poll thread for an event: bounds how late it sees that it has to stop.
 const POLL: Duration = Duration::from_millis(100);
 /// Reports gathered before they are sent on, so that a flood cannot keep the first of them waiting.
 const REPORTS_A_ROUND: usize = 4096;
@@ -68,7 +68,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// For a cluster that is trusted, whose partitions librdkafka chooses.
+    /// For a cluster that is trusted, where librdkafka chooses partitions.
     pub fn new(message_size: u64, setup: Setup) -> Self {
         Self {
             message_size,
@@ -102,7 +102,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// The partition of a record, where that is not librdkafka's to choose.
+    /// The partition of a record, where librdkafka does not choose it.
     fn partition(&self, record: &Record) -> Option<i32> {
         let spread = self.spread.as_ref()?;
         let bytes = record.value.len() as u64;
@@ -184,7 +184,7 @@ impl KafkaSink {
         Ok(())
     }
 
-    /// Records without a report, and events not yet served; after a shutdown, events that nobody will serve.
+    /// Records without a report, and events not yet served; after a shutdown, events that will not be served.
     #[cfg(test)]
     pub fn outstanding(&self) -> usize {
         self.shared.lanes.outstanding()

@@ -3,9 +3,9 @@
 //!
 //! Owns: when it begins and ends, and the lines. Must not know: how a limit was found out; the clock is an argument.
 //!
-//! Invariant: what is said is of the server that runs, whose SIZE stays as it was said.
+//! Invariant: the lines are about the server that runs, whose SIZE stays as EHLO gave it.
 //!
-//! BUGS: where the cluster does not tell the topic's limit, an end is a minute without such a refusal.
+//! BUGS: where the cluster does not say the topic's limit, the end is a minute without such a refusal.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ struct Trouble {
 pub(super) enum Line {
     /// It began, or the topic's limit is another one that is too small.
     Begun(Option<u64>),
-    /// It is over after so long, which cost so many messages their 250.
+    /// It is over after this time; this many messages got no 250.
     Over(Duration, u64),
 }
 

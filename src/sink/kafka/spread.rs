@@ -2,11 +2,11 @@
 //!
 //! Owns: what has been written to each partition. Must not know: records, what a broker does with them.
 //!
-//! That broker keeps so many bytes of each partition and drops the oldest beyond them, so a partition that gets more than its
+//! That broker keeps a limited number of bytes of each partition and drops the oldest beyond them, so a partition that gets more than its
 //! share loses mails while others have room. librdkafka stays with one partition for 10 ms, which at a few large mails is
 //! all that the partition holds.
 //!
-//! Invariants: nobody waits for anybody; of two records that come at once to the same partition each is counted before
+//! Invariants: no thread waits for another; of two records that come at once to the same partition each is counted before
 //! the other chooses.
 //!
 //! BUGS: a record that is not stored counts as well. One with a key goes where its key belongs, and is counted nowhere but in
@@ -14,7 +14,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// So many bytes go to one partition before the next is chosen: some company for small mails in a batch, and little
+/// This many bytes go to one partition before the next is chosen: enough for small mails to share a batch, and little
 /// beside what a partition holds.
 const TURN_OCTETS: u64 = 64 * 1024;
 
@@ -27,7 +27,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Over so many partitions, all of them empty.
+    /// Over this many partitions, all of them empty.
     ///
     /// # Panics
     /// If there is none.
@@ -50,7 +50,7 @@ impl Spread {
         self.total.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// The partition of a record of so many bytes, which counts as written there.
+    /// The partition of a record of this many bytes, which counts as written there.
     pub fn choose(&self, bytes: u64) -> usize {
         let before = self.total.fetch_add(bytes, Ordering::Relaxed);
         if before / TURN_OCTETS != (before + bytes) / TURN_OCTETS {

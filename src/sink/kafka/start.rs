@@ -62,8 +62,8 @@ impl Configured for Kafka {
 
 impl Kafka {
     /// Asks the cluster what it takes: what it said, and the largest message that fits. A list of which no name resolves is
-    /// a mistake; a cluster that does not answer, or a topic that takes no mail, is no reason not to start: mail gets 451
-    /// until that is mended.
+    /// a mistake; a cluster that does not answer, or a topic that takes no mail, does not prevent the start: mail gets 451
+    /// until that is fixed.
     fn agree(&self) -> Result<(First, u64), StartError> {
         let list = &self.cluster.brokers;
         let (unresolved, all) = reach::unresolved(list);

@@ -3,7 +3,7 @@
 //! Owns: which members of the JSON text are read, and how lanes are added up. Must not know: what is done with them.
 //!
 //! Invariants: errors and log lines pass as they come. Totals are sums over the lanes; a round trip is the longest of any
-//! broker in any lane. A member that is missing, or is no number, says nothing.
+//! broker in any lane. A member that is missing, or is not a number, says nothing.
 //!
 //! BUGS: a sum is of figures that are up to one interval apart.
 
@@ -85,7 +85,7 @@ fn read(json: &str) -> Statistics {
     let all: Value = match serde_json::from_str(json) {
         Ok(all) => all,
         Err(error) => {
-            tracing::debug!(%error, "librdkafka's statistics are no JSON");
+            tracing::debug!(%error, "librdkafka's statistics are not JSON");
             return Statistics::default();
         }
     };

@@ -12,7 +12,7 @@
 //!
 //! Invariants: a trouble is two lines, and one more each minute; the reason in the log is the one that /readyz shows.
 //!
-//! BUGS: a reason that gives way to another one shows in /readyz at once, and in the log with the next line.
+//! BUGS: when the reason changes, /readyz shows the new one at once, the log with its next line.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ use crate::smtp::refusal::Refusal;
 const REMINDER: Duration = Duration::from_secs(60);
 /// Records that Kafka refused are a trouble until others are stored and none was refused this long,
 const QUIET: Duration = Duration::from_secs(10);
-/// or until nobody can say any more, as none was sent.
+/// or until nothing is known, as none was sent.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
 /// A record that was not stored.
@@ -62,7 +62,7 @@ impl Failure {
             "records are not stored"
         };
         let words = match (&self.text, self.code) {
-            // What helps is worth more than the broker's words.
+            // The fix is worth more than the broker's words.
             (_, Code::TopicAuthorizationFailed) => {
                 format!(": {}", Finding::Unwritable.text(subject))
             }
@@ -130,7 +130,7 @@ struct Away {
 #[derive(Debug, Default)]
 pub(super) struct Storage {
     away: Option<Away>,
-    /// Whether some records are refused and others stored: one that is odd must not make the whole server unready.
+    /// Whether some records are refused and others stored: one odd record must not make the whole server unready.
     partial: bool,
 }
 
@@ -217,11 +217,11 @@ impl Storage {
 /// What is said of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Line {
-    /// It went away then, for this reason.
+    /// It went away at this time, for this reason.
     Away(Timestamp, Reason),
-    /// It is away since then, which cost so many messages their 250; the reason now.
+    /// It has been away since then; this many messages got no 250; the reason now.
     Still(Timestamp, u64, Reason),
-    /// It is back after so long, which cost so many messages their 250.
+    /// It is back after this time; this many messages got no 250.
     Back(Duration, u64),
 }
 

@@ -58,7 +58,7 @@ pub enum Asked {
     Rights,
 }
 
-/// Why a cluster does not tell.
+/// Why a cluster does not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Untold {
     /// It was not asked.
@@ -243,7 +243,7 @@ pub(super) fn ask(
     waiting: impl FnOnce(&str),
 ) -> Result<Result<Seen, Finding>, Refused> {
     let mut settings = cluster.client();
-    // What a broker that is silent is found out by; librdkafka's own are 30 s and 10 s.
+    // These detect a silent broker; librdkafka's own values are 30 s and 10 s.
     let most = timeout.as_millis().max(1_000).to_string();
     for name in [
         "socket.connection.setup.timeout.ms",
@@ -374,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_cannot_be_reached_is_known_before_the_time_is_over() {
-        // A port that was free a moment ago, and that nobody listens on.
+        // A port that was free a moment ago, so that nothing listens there.
         let address = {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             listener.local_addr().unwrap().to_string()
@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_wait_is_told_of_and_ends() {
-        // The kernel takes the connections, and nobody answers.
+        // The kernel accepts the connections, and no program answers.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = silent.local_addr().unwrap().to_string();
         let cluster = cluster(address.clone());

@@ -13,8 +13,8 @@ use crate::smtp::refusal::Refusal;
 pub(super) fn refusal(code: Code) -> Refusal {
     match code {
         Code::QueueFull => Refusal::StorageQueueFull,
-        // Sessions take nothing above SIZE, so the topic takes less than it did when SIZE was said, or nobody could ask. That
-        // may be mended: the sender keeps the mail.
+        // Sessions accept nothing above SIZE, so the topic takes less than at the start, or its limit was unknown then. That
+        // can be fixed: the sender keeps the mail.
         Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::MessageBatchTooLarge => {
             Refusal::StorageTooBig
         }

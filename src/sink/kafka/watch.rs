@@ -6,7 +6,7 @@
 //! Invariants: the gate is closed as long as a record that is handed over could be lost after its 250; no worker waits for
 //! this thread.
 //!
-//! BUGS: a change of the topic's configuration is seen some seconds later, as the question is put every few rounds.
+//! BUGS: a change of the topic's configuration is seen some seconds later, as it is asked for every few rounds.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -34,13 +34,13 @@ const LOOK_WAIT: Duration = Duration::from_secs(1);
 /// Rounds from one question for the topic's configuration to the next, and the longest wait for an answer.
 const DESCRIBE_EVERY: u32 = 3;
 const DESCRIBE_WAIT: Duration = Duration::from_secs(2);
-/// Rounds in a row that have to find a trouble which may be over in a moment.
+/// Rounds in a row that have to find a trouble which may pass in a moment.
 const CONFIRM: u32 = 2;
 
 /// What the sink begins with.
 #[derive(Debug, Clone)]
 pub enum First {
-    /// Nothing has been asked, and nothing but the topic's partitions need be: the broker is our own, or a test's.
+    /// Nothing has been asked, and only the topic's partitions have to be: the broker is our own, or a test's.
     Trusted,
     /// What was seen a moment ago.
     Asked(Result<Seen, Finding>),
@@ -55,7 +55,7 @@ pub(super) struct Watch {
     /// Whether a trouble is known, so that more of it need not wake the thread.
     away: AtomicBool,
     stored: AtomicBool,
-    /// All brokers were out of reach at once since the last look.
+    /// All brokers were unreachable at the same time since the last look.
     all_down: AtomicBool,
     refused: AtomicU64,
     failures: AtomicU64,
@@ -289,7 +289,7 @@ impl Watcher {
         let stop = || watch.ended();
         let producer = lanes.producer(0);
         let (settings, writable) = topic::describe(producer, &self.topic, DESCRIBE_WAIT, stop);
-        // An answer is worth more than none: what is known stays known while a broker is slow to tell it.
+        // An answer is worth more than none: what is known stays known while a broker is slow to answer.
         if settings.is_ok() || self.settings.is_none() {
             self.settings = Some(settings);
         }
@@ -355,7 +355,7 @@ impl Watcher {
         watch.ready.store(ready, Ordering::Relaxed);
     }
 
-    /// Closed with a topic that is missing or compacted, and as long as nobody knows which it is.
+    /// Closed while the topic is missing or compacted, and as long as neither is known.
     fn move_gate(&self, watch: &Watch, stops: Option<&Finding>) {
         let refuses = |finding: &&Finding| finding.effect(&self.subject) == Effect::Refuses;
         let place = match stops.filter(refuses) {

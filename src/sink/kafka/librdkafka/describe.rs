@@ -6,7 +6,7 @@
 //! by the drop of their owner; what an answer's functions return lives as long as its event, and is copied before that
 //! is destroyed. The client outlives them all, as it is borrowed.
 //!
-//! BUGS: a cluster older than Kafka 2.3 does not tell rights, one older than 0.11 neither.
+//! BUGS: a cluster older than Kafka 2.3 does not say which rights a client has, one older than 0.11 says neither.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char};
@@ -20,7 +20,7 @@ use super::{Event, Producer, milliseconds, text};
 
 /// Longest wait for an event before `stop` is asked again.
 const POLL: Duration = Duration::from_millis(50);
-/// What librdkafka gets less than the caller waits, so that it is the one that says what it waited for.
+/// How much less time librdkafka gets than the caller waits, so that its error names what it waited for.
 const MARGIN: Duration = Duration::from_millis(100);
 
 /// Why a question has no answer.
@@ -46,7 +46,7 @@ impl Rights {
 pub(in crate::sink) struct Description {
     /// Each entry of the topic's configuration that has a value.
     pub(in crate::sink) settings: Result<BTreeMap<String, String>, Unanswered>,
-    /// `None` where the cluster does not tell.
+    /// `None` where the cluster does not say.
     pub(in crate::sink) rights: Result<Option<Rights>, Unanswered>,
 }
 

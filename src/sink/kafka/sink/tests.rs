@@ -22,7 +22,7 @@ fn cluster(brokers: String, delivery_timeout: Duration) -> Cluster {
     Cluster { brokers, kafka }
 }
 
-/// What a sink of so many workers is made of, and its wakers.
+/// What a sink of this many workers is made of, and its wakers.
 fn parts(message_size: u64, workers: usize) -> (Parts, Vec<Arc<Notify>>) {
     let wakers: Vec<_> = (0..workers).map(|_| Arc::new(Notify::new())).collect();
     let setup = Setup {
