@@ -1,5 +1,5 @@
 //! `ringpost consume` as a process against real Apache Kafka: whatever ends it, the next run goes on at a whole record, and
-//! at the end each record of the topic stands in the output once.
+//! at the end each record of the topic is in the output once.
 
 #[path = "../proto/tests/support/random.rs"]
 mod random;
@@ -27,13 +27,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// One broker for all tests of this file, each with a topic of its own.
+/// One broker for all tests of this file, each with its own topic.
 fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: kafka::Shared = kafka::Shared::new();
     kafka::shared_or_skip(&CLUSTER, "")
 }
 
-/// A record's number, by which the tests know it again.
+/// A record's number, by which the tests recognize it.
 fn number(message: &str) -> usize {
     let (_, rest) = message.split_once("Subject: mail ").expect(message);
     rest.split_whitespace().next().unwrap().parse().unwrap()
@@ -323,7 +323,7 @@ fn kill_and_finish(reader: &Reader, folder: &Path, mails: usize, most: usize) {
         kills += 1;
     }
     let format = reader.format;
-    eprintln!("{format}: {kills} runs killed, {mended} of them mended another (seed {seed})");
+    eprintln!("{format}: {kills} runs killed, {mended} of them repaired another (seed {seed})");
     reader.finish();
     reader.assert_each_once(mails);
     let said = reader.finish();

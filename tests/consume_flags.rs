@@ -1,5 +1,5 @@
 //! `ringpost consume` as a process against librdkafka's mock cluster: what it says, what it reads its settings from, what it
-//! makes of records that are no mails of ringpost's.
+//! makes of records that ringpost did not write.
 
 mod support;
 
@@ -98,9 +98,9 @@ fn tombstones_are_counted_and_foreign_records_kept_and_named() {
     assert_eq!(objects[2]["size"], 0);
     let said = said(&output);
     for part in [
-        "partition 0, offset 1: a record without a value (a tombstone) is no mail and is passed over",
+        "partition 0, offset 1: a record without a value (a tombstone) is no mail and is skipped",
         "partition 0, offset 2: not written by ringpost",
-        "1 record without a value passed over",
+        "1 record without a value skipped",
         "1 record kept that ringpost did not write",
     ] {
         assert!(said.contains(part), "{part}: {said}");
@@ -347,7 +347,7 @@ fn brokers_that_do_not_answer_are_spoken_of_while_they_are_waited_for() {
     child.wait().unwrap();
 }
 
-/// A port that is bound and that nobody listens on: nobody else can take it, and it refuses connections.
+/// A port that is bound without a listener: no other process can take it, and it refuses connections.
 fn refusing() -> (socket2::Socket, String) {
     let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -358,7 +358,7 @@ fn refusing() -> (socket2::Socket, String) {
 
 #[test]
 fn brokers_that_cannot_be_reached_are_one_line_in_the_words_of_check() {
-    // It answers whoever sends a line, as a web server does.
+    // It answers a client that sends a line, as a web server does.
     let web = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = web.local_addr().unwrap().to_string();
     std::thread::spawn(move || {

@@ -118,7 +118,7 @@ fn written(
     received: &Received,
 ) -> Vec<u8> {
     let mut out = Vec::new();
-    form(received, &mut out).expect("a Vec takes all octets");
+    form(received, &mut out).expect("a Vec takes all bytes");
     out
 }
 
@@ -171,7 +171,7 @@ fn forms(received: &Received) {
         .collect();
     let mut expected = Vec::new();
     for line in received.value.split_inclusive(|&octet| octet == b'\n') {
-        // CRLF becomes LF; a CR without LF behind it is none, at the end of the message either.
+        // CRLF becomes LF; a CR without LF after it is no line end, nor is one at the end of the message.
         let line = line
             .strip_suffix(b"\r\n")
             .or(line.strip_suffix(b"\n"))

@@ -6,7 +6,7 @@
 //! after what was read of them is committed.
 //!
 //! BUGS: with [`Until::end`] a topic that is written to without pause is never at its end. A member that the group gave up
-//! while it slept takes its batch back; a stream cannot, and the next owner reads again what it printed.
+//! while it slept takes its batch back; a stream cannot, so the next owner reads again what it printed.
 
 use std::io;
 use std::time::Duration;
@@ -32,7 +32,7 @@ const QUIET_ROUNDS: u32 = 20;
 pub struct Until {
     /// Where every partition is at its end.
     pub end: bool,
-    /// After so many mails.
+    /// After this many mails.
     pub count: Option<u64>,
 }
 
@@ -51,7 +51,7 @@ pub enum CopyError {
     /// Records cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The output does not take them.
+    /// The output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
 }
@@ -170,7 +170,7 @@ impl Run<'_, '_, '_> {
         Ok(false)
     }
 
-    /// Reads until nothing is waiting, the batch is full, the count is reached, or something else is to be done first.
+    /// Reads until nothing is waiting, the batch is full, the count is reached, or something else has to be done first.
     ///
     /// # Errors
     /// The output's alone.

@@ -22,7 +22,7 @@ pub enum ReadError {
     /// librdkafka does not take the properties.
     #[error("{}", of_properties(.0))]
     Properties(#[source] Refused),
-    /// Every broker is known to be out of reach.
+    /// Every broker is known to be unreachable.
     #[error("brokers {brokers}: {reason}")]
     OutOfReach {
         /// The list.
@@ -30,7 +30,7 @@ pub enum ReadError {
         /// Why, for each.
         reason: String,
     },
-    /// No broker has answered in time, or none in a way that helps.
+    /// No broker has given a usable answer in time.
     #[error("brokers {brokers} gave no usable answer within {} s: {reason}", .within.as_secs())]
     NoAnswer {
         /// The list.
@@ -101,12 +101,12 @@ pub enum Why {
         group: String,
     },
     /// It was there before.
-    #[error("it does not exist any more (UNKNOWN_TOPIC_OR_PARTITION): it was deleted")]
+    #[error("it no longer exists (UNKNOWN_TOPIC_OR_PARTITION): it was deleted")]
     Deleted,
-    /// Kafka says so.
+    /// Kafka reports an error.
     #[error("{}", named(*.0))]
     Code(Code),
-    /// librdkafka says so.
+    /// librdkafka reports an error.
     #[error(transparent)]
     Client(KafkaError),
 }
@@ -184,7 +184,7 @@ impl Why {
     }
 }
 
-/// Whether a right is missing, so that asking again is of no use.
+/// Whether a right is missing, so that asking again cannot help.
 pub fn is_denied(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),

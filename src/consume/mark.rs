@@ -1,4 +1,4 @@
-//! Where reading stands: of which partitions what was read, and under which name that is known.
+//! How far reading is: what was read of which partitions, and under which name that is known.
 //!
 //! Owns: the three types, which the reader, the outputs and their journals share. Must not know: how any of them is stored.
 

@@ -1,8 +1,8 @@
-//! Records read back: from the partitions of a topic to whoever wants the mails, and the outputs of `ringpost consume`.
+//! Records read back: from the partitions of a topic to the outputs of `ringpost consume`.
 //!
-//! From the bottom up: `line` is what an operator gets to read, `stop` what ends reading early, `received` one record, `mark`
-//! where reading of a partition stands, `plan` what is read, `failure` why that does not work, `format` the forms of a record,
-//! `output` where they go, `client` librdkafka's consumer, `reader` yields records and commits what it is told, and `copy` is
+//! From the bottom up: `line` is what an operator reads, `stop` what ends reading early, `received` one record, `mark`
+//! how far reading of a partition is, `plan` what is read, `failure` why that does not work, `format` the forms of a record,
+//! `output` where they go, `client` librdkafka's consumer, `reader` yields records and commits what its caller names, and `copy` is
 //! the loop of `ringpost consume`, from a reader into an output.
 //!
 //! Must not know: flags, the configuration, which command reads.

@@ -14,7 +14,7 @@ use super::stop::Stop;
 pub const BROKER_WAIT: Duration = Duration::from_secs(10);
 
 /// How long the group keeps the partitions of a member that was killed. librdkafka's own 45 s are a long silence for
-/// whoever starts again; heartbeats come from a thread of their own, so that a slow disk does not end a session.
+/// an operator who starts again; heartbeats come from their own thread, so a slow disk does not end a session.
 pub const SESSION_TIMEOUT_MS: &str = "10000";
 
 /// What to read.
@@ -67,7 +67,7 @@ impl Properties {
 }
 
 impl Plan {
-    /// Whether `session.timeout.ms` is the client's to set; in the newer protocol the broker says it.
+    /// Whether the client may set `session.timeout.ms`; in the newer protocol the broker decides it.
     pub fn has_session_timeout(&self) -> bool {
         self.properties.get("group.protocol") != Some("consumer")
     }

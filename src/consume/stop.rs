@@ -1,8 +1,8 @@
 //! SIGINT and SIGTERM: the first asks reading to stop, the second ends the process.
 //!
 //! Owns: the two signals while records are read. Must not know: what is read, nor what stopping takes.
-//! Invariants: what was asked for is never taken back; a second signal ends the process whatever it is waiting for.
-//! BUGS: a second signal leaves the group without a word to it, as SIGKILL would.
+//! Invariants: a request to stop is never taken back; a second signal ends the process whatever it is waiting for.
+//! BUGS: a second signal leaves the group without notice, as SIGKILL would.
 
 use std::fmt;
 use std::io;
@@ -45,7 +45,7 @@ impl fmt::Display for Signal {
     }
 }
 
-/// The machine gives no signals.
+/// Signals are not available.
 #[derive(Debug, thiserror::Error)]
 #[error("signals cannot be waited for: {0}")]
 pub struct NoSignals(#[from] io::Error);

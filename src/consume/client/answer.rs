@@ -6,7 +6,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtoc
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-/// Answers that partitions were given: they are read from the offsets that stand with them.
+/// Answers that partitions were given: they are read from the offsets that come with them.
 ///
 /// # Errors
 /// librdkafka's.
@@ -40,7 +40,7 @@ pub fn give_up_whatever<C: ConsumerContext>(
     given: bool,
     partitions: &TopicPartitionList,
 ) {
-    // There is nobody left to report an error to. A cooperative client is given partitions before they can be taken.
+    // Nobody is left to report an error to. A cooperative client is given partitions before they can be taken.
     let _ = match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative if given => consumer.incremental_assign(partitions),
         RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),

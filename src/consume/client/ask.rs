@@ -1,6 +1,6 @@
 //! The requests of a reader: which partitions a topic has, and where each of them begins and ends.
 //!
-//! Owns: how long brokers have to answer, and what their answers mean to a reader. Must not know: where reading stands.
+//! Owns: how long brokers have to answer, and what their answers mean to a reader. Must not know: how far reading is.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::kafka::topic::{self, NoTopic};
 const TRY_WAIT: Duration = Duration::from_secs(1);
 /// Pause before a request that failed is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// Brokers that are all known to be out of reach by then are given up.
+/// If all brokers are known to be unreachable by then, the search ends.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Only polls hand over what librdkafka knows about its connections, an event each.
 const EVENTS: usize = 20;

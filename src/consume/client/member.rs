@@ -2,7 +2,7 @@
 //!
 //! Owns: the client's settings, and the last words between a member and its group. Must not know: what is read in between.
 //!
-//! Invariant: nothing is committed unless the reader says so, and no topic is made because somebody asks for it.
+//! Invariant: nothing is committed unless the reader says so, and asking for a topic never creates it.
 
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,8 @@ const LEAVE_WAIT: Duration = Duration::from_millis(20);
 /// The longest time of that, should it never fall silent.
 const LEAVE_LONGEST: Duration = Duration::from_secs(5);
 
-/// Leaves the group, and answers whatever it says meanwhile. The client that is dropped then has nothing left to answer:
-/// while it is being closed, librdkafka (2.12) can drop an answer, and whoever gave it waits for ever.
+/// Leaves the group, and answers what it says meanwhile. The client that is dropped then has nothing left to answer:
+/// while it is being closed, librdkafka (2.12) can drop an answer, and the thread that gave it waits forever.
 pub fn leave(consumer: &BaseConsumer<Reports>, in_group: bool) {
     let reports = consumer.context();
     if in_group {

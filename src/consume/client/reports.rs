@@ -1,9 +1,9 @@
 //! What librdkafka reports beside the records: how its connections are, and which partitions the group gave or took.
 //!
-//! Owns: the queue of changes between librdkafka's callback and whoever reads. Must not know: what is read.
+//! Owns: the queue of changes between librdkafka's callback and the reader. Must not know: what is read.
 //!
-//! Invariant: a change is answered by whoever reads, after what was read has been committed; only while the client is being
-//! closed the callback answers itself.
+//! Invariant: the reader answers a change, after what was read has been committed; only while the client is being
+//! closed does the callback answer itself.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

@@ -155,7 +155,7 @@ fn a_group_goes_on_where_it_committed() {
     assert!(read_json(&plan).is_empty());
 }
 
-/// An output that takes nothing.
+/// An output that accepts nothing.
 struct Full;
 
 impl io::Write for Full {
@@ -193,7 +193,7 @@ fn a_missing_topic_and_a_missing_broker_are_told_apart() {
     let text = error.to_string();
     assert!(text.contains("\"mail\" does not exist"), "{text}");
 
-    // Bound and not listening: nobody else can take the port, and it refuses connections.
+    // Bound and not listening: no other process can take the port, and it refuses connections.
     let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
     held.bind(&any.into()).unwrap();
@@ -238,7 +238,7 @@ fn a_property_that_librdkafka_refuses_is_wrong_usage() {
     for (properties, words) in [
         (
             &[("sasl.jaas.config", "password=hunter2")][..],
-            "of Java clients only: use sasl.mechanism",
+            "for Java clients only: use sasl.mechanism",
         ),
         (
             &[

@@ -64,7 +64,7 @@ impl RecordFile {
             opened.continue_from(journal, form, path)?;
         } else {
             opened.file.set_len(0)?;
-            // It speaks of what the file held before.
+            // The journal is about what the file held before.
             match fs::remove_file(&journal_path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(named(&journal_path, &error).into());
@@ -83,7 +83,7 @@ impl RecordFile {
         let known = length >= extent.length && self.tail(extent.length)? == extent.tail;
         if !known {
             (self.say)(&format!(
-                "{path} is not as its journal knows it (moved, replaced or edited): nothing of it is cut, and reading goes \
+                "{path} does not match its journal (moved, replaced or edited): nothing of it is cut, and reading goes \
                  on at the group's offsets"
             ));
             journal.forget();
@@ -92,7 +92,7 @@ impl RecordFile {
             if length > extent.length {
                 let cut = length - extent.length;
                 (self.say)(&format!(
-                    "{path}: cut {cut} bytes at its end, of an earlier run that did not get to commit them"
+                    "{path}: cut {cut} bytes at its end that an earlier run did not commit"
                 ));
                 self.file.set_len(extent.length)?;
             }

@@ -5,9 +5,9 @@
 //! A batch is staged under names that nobody reads, then decided (fsynced and in the journal), then delivered by renames.
 //! A run that was killed is finished by the next: staged files of a batch that was decided are delivered, others removed.
 //!
-//! Invariants: a file is in its place only when it is whole, and is put there once: somebody may have moved it on since.
+//! Invariants: a file is in its place only when it is whole, and is put there once: another program may have moved it since.
 //! BUGS: mail programs remove files from `tmp/` that are 36 hours old: mails that were decided, staged and left there by a
-//! kill for so long are lost to a maildir. Names that are delivered are fsynced with the next batch, and found in `tmp/`
+//! kill for that long are lost to a maildir. Names that are delivered are fsynced with the next batch, and found in `tmp/`
 //! after a power cut before it.
 
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ use crate::consume::line::Say;
 use crate::consume::mark::{Marks, Source};
 use crate::consume::received::Received;
 
-/// What stands between the final name of a staged file and its batch.
+/// What separates the final name of a staged file from its batch.
 const STAGED: &str = ".ringpost-";
 /// The journal's name in a folder.
 const JOURNAL: &str = ".ringpost-journal";
@@ -157,8 +157,8 @@ impl Folder {
         }
         if delivered + removed > 0 {
             (self.say)(&format!(
-                "{}: of an earlier run that did not end in order, {delivered} decided mails were delivered and {removed}, which it \
-                 did not get to commit, removed",
+                "{}: an earlier run did not end in order: {delivered} decided mails were delivered and {removed}, which it \
+                 did not commit, were removed",
                 path.display()
             ));
         }

@@ -25,7 +25,7 @@ use crate::consume::plan::Plan;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long an offset beyond the end of its partition is put down to a leader that is not up to date yet.
 const CATCH_UP_WAIT: Duration = Duration::from_secs(5);
-/// How long the record is looked for by which a topic is known again.
+/// How long the search for the record by which a topic is recognized may take.
 const RECOGNITION_WAIT: Duration = Duration::from_secs(5);
 
 /// Asks where partitions begin.
@@ -38,7 +38,7 @@ pub struct Beginnings<'a> {
 }
 
 impl Beginnings<'_> {
-    /// Where a partition begins of which the group has committed so much and the output holds so much.
+    /// Where a partition begins, given what the group has committed of it and what the output holds.
     ///
     /// # Errors
     /// Where the brokers do not answer, or reading is to stop.
@@ -75,7 +75,7 @@ impl Beginnings<'_> {
         })
     }
 
-    /// The watermarks, once they reach an offset that was read before, or do not for some time: a new leader can be behind.
+    /// The watermarks, once they reach an offset that was read before, or do not for some time: a new leader can lag.
     fn settled_watermarks(self, partition: i32, reached: i64) -> Result<(i64, i64), Halt> {
         let deadline = Instant::now() + CATCH_UP_WAIT;
         loop {

@@ -1,6 +1,6 @@
-//! The reader: yields the records of one topic with their positions, and commits the offsets that it is told to.
+//! The reader: yields the records of one topic with their positions, and commits the offsets that its caller names.
 //!
-//! Owns: the client, where each partition stands, what the group gives and takes. Must not know: what becomes of a record.
+//! Owns: the client, the position in each partition, what the group gives and takes. Must not know: what becomes of a record.
 //!
 //! Its methods: `poll` gives what comes next; `uncommitted` says what was read, and `commit` commits it or a part of it;
 //! `follow_group` answers the group, after what was read has been committed; `is_at_end` says whether there is more to come.
@@ -67,7 +67,7 @@ pub enum Committed {
 /// See the module.
 pub struct Reader<'a> {
     consumer: BaseConsumer<Reports>,
-    /// Asks for watermarks over its own connection: on the other one each request would wait behind a fetch, which an idle
+    /// Asks for watermarks over its own connection: on the other one each request would wait for a fetch, which an idle
     /// partition holds for half a second. It subscribes to nothing, so it is no member of the group.
     asking: BaseConsumer<Reports>,
     plan: &'a Plan,
@@ -154,10 +154,10 @@ impl<'a> Reader<'a> {
         self.source.as_ref()
     }
 
-    /// Waits so long for what comes next.
+    /// Waits up to this long for what comes next.
     ///
     /// # Errors
-    /// Where the cluster refuses, or what librdkafka does not get over by itself.
+    /// Where the cluster refuses, or librdkafka cannot recover by itself.
     pub fn poll(&mut self, wait: Duration) -> Result<Polled, Halt> {
         // Taken apart, as the record borrows from the client.
         let Self {
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
                 Ok(Polled::Passed)
             }
             Some(Err(error)) if passes(&error) => Ok(Polled::Passed),
-            // Without a group the group's coordinator is nothing to us: no right to one is needed.
+            // Without a group no coordinator is needed, nor a right to one.
             Some(Err(error)) if plan.group.is_none() && is_of_a_group(&error) => Ok(Polled::Passed),
             Some(Err(error)) => Err(ReadError::of(plan, &error).into()),
         }
@@ -258,7 +258,7 @@ impl<'a> Reader<'a> {
         self.subscribe()
     }
 
-    /// In a group: answers what it gave and took. `held` tells what is known of partitions beside the group's offsets.
+    /// In a group: answers what it gave and took. `held` says what is known of partitions beside the group's offsets.
     ///
     /// # Errors
     /// Where the brokers do not say how far a partition was read, or reading is to stop.
@@ -365,7 +365,7 @@ fn take(
     notes: &mut Notes,
 ) -> Polled {
     let (partition, offset) = (message.partition(), message.offset());
-    // What was fetched for an assignment that is over is somebody else's.
+    // What was fetched for an assignment that is over belongs to another member.
     let Some(position) = positions.get_mut(&partition) else {
         return Polled::Passed;
     };
@@ -383,7 +383,7 @@ fn take(
     Polled::Mail(received)
 }
 
-/// Errors of a poll that librdkafka itself goes on trying to get over.
+/// Errors of a poll from which librdkafka tries to recover by itself.
 fn passes(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),

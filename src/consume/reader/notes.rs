@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::consume::line::{Say, counted};
 use crate::consume::received::Received;
 
-/// What every version of ringpost's own records begins its `ce_type` with.
+/// The beginning of `ce_type` in ringpost's own records, in every version.
 const OUR_TYPES: &str = "io.ringpost.mail.";
 
 /// The counts of one run.
@@ -20,7 +20,7 @@ pub struct Notes {
     again: Option<Instant>,
 }
 
-/// How long one line stands for all partitions that begin again.
+/// How long one line covers all partitions that begin again.
 const AGAIN: Duration = Duration::from_secs(60);
 
 impl Notes {
@@ -51,7 +51,7 @@ impl Notes {
         self.tombstones += 1;
         if self.tombstones == 1 {
             (self.say)(&format!(
-                "partition {partition}, offset {offset}: a record without a value (a tombstone) is no mail and is passed over; \
+                "partition {partition}, offset {offset}: a record without a value (a tombstone) is no mail and is skipped; \
                  so are others"
             ));
         }
@@ -80,7 +80,7 @@ impl Notes {
     pub fn end(&self) {
         if self.tombstones > 0 {
             (self.say)(&format!(
-                "{} without a value passed over",
+                "{} without a value skipped",
                 counted(self.tombstones, "record")
             ));
         }

@@ -1,11 +1,11 @@
-//! Where reading of one partition stands.
+//! How far reading of one partition is.
 //!
 //! Owns: what is read, what of it is committed, and how the last record is known again. Must not know: the client.
 
 use crate::consume::mark::Mark;
 use crate::consume::received::Received;
 
-/// Where reading of a partition stands.
+/// How far reading of a partition is.
 #[derive(Debug, Clone)]
 pub struct Position {
     /// The offset to read next.

@@ -63,7 +63,7 @@ impl Waiting {
         let (group, waited) = (&self.group, since.elapsed().as_secs());
         if self.empty.is_some() && exists() == Some(false) {
             (self.say)(&format!(
-                "group {group:?} gave this member no partitions ({waited} s so far): the topic does not exist any more, as after \
+                "group {group:?} gave this member no partitions ({waited} s so far): the topic no longer exists, as after \
                  it was deleted; it is read when it is made again"
             ));
         } else if self.empty.is_some() {
@@ -79,7 +79,7 @@ impl Waiting {
         }
     }
 
-    /// The group has answered, and this member has so many partitions now.
+    /// The group has answered, and this member has this many partitions now.
     pub fn answered(&mut self, partitions: usize) {
         if partitions == 0 {
             self.empty = self.empty.or_else(|| Some(Instant::now()));
