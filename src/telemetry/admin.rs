@@ -30,7 +30,7 @@ const INDEX: &str = "ringpost\n\n/metrics  counters, gauges and histograms for P
 
 /// What the probes of a supervisor ask.
 pub trait Health: Send + Sync {
-    /// Why no mail would be stored now, as a sentence for an operator; none when it would.
+    /// Why no mail would be stored now, as a sentence for an operator; none if it would.
     fn unready(&self) -> Option<String>;
 
     /// Whether the process works; a supervisor restarts it when it does not. That the listener answers at all is the
@@ -52,7 +52,7 @@ pub async fn serve(
     let server =
         axum::serve(listener, router(handle.clone(), health)).with_graceful_shutdown(async move {
             shutdown.await;
-            // Nobody waits any more if the server is being dropped.
+            // The receiver is gone if the server is being dropped.
             let _ = stopping.send(());
         });
     let deadline = async {
@@ -71,7 +71,7 @@ pub async fn serve(
     }
 }
 
-/// Moves the samples of histograms into their buckets, for ever. Without it they pile up until somebody scrapes, so a
+/// Moves the samples of histograms into their buckets, forever. Without it they pile up until a scrape, so a
 /// server without an admin listener has to run this itself.
 pub async fn upkeep(handle: Scrape) {
     loop {

@@ -1,5 +1,5 @@
 //! Which refusals are written as they come, and which are counted: a client, or a network of them, that is refused over and
-//! over is told by a few lines and a number.
+//! over gets a few lines and a number.
 //!
 //! Owns: the table of a worker and its bound. Must not know: what a line says, nor the clock; the time comes in.
 //!
@@ -94,7 +94,7 @@ impl Floods {
         &mut self.0[place]
     }
 
-    /// Forgets the floods that are over, or all of them; tells those that were counted.
+    /// Forgets the floods that are over, or all of them; returns those that were counted.
     pub(super) fn end(&mut self, now: Instant, all: bool, mut tell: impl FnMut(Counted)) {
         self.0.retain(|flood| {
             let ends = all || flood.is_over(now);

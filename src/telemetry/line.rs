@@ -63,7 +63,7 @@ impl<'a> Writer<'a> {
         } else if self.form == Form::Json {
             json_text(self.lines, text);
         } else {
-            write!(self.lines, "{text:?}").expect("a Vec takes all octets");
+            write!(self.lines, "{text:?}").expect("a Vec takes all bytes");
         }
     }
 
@@ -100,7 +100,7 @@ impl<'a> Writer<'a> {
     /// A number, in the digits that its formatting has.
     pub(super) fn number(&mut self, name: &str, number: impl Display) {
         self.name(name);
-        write!(self.lines, "{number}").expect("a Vec takes all octets");
+        write!(self.lines, "{number}").expect("a Vec takes all bytes");
     }
 
     /// Ends the line.
@@ -116,7 +116,7 @@ fn push(lines: &mut Vec<u8>, parts: &[&str]) {
     }
 }
 
-/// A JSON string in which nothing stands that Rust's own form of a text would escape. `serde_json` leaves U+2028 and the like
+/// A JSON string without any character that Rust's own form of a text would escape. `serde_json` leaves U+2028 and the like
 /// as they are.
 fn json_text(lines: &mut Vec<u8>, text: &str) {
     let mut escaped = String::with_capacity(text.len() + 16);

@@ -27,13 +27,13 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Why there is no log, or none of another level.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The machine gives no thread.
+    /// A thread could not be started.
     #[error("the log's thread did not start: {0}")]
     Thread(#[source] std::io::Error),
     /// There is one already.
     #[error("the log cannot be started: {0}")]
     Started(#[source] TryInitError),
-    /// Whoever logs is gone.
+    /// The logger is gone.
     #[error("the log level cannot be changed: {0}")]
     Unchanged(#[source] reload::Error),
 }
@@ -75,7 +75,7 @@ impl LogHandle {
         self.messages.clone()
     }
 
-    /// Writes what waits, for a second at most; later lines are dropped. For those who end the process without dropping this.
+    /// Writes what waits, for a second at most; later lines are dropped. For code that ends the process without dropping this.
     pub fn finish(&self) {
         self.queue.finish(LAST_WAIT);
     }
@@ -164,7 +164,7 @@ fn filter(level: Level) -> EnvFilter {
     )
 }
 
-/// Crates that log each of their own pointers and steps. What librdkafka itself says comes from `sink::kafka`, with the
+/// Crates that log each of their pointers and steps. What librdkafka itself says comes from `sink::kafka`, with the
 /// target `librdkafka`.
 const QUIET: [&str; 1] = ["rdkafka"];
 

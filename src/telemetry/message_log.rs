@@ -42,17 +42,17 @@ pub struct Line<'a> {
     pub time: &'a str,
     /// The queue id.
     pub id: QueueId,
-    /// Who sent what to whom.
+    /// The envelope.
     pub envelope: &'a Envelope<'a>,
-    /// Octets of the message.
+    /// Bytes of the message.
     pub size: u64,
     /// Whether it was stored.
     pub outcome: Result<(), Refusal>,
-    /// From the last octet to the outcome.
+    /// From the last byte to the outcome.
     pub took: Duration,
 }
 
-/// Why a client went without what it had come for.
+/// Why a client did not get what it came for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// It got this reply.
@@ -101,7 +101,7 @@ impl MessageLog {
         }
     }
 
-    /// The same where a 250 stores nothing, and the lines are not to say that it does.
+    /// The same where a 250 stores nothing, and the lines must not say that it does.
     #[must_use]
     pub fn discarding(self) -> Self {
         Self {
@@ -118,7 +118,7 @@ impl MessageLog {
         self.enabled.load(Ordering::Relaxed)
     }
 
-    /// Adds the line of a message; whether it is the first that waits, so that somebody has to hand it over.
+    /// Adds the line of a message; whether it is the first that waits, so that a task has to hand it over.
     pub fn add(&self, gathered: &mut Gathered, line: Line<'_>) -> bool {
         if !self.is_enabled() {
             return false;
@@ -127,7 +127,7 @@ impl MessageLog {
         self.added(gathered)
     }
 
-    /// Whether this refusal has a line of its own; else it is in the count of its flood.
+    /// Whether this refusal has its own line; else it is in the count of its flood.
     pub fn writes(&self, gathered: &mut Gathered, why: Why, client: IpAddr, now: Instant) -> bool {
         self.is_enabled() && gathered.floods.writes(why.kind(), client, now)
     }
@@ -275,7 +275,7 @@ fn write_counted(lines: &mut Vec<u8>, form: Form, time: &str, counted: Counted) 
     line.end();
 }
 
-/// What stands for several reasons or networks.
+/// What is written for several reasons or networks.
 const VARIOUS: &str = "various";
 
 /// Code, enhanced code and text, as the client got them.

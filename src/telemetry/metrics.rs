@@ -8,7 +8,7 @@
 //! | `tally` | what comes with every message, which each worker counts for itself |
 //! | `statistics` | what the sink counts of itself |
 //!
-//! Owns: the recorder, and the events that move two metrics at once. Must not know: who counts, nor how the text reaches
+//! Owns: the recorder, and the events that move two metrics at once. Must not know: what counts, nor how the text reaches
 //! Prometheus.
 //!
 //! Invariant: counting is an operation on a handle or a number that is there from the start.
@@ -60,7 +60,7 @@ impl Scrape {
         self.handle.render()
     }
 
-    /// Folds the observations of the histograms, which else wait for a scrape and take memory.
+    /// Folds the observations of the histograms, which otherwise wait for a scrape and take memory.
     pub fn run_upkeep(&self) {
         self.handle.run_upkeep();
     }

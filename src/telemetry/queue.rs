@@ -1,6 +1,6 @@
 //! Log lines on their way to standard error: workers hand them over and never wait for the terminal.
 //!
-//! Owns: the queue, its bound, and the thread behind it. Must not know: what a line says.
+//! Owns: the queue, its bound, and its thread. Must not know: what a line says.
 //!
 //! Invariants: a full queue costs lines, never time; each line that it costs is counted ([`Queue::lines_dropped`]); what
 //! waits is never more than [`LOG_OCTETS_WAITING`].
@@ -16,12 +16,12 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::limits::LOG_OCTETS_WAITING;
 
-/// Octets that a burst of lines is gathered in before it is written.
+/// Bytes of the buffer in which a burst of lines is gathered before it is written.
 pub(super) const BURST_OCTETS: usize = 64 * 1024;
 
 enum Entry {
     Lines(Vec<u8>),
-    /// No line follows: what was handed over before is written, then the other end is told.
+    /// No line follows: what was handed over before is written, then the other end gets a signal.
     Last(Sender<()>),
 }
 
@@ -29,14 +29,14 @@ enum Entry {
 struct Counts {
     octets_waiting: AtomicUsize,
     lines_dropped: AtomicU64,
-    /// Set once nobody writes any more.
+    /// Set once the thread no longer writes.
     finished: AtomicBool,
 }
 
 /// The near end of the queue.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    // Unbounded by entries: its octets are bounded here.
+    // Unbounded by entries: its bytes are bounded here.
     entries: Sender<Entry>,
     counts: Arc<Counts>,
 }
@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    /// A terminal that takes nothing until the test lets go of it.
+    /// A terminal that accepts nothing until the test releases it.
     struct Stuck(Receiver<()>, Arc<Mutex<Vec<u8>>>);
 
     impl Write for Stuck {
@@ -156,10 +156,6 @@ mod tests {
         queue.finish(Duration::from_secs(60));
         assert_eq!(written.lock().unwrap().len(), 4 * piece);
         queue.hand_over(b"late\n".to_vec(), 1);
-        assert_eq!(
-            queue.lines_dropped(),
-            6 * 3 + 1,
-            "nobody writes it any more"
-        );
+        assert_eq!(queue.lines_dropped(), 6 * 3 + 1, "it is no longer written");
     }
 }

@@ -98,8 +98,8 @@ impl<L: Label> Handle for CounterBy<L> {
     }
 }
 
-/// A counter that each worker counts for itself: no other worker writes there, so that counting costs no cache line that goes
-/// from core to core. A scrape adds the workers up.
+/// A counter that each worker counts for itself: no other worker writes there, so no cache line goes from core to
+/// core. A scrape adds the workers up.
 pub struct Tallied<L = ()>(CounterBy<L>);
 
 impl<L: Label> Handle for Tallied<L> {
@@ -129,7 +129,7 @@ impl<L: Label> Counts<L> {
 }
 
 impl Counts<()> {
-    /// So many more.
+    /// This many more.
     pub fn add(&self, more: u64) {
         add(&self.0[0], more);
     }
@@ -171,7 +171,7 @@ impl Handle for TalliedGauge {
 pub struct Level(AtomicU64);
 
 impl Level {
-    /// So much it is now.
+    /// It is this much now.
     pub fn set(&self, now: usize) {
         self.0.store(now as u64, Ordering::Relaxed);
     }
@@ -183,7 +183,7 @@ impl Own for Level {
     }
 }
 
-/// Adds to a number that nobody else writes to: no locked instruction.
+/// Adds to a number that has no other writer: no locked instruction.
 fn add(number: &AtomicU64, more: u64) {
     let sum = number.load(Ordering::Relaxed).wrapping_add(more);
     number.store(sum, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //!
 //! Owns: the values that no table of the protocol has. Must not know: which metrics have which label.
 //!
-//! Invariant: a label has the values that stand here, or those of a table of the protocol (verbs, refusals), and no others, so
+//! Invariant: a label has the values that are listed here, or those of a table of the protocol (verbs, refusals), and no others, so
 //! that the series are as many from the start as they will ever be.
 
 use std::sync::atomic::AtomicU64;
@@ -104,7 +104,7 @@ labels! {
         TimedOut "timed_out",
         /// The client left.
         Closed "closed",
-        /// What it sent is no TLS that is spoken here.
+        /// What it sent is not TLS, or a version or cipher that is not supported here.
         Protocol "protocol",
     }
     /// What SIGHUP came to.
@@ -155,7 +155,7 @@ impl Label for Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code(pub u16);
 
-/// The codes that have a series of their own; the others share `code="other"`.
+/// The codes that have their own series; the others share `code="other"`.
 pub(super) const CODES: [u16; 21] = [
     214, 220, 221, 250, 252, 354, 421, 450, 451, 452, 500, 501, 502, 503, 504, 521, 550, 552, 553,
     554, 555,

@@ -1,5 +1,5 @@
-//! What a worker counts for itself: the events of every message. No other worker writes there, so that counting costs no cache
-//! line that goes from core to core; a scrape adds the workers up.
+//! What a worker counts for itself: the events of every message. No other worker writes there, so no cache
+//! line goes from core to core; a scrape adds the workers up.
 //!
 //! Owns: whose counts there are, and their sum. Must not know: names and labels.
 //!

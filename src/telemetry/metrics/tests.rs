@@ -15,7 +15,7 @@ pub(super) fn value(text: &str, series: &str) -> f64 {
         .lines()
         .filter_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     let value = found.next().unwrap_or_else(|| panic!("{series}\n{text}"));
-    assert!(found.next().is_none(), "{series} stands twice");
+    assert!(found.next().is_none(), "{series} is there twice");
     value.parse().unwrap()
 }
 
