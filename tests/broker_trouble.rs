@@ -1,7 +1,7 @@
 //! Brokers that are down, slow, refusing or full: nothing is promised that is not stored, and mail flows again by itself.
 //!
 //! Most tests use librdkafka's mock cluster, in the test's own process, so that the server reaches it over the network
-//! as it does a real one, and so that it can be told to fail. One uses real Apache Kafka.
+//! as it does a real one, and so that a test can make it fail. One uses real Apache Kafka.
 
 mod support;
 
@@ -214,7 +214,7 @@ fn a_full_queue_refuses_the_next_mail_and_keeps_those_before_it() {
         "5s",
         "\"queue.buffering.max.messages\" = \"3\"\n",
     );
-    // All connect first: a broker that is down does not keep anybody from that.
+    // All connect first: a broker that is down does not prevent that.
     let mut clients: Vec<Client> = (0..4).map(|_| ringpost.client().unwrap()).collect();
     mock.broker_down(-1).unwrap();
     for client in &mut clients {

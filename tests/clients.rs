@@ -34,7 +34,7 @@ fn swaks_sends_a_mail_with_dots_and_two_recipients() {
     assert_eq!(record.header("ce_smtpfrom"), "a@client.example");
     assert_eq!(record.recipients(), ["b@mx.example", "c@mx.example"]);
     assert_eq!(record.header("ce_smtpprotocol"), "ESMTP");
-    // swaks ends what it is given with an empty line of its own.
+    // swaks ends its input with an empty line.
     let message = record.message();
     let expected = b"Subject: dots\r\n\r\n.one\r\n..two\r\n\r\n";
     assert_eq!(
@@ -43,7 +43,7 @@ fn swaks_sends_a_mail_with_dots_and_two_recipients() {
     );
 }
 
-/// curl sends a file as it is, so that one with LF alone is refused; the reply says what to do, and that works.
+/// curl sends a file as it is, so one with LF alone is refused; the reply says what to do, and that works.
 #[test]
 fn curl_is_told_what_to_do_with_a_file_of_unix() {
     let Some(program) = tools::find_or_skip("curl") else {
@@ -156,7 +156,7 @@ fn smtp_source_gets_a_250_for_each_mail_in_every_manner_of_its_own() {
     };
     let ringpost = Ringpost::start(&[]);
     let mut sent = 0;
-    // A connection a mail, one connection for all, several recipients, without a greeting of its own (HELO), empty.
+    // A connection a mail, one connection for all, several recipients, with HELO, empty.
     for (flags, mails) in [
         (&["-s", "5"][..], 50),
         (&["-s", "5", "-d"], 50),

@@ -1,4 +1,4 @@
-//! What is in the topic is what was sent: Postfix's smtp-source by the thousand, CPython's own test mails, random octets.
+//! What is in the topic is what was sent: Postfix's smtp-source by the thousand, CPython's own test mails, random bytes.
 //!
 //! The number of smtp-source's mails is small by default; RINGPOST_SMTP_SOURCE_MAILS=20000 is the full run.
 
@@ -15,7 +15,7 @@ use support::ringpost::{Client, Ringpost};
 use support::topic::{Received, each_record, read_topic};
 use support::{mails, tools};
 
-/// One broker for all tests of this file: none of them touches it, and each has a topic of its own.
+/// One broker for all tests of this file: none of them touches it, and each has its own topic.
 fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: Shared = Shared::new();
     support::kafka::shared_or_skip(&CLUSTER, "")
@@ -34,7 +34,7 @@ fn smtp_source(program: &Path, mails: usize, octets: usize, to: &str) -> Command
     command
 }
 
-/// The octets that smtp-source sends as one message of this size, taken from its connection to a listener of our own
+/// The bytes that smtp-source sends as one message of this size, taken from its connection to our own listener
 /// that knows nothing of ringpost.
 fn template(program: &Path, octets: usize) -> Vec<u8> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -158,10 +158,13 @@ fn every_mail_of_smtp_source_is_in_real_kafka_as_it_was_sent() {
             "{date}"
         );
         assert!(message_id.ends_with("@client.example>"), "{message_id}");
-        assert!(tally.message_ids.insert(message_id), "a mail stands twice");
+        assert!(
+            tally.message_ids.insert(message_id),
+            "a mail is there twice"
+        );
         assert!(
             queue_ids.insert(record.id().to_owned()),
-            "an id stands twice"
+            "an id is there twice"
         );
         tally.octets += message.len();
     });
@@ -211,7 +214,7 @@ fn assert_counters(ringpost: &Ringpost, messages: usize, octets: usize) {
     }
 }
 
-/// Sends messages over a few connections, reads the topic, and compares octet by octet by the ids that the 250s named.
+/// Sends messages over a few connections, reads the topic, and compares byte by byte by the ids that the 250s named.
 fn round_trip(ringpost: &Ringpost, topic: &str, messages: &[Vec<u8>]) {
     let senders = 4;
     let mut expected: HashMap<String, &Vec<u8>> = std::thread::scope(|scope| {
@@ -264,7 +267,7 @@ fn random_octets_come_back_from_the_embedded_broker() {
     round_trip(&Ringpost::start(&[]), "mail", &random);
 }
 
-/// A message of exactly so many bytes, unlike that of another number.
+/// A message of exactly this many bytes, unlike that of another number.
 fn lines_of(number: usize, octets: usize) -> Vec<u8> {
     let line = format!("{number:06} {}\r\n", "x".repeat(70));
     let mut message = line.repeat(octets.div_ceil(line.len())).into_bytes();

@@ -56,7 +56,7 @@ fn proof(held_by: &str) -> String {
         assert!(path.ends_with(".smtp"), "{held_by} names its test");
         return text;
     }
-    // Inside a module a test is indented, so the end of one is a line of its own, indented no deeper.
+    // Inside a module a test is indented, so its end is a line by itself, indented no deeper.
     let marked = format!("#[test]\nfn {test}() {{\n");
     let unindented = text.replace("\n    ", "\n");
     let (text, at) = match text.find(&marked) {

@@ -129,7 +129,7 @@ fn every_250_survives_kill_9_on_real_kafka() {
     println!("{count} promised mails, all in the topic as they were sent");
 }
 
-/// Sends mails of its own until the server is gone: the ids of the promised ones, and what was sent.
+/// Sends mails until the server is gone: the ids of the promised ones, and what was sent.
 fn send_until_it_breaks(smtp: &str, name: &str, stop: &AtomicBool) -> Vec<(String, Vec<u8>)> {
     let mut sent = Vec::new();
     let _: std::io::Result<()> = (|| {
@@ -176,7 +176,7 @@ fn stopping_the_quick_start_warns_of_nothing() {
     stderr.read_to_string(&mut said).unwrap();
     assert_eq!(ringpost.child.wait().unwrap().code(), Some(0));
     let (_, behind) = said.split_once("draining").expect("the drain is logged");
-    // The broker ends with the process; that is no news to who stopped it.
+    // The broker ends with the process; whoever stopped it knows that.
     assert!(
         !behind.contains("WARN") && !behind.contains("Disconnected"),
         "{behind}"
@@ -259,7 +259,7 @@ fn size_is_never_above_what_the_topic_of_a_real_cluster_takes() {
     assert!(client.send(&[&largest]).unwrap().starts_with("250 2.0.0 "));
 }
 
-/// Octets of memory that the process has.
+/// Bytes of memory that the process has.
 fn resident(ringpost: &Ringpost) -> u64 {
     let path = format!("/proc/{}/smaps_rollup", ringpost.child.id());
     let text = std::fs::read_to_string(path).unwrap();
@@ -280,7 +280,7 @@ fn a_client_whose_octets_are_dropped_holds_no_buffer() {
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| ringpost.client().unwrap()).collect();
     let before = resident(&ringpost);
     for client in &mut clients {
-        // Out of order, so refused; its octets are read all the same (RFC 3030 2).
+        // Out of order, so refused; its bytes are read all the same (RFC 3030 2).
         assert!(client.say("BDAT 1000000").unwrap().starts_with("503"));
         client.write(&[b'x'; 20_000]).unwrap();
     }

@@ -66,7 +66,7 @@ fn crate_in(folder: &str, root: &str, name: &str) -> Crate {
     Crate::new(name, &sources)
 }
 
-/// The files of a folder of modules. A library's main.rs is a crate of its own, which only uses it.
+/// The files of a folder of modules. A library's main.rs is a separate crate, which only uses it.
 fn collect(folder: &FilePath, at: &Path, root: &str, sources: &mut Vec<(Path, String)>) {
     for entry in fs::read_dir(folder).expect("a folder of sources") {
         let path = entry.expect("an entry of it").path();

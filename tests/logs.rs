@@ -27,7 +27,7 @@ struct Server {
 }
 
 impl Server {
-    /// With this configuration; `FOLDER` in it stands for a folder of its own, in which there is a certificate.
+    /// With this configuration; `FOLDER` in it becomes the server's own folder, which has a certificate.
     fn start(text: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path();
@@ -221,7 +221,7 @@ fn every_refused_command_leaves_one_line_with_who_what_and_why() {
     let secret = lines
         .iter()
         .any(|line| line.to_string().contains("AGFkbWlu"));
-    assert!(!secret, "what follows AUTH is not told");
+    assert!(!secret, "what follows AUTH is not logged");
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn a_handshake_that_fails_behind_starttls_is_one_line_that_names_its_client() {
     assert_eq!(
         server.stop().iter().filter(gone).count(),
         0,
-        "it is said once"
+        "it is logged once"
     );
 }
 
@@ -333,7 +333,7 @@ fn a_handshake_that_fails_behind_starttls_is_one_line_that_names_its_client() {
 fn connections_that_are_turned_away_leave_a_line() {
     let mut server = discarding(EVERYTHING);
     let addresses = server.addresses();
-    // A handshake on the plain port, something else on the TLS port, no header behind the proxy.
+    // A handshake on the plain port, something else on the TLS port, no header on the proxy's port.
     for (address, sent, reason, replies) in [
         (
             &addresses[0],
@@ -380,7 +380,7 @@ fn connections_that_are_turned_away_leave_a_line() {
         let mut server = discarding(text);
         let mut stream = TcpStream::connect(&server.addresses()[0]).unwrap();
         let own = stream.local_addr().unwrap().to_string();
-        // A reset may follow the refusal of who spoke too early; the line is there anyway.
+        // A reset may follow the refusal of a client that spoke too early; the line is there anyway.
         let _ = stream.write_all(b"EHLO client.example\r\n");
         let line = server.refused(reason);
         assert_has(&line, &json!({"client": own}));
@@ -640,7 +640,7 @@ fn the_page_names_the_fields_that_lines_have() {
     client.open_data().unwrap();
     client.say(&("x".repeat(3000) + "\r\n.")).unwrap();
     lines.extend(server.stop());
-    // Nobody listens there: a message that is handed over gets 451.
+    // Nothing listens there: a message that is handed over gets 451.
     let kafka = "[kafka]\nbrokers = \"127.0.0.1:1\"\ndelivery_timeout = \"100ms\"\n";
     let mut server = Server::start(kafka, &[]);
     let (mut client, _) = server.client();
@@ -661,7 +661,7 @@ fn the_page_names_the_fields_that_lines_have() {
             seen.entry(kind.to_owned()).or_default().extend(names);
         }
     }
-    // What every line has stands once.
+    // The fields that every line has are listed once.
     let mut expected = documented();
     let common = expected
         .remove("Every line")

@@ -27,7 +27,7 @@ struct Server {
 }
 
 impl Server {
-    /// Starts it with this configuration; `FOLDER` stands for the folder, which `prepare` may fill.
+    /// Starts it with this configuration; `FOLDER` becomes the folder, which `prepare` may fill.
     fn start(text: &str, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
@@ -121,7 +121,7 @@ fn certificate(folder: &Path, names: &[&str], from: i32, until: i32) {
 
 const TLS: &str = "[tls]\ncertificate = \"FOLDER/mx.pem\"\nkey = \"FOLDER/mx.key\"\n";
 
-/// The command behind a label of the banner.
+/// The command after a label of the banner.
 fn labelled<'a>(said: &'a str, label: &str) -> &'a str {
     let mut lines = said.lines();
     let found = lines.find_map(|line| line.trim_start().strip_prefix(label)?.strip_prefix(':'));
@@ -318,7 +318,7 @@ fn a_handshake_that_fails_names_its_client() {
     }
 }
 
-/// Root has every capability, so it is taken away; who is not root has none anyway.
+/// Root has every capability, so it is taken away; another user has none anyway.
 #[test]
 fn a_port_of_the_machine_without_the_capability_says_what_is_missing() {
     let Some(setpriv) = tools::find_or_say("setpriv") else {
@@ -370,7 +370,7 @@ fn a_port_of_the_machine_without_the_capability_says_what_is_missing() {
 fn ready_is_said_when_every_worker_serves_and_not_before() {
     const WORKERS: usize = 8;
     let (mut refused, mut served) = (0, 0);
-    // Fewer are not enough for the runtime of the start, which ends the process in its own words.
+    // Fewer are not enough for the runtime of the start, which ends the process with its own error.
     for files in (30..160).step_by(10) {
         let mut child = Command::new("/bin/sh")
             .args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")])

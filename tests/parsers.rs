@@ -1,5 +1,5 @@
 //! Parsers of mail in five languages read the value of a record as the sender meant his mail, with one Received field of ours in
-//! front that nobody can change: not by what the message begins with, and not by a name or a recipient.
+//! front that no sender can change: not by what the message begins with, and not by a name or a recipient.
 //!
 //! A language that is not installed, or whose parser cannot be fetched, is skipped with its reason.
 
@@ -21,7 +21,7 @@ use support::ringpost::{Client, Ringpost, promised};
 use support::topic::read_topic;
 use support::{mails, tools};
 
-/// So much of a body is compared.
+/// How much of a body is compared.
 const BODY_OCTETS: usize = 40;
 
 /// A mail that has been sent one way, and the record's value.
@@ -108,7 +108,7 @@ fn with_trace() -> &'static [Sent] {
     })
 }
 
-/// The date in our field, which stands before the message as it was sent.
+/// The date in our field, which precedes the message as it was sent.
 fn date(mail: &Sent) -> i64 {
     let field = mail.value.strip_suffix(&mail.case.message[..]);
     let field = std::str::from_utf8(field.expect("the message is the end of the value")).unwrap();
@@ -140,7 +140,7 @@ struct Reading {
 /// What a parser gives as the body.
 #[derive(Clone, Copy)]
 enum Body {
-    /// Its octets.
+    /// Its bytes.
     Octets,
     /// Text that was decoded, with other ends of lines.
     Text,

@@ -14,7 +14,7 @@ const SCRIPT: &str = concat!(
 );
 const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/seccomp.json");
 
-/// A program under the profile; nothing where that cannot be had, said on standard error.
+/// A program under the profile; nothing where that is unavailable, with the reason on standard error.
 fn under_seccomp(program: &str) -> Option<Command> {
     let python = tools::find_or_skip("python3")?;
     let filtered = |program: &str| {

@@ -28,7 +28,7 @@ struct Server {
 
 fn server() -> Server {
     let folder = tempfile::tempdir().unwrap();
-    // Daemons that are to read their configuration here have users of their own.
+    // Daemons that have to read their configuration here run as their own users.
     let open = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open).unwrap();
     let key = KeyPair::generate().unwrap();
@@ -60,7 +60,7 @@ impl Server {
         read_topic(&self.ringpost.kafka, "mail")
     }
 
-    /// Waits until so many mails have their 250.
+    /// Waits until this many mails have their 250.
     fn until_accepted(&self, mails: f64) {
         let accepted = "ringpost_messages_total{outcome=\"accepted\"}";
         until("the mails to arrive", || {
@@ -148,7 +148,7 @@ fn swaks_delivers_by_starttls_and_by_implicit_tls() {
             .args(["--to", "b@mx.example", "--data", "Subject: s\\n\\n.dot\\n"]);
         tools::run(&mut command, b"");
     }
-    // swaks ends what it is given with an empty line of its own.
+    // swaks ends its input with an empty line.
     assert_encrypted(&server.records(), 2, b"Subject: s\r\n\r\n.dot\r\n\r\n");
 }
 
@@ -206,7 +206,7 @@ fn posttls_finger_finds_the_certificate_verified() {
     assert!(said.contains("TLSv1.3 with cipher"), "{said}");
 }
 
-/// An instance of Postfix of its own that sends and takes no mail in: its processes end with it.
+/// A Postfix instance that sends mail and accepts none: its processes end with this value.
 struct Postfix<'a>(&'a Path);
 
 const MASTER: &str = "\
@@ -333,7 +333,7 @@ fn is_root() -> bool {
 
 #[test]
 fn exim_delivers_by_starttls_in_chunks() {
-    // It excludes Postfix, so nobody can be asked to have both.
+    // It conflicts with Postfix, so no machine has both.
     let Some(program) = tools::find_or_say("exim4") else {
         return;
     };
@@ -358,7 +358,7 @@ fn exim_delivers_by_starttls_in_chunks() {
     server.until_accepted(1.0);
     let records = server.records();
     assert!(records[0].header("ce_smtptls").starts_with("TLSv1."));
-    // Exim puts fields of its own in front and behind.
+    // Exim adds fields before and after.
     let message = String::from_utf8(records[0].message().to_vec()).unwrap();
     assert!(message.contains("\r\nSubject: e\r\n"), "{message}");
     assert!(message.ends_with("\r\n\r\n.dot\r\n"), "{message}");
@@ -392,7 +392,7 @@ fn the_client_behind_haproxy_is_the_client() {
     .iter()
     .enumerate()
     {
-        // haproxy cannot tell which port it got; an address of this test's own makes one that is free.
+        // haproxy cannot say which port it got; on this test's own address a chosen port is free.
         let process = std::process::id();
         let address = format!(
             "127.{}.{}.{}:2525",

@@ -4,7 +4,7 @@ mod support;
 
 use std::process::{Command, Stdio};
 
-/// Runs this as the child of a new shell, which stands for the cargo of a run, once with each of these values of the variable
+/// Runs this as the child of a new shell, which takes the part of a run's cargo, once with each of these values of the variable
 /// by which a test here skips, and then the target that prints the sum.
 fn sum(reasons: &[(&str, &str)]) -> String {
     let this = std::env::current_exe().unwrap();

@@ -339,7 +339,7 @@ fn a_record_that_holds_more_than_the_rest_of_a_chunk_is_taken_at_once() {
     assert!(say(&mut stream, "EHLO client.example").starts_with("250"));
     assert!(say(&mut stream, "MAIL FROM:<a@client.example>").starts_with("250"));
     assert!(say(&mut stream, "RCPT TO:<b@mx.example>").starts_with("250"));
-    // With its Received field it leaves some hundred octets more than the next chunk needs in a buffer of 16 KiB.
+    // With its Received field it leaves some hundred bytes more than the next chunk needs in a buffer of 16 KiB.
     let first = "x".repeat(15_000);
     stream
         .get_mut()
@@ -383,7 +383,7 @@ fn sessions_are_resumed() {
         let mut kinds = Vec::new();
         for _ in 0..2 {
             let mut stream = BufReader::new(server.start_tls(Arc::clone(&config), ""));
-            // A reply behind the handshake brings the tickets with it.
+            // A reply after the handshake brings the tickets with it.
             assert!(say(&mut stream, "NOOP").starts_with("250"));
             kinds.push(stream.get_ref().conn.handshake_kind().unwrap());
         }
@@ -403,7 +403,7 @@ fn garbage_and_silence_end_the_connection_and_nothing_else() {
         .write_all(b"EHLO client.example\r\nMAIL FROM:<a@b>\r\n")
         .unwrap();
     let mut said = Vec::new();
-    // Either an alert and the end, or a reset, as octets were left unread.
+    // Either an alert and the end, or a reset, as bytes were left unread.
     let _ = stream.read_to_end(&mut said);
     assert!(!said.starts_with(b"220"), "no banner in clear");
     until("the garbage to be counted", || refused("protocol") == 1.0);
@@ -483,7 +483,7 @@ fn certificates_are_loaded_again_on_sighup_and_a_broken_one_changes_nothing() {
     };
     until("the broken one to be refused", failed);
     certificate(server.folder.path(), "mx.trusted", &["mx.example"]);
-    // What the client trusts is the second certificate, which is served on.
+    // The client trusts the second certificate, which stays in use.
     let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
     pem.push_str(&base64(&second));
     pem.push_str("\n-----END CERTIFICATE-----\n");

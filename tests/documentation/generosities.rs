@@ -1,4 +1,4 @@
-//! The places where ringpost takes more than the letter of an RFC asks for.
+//! The places where ringpost accepts more than the letter of an RFC asks for.
 //!
 //! Owns: their rows on docs/protocol.md, and what holds each. Must not know: how the page is put together.
 

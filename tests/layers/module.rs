@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::tokens::{Token, closing};
 
-/// Segments from the root of the crate on, or as they stand in the source.
+/// Segments from the root of the crate on, or as in the source.
 pub type Path = Vec<String>;
 
 /// What a module's source says.
@@ -20,17 +20,17 @@ pub struct Module {
     pub children: BTreeSet<String>,
     /// Those that only tests compile.
     pub test_children: BTreeSet<String>,
-    /// Names that `use` brings into scope: the path that each stands for.
+    /// Names that `use` brings into scope: the path that each means.
     pub imports: BTreeMap<String, Path>,
     /// Modules and enums whose names are all brought into scope.
     pub globs: Vec<Path>,
-    /// Paths in its code, as they stand there.
+    /// Paths in its code, as written.
     pub paths: BTreeSet<Path>,
     /// Items, macros among them.
     pub items: BTreeSet<String>,
 }
 
-/// The modules of one file: itself under an empty name, and those that stand in braces inside it, by their path from it.
+/// The modules of one file: itself under an empty name, and those that are in braces inside it, by their path from it.
 pub fn modules(tokens: &[Token]) -> BTreeMap<Path, Module> {
     let mut found = BTreeMap::new();
     read(tokens, &Path::new(), &mut found);

@@ -11,9 +11,9 @@ use serde::Deserialize;
 pub struct Edit {
     /// The file.
     pub file: String,
-    /// What stands there, once.
+    /// The text that is there, once.
     find: String,
-    /// What stands there in the mutant.
+    /// The text in the mutant.
     replace: String,
 }
 
@@ -26,18 +26,16 @@ impl Edit {
         let mut places = (0..source.len())
             .filter(|&at| source.is_char_boundary(at))
             .filter_map(|at| place(source, at, &self.find));
-        let place = places
-            .next()
-            .ok_or("its text does not stand there any more")?;
+        let place = places.next().ok_or("its text is no longer there")?;
         if places.next().is_some() {
-            return Err("its text stands there more than once");
+            return Err("its text is there more than once");
         }
         let (front, back) = (&source[..place.start], &source[place.end..]);
         Ok([front, &self.replace, back].concat())
     }
 }
 
-/// Where `text` stands in `source` from `at`, but for white space.
+/// Where `text` is in `source` from `at`, but for white space.
 fn place(source: &str, at: usize, text: &str) -> Option<Range<usize>> {
     let mut rest = source[at..].char_indices();
     let mut end = at;
@@ -65,5 +63,5 @@ fn a_place_is_found_in_spite_of_white_space_and_has_to_be_one() {
     let changed = edit("x.take(1,)").apply(source);
     assert_eq!(changed.as_deref(), Ok("a(b);\n    drop(x);\nc(b);\n"));
     assert!(edit("x.take(2,)").apply(source).is_err());
-    assert!(edit("(b);").apply(source).is_err(), "it stands there twice");
+    assert!(edit("(b);").apply(source).is_err(), "it is there twice");
 }

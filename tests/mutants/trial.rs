@@ -30,11 +30,11 @@ pub enum Verdict {
         /// What did not hold, and the file that says so.
         check: String,
     },
-    /// No seed ended any more.
+    /// The seeds came to no end.
     Endless,
     /// No seed found anything.
     Survived,
-    /// It is no program, so nothing was tried.
+    /// It does not compile, so nothing was tried.
     NotCompiled,
 }
 
@@ -59,7 +59,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A copy of the tree, with a build of its own.
+/// A copy of the tree, with its own build.
 pub struct Tree {
     root: PathBuf,
     target: PathBuf,
@@ -239,13 +239,13 @@ fn watch(seeds: &mut Child) -> Verdict {
     }
 }
 
-/// The seed of `while seed 7 ran:`, which stands before what a panic says.
+/// The seed of `while seed 7 ran:`, which precedes what a panic says.
 fn seed_of(line: &str) -> Option<u64> {
     let seed = line.strip_prefix("while seed ")?.strip_suffix(" ran:")?;
     seed.parse().ok()
 }
 
-/// So much of a message as fits into a table.
+/// As much of a message as fits into a table.
 fn shortened(line: &str) -> String {
     let mut short: String = line.chars().take(100).collect();
     if short.len() < line.len() {

@@ -20,7 +20,7 @@ pub struct Case {
     pub parameters: &'static str,
     pub recipient: &'static str,
     pub message: Vec<u8>,
-    /// The octets after DATA, where they are not what a client makes of the message.
+    /// The bytes after DATA, where they are not what a client makes of the message.
     pub wire: Option<&'static [u8]>,
     pub mail: Mail,
     /// Parsers that read it in their own way, which is the same without our field, and how.
@@ -169,8 +169,8 @@ fn with_a_strange_field() -> Vec<Case> {
         let read = mail("x", "a@client.example", b"body\r\n");
         case(name, message.as_bytes(), read)
     };
-    // A field name is ASCII without blanks for Python's email, and a line `From ` stands at the very beginning or is passed
-    // over; with any other line the body begins.
+    // A field name is ASCII without blanks for Python's email, and a line `From ` is at the very beginning or is
+    // skipped; with any other line the body begins.
     let body_in_python = |case: Case| {
         let read = mail("", "", &case.message);
         Case {
@@ -200,7 +200,7 @@ fn with_a_strange_field() -> Vec<Case> {
     ]
 }
 
-/// Names in EHLO that would end the field's clause, open a comment or a string, or bring a date of their own.
+/// Names in EHLO that would end the field's clause, open a comment or a string, or bring their own date.
 fn greetings() -> Vec<Case> {
     let names = [
         "a;b",

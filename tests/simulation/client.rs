@@ -1,7 +1,7 @@
 //! A client: its mails, its connection, and which replies it may get to what it says.
 //!
 //! Owns: the client's side of the dialogue, and its queue: a mail stays in it until its 250 has been read. Must not know:
-//! the server, of which it sees octets alone; what it says is `script`'s.
+//! the server, of which it sees bytes alone; what it says is `script`'s.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -49,7 +49,7 @@ pub struct Client {
     patience: u64,
     /// When it connects next.
     pub connects_at: u64,
-    /// Whether nothing goes wrong any more on this connection.
+    /// Whether nothing more goes wrong on this connection.
     pub calm: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct Client {
 const PATIENCE: u64 = 150_000_000;
 
 impl Client {
-    /// A client with so many mails, due in `[0, until)`.
+    /// A client with this many mails, due in `[0, until)`.
     pub fn new(
         number: usize,
         kind: Kind,
@@ -203,7 +203,7 @@ impl Client {
         let helo = format!("client{}.example", self.number);
         let mut script = Script::new(self.kind, self.rules, extended);
         script.hello(&helo);
-        // In one breath with what follows, it would be an injection.
+        // Sent together with what follows, it would be an injection.
         let wants_tls = match self.kind {
             Kind::Injecting => true,
             Kind::Blast => false,
@@ -370,7 +370,7 @@ impl Client {
         };
         match tls.hear(octets) {
             Ok(plain) => self.inbox.extend_from_slice(&plain),
-            // A part of what it injected came behind the STARTTLS and was read as a handshake.
+            // A part of what it injected came after the STARTTLS and was read as a handshake.
             Err(_) if self.kind == Kind::Injecting && tls.is_shaking_hands() => self.give_up(),
             Err(error) => panic!("{:?}: no TLS came: {error}", self.kind),
         }
@@ -500,7 +500,7 @@ impl Client {
         self.connects_at = now + self.random.between(1000, rest) as u64;
     }
 
-    /// It leaves for good.
+    /// It leaves and does not come back.
     pub fn leave(&mut self) {
         if let Some(wire) = self.wire.take() {
             wire.reset();

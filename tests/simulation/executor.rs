@@ -61,14 +61,14 @@ impl Executor {
         Some(number)
     }
 
-    /// Polls every task although nobody woke it: a task that gets on by that has missed a wake-up.
+    /// Polls every task without a wake-up: a task that gets on by that has missed one.
     pub fn poll_unwoken(&mut self) {
         for number in 0..self.tasks.len() {
             self.poll(number);
         }
     }
 
-    /// Drops all tasks where they stand: the process was killed.
+    /// Drops all tasks at once: the process was killed.
     pub fn kill(&mut self) {
         self.tasks.clear();
         self.ready.lock().expect("one thread").clear();

@@ -70,7 +70,7 @@ impl Judge {
         assert!(before.is_none(), "a reverse-path names one attempt");
     }
 
-    /// The client has sent the last octet of it.
+    /// The client has sent the last byte of it.
     pub fn complete(&self, from: &str) {
         let mut attempts = self.attempts.borrow_mut();
         attempts.get_mut(from).expect("it was attempted").complete = true;
@@ -124,14 +124,14 @@ impl Judge {
         self.owed.borrow_mut().remove(&wire);
     }
 
-    /// Nobody waits for an outcome longer than that may take.
+    /// No client waits longer for an outcome than that may take.
     pub fn nothing_is_overdue(&self, now: u64) {
         let owed = self.owed.borrow();
         let late = owed.iter().find(|(_, until)| **until < now);
         assert!(late.is_none(), "no reply in time on connection {late:?}");
     }
 
-    /// The server queues octets that nobody but the client can read; its length is all that a seed decides.
+    /// The server queues bytes that only the client can read; a seed decides only their length.
     pub fn queued_sealed(&self, wire: usize, octets: &[u8]) {
         self.forget(wire);
         self.note(&[8, wire as u64, octets.len() as u64]);

@@ -21,7 +21,7 @@ const BATCH: u64 = 20_000;
 pub enum Mode {
     /// Answers within milliseconds.
     Healthy,
-    /// Answers within seconds, or when nobody waits any more.
+    /// Answers within seconds, or when no session waits any longer.
     Slow,
     /// Refuses at once.
     Refusing(Refusal),
@@ -36,7 +36,7 @@ struct Waiting {
     due: u64,
     report: Report,
     id: String,
-    /// Whether the report is lost for ever.
+    /// Whether the report is lost forever.
     lost: bool,
 }
 
@@ -165,7 +165,7 @@ impl Kafka {
             .count()
     }
 
-    /// Records that wait for their report, and the octets that they hold.
+    /// Records that wait for their report, and the bytes that they hold.
     pub fn in_flight(&self) -> (usize, usize) {
         let state = self.state();
         let octets = state

@@ -13,13 +13,13 @@ pub enum Kind {
     Blast,
     /// Sequences that could pass for the end of the data.
     Smuggling,
-    /// STARTTLS, and in the same breath commands in clear, in the hope that they are taken for encrypted ones (CVE-2011-0411).
+    /// STARTTLS, and in the same write commands in clear, in the hope that they are taken for encrypted ones (CVE-2011-0411).
     Injecting,
-    /// BDAT lines that name no size, and behind them chunks that look like commands.
+    /// BDAT lines that name no size, followed by chunks that look like commands.
     Miscounting,
     /// Messages above the limit.
     Oversize,
-    /// A few octets at a time.
+    /// A few bytes at a time.
     Drip,
     /// Gone in the middle of anything.
     Leaving,

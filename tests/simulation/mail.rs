@@ -1,4 +1,4 @@
-//! Messages, and the octets that bring them: as good clients and bad ones write them.
+//! Messages, and the bytes that bring them: as good clients and bad ones write them.
 //!
 //! Owns: what is sent, and what of it has to arrive. Must not know: when it is sent.
 
@@ -36,7 +36,7 @@ pub fn text(random: &mut Random) -> Vec<u8> {
     message
 }
 
-/// A message that a client writes by BDAT: any octets.
+/// A message that a client writes by BDAT: any bytes.
 pub fn binary(random: &mut Random) -> Vec<u8> {
     let mut message = text(random);
     message.extend_from_slice(b"\r\n.\r\nQUIT\r\n\0\n.\n\r");
@@ -79,7 +79,7 @@ pub fn stuffed(message: &[u8]) -> Vec<u8> {
     octets
 }
 
-/// Data with a sequence that some server took for the end of the data, and a second message behind it; and what a right
+/// Data with a sequence that some server took for the end of the data, and a second message after it; and what a correct
 /// server makes of it: one message.
 pub fn smuggled(random: &mut Random, envelope: &str) -> (Vec<u8>, Vec<u8>) {
     let sequences: [&[u8]; 12] = [
@@ -107,7 +107,7 @@ pub fn smuggled(random: &mut Random, envelope: &str) -> (Vec<u8>, Vec<u8>) {
     (octets, message)
 }
 
-/// A BDAT line that names no size that can be counted, and octets behind it that look like commands.
+/// A BDAT line that names no size that can be counted, followed by bytes that look like commands.
 pub fn miscounted(random: &mut Random) -> Vec<u8> {
     let lines: [&[u8]; 24] = [
         b"BDAT\r\n",
@@ -149,7 +149,7 @@ pub fn miscounted(random: &mut Random) -> Vec<u8> {
     octets
 }
 
-/// What somebody sends who does not speak SMTP well, or not at all.
+/// What a client sends that speaks SMTP badly, or not at all.
 pub fn garbage(random: &mut Random) -> Vec<u8> {
     let words: [&[u8]; 18] = [
         b"EHLO g\r\n",

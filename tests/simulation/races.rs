@@ -16,7 +16,7 @@ use crate::random::Random;
 use crate::server::Settings;
 use crate::wire::{End, Wire};
 
-/// What the client has been told since the last call.
+/// What the client has received since the last call.
 fn hear(executor: &mut Executor, wire: &Wire, random: &mut Random) -> String {
     let mut heard = Vec::new();
     for _ in 0..100 {
@@ -28,7 +28,7 @@ fn hear(executor: &mut Executor, wire: &Wire, random: &mut Random) -> String {
 }
 
 /// A command that arrives when the server has just given up to wait for one, because it stops, begins a transaction that
-/// can not be finished: the client is told so (RFC 5321 3.8).
+/// cannot be finished: the client gets a reply that says so (RFC 5321 3.8).
 #[test]
 fn a_command_that_meets_the_drain_is_answered_and_then_421() {
     let mut told = 0;
@@ -60,7 +60,7 @@ fn a_command_that_meets_the_drain_is_answered_and_then_421() {
         wire.send(b"MAIL FROM:<a@b>\r\nRCPT TO:<x@mx.example>\r\n");
         let heard = hear(&mut executor, &wire, &mut random);
         let last = heard.lines().last().unwrap_or_default();
-        // Closed with octets unread, TCP resets the connection, and what was on its way is lost.
+        // Closed with bytes unread, TCP resets the connection, and what was on its way is lost.
         if !wire.is_broken() {
             assert!(last.starts_with("421 "), "seed {seed}: {heard:?}");
             told += usize::from(heard.starts_with("250 2.1.0"));

@@ -50,7 +50,7 @@ pub struct Turn {
     pub octets: Vec<u8>,
     /// The replies.
     pub awaited: Vec<Awaited>,
-    /// The reverse-paths of messages that are sent whole once so many octets of the turn are sent.
+    /// The reverse-paths of messages that are sent whole once this many bytes of the turn are sent.
     pub whole: Vec<(usize, String)>,
 }
 
@@ -67,7 +67,7 @@ pub struct Rules {
 pub struct Sent {
     /// The recipients that have to be accepted.
     pub to: Vec<String>,
-    /// The value of BODY, or what stands for none.
+    /// The value of BODY, or the word for none.
     pub body: &'static str,
     /// The message.
     pub message: Vec<u8>,
@@ -283,7 +283,7 @@ impl Script {
         }
     }
 
-    /// A BDAT that does not parse, perhaps behind one that does, and a chunk that looks like commands.
+    /// A BDAT that does not parse, perhaps after one that does, and a chunk that looks like commands.
     fn miscounted(&mut self, random: &mut Random) {
         if random.once_in(2) {
             self.open.octets.extend_from_slice(b"BDAT 6\r\nQUIT\r\n");

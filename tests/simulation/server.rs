@@ -36,7 +36,7 @@ pub struct Settings {
     greeting_delay: Duration,
     /// The budget's messages.
     pub messages_most: usize,
-    /// The budget's octets.
+    /// The budget's bytes.
     pub octets_most: usize,
 }
 

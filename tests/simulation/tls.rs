@@ -1,6 +1,6 @@
 //! TLS in the simulation: what the server shakes hands with, and the client's end.
 //!
-//! Owns: the moves of octets through rustls. Must not know: wires, SMTP.
+//! Owns: the moves of bytes through rustls. Must not know: wires, SMTP.
 //!
 //! Invariant: a seed is one run although keys are random: the certificate is always this one, its signatures (Ed25519) have one
 //! length, and there are no tickets, so that what crosses the wire has the same length at the same time.
@@ -62,7 +62,7 @@ impl Tls {
         self.0.is_handshaking()
     }
 
-    /// Plain octets for the server; they leave after the handshake.
+    /// Plain bytes for the server; they leave after the handshake.
     pub fn say(&mut self, plain: &[u8]) {
         self.0.writer().write_all(plain).expect("it takes them all");
     }
@@ -76,7 +76,7 @@ impl Tls {
         octets
     }
 
-    /// What arrived; the plain octets in it, or an error where it is no TLS, or the server has said that ours was none.
+    /// What arrived; the plaintext in it, or an error where it is not TLS, or the server has said that ours was not.
     pub fn hear(&mut self, octets: &[u8]) -> Result<Vec<u8>, rustls::Error> {
         let (mut rest, mut plain) = (octets, Vec::new());
         while !rest.is_empty() {

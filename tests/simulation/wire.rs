@@ -1,6 +1,6 @@
-//! A connection: octets on their way in both directions, and the end that the server holds.
+//! A connection: bytes on their way in both directions, and the end that the server holds.
 //!
-//! Owns: what TCP and io_uring do to octets: cut them, hold them, lose them with a reset, finish an operation later than it
+//! Owns: what TCP and io_uring do to bytes: cut them, hold them, lose them with a reset, finish an operation later than it
 //! was asked for. Must not know: SMTP.
 //!
 //! Invariant watched here: an operation that was submitted is awaited to its end, unless the process is killed.
@@ -44,7 +44,7 @@ struct Inner {
     reader: Option<Waker>,
     writer: Option<Waker>,
     arriving: bool,
-    /// Octets that the judge has seen and the server has still to write.
+    /// Bytes that the judge has seen and the server has still to write.
     judged: usize,
     /// Everything that the client has sent.
     sent: Vec<u8>,
@@ -54,7 +54,7 @@ struct Inner {
 pub struct Wire {
     /// Number of the connection.
     pub number: usize,
-    /// The most octets that are on their way to a client which does not read.
+    /// The most bytes that are on their way to a client which does not read.
     window: usize,
     inner: RefCell<Inner>,
     random: RefCell<Random>,
@@ -87,7 +87,7 @@ impl Wire {
         }
     }
 
-    /// The server's next octets may be TLS. The client has had all replies before.
+    /// The server's next bytes may be TLS. The client has had all replies before.
     pub fn seal(&self) {
         self.sealed.set(true);
     }
@@ -137,12 +137,12 @@ impl Wire {
         self.inner.borrow().sent.clone()
     }
 
-    /// Whether it was reset, by whomever.
+    /// Whether it was reset, by either side.
     pub fn is_broken(&self) -> bool {
         self.inner.borrow().reset
     }
 
-    /// Whether nothing more could be said to the client, which for too long took no octets.
+    /// Whether nothing more could be said to the client, which for too long took no bytes.
     pub fn is_choked(&self) -> bool {
         self.inner.borrow().choked
     }
@@ -236,7 +236,7 @@ impl Wire {
             return Ok(0);
         }
         if inner.up.here.is_empty() || self.random.borrow_mut().once_in(40) {
-            // Poll promised octets; the kernel may have dropped them since (select(2), BUGS).
+            // Poll promised bytes; the kernel may have dropped them since (select(2), BUGS).
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let length = inner.up.here.len().min(buffer.len());
@@ -303,7 +303,7 @@ impl Wire {
         Ok(room)
     }
 
-    /// The server closes. Octets that it has not read turn the end into a reset, some of the time.
+    /// The server closes. Bytes that it has not read turn the end into a reset, some of the time.
     fn close(&self) {
         self.judge.forget(self.number);
         let mut inner = self.inner.borrow_mut();

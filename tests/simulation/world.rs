@@ -37,7 +37,7 @@ use crate::wire::{End, Wire};
 enum Event {
     /// A client looks at its connection, or connects.
     Act(usize),
-    /// Octets arrive.
+    /// Bytes arrive.
     Arrive(usize),
     /// Reports are due.
     Reports,
@@ -47,11 +47,11 @@ enum Event {
     Fault,
     /// The server starts again.
     Start,
-    /// Nothing goes wrong any more.
+    /// Nothing more goes wrong.
     Calm,
 }
 
-/// Who is behind an address.
+/// The client at an address.
 struct Origin {
     wire: usize,
     kind: Kind,
@@ -224,7 +224,7 @@ impl World {
         self.nobody_waits_in_vain();
     }
 
-    /// What was done has its consequences: octets are under way, reports will be due.
+    /// What was done has its consequences: bytes are under way, reports will be due.
     fn follow(&mut self) {
         for fresh in self.kafka.take_fresh() {
             self.summary.records += 1;
@@ -297,7 +297,7 @@ impl World {
     fn connect(&mut self, client: usize) {
         let now = self.time.micros();
         let Some(hub) = self.hub.as_ref().filter(|_| self.draining_since.is_none()) else {
-            // Refused: nobody listens.
+            // Refused: nothing listens.
             self.clients[client].connects_at = now + self.random.between(50_000, 2_000_000) as u64;
             return;
         };

@@ -71,7 +71,7 @@ fn with_crlf(text: &[u8]) -> Vec<u8> {
     lines
 }
 
-/// Random messages of whole lines: any octets but bare CR and bare LF, rich in dots where lines begin. The seed is
+/// Random messages of whole lines: any bytes but bare CR and bare LF, rich in dots where lines begin. The seed is
 /// `RINGPOST_SEED`, or one of the run's own that is printed where a test fails.
 pub fn random(count: usize) -> Vec<Vec<u8>> {
     let seed = match std::env::var("RINGPOST_SEED") {

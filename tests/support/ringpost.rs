@@ -2,7 +2,7 @@
 //!
 //! Owns: its start, what its line "ready" says, its metrics, its end. Must not know: Kafka.
 //!
-//! Invariant: the process ends with the value that stands for it, however the test ends short of a SIGKILL.
+//! Invariant: the process ends with the value that represents it, however the test ends short of a SIGKILL.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -164,7 +164,7 @@ impl Client {
         }
     }
 
-    /// Writes octets as they are.
+    /// Writes bytes as they are.
     pub fn write(&mut self, octets: &[u8]) -> std::io::Result<()> {
         self.0.get_mut().write_all(octets)
     }

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use super::skips;
 
 /// Where a program is, or `skipped: <reason>` on standard error, where the test harness cannot swallow it. Postfix's
-/// tools are in /usr/sbin, which is not on everybody's PATH.
+/// tools are in /usr/sbin, which is not on every PATH.
 pub fn find_or_skip(program: &str) -> Option<PathBuf> {
     let found = find(program);
     if found.is_none() {
@@ -68,8 +68,8 @@ pub fn run(command: &mut Command, input: &[u8]) -> Output {
     output
 }
 
-/// A program of Postfix's, which reads a configuration whatever it does. Postfix may be installed without one, or with one of
-/// somebody else's, so it gets an empty one.
+/// A program of Postfix's, which reads a configuration whatever it does. Postfix may be installed without one, or with
+/// another one, so it gets an empty one.
 pub fn of_postfix(program: &Path) -> Command {
     // Every test writes the same, which is nothing.
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("postfix-empty");

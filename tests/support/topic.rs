@@ -16,13 +16,13 @@ pub struct Received {
 }
 
 impl Received {
-    /// The value of a header that stands once, as it is.
+    /// The value of a header that is there once, as it is.
     pub fn header(&self, name: &str) -> &str {
         let named = self.headers.iter().filter(|(found, _)| found == name);
         let values: Vec<&str> = named.map(|(_, value)| value.as_str()).collect();
         match values[..] {
             [value] => value,
-            ref other => panic!("{name} stands {} times", other.len()),
+            ref other => panic!("{name} is there {} times", other.len()),
         }
     }
 
@@ -51,17 +51,17 @@ impl Received {
         self.header("ce_id")
     }
 
-    /// The message behind its one Received field, as the record's own header says how long it is.
+    /// The message after its one Received field, as the record's own header says how long it is.
     ///
     /// # Panics
-    /// When what stands in front is not one whole field with this record's id.
+    /// When what precedes it is not one whole field with this record's id.
     pub fn message(&self) -> &[u8] {
         let attributes = self.attributes();
         let size = attributes.size.expect("every record says its size");
         let size = usize::try_from(size).unwrap();
         let (trace, message) = self.value.split_at(self.value.len() - size);
         let trace = std::str::from_utf8(trace).expect("the trace field is ASCII");
-        // Names of other forms have a test of their own, in src/mail/trace.rs.
+        // Names of other forms have their own test, in proto/src/mail/trace.rs.
         let start = format!(
             "Received: from {} ([127.0.0.1])\r\n",
             attributes.helo.expect("every record has the name")
@@ -80,8 +80,8 @@ impl Received {
     }
 }
 
-/// Whether an empty line stands between the field and the message: before what no name of a field begins with, and not before
-/// nothing or an empty line. For all others src/mail/trace.rs has tests.
+/// Whether an empty line separates the field from the message: it does where the message begins with no field name, and not
+/// where it is empty or begins with an empty line. For all others proto/src/mail/trace.rs has tests.
 pub fn has_empty_line(message: &[u8]) -> Option<bool> {
     let first = message.first();
     if first.is_none() || message.starts_with(b"\r\n") {
@@ -109,7 +109,7 @@ pub fn each_record(brokers: &str, topic: &str, mut take: impl FnMut(Received)) {
             .create()
             .unwrap()
     };
-    // The ends are asked for over a connection of their own: behind a fetch they would wait until it brings something.
+    // The ends are asked for over a separate connection: after a fetch they would wait until it brings something.
     let (consumer, asking) = (client(), client());
     let partitions = assign(&consumer, topic);
     let end = |&partition: &i32| {

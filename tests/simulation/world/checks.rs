@@ -1,4 +1,4 @@
-//! What holds at any moment of a run, and that every record is one that somebody asked for.
+//! What holds at any moment of a run, and that every record is one that a client asked for.
 //!
 //! Owns: the invariants of the world as a whole; those of single mails are the judge's. Must not know: what comes next.
 
@@ -9,8 +9,8 @@ use crate::driver::Driver;
 use crate::kind::Kind;
 
 impl World {
-    /// Nothing is ready: who waits first for room has a reason, and a task that gets on although nobody woke it has missed a
-    /// wake-up.
+    /// Nothing is ready: the first connection that waits for room has a reason, and a task that gets on without a wake-up has
+    /// missed one.
     pub(super) fn nobody_waits_in_vain(&mut self) {
         if let Some(hub) = &self.hub {
             let budget = &hub.memory.budget;
@@ -34,13 +34,13 @@ impl World {
         }
     }
 
-    /// What the budget has charged and who waits for it: messages, and connections in the queue.
+    /// What the budget has charged and what waits for it: messages, and connections in the queue.
     pub(super) fn room(&self) -> (usize, usize) {
         let budget = self.hub.as_ref().map(|hub| &hub.memory.budget);
         budget.map_or((0, 0), |budget| (budget.messages(), budget.waiting()))
     }
 
-    /// One task was polled, with this before: room that somebody waited for has gone to who left the queue for it.
+    /// One task was polled, with this before: room that was waited for has gone to the connection that left the queue for it.
     pub(super) fn nobody_overtakes(&self, (messages, waiting): (usize, usize)) {
         let after = self.room();
         assert!(
@@ -68,7 +68,7 @@ impl World {
         );
         assert!(
             messages <= hub.flights.len(),
-            "who is in flight has a ticket"
+            "a record in flight has a ticket"
         );
         assert!(
             hub.flights.len() <= budget.messages()
@@ -77,7 +77,7 @@ impl World {
         );
         assert!(
             budget.waiting() <= hub.slots.len(),
-            "who waits for room is connected"
+            "a connection that waits for room is open"
         );
     }
 
@@ -129,7 +129,7 @@ impl World {
     }
 }
 
-/// The value behind its Received field: as many octets at the end as the record says. An empty line stands between them where
+/// The value after its Received field: as many bytes at the end as the record says. An empty line separates them where
 /// the message could continue the field.
 fn without_trace<'a>(headers: &[(&'static str, Vec<u8>)], value: &'a [u8]) -> &'a [u8] {
     let size = headers.iter().find(|(name, _)| *name == "ce_smtpsize");
@@ -137,7 +137,7 @@ fn without_trace<'a>(headers: &[(&'static str, Vec<u8>)], value: &'a [u8]) -> &'
     let (field, message) = value.split_at(value.len() - size.parse::<usize>().expect("a number"));
     assert!(
         field.starts_with(b"Received: from "),
-        "the trace field stands in front"
+        "the trace field comes first"
     );
     let lines = field.strip_suffix(b"\r\n").expect("whole lines");
     let alone = lines.strip_suffix(b"\r\n");

@@ -1,6 +1,6 @@
-//! The lives of the server: it is started, drained and killed, and what it depends on fails, until nothing goes wrong any more.
+//! The lives of the server: it is started, drained and killed, and what it depends on fails, until nothing more goes wrong.
 //!
-//! Owns: which faults there are, and what is left behind the end of a life. Must not know: what clients say.
+//! Owns: which faults there are, and what is left after the end of a life. Must not know: what clients say.
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 //!
 //! Must not know: what a broker answers, or when it is ready.
 //!
-//! BUGS: a test that is killed in the microseconds between a JVM's start and its registration leaves that JVM behind.
+//! BUGS: a test that is killed in the microseconds between a JVM's start and its registration leaves that JVM running.
 
 use std::fs;
 use std::io::Write;
@@ -88,7 +88,7 @@ impl Broker {
 
     /// Sends a signal, named without SIG.
     pub fn signal(&self, name: &str) {
-        // The shell's own kill: kill(1) is a package of its own in small images.
+        // The shell's own kill: kill(1) is a separate package in small images.
         let status = Command::new("/bin/sh")
             .args(["-c", "kill -s \"$0\" \"$1\"", name])
             .arg(self.child().id().to_string())
@@ -97,7 +97,7 @@ impl Broker {
         assert!(status.success(), "SIG{name} to broker {}", self.node);
     }
 
-    /// Whether the kernel has stopped its process: state T of proc(5), the field behind the name in parentheses.
+    /// Whether the kernel has stopped its process: state T of proc(5), the field after the name in parentheses.
     pub fn stands_still(&self) -> bool {
         let path = format!("/proc/{}/stat", self.child().id());
         let stat = fs::read_to_string(path).expect("a child that was not reaped is in /proc");

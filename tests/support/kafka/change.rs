@@ -2,7 +2,7 @@
 //!
 //! Owns the encoding of these requests, in their oldest versions that Kafka 4 takes; the wire is [`super::wire`]'s.
 //!
-//! Must not know: when a change is seen by anybody; tests wait for that.
+//! Must not know: when a change takes effect; tests wait for that.
 
 use std::io;
 use std::net::SocketAddr;

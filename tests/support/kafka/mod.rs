@@ -15,8 +15,8 @@
 //! ```
 //!
 //! A broker costs seconds and 210 to 270 MB of memory. Tests that leave the brokers alone should share one cluster of
-//! their binary, in a `static` [`Shared`]: [`Cluster::create_topic`] needs no `&mut`, and a topic of its
-//! own is all that such a test wants. A static has no destructor; the guard process ends its brokers.
+//! their binary, in a `static` [`Shared`]: [`Cluster::create_topic`] needs no `&mut`, and its own
+//! topic is all that such a test wants. A static has no destructor; the guard process ends its brokers.
 //!
 //! Must not know: ringpost, or any Kafka client. Reading and writing records is the tests' own business.
 //!
@@ -109,7 +109,7 @@ pub struct Cluster {
     folder: TempDir,
 }
 
-/// Somebody else listens where a broker was to listen.
+/// Another process listens where a broker should.
 struct AddressTaken;
 
 impl Cluster {
@@ -333,10 +333,10 @@ impl Cluster {
         }
     }
 
-    /// Freezes a broker (SIGSTOP): its connections stay open and nothing answers. Returns once it stands still.
+    /// Freezes a broker (SIGSTOP): its connections stay open and nothing answers. Returns once it is stopped.
     pub fn pause_broker(&mut self, broker: usize) {
         self.brokers[broker].signal("STOP");
-        wait_until(&format!("broker {broker} to stand still"), DEADLINE, || {
+        wait_until(&format!("broker {broker} to stop"), DEADLINE, || {
             self.brokers[broker].stands_still().then_some(())
         });
         self.brokers[broker].paused = true;
@@ -429,7 +429,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Has the jars fetched, once a process; the script makes it once a workspace.
+/// Fetches the jars, once a process; the script does so once a workspace.
 fn jars() -> Result<(), Skip> {
     static FETCHED: OnceLock<Result<(), Skip>> = OnceLock::new();
     const CANNOT_RUN: i32 = 3;
