@@ -33,7 +33,7 @@ thread_local! {
 }
 
 fn count(octets: usize) {
-    // A thread that is going down has no cell any more; nothing is counted there.
+    // A thread that ends has lost its cell; nothing is counted there.
     if !IS_CLIENT.try_with(Cell::get).unwrap_or(true) {
         CALLS.fetch_add(1, Ordering::Relaxed);
         OCTETS.fetch_add(octets as u64, Ordering::Relaxed);
@@ -71,7 +71,7 @@ static ALLOCATOR: Counting = Counting;
 
 fn main() {
     IS_CLIENT.set(true);
-    // `cargo bench` and `cargo test` add flags of their own.
+    // `cargo bench` and `cargo test` add their own flags.
     let messages: u32 = std::env::args()
         .skip(1)
         .find_map(|argument| argument.parse().ok())
@@ -93,7 +93,7 @@ fn main() {
     send(&mut client, messages);
     let calls = (CALLS.load(Ordering::Relaxed) - before.0) as f64 / f64::from(messages);
     let octets = (OCTETS.load(Ordering::Relaxed) - before.1) as f64 / f64::from(messages);
-    println!("{calls:.2} allocations and {octets:.0} octets a message of {MESSAGE_OCTETS} octets");
+    println!("{calls:.2} allocations and {octets:.0} bytes a message of {MESSAGE_OCTETS} bytes");
     drop(client);
     kill_process(getpid(), Signal::TERM).expect("a signal to this process");
     serving.run().expect("a drain");

@@ -1,6 +1,6 @@
 """One real broker for the scripts of this folder, ringposts on it, and the bare produce loop beside them.
 
-The broker has a second listener behind a proxy that adds a round trip (`delay`), whose advertised port is the proxy's, so that
+The broker has a second listener, reached through a proxy that adds a round trip (`delay`), whose advertised port is the proxy's, so that
 no client goes past it. Needs Java; tests/support/kafka/brokers starts it.
 """
 import json

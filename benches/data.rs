@@ -1,4 +1,4 @@
-//! The data scan against `memchr::memmem` alone on the same octets: what the decoder adds to the search that it rests on.
+//! The data scan against `memchr::memmem` alone on the same bytes: what the decoder adds to the search that it rests on.
 //!
 //! `decoder` ÷ `memmem` is the share of the possible: 0.9 and more is wanted for bodies without stuffed lines.
 
@@ -28,7 +28,7 @@ fn memmem_alone(bencher: Bencher, size: usize) {
     });
 }
 
-/// The decoder on the same octets. Only the last three octets move, and are put back.
+/// The decoder on the same bytes. Only the last three bytes move, and are put back.
 #[divan::bench(args = SIZES)]
 fn decoder(bencher: Bencher, size: usize) {
     let mut data = data(size, false);

@@ -26,7 +26,7 @@ class Failed(Exception):
 
 @dataclasses.dataclass
 class Server:
-    """A server on a port of its own; PORT and FOLDER in its command are replaced."""
+    """A server on its own port; PORT and FOLDER in its command are replaced."""
     name: str
     command: list
     environment: dict = dataclasses.field(default_factory=dict)
@@ -131,7 +131,7 @@ def first_line(command):
 
 
 def header(out, setting, servers=()):
-    """When, which commit, which machine: what a figure is worth nothing without."""
+    """When, which commit, which machine: a figure is worth nothing without these."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
     commit = first_line(["git", "-C", ROOT, "describe", "--always", "--dirty"])

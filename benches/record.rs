@@ -101,7 +101,7 @@ fn dates(bencher: Bencher) {
     });
 }
 
-/// A ticket in and out, beside so many that stay.
+/// A ticket in and out, beside this many that stay.
 #[divan::bench(args = [0, 50, 10_000])]
 fn ledger(bencher: Bencher, in_flight: usize) {
     let mut ledger = Ledger::new(0);

@@ -1,4 +1,4 @@
-//! One piece of work, so many times: what `benches/instructions` counts instructions of.
+//! One piece of work, repeated: what `benches/instructions` counts instructions of.
 //!
 //! Usage: workload NAME COUNT. Without arguments (`cargo bench`, `cargo test`) each runs a few times, checked as always.
 

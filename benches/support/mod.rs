@@ -12,7 +12,7 @@ use ringpost_proto::smtp::session::{Action, Output, Session};
 pub const GROUP: &[u8] = b"MAIL FROM:<sender@example.com> SIZE=4096 BODY=8BITMIME\r\n\
     RCPT TO:<recipient@example.net>\r\nDATA\r\n";
 
-/// What a session has to say to it and to the message behind it.
+/// What a session has to reply to it and to the message after it.
 pub const REPLIES: &[u8] = b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n\
     354 Start mail input; end with <CRLF>.<CRLF>\r\n250 2.0.0 01ARZ3NDEKTSV4RRFFQ69G5FAV\r\n";
 

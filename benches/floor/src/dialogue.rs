@@ -1,10 +1,10 @@
-//! The least of SMTP that a client needs to hand over mail: verbs are told by their first four octets, every address is
+//! The least of SMTP that a client needs to hand over mail: verbs are recognized by their first four bytes, every address is
 //! taken, and the message ends at CRLF `.` CRLF.
 //!
-//! Owns: which octets are commands and which are a message, however they were cut. Must not know: sockets.
+//! Owns: which bytes are commands and which are a message, however they were cut. Must not know: sockets.
 //!
-//! Invariants: a message is held whole until its end is seen, as a server that passes it on would; replies stand in the
-//! order of their commands; octets are looked at once.
+//! Invariants: a message is held whole until its end is seen, as a server that passes it on would; replies are in the
+//! order of their commands; bytes are looked at once.
 //!
 //! BUGS: no syntax is checked, no limit is kept, stuffed dots stay. It is a measure, not a mail server.
 
@@ -25,7 +25,7 @@ const UNKNOWN: &[u8] = b"500 5.5.1 Unknown command\r\n";
 /// One client's side of the conversation.
 #[derive(Debug, Default)]
 pub struct Dialogue {
-    /// Inside a message: octets of it that cannot begin its end any more.
+    /// Inside a message: bytes of it that cannot begin its end any more.
     message: Option<usize>,
     closed: bool,
 }
@@ -36,7 +36,7 @@ impl Dialogue {
         self.closed
     }
 
-    /// Looks at all of `input`, which starts where the last call stopped consuming; the octets consumed. What is not
+    /// Looks at all of `input`, which starts where the last call stopped consuming; the bytes consumed. What is not
     /// consumed is an unfinished line or message, to be passed again with what follows it.
     pub fn receive(&mut self, input: &[u8], replies: &mut Vec<u8>) -> usize {
         let mut at = 0;

@@ -1,4 +1,4 @@
-//! What the least that could do the job costs. ringpost's cost is told as a ratio to these programs.
+//! What the least that could do the job costs. ringpost's cost is given as a ratio to these programs.
 //!
 //! | program | what it is |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | `floor-produce` | a loop around `rd_kafka_produceva`: what librdkafka costs for ringpost's records |
 //! | `delay` | not a floor: a TCP proxy that adds a round trip, where the kernel has no netem |
 //!
-//! A package of its own, so that nobody who builds ringpost builds these.
+//! A separate package, so that a build of ringpost does not build these.
 
 pub mod dialogue;
 pub mod listen;

@@ -5,13 +5,13 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Socket, Type};
 
-/// As ringpost's: connections that the kernel completed and nobody has accepted yet.
+/// As ringpost's: connections that the kernel completed and that are not accepted yet.
 const BACKLOG: i32 = 4096;
 
 /// Listens on `address` and says so on standard output, in the form of ringpost's own ready line.
 ///
 /// # Errors
-/// If the address cannot be had.
+/// If the address is not available.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
@@ -27,7 +27,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// The address that a floor is started with: its only argument, or a free port of loopback.
 ///
 /// # Errors
-/// The text for who typed it.
+/// The text for the user who typed it.
 pub fn address() -> Result<SocketAddr, String> {
     let text = std::env::args()
         .nth(1)

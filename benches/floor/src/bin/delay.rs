@@ -1,6 +1,6 @@
 //! A TCP proxy that adds a round trip: what `tc netem` does, where the kernel has none.
 //!
-//! Each octet leaves half a round trip after it came, in either direction; connecting itself is not delayed. Kafka's
+//! Each byte leaves half a round trip after it came, in either direction; connecting itself is not delayed. Kafka's
 //! clients go where the brokers' advertised listeners point, so those have to name the proxy.
 //!
 //! BUGS: a thread for each direction that reads and one that writes, so it is for tens of connections. The delay is
@@ -63,7 +63,7 @@ fn run(options: &Options) -> io::Result<()> {
                 join(Arc::clone(&client), Arc::clone(&server), half);
                 join(server, client, half);
             }
-            // The client sees a connection that ends, as behind a network whose far side is down.
+            // The client sees a connection that ends, as if the far side of the network were down.
             Err(error) => eprintln!("delay: {}: {error}", options.to),
         }
     }

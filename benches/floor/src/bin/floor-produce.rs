@@ -1,7 +1,7 @@
 //! The floor of the Kafka side: a loop around `rd_kafka_produceva` that produces records with the headers of record
-//! version 1 and tells the CPU time a record, and the time from produce to report.
+//! version 1 and reports the CPU time a record, and the time from produce to report.
 //!
-//! Two shapes: closed (`--in-flight N`: a record follows as soon as one is reported) and paced (`--rate R`: so many a
+//! Two shapes: closed (`--in-flight N`: a record follows as soon as one is reported) and paced (`--rate R`: this many a
 //! second, whatever the reports do). One thread produces and takes the reports; the value is one block of memory for all
 //! records, so that nothing but librdkafka's work is left. Settings are ringpost's own defaults; `--set` changes them.
 //!
@@ -39,7 +39,7 @@ struct Options {
     /// An existing topic
     #[arg(long, value_name = "NAME")]
     topic: String,
-    /// Octets of a record's value
+    /// Bytes of a record's value
     #[arg(long, value_name = "OCTETS", default_value_t = 4096)]
     size: usize,
     /// Records that are measured
@@ -247,7 +247,7 @@ impl Loop {
         ];
         // SAFETY: client and topic live; the members are what their tags say. The value is neither copied nor freed by
         // librdkafka (no flags), and lives, unchanged, until `self` is dropped, which is after every report. The opaque
-        // is a number that nobody dereferences. On success the message owns the headers.
+        // is a number that is never dereferenced. On success the message owns the headers.
         let error = unsafe {
             ffi::rd_kafka_produceva(
                 self.client.native_ptr(),
@@ -264,7 +264,7 @@ impl Loop {
 
     fn headers(&self) -> *mut ffi::rd_kafka_headers_t {
         let id = format!("{:026}", self.produced);
-        // SAFETY: makes a list of our own.
+        // SAFETY: makes our own list.
         let list = unsafe { ffi::rd_kafka_headers_new(HEADERS.len() + 2) };
         let headers = HEADERS
             .iter()
@@ -286,7 +286,7 @@ impl Loop {
         list
     }
 
-    /// Serves one event, waiting so many milliseconds for it; whether there was one.
+    /// Serves one event, waiting this many milliseconds for it; whether there was one.
     fn take_reports(&mut self, wait: i32) -> bool {
         // SAFETY: the queue lives.
         let event = unsafe { ffi::rd_kafka_queue_poll(self.queue.as_ptr(), wait) };
@@ -332,8 +332,8 @@ impl Drop for Loop {
     }
 }
 
-/// Closes batches early. The rule: as many records are under way as at the most lately, so whoever would send another
-/// waits for a report; and all that were sent have been reported, so no report is about to let one go on.
+/// Closes batches early. The rule: as many records are under way as the recent maximum, so a sender with another
+/// one waits for a report; and all that were sent have been reported, so no report is about to let one go on.
 ///
 /// librdkafka has one way to end a linger: it is taken as over while a flush is going on. A flush blocks, so a thread does
 /// it; it goes on for a millisecond at least, unless everything is reported before.

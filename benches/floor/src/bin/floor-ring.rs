@@ -125,7 +125,7 @@ impl Server {
             );
             return Ok(());
         }
-        // SAFETY: the kernel has just made this descriptor for us; nobody else knows it.
+        // SAFETY: the kernel has just made this descriptor for us; no other code knows it.
         let socket = unsafe { OwnedFd::from_raw_fd(result) };
         let slot = self.connections.insert(Connection {
             socket,
