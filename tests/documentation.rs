@@ -34,7 +34,8 @@ fn generated_pages_are_up_to_date() {
         let committed = std::fs::read_to_string(path).unwrap();
         assert!(
             committed == text,
-            "{path} differs from what the table makes of it"
+            "{path} is not what the tables make of it; \
+             `RINGPOST_UPDATE_PAGES=1 cargo test --test documentation` writes it"
         );
     }
 }
@@ -44,7 +45,11 @@ fn the_page_of_the_record_names_every_header_in_order() {
     let page = std::fs::read_to_string("docs/record.md").unwrap();
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
     let named: Vec<&str> = rows.map(|row| row.split_once('`').unwrap().0).collect();
-    assert_eq!(named, ringpost_proto::mail::header::ALL);
+    assert_eq!(
+        named,
+        ringpost_proto::mail::header::ALL,
+        "docs/record.md, written by hand, has one row for each header, in the order of a record"
+    );
 }
 
 /// What a row is held by: all of a dialogue, or the text of one test.

@@ -1,7 +1,7 @@
 //! The dialogues in `tests/dialogues/*.smtp`, one per rule and per CVE, each run against the sans-IO session in turn,
 //! whole, cut at every octet, and octet by octet; it has to say the same each time.
 //!
-//! `DIALOGUE=name cargo test --test dialogues` runs those whose name contains `name` and shows what was said.
+//! `DIALOGUE=name cargo test -p ringpost-proto --test dialogues -- --nocapture` runs those whose name contains `name` and shows what was said.
 
 #[path = "support/driver.rs"]
 mod driver;
@@ -16,7 +16,7 @@ use driver::{Driver, Log, replies};
 use ringpost_proto::smtp::session::Expects;
 use script::{Script, Step, parse};
 
-/// Up to so many octets a dialogue is cut at each; a longer one at about as many places.
+/// A dialogue of up to this many octets is cut at each of them; a longer one at about this many places.
 const CUTS: usize = 3000;
 
 #[test]

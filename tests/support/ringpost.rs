@@ -119,9 +119,10 @@ impl Ringpost {
             .collect()
     }
 
-    /// One sample; 0 where there is none yet.
+    /// One sample. Every series exists from the start, so a name that is not there is misspelt.
     pub fn metric(&self, name: &str) -> f64 {
-        self.metrics().get(name).copied().unwrap_or(0.0)
+        let value = self.metrics().get(name).copied();
+        value.unwrap_or_else(|| panic!("/metrics has no series {name}"))
     }
 
     /// Sends a signal, named without SIG.

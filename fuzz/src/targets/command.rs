@@ -232,10 +232,14 @@ fn written(command: &Command) -> Vec<u8> {
 }
 
 fn written_parameters(parameters: &MailParameters) -> String {
-    let size = parameters.size.map(|size| format!(" SIZE={size}"));
-    let body = parameters
-        .body
-        .map(|body| format!(" BODY={}", body.keyword()));
-    let smtputf8 = parameters.smtputf8.then(|| " SMTPUTF8".to_owned());
+    // Named one by one, so that the compiler asks about a new one.
+    let MailParameters {
+        size,
+        body,
+        smtputf8,
+    } = parameters;
+    let size = size.map(|size| format!(" SIZE={size}"));
+    let body = body.map(|body| format!(" BODY={}", body.keyword()));
+    let smtputf8 = smtputf8.then(|| " SMTPUTF8".to_owned());
     [size, body, smtputf8].into_iter().flatten().collect()
 }

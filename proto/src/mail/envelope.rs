@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::smtp::address::Mailbox;
-use crate::smtp::parameter::Body;
+use crate::smtp::parameter::{Body, MailParameters};
 use crate::smtp::state::Transaction;
 
 /// A client's address, with its text made once per connection.
@@ -80,7 +80,12 @@ impl<'a> Envelope<'a> {
     /// The envelope of a transaction.
     pub fn of(transaction: &'a Transaction, client: &'a Client, tls: Option<&'a str>) -> Self {
         assert!(!transaction.recipients.is_empty(), "a mail has a recipient");
-        let smtputf8 = transaction.parameters.smtputf8;
+        // Named one by one, so that the compiler asks about a new one.
+        let MailParameters {
+            size: _,
+            body,
+            smtputf8,
+        } = transaction.parameters;
         let protocol = match (smtputf8, transaction.hello.extended, tls) {
             (true, _, None) => "UTF8SMTP",
             (true, _, Some(_)) => "UTF8SMTPS",
@@ -96,7 +101,7 @@ impl<'a> Envelope<'a> {
             client,
             protocol,
             tls,
-            body: transaction.parameters.body.unwrap_or_default(),
+            body: body.unwrap_or_default(),
             smtputf8,
         }
     }

@@ -102,17 +102,26 @@ impl Record {
     }
 
     fn push_envelope(&mut self, envelope: &Envelope<'_>) {
-        self.push(header::FROM, envelope.reverse_path.as_bytes());
-        self.write(header::TO, |octets| {
-            write_recipients(octets, envelope.recipients);
-        });
-        self.push(header::HELO, envelope.helo.as_bytes());
-        self.push(header::CLIENT, envelope.client.text().as_bytes());
-        self.push(header::PROTOCOL, envelope.protocol.as_bytes());
-        if let Some(tls) = envelope.tls {
+        // Named one by one, so that the compiler asks about a new one. SMTPUTF8 is in the content-type.
+        let Envelope {
+            reverse_path,
+            recipients,
+            helo,
+            client,
+            protocol,
+            tls,
+            body,
+            smtputf8: _,
+        } = *envelope;
+        self.push(header::FROM, reverse_path.as_bytes());
+        self.write(header::TO, |octets| write_recipients(octets, recipients));
+        self.push(header::HELO, helo.as_bytes());
+        self.push(header::CLIENT, client.text().as_bytes());
+        self.push(header::PROTOCOL, protocol.as_bytes());
+        if let Some(tls) = tls {
             self.push(header::TLS, tls.as_bytes());
         }
-        self.push(header::BODY, envelope.body.keyword().as_bytes());
+        self.push(header::BODY, body.keyword().as_bytes());
     }
 
     /// Empties it and keeps its memory; the value, which is somebody else's, is given out.

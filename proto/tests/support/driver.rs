@@ -1,4 +1,4 @@
-//! A driver of the sans-IO session as small as can be: octets in, what was said and what was committed out.
+//! The smallest driver of the sans-IO session: octets in, what was said and what was committed out.
 //!
 //! Owns: the body, put together from what the session keeps. Must not know: where the octets come from, and what is expected.
 //!
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ringpost_proto::smtp::data::oracle;
+use ringpost_proto::smtp::parameter::MailParameters;
 use ringpost_proto::smtp::policy::Policy;
 use ringpost_proto::smtp::refusal::Refusal;
 use ringpost_proto::smtp::session::{Action, Admission, Commit, Expects, Output, Session};
@@ -181,13 +182,6 @@ impl Driver {
         let room = self.rooms.pop_front().unwrap_or(Ok(()));
         if room.is_ok() {
             let transaction = admission.transaction();
-            let mut parameters = Vec::new();
-            if let Some(body) = transaction.parameters.body {
-                parameters.push(format!("BODY={}", body.keyword()));
-            }
-            if transaction.parameters.smtputf8 {
-                parameters.push("SMTPUTF8".to_owned());
-            }
             let reverse_path = transaction.reverse_path.as_ref();
             self.open = Some(Committed {
                 from: reverse_path.map_or(String::new(), |path| path.as_str().to_owned()),
@@ -196,7 +190,7 @@ impl Driver {
                     .iter()
                     .map(|path| path.as_str().to_owned())
                     .collect(),
-                parameters: parameters.join(" "),
+                parameters: notation(&transaction.parameters),
                 body: Vec::new(),
                 bare_newlines: false,
             });
@@ -247,7 +241,21 @@ impl Driver {
     }
 }
 
-/// Whether a CR without LF or an LF without CR is in the message; as naive as can be.
+/// The parameters that the record passes on, as MAIL has them; dialogues compare `E:` with this.
+fn notation(parameters: &MailParameters) -> String {
+    // Named one by one, so that the compiler asks about a new one. SIZE= is for the session alone.
+    let MailParameters {
+        size: _,
+        body,
+        smtputf8,
+    } = parameters;
+    let body = body.map(|body| format!("BODY={}", body.keyword()));
+    let smtputf8 = smtputf8.then(|| "SMTPUTF8".to_owned());
+    let said: Vec<String> = [body, smtputf8].into_iter().flatten().collect();
+    said.join(" ")
+}
+
+/// Whether a CR without LF or an LF without CR is in the message; as simple as possible.
 pub fn has_bare_newline(message: &[u8]) -> bool {
     message.iter().enumerate().any(|(at, &octet)| match octet {
         b'\r' => message.get(at + 1) != Some(&b'\n'),

@@ -29,6 +29,32 @@ pub struct Row {
     pub help: &'static str,
 }
 
+/// Whether a name fits what the row says of it; asked for each row at compile time.
+const fn is_named_well(name: &str, kind: Kind, unit: Unit) -> bool {
+    let (name, is_total) = without_end(name.as_bytes(), b"_total");
+    let (_, is_seconds) = without_end(name, b"_seconds");
+    let (_, is_bytes) = without_end(name, b"_bytes");
+    is_total == matches!(kind, Kind::Counter)
+        && is_seconds == matches!(unit, Unit::Seconds)
+        && is_bytes == matches!(unit, Unit::Bytes)
+}
+
+/// A name without this end, and whether it had it.
+const fn without_end<'a>(name: &'a [u8], end: &[u8]) -> (&'a [u8], bool) {
+    let Some(length) = name.len().checked_sub(end.len()) else {
+        return (name, false);
+    };
+    let (stem, rest) = name.split_at(length);
+    let mut at = 0;
+    while at < end.len() {
+        if rest[at] != end[at] {
+            return (name, false);
+        }
+        at += 1;
+    }
+    (stem, true)
+}
+
 macro_rules! rows {
     ($($field:ident: $handle:ty, $unit:ident, $name:literal, $help:literal;)*) => {
         /// All metrics.
@@ -40,6 +66,14 @@ macro_rules! rows {
             values: <<$handle as Handle>::Label as Label>::values,
             help: $help,
         }),*];
+
+        $(const _: () = assert!(
+            is_named_well($name, <$handle as Handle>::KIND, Unit::$unit),
+            concat!(
+                $name,
+                ": the names of counters, and no others, end in _total; before that, _bytes and _seconds are the units"
+            )
+        );)*
 
         /// The handles of all metrics.
         pub struct Handles { $(#[doc = $help] pub $field: $handle,)* }
@@ -164,24 +198,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_agree_with_kinds_and_units() {
+    fn names_and_help_have_their_form() {
         for row in TABLE {
-            let stem = row.name.strip_suffix("_total");
-            assert_eq!(stem.is_some(), row.kind == Kind::Counter, "{}", row.name);
-            let stem = stem.unwrap_or(row.name);
-            assert_eq!(
-                stem.ends_with("_seconds"),
-                row.unit == Unit::Seconds,
-                "{}",
-                row.name
+            let (name, help) = (row.name, row.help);
+            assert!(
+                name.starts_with("ringpost_"),
+                "{name} begins with ringpost_"
             );
-            assert_eq!(
-                stem.ends_with("_bytes"),
-                row.unit == Unit::Bytes,
-                "{}",
-                row.name
+            assert!(
+                !help.contains('|'),
+                "{name}: its help is a cell of a table in docs/metrics.md, so it has no |"
             );
-            assert!(row.name.starts_with("ringpost_") && !row.help.contains('|'));
         }
     }
 }
