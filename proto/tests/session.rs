@@ -5,7 +5,7 @@
 mod driver;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use driver::{Driver, Log, replies};
 use ringpost_proto::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
@@ -242,6 +242,24 @@ fn a_deadline_says_421_to_a_client() {
     let said = said(&driver.log);
     assert!(said.ends_with("\r\n421 4.4.2 Timed out; closing the connection\r\n"));
     assert_eq!(driver.session.expects(), Expects::Nothing);
+}
+
+#[test]
+fn a_client_has_its_time_from_the_banner_on() {
+    let accepted = Instant::now();
+    let (policy, mut output) = (policy(), Output::default());
+    let mut session = Session::new(Arc::clone(&policy), accepted);
+    // As after a greeting delay, a PROXY header or a TLS handshake.
+    let greeted = accepted + Duration::from_secs(50);
+    session.begin(false, greeted, &mut output);
+    assert_eq!(session.deadline(), greeted + policy.command_timeout);
+
+    let before = output.waiting();
+    let almost_over = greeted + policy.session_timeout - Duration::from_secs(1);
+    session.receive(b"NOOP\r\n", almost_over, &mut output);
+    assert!(output.waiting() > before && session.expects() == Expects::Commands);
+    session.receive(b"NOOP\r\n", greeted + policy.session_timeout, &mut output);
+    assert_eq!(session.expects(), Expects::Nothing);
 }
 
 #[test]
