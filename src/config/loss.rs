@@ -119,7 +119,7 @@ mod tests {
             let guarded = GUARDED.iter().any(|(key, ..)| *key == setting.key);
             assert!(
                 guarded != HARMLESS.contains(&setting.key),
-                "{}",
+                "{} says `, reload`: it needs either a row in GUARDED or its key in HARMLESS",
                 setting.key
             );
         }
@@ -144,6 +144,13 @@ mod tests {
              [tls]\ncertificate = \"a\"\nkey = \"b\"\nsni_certificates = [\"c\"]\nsni_keys = [\"d\"]\n",
         );
         let lost = losses(&before, &loaded(NOTHING));
+        for (key, ..) in GUARDED {
+            let told = format!("{key} is no longer set");
+            assert!(
+                lost.iter().any(|line| line.starts_with(&told)),
+                "{key} is in GUARDED: set it to another value in `before`, and to its default in `wide`"
+            );
+        }
         assert_eq!(lost.len(), GUARDED.len(), "{lost:?}");
         assert!(
             lost[1].starts_with(

@@ -39,7 +39,8 @@ pub fn taken(config: &Config) -> Result<Recipients, Unusable> {
     recipients::load(&config.recipients)
 }
 
-/// The rules of a configuration: `policy`, with the recipients that are taken now.
+/// The rules of a configuration: `policy`, with the recipients that are taken now. What a reload applies to sessions is taken
+/// from the configuration here; what is taken in [`policy`] stays as it was at the start.
 pub fn rules(config: &Config, policy: &Policy, taken: Recipients) -> Rules {
     Rules {
         policy: Arc::new(Policy {
@@ -86,4 +87,64 @@ pub fn admission(limits: &config::Limits) -> Admission {
         prefix_ipv6: bits(limits.network_prefix_ipv6),
         messages_per_minute: limits.messages_per_minute_per_ip,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::config::Setting;
+    use crate::config::options::SETTINGS;
+
+    /// Options that a reload applies without rules: the log takes its level, TLS its certificates.
+    const ELSEWHERE: [&str; 5] = [
+        "log.level",
+        "tls.certificate",
+        "tls.key",
+        "tls.sni_certificates",
+        "tls.sni_keys",
+    ];
+
+    #[test]
+    fn an_option_that_a_reload_applies_changes_the_rules() {
+        let mut list = tempfile::NamedTempFile::new().expect("a file");
+        list.write_all(b"somebody@other.example\n")
+            .expect("a written list");
+        let list = format!("*={}", list.path().display());
+        let values = [
+            "17",
+            "7s",
+            "7MiB",
+            "true",
+            "192.0.2.0/24",
+            "other.example",
+            "-",
+            &list,
+        ];
+        let started = policy(&Config::default(), 1);
+        let text = |config: &Config| {
+            let taken = taken(config).ok()?;
+            Some(format!("{:?}", rules(config, &started, taken)))
+        };
+        let before = text(&Config::default());
+        assert!(before.is_some(), "the defaults make rules");
+        let changes = |setting: &Setting, value: &str| {
+            let given = [(setting.variable(), value.to_owned())];
+            let loaded = config::load(None, given, &[]).ok();
+            let after = loaded.and_then(|loaded| text(&loaded.config));
+            after.is_some() && after != before
+        };
+        let unchanged: Vec<&str> = SETTINGS
+            .iter()
+            .filter(|setting| setting.reload && !ELSEWHERE.contains(&setting.key))
+            .filter(|setting| !values.iter().any(|value| changes(setting, value)))
+            .map(|setting| setting.key)
+            .collect();
+        assert!(
+            unchanged.is_empty(),
+            "{unchanged:?}: their rows say `, reload`, and a reload does not change them: take each from the configuration in \
+             `rules`, not in `policy`; if it is applied elsewhere, add it to ELSEWHERE; if it takes none of `values`, add one"
+        );
+    }
 }

@@ -21,7 +21,7 @@ pub struct Ticket {
 pub enum Outcome {
     /// It is stored, as safely as the sink stores anything: every in-sync replica has it.
     Stored,
-    /// It is not known to be stored; the sender keeps the mail.
+    /// It is not known to be stored; the sender keeps the mail. A sink says one of `Refusal::Storage…`.
     Refused(Refusal),
 }
 

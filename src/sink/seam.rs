@@ -23,6 +23,9 @@ use crate::verdict::Line;
 /// - the end: [`drain`](Self::drain), once, when the workers have stopped;
 /// - what it is: [`describe`](Self::describe), which never changes.
 ///
+/// A record that is not stored is [`Outcome::Refused`](super::report::Outcome::Refused) with one of the refusals
+/// `Refusal::Storage…`: the client is answered 451 and keeps its mail.
+///
 /// An implementation holds to this:
 /// - [`Outcome::Stored`](super::report::Outcome::Stored) is said of a record that is stored, and of no other: the session says
 ///   250 because of it;
@@ -117,6 +120,7 @@ pub struct Setup {
 pub struct Started {
     /// The sink.
     pub sink: Arc<dyn Sink>,
-    /// Where each worker takes its reports, in the order of the wakers. Nothing comes from a sink that decides at once.
+    /// Where each worker takes its reports, in the order of the wakers. Nothing comes from a sink that decides at once:
+    /// `crossbeam_channel::never()` for each.
     pub reports: Vec<Reports>,
 }

@@ -1,4 +1,4 @@
-//! What every sink holds to, tried with each that needs nothing but this process. A new sink has its row in `SINKS`.
+//! What every sink holds to, tried with each that needs nothing but this process. A new sink has its value in `sinks`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,11 +15,24 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const WORKERS: u32 = 2;
 const RECORDS: u32 = 200;
 
-/// The values of `kafka.brokers`, and what each keeps.
-const SINKS: [(Brokers, Keeps); 2] = [
-    (Brokers::Embedded, Keeps::Memory),
-    (Brokers::Discard, Keeps::Nothing),
-];
+/// The values of `kafka.brokers` whose sinks need nothing but this machine, and what each keeps. One that names a folder names
+/// a temporary one.
+fn sinks() -> Vec<(Brokers, Keeps)> {
+    let tried = [Brokers::Embedded, Brokers::Discard];
+    let kept = |brokers| keeps(&brokers).map(|keeps| (brokers, keeps));
+    let kept = tried.map(|brokers| kept(brokers).expect("it needs no cluster"));
+    kept.into()
+}
+
+/// What a sink keeps; none where it cannot be tried here. The compiler asks for each value: add it to `tried` as well.
+fn keeps(brokers: &Brokers) -> Option<Keeps> {
+    match brokers {
+        Brokers::Embedded => Some(Keeps::Memory),
+        Brokers::Discard => Some(Keeps::Nothing),
+        // It needs a cluster.
+        Brokers::List(_) => None,
+    }
+}
 
 fn started(brokers: &Brokers) -> (Config, Started) {
     let mut config = Config::default();
@@ -52,7 +65,7 @@ fn number(record: &Record) -> u32 {
 
 #[test]
 fn every_record_is_decided_once_and_stored_while_all_is_well() {
-    for (brokers, _) in SINKS {
+    for (brokers, _) in sinks() {
         let (_, started) = started(&brokers);
         let mut decided = HashSet::new();
         for of in 0..RECORDS {
@@ -82,7 +95,7 @@ fn every_record_is_decided_once_and_stored_while_all_is_well() {
 
 #[test]
 fn a_drain_decides_what_is_pending_and_whatever_comes_after_it() {
-    for (brokers, _) in SINKS {
+    for (brokers, _) in sinks() {
         let (_, started) = started(&brokers);
         let pending = (0..RECORDS).filter(|&of| {
             let submission = submit(&*started.sink, of);
@@ -102,7 +115,7 @@ fn a_drain_decides_what_is_pending_and_whatever_comes_after_it() {
 
 #[test]
 fn a_sink_describes_itself_as_it_is_configured() {
-    for (brokers, keeps) in SINKS {
+    for (brokers, keeps) in sinks() {
         let (config, started) = started(&brokers);
         let described = started.sink.describe();
         assert_eq!(described.topic, config.kafka.topic, "{brokers}");

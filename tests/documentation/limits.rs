@@ -221,7 +221,7 @@ fn every_option_of_limits_has_its_row() {
     {
         assert!(
             rows.clone().any(|name| name == setting.key),
-            "{}",
+            "{} has no row in LIMITS, in tests/documentation/limits.rs",
             setting.key
         );
     }

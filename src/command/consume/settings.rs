@@ -71,7 +71,7 @@ fn from(
     let brokers = match kafka.brokers {
         Brokers::List(list) => list,
         _ if !loaded.set.contains("kafka.brokers") => LOCAL_BROKERS.to_owned(),
-        other => return Err(Usage::InMemory(other)),
+        other @ (Brokers::Embedded | Brokers::Discard) => return Err(Usage::InMemory(other)),
     };
     let mut properties: Vec<(String, String)> = kafka.properties.into_iter().collect();
     properties.extend(given);
