@@ -2,7 +2,7 @@
 //! time replaced. One seed is one run, the same on every machine.
 //!
 //! `cargo test --test simulation` runs 500 seeds. `RINGPOST_SEEDS=1000..21000 cargo test --release --test simulation --
-//! --ignored --nocapture many` runs as many as one likes. A seed that fails prints the command that runs it alone.
+//! --ignored --nocapture many` runs any number of them. A seed that fails prints the command that runs it alone.
 
 #[path = "simulation/client.rs"]
 mod client;

@@ -27,12 +27,12 @@ const GUARDED: [Guarded; 9] = [
     ),
     (
         "recipients.delimiter",
-        "addresses that it divides would be refused",
+        "addresses with a delimiter would be refused",
         "delimiter = \"+\"",
     ),
     (
         "recipients.case_sensitive",
-        "recipients that differ in case alone would be one",
+        "recipients that differ only in case would be one",
         "case_sensitive = false",
     ),
     (

@@ -210,6 +210,6 @@ fn of_properties(refused: &Refused) -> String {
 fn grant(brokers: &str, flag: &str, resource: &str) -> String {
     format!(
         "grant it with `kafka-acls.sh --bootstrap-server {brokers} --add --allow-principal User:NAME --operation Read {flag} \
-         {resource}` (NAME is consume's at the brokers)"
+         {resource}` (NAME is consume's user at the brokers)"
     )
 }

@@ -128,7 +128,8 @@ impl Said {
         if all.is_empty() {
             all.push(match code {
                 Code::BrokerTransportFailure | Code::OperationTimedOut | Code::RequestTimedOut => {
-                    "no broker answers: timed out; check the addresses, and what is on the way to them".to_owned()
+                    "no broker answers: timed out; check the addresses and the network in between"
+                        .to_owned()
                 }
                 code => named(code),
             });

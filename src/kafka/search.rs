@@ -1,6 +1,6 @@
 //! Asking a cluster for a topic until it answers, or until waiting cannot help.
 //!
-//! Owns: how long one try takes, when librdkafka's silence is looked into, when an operator who waits gets a word. Must not
+//! Owns: how long one try takes, when librdkafka's silence is looked into, when an operator who waits gets a line. Must not
 //! know: producers, consumers, what an answer means for them; why no broker answers is `reach`'s.
 //!
 //! Invariant: a search ends within its limit, and the time of one try.

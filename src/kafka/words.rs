@@ -37,7 +37,7 @@ pub enum Trouble {
     NoTls,
     /// TLS fails for this reason.
     TlsFailed(String),
-    /// It takes no login.
+    /// It accepts no login.
     NoLogin,
     /// It refuses the login for this reason.
     LoginRefused(String),
@@ -131,16 +131,16 @@ impl fmt::Display for Trouble {
 const UNRESOLVED: &str = "does not resolve: correct the name, or the resolver of this machine";
 const REFUSED: &str = "refuses the connection (Connection refused): nothing listens there";
 const UNANSWERED: &str =
-    "does not answer: the connection timed out; check the address, and what is on the way to it";
+    "does not answer: the connection timed out; check the address and the network in between";
 const MUTE: &str =
-    "takes the connection and does not answer (timed out): is it a broker, and is it well?";
-const MUTE_IN_TLS: &str = "takes the connection and does not answer (timed out): is it a broker, and is it well? One that wants a login \
+    "takes the connection and does not answer (timed out): is it a broker, and is it healthy?";
+const MUTE_IN_TLS: &str = "takes the connection and does not answer (timed out): is it a broker, and is it healthy? One that wants a login \
     needs security.protocol = sasl_ssl in [kafka.properties]";
 const NO_TLS: &str = "does not speak TLS: set security.protocol to plaintext or sasl_plaintext in [kafka.properties]";
-const NO_LOGIN: &str = "takes no login: set security.protocol in [kafka.properties] to plaintext, or to ssl where it speaks TLS";
+const NO_LOGIN: &str = "accepts no login: set security.protocol in [kafka.properties] to plaintext, or to ssl where it speaks TLS";
 const UNFIT: &str = "it is being stopped, or security.protocol in [kafka.properties] does not fit it (where it wants a login: \
     sasl_plaintext, or sasl_ssl in TLS; where it wants none: plaintext or ssl)";
-const HANGS_UP: &str = "closes the connection at the first request: it speaks TLS alone (then set security.protocol to ssl or \
+const HANGS_UP: &str = "closes the connection at the first request: it speaks only TLS (then set security.protocol to ssl or \
     sasl_ssl in [kafka.properties]), or it is not Kafka";
 const SPEAKS_TLS: &str =
     "speaks TLS: set security.protocol to ssl or sasl_ssl in [kafka.properties]";

@@ -21,9 +21,9 @@ use crate::telemetry::log::LogHandle;
 use crate::telemetry::message_log::MessageLog;
 use crate::telemetry::metrics::Metrics;
 
-/// The kernel gives no random number, for queue ids.
+/// The kernel returns no random number, for queue ids.
 #[derive(Debug, thiserror::Error)]
-#[error("the kernel gives no random numbers: {0}")]
+#[error("the kernel returns no random numbers: {0}")]
 pub struct NoRandom(getrandom::Error);
 
 impl Blamed for NoRandom {

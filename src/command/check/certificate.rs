@@ -16,7 +16,7 @@ pub(super) const CERTIFICATE: &str = "certificate";
 pub(super) fn each(config: &Config, now: Timestamp) -> Vec<Line> {
     let pairs = certificates::pairs(&config.tls);
     if pairs.is_empty() {
-        let text = "tls.certificate is not set: mail comes in clear".to_owned();
+        let text = "tls.certificate is not set: mail arrives unencrypted".to_owned();
         return vec![(Verdict::Skipped, CERTIFICATE, text)];
     }
     let failed = |error: Error| (Verdict::Failed, CERTIFICATE, error.to_string());

@@ -14,7 +14,7 @@ pub(super) fn io_uring() -> Line {
         Ok(()) => (
             Verdict::Ok,
             "io_uring",
-            "io_uring works, with all that the workers use".to_owned(),
+            "io_uring works, with every feature that the workers use".to_owned(),
         ),
         Err(error) => (Verdict::Failed, "io_uring", error.to_string()),
     }

@@ -36,7 +36,7 @@ pub(super) fn hostname(config: &Config, is_set: bool) -> Line {
             Verdict::Warning,
             NAME,
             format!(
-                "server.hostname = {name:?}{whose} {wrong}: it is not a fully qualified name, so other servers do not know this one by it; set server.hostname \
+                "server.hostname = {name:?}{whose} {wrong}: it is not a fully qualified name, so other servers cannot know this one by it; set server.hostname \
                  (or --hostname) to the full name that the MX record points to, such as mx.example.net"
             ),
         ),

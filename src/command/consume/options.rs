@@ -44,7 +44,7 @@ pub struct Options {
     /// File for summary, json and mbox, continued in a group and emptied without; folder for eml and maildir
     #[arg(long, value_name = "PATH")]
     pub output: Option<PathBuf>,
-    /// A librdkafka property; may be given again. Everybody on the machine can read a command line: a password belongs into
+    /// A librdkafka property; may be given again. Everybody on the machine can read a command line: a password belongs in
     /// the file or into RINGPOST_KAFKA_PROPERTIES
     #[arg(long = "property", value_name = "NAME=VALUE")]
     pub properties: Vec<String>,

@@ -146,7 +146,7 @@ fn judge_dates(
     now: Timestamp,
 ) -> Option<Finding> {
     let wrong = if now > until {
-        format!("expired, it ended {until}")
+        format!("expired on {until}")
     } else if now < from {
         format!("is not valid before {from}")
     } else {
@@ -254,7 +254,7 @@ mod tests {
             ),
             (
                 &[&own_of_expired, &expired],
-                "number 2 of the certificates in the file, an issuer's, expired, it ended 2026-01-01",
+                "number 2 of the certificates in the file, an issuer's, expired on 2026-01-01",
             ),
         ] {
             let texts = said(chain);

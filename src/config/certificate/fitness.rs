@@ -74,7 +74,7 @@ fn judge_dates(place: &str, certificate: &CertificateDer<'_>, now: Timestamp) ->
         return finding(Severity::Error, text);
     }
     if now > until {
-        let text = format!("{place} expired, it ended {until}: renew it; {harm}");
+        let text = format!("{place} expired on {until}: renew it; {harm}");
         return finding(Severity::Error, text);
     }
     match now.checked_add((RENEWAL_DAYS * 24).hours()) {
@@ -193,7 +193,7 @@ mod tests {
             (
                 "2026-04-01T00:00:01Z",
                 Severity::Error,
-                "expired, it ended 2026-04-01",
+                "expired on 2026-04-01",
             ),
         ] {
             let findings = judged(&certificate, now, Some("mx.example"));

@@ -64,7 +64,7 @@ impl Waiting {
         if self.empty.is_some() && exists() == Some(false) {
             (self.say)(&format!(
                 "group {group:?} gave this member no partitions ({waited} s so far): the topic no longer exists, as after \
-                 it was deleted; it is read when it is made again"
+                 it was deleted; it will be read once it exists again"
             ));
         } else if self.empty.is_some() {
             (self.say)(&format!(

@@ -210,7 +210,7 @@ impl Subject {
         let operations = operations.join(" ");
         format!(
             "`kafka-acls.sh --bootstrap-server {bootstrap} --add --allow-principal User:NAME {operations} --topic {topic}` \
-             (NAME is ringpost's at the brokers)"
+             (NAME is ringpost's user at the brokers)"
         )
     }
 }
