@@ -144,6 +144,11 @@ impl Error {
                 address.ip(),
                 address.port()
             ),
+            // No other address would be any better.
+            Some(Errno::MFILE | Errno::NFILE) => {
+                "too few files may be open; raise the limit (LimitNOFILE= of systemd, ulimit -n)"
+                    .to_owned()
+            }
             _ => "choose another address".to_owned(),
         }
     }
@@ -292,7 +297,8 @@ mod tests {
                 &["IPv6 is off", "0.0.0.0:25"],
             ),
             ("[fe80::1]:25", Errno::INVAL, &["[fe80::1%N]:25"]),
-            ("[::]:25", Errno::MFILE, &["choose another address"]),
+            ("[::]:25", Errno::MFILE, &["LimitNOFILE=", "ulimit -n"]),
+            ("[::]:25", Errno::IO, &["choose another address"]),
         ] {
             let text = told(own, errno);
             assert!(

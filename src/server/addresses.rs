@@ -130,7 +130,8 @@ impl Addresses {
     pub fn doors(&self, workers: usize) -> Result<(Vec<Vec<Door>>, Vec<Spoken>), Error> {
         let mut doors: Vec<Vec<Door>> = (0..workers).map(|_| Vec::new()).collect();
         let mut resolved = Vec::new();
-        for &(mut wanted, opening) in &self.smtp {
+        for &(configured, opening) in &self.smtp {
+            let mut wanted = configured;
             if wanted.both_families {
                 tracing::info!(
                     "{}: {} takes IPv4 clients as well; to take IPv6 alone, name the IPv6 addresses of this machine",
@@ -139,7 +140,10 @@ impl Addresses {
                 );
             }
             for own in &mut doors {
-                let (listener, address) = wanted.listen(true)?;
+                // An operator knows the port of the option, not the one that the kernel chose.
+                let (listener, address) = wanted
+                    .listen(true)
+                    .map_err(|error| configured.failed(error.cause))?;
                 // The port that the first of them got is that of the others.
                 wanted.address = address;
                 own.push(Door { listener, opening });
