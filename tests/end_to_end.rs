@@ -6,8 +6,8 @@ mod support;
 use std::collections::HashMap;
 use std::io::Read;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use support::ringpost::{Client, Ringpost, promised};
 use support::topic::{each_record, read_topic};
@@ -89,17 +89,21 @@ fn every_250_survives_kill_9_on_real_kafka() {
     let mut promised: HashMap<String, Vec<u8>> = HashMap::new();
     for round in 0..10 {
         let mut ringpost = Ringpost::start(&["--brokers", &brokers]);
-        let stop = AtomicBool::new(false);
+        let (stop, stored) = (AtomicBool::new(false), AtomicUsize::new(0));
         let sent = std::thread::scope(|scope| {
-            let (ringpost, stop) = (&ringpost, &stop);
+            let (ringpost, stop, stored) = (&ringpost, &stop, &stored);
             let senders: Vec<_> = (0..4)
                 .map(|sender| {
                     let name = format!("round {round}, sender {sender}");
-                    scope.spawn(move || send_until_it_breaks(&ringpost.smtp, &name, stop))
+                    scope.spawn(move || send_until_it_breaks(&ringpost.smtp, &name, stop, stored))
                 })
                 .collect();
+            let end = Instant::now() + Duration::from_secs(60);
+            while stored.load(Ordering::Relaxed) == 0 && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(5));
+            }
             // The time of the kill is the only thing here that has to differ from round to round.
-            std::thread::sleep(Duration::from_millis(150 + 40 * round));
+            std::thread::sleep(Duration::from_millis(40 * round));
             ringpost.signal("KILL");
             stop.store(true, Ordering::Relaxed);
             senders
@@ -130,7 +134,12 @@ fn every_250_survives_kill_9_on_real_kafka() {
 }
 
 /// Sends mails until the server is gone: the ids of the promised ones, and what was sent.
-fn send_until_it_breaks(smtp: &str, name: &str, stop: &AtomicBool) -> Vec<(String, Vec<u8>)> {
+fn send_until_it_breaks(
+    smtp: &str,
+    name: &str,
+    stop: &AtomicBool,
+    stored: &AtomicUsize,
+) -> Vec<(String, Vec<u8>)> {
     let mut sent = Vec::new();
     let _: std::io::Result<()> = (|| {
         let mut client = Client::connect(smtp)?;
@@ -146,6 +155,7 @@ fn send_until_it_breaks(smtp: &str, name: &str, stop: &AtomicBool) -> Vec<(Strin
             client.write(format!("{message}.\r\n").as_bytes())?;
             if let Some(id) = promised(&client.reply()?) {
                 sent.push((id, message.into_bytes()));
+                stored.fetch_add(1, Ordering::Relaxed);
             }
         }
         Ok(())
