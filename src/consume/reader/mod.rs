@@ -93,20 +93,24 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Where that cannot be done, or reading is to stop.
     pub fn open(plan: &'a Plan) -> Result<Self, Halt> {
-        let consumer = create(plan)?;
-        let partitions = find_topic(&consumer, plan)?;
-        consumer.context().connected();
+        let asking = create(plan)?;
+        let partitions = find_topic(&asking, plan)?;
+        asking.context().connected();
         let source = plan.group.as_ref().map(|group| Source {
-            cluster: consumer
+            cluster: asking
                 .client()
                 .fetch_cluster_id(CLUSTER_ID_WAIT)
                 .unwrap_or_default(),
             topic: plan.topic.clone(),
             group: group.clone(),
         });
+        // Made after the search, which polls: librdkafka says once that a client has no right to its group, and it looks for
+        // the group as soon as it is made.
+        let consumer = create(plan)?;
+        consumer.context().connected();
         let mut reader = Self {
             consumer,
-            asking: create(plan)?,
+            asking,
             plan,
             source,
             positions: BTreeMap::new(),
