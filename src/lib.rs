@@ -31,6 +31,9 @@
 //!
 //! `smtp`, `mail` and the ledger do no I/O: bytes, outcomes and the time come in as arguments.
 
+// `pub` says that other crates see it. Not for the tests, which include files of each other.
+#![warn(unreachable_pub)]
+
 pub mod command;
 pub mod config;
 pub mod consume;

@@ -206,7 +206,7 @@ fn deliver(stream: &mut BufReader<Secure>, message: &[u8]) -> String {
 
 /// One group that is answered with more than replies are gathered to: 400 recipients, of whom 100 are taken, and NOOP at its
 /// end.
-fn send_a_group_with_many_replies(stream: &mut BufReader<impl std::io::Read + Write>) {
+fn send_a_group_with_many_replies(stream: &mut BufReader<impl Read + Write>) {
     let group = format!(
         "MAIL FROM:<a@client.example>\r\n{}NOOP\r\n",
         "RCPT TO:<b@mx.example>\r\n".repeat(400)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// Who can mend an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
+pub(crate) enum Blame {
     /// The operator: the command line asks for what cannot be done.
     Operator,
     /// This machine, or this program on it.
@@ -20,7 +20,7 @@ pub enum Blame {
 
 impl Blame {
     /// The exit status: 2 for wrong usage, 1 for a run that failed.
-    pub fn exit_code(self) -> u8 {
+    pub(crate) fn exit_code(self) -> u8 {
         match self {
             Blame::Operator => 2,
             Blame::Machine | Blame::Server => 1,
@@ -29,18 +29,18 @@ impl Blame {
 }
 
 /// An error with blame.
-pub trait Blamed: Error + Send + Sync + 'static {
+pub(crate) trait Blamed: Error + Send + Sync + 'static {
     /// Who can mend it.
     fn blame(&self) -> Blame;
 }
 
 /// Why there is no result.
 #[derive(Debug, Clone)]
-pub struct Failure(Arc<dyn Blamed>);
+pub(crate) struct Failure(Arc<dyn Blamed>);
 
 impl Failure {
     /// Who can mend it.
-    pub fn blame(&self) -> Blame {
+    pub(crate) fn blame(&self) -> Blame {
         self.0.blame()
     }
 }
@@ -59,7 +59,7 @@ impl Display for Failure {
 
 /// The command line asks for what cannot be done: which option, as it was given, what is wrong, what to give instead.
 #[derive(Debug)]
-pub struct Wrong {
+pub(crate) struct Wrong {
     place: &'static str,
     given: String,
     problem: String,
@@ -69,7 +69,7 @@ pub struct Wrong {
 
 impl Wrong {
     /// With an option, as it is typed, or another part of the command line.
-    pub fn at(place: &'static str) -> Wrong {
+    pub(crate) fn at(place: &'static str) -> Wrong {
         Wrong {
             place,
             given: String::new(),
@@ -80,31 +80,31 @@ impl Wrong {
     }
 
     /// What was given.
-    pub fn given(mut self, given: impl Display) -> Wrong {
+    pub(crate) fn given(mut self, given: impl Display) -> Wrong {
         self.given = given.to_string();
         self
     }
 
     /// What was given, in quotes: text that may be empty or hold anything.
-    pub fn quoted(self, given: &str) -> Wrong {
+    pub(crate) fn quoted(self, given: &str) -> Wrong {
         self.given(format_args!("{given:?}"))
     }
 
     /// What is wrong with it.
-    pub fn problem(mut self, problem: impl Display) -> Wrong {
+    pub(crate) fn problem(mut self, problem: impl Display) -> Wrong {
         self.problem = problem.to_string();
         self
     }
 
     /// The error that says what is wrong.
-    pub fn source(mut self, source: impl Error + Send + Sync + 'static) -> Wrong {
+    pub(crate) fn source(mut self, source: impl Error + Send + Sync + 'static) -> Wrong {
         self.problem = source.to_string();
         self.source = Some(Box::new(source));
         self
     }
 
     /// What to give instead, with the allowed range.
-    pub fn fix(mut self, fix: impl Display) -> Wrong {
+    pub(crate) fn fix(mut self, fix: impl Display) -> Wrong {
         self.fix = fix.to_string();
         self
     }

@@ -39,6 +39,9 @@
 //!
 //! Exit status: 0 when the run is as it should be, 1 when it is not or failed, 2 for wrong usage.
 
+// `pub` says that other crates see it. Not for the tests, which include files of each other.
+#![warn(unreachable_pub)]
+
 mod client;
 mod command;
 mod content;

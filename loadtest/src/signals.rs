@@ -19,7 +19,7 @@ const EXIT_INTERRUPTED: i32 = 130;
 /// A signal ended it.
 #[derive(Debug, Error)]
 #[error("stopped by a signal")]
-pub struct Stopped;
+pub(crate) struct Stopped;
 
 impl Blamed for Stopped {
     fn blame(&self) -> Blame {
@@ -30,7 +30,7 @@ impl Blamed for Stopped {
 /// Signals cannot be watched for.
 #[derive(Debug, Error)]
 #[error("signals: {0}")]
-pub struct SignalError(#[from] io::Error);
+pub(crate) struct SignalError(#[from] io::Error);
 
 impl Blamed for SignalError {
     fn blame(&self) -> Blame {
@@ -39,12 +39,12 @@ impl Blamed for SignalError {
 }
 
 /// Whether a signal came.
-pub fn stopped() -> bool {
+pub(crate) fn stopped() -> bool {
     STOPPED.load(Ordering::Relaxed)
 }
 
 /// Watches for signals in a thread.
-pub fn watch() -> Result<(), SignalError> {
+pub(crate) fn watch() -> Result<(), SignalError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -18,7 +18,7 @@ use std::fmt::Display;
 const NAMES_TOLD: usize = 10;
 
 /// Says what is about to start, as it is configured: a port may still be 0. Then what is odd about it.
-pub fn starting(checked: &Checked) {
+pub(super) fn starting(checked: &Checked) {
     let config = &checked.loaded.config;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -38,7 +38,7 @@ pub fn starting(checked: &Checked) {
 
 /// Says that everything listens and every worker serves: in the log, and by the one line on standard output. What a newcomer
 /// can do now is printed before it.
-pub fn ready(facts: &Facts) {
+pub(super) fn ready(facts: &Facts) {
     if facts.sink.keeps == Keeps::Memory {
         output::complain_text(&quick_start::banner_here(facts));
     }
@@ -77,7 +77,7 @@ fn ready_line(facts: &Facts) -> String {
 }
 
 /// Says how it ended.
-pub fn stopped(stopped: Stopped) {
+pub(super) fn stopped(stopped: Stopped) {
     let Drained { took, cut_off } = match stopped {
         Stopped::Drained(drained) => drained,
         Stopped::AtOnce => {

@@ -36,4 +36,4 @@ pub use options::{
 };
 pub use reason::{Conflict, ContentFault, FileFault, PropertyFault, Reason, Remedy};
 pub use ringpost_proto::mail::record::RecordKey;
-pub use row::{Section, Shape, Texts};
+pub use row::{Shape, Texts};

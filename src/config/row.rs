@@ -24,6 +24,6 @@ pub(super) use scalar::{
     minutes,
 };
 pub(super) use setting::{Field, default_of, rows};
-pub use setting::{Section, Setting};
+pub(super) use setting::{Section, Setting};
 pub use several::Texts;
 pub(super) use several::{List, Table};

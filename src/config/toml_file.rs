@@ -38,7 +38,7 @@ pub(super) enum Content<'a> {
 
 impl Content<'_> {
     /// Offset of its first byte.
-    pub fn start(&self) -> usize {
+    pub(super) fn start(&self) -> usize {
         match self {
             Self::One(whole) | Self::List(_, whole) => whole.start,
             Self::Table(_, start) => *start,
@@ -58,7 +58,7 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     /// Its place, the key that it is a value of, and how it is written.
-    pub fn shown(&self, key: &str) -> (usize, String, Option<String>) {
+    pub(super) fn shown(&self, key: &str) -> (usize, String, Option<String>) {
         (self.start, key.to_owned(), Some(self.source.to_owned()))
     }
 }
@@ -419,11 +419,7 @@ mod tests {
                 let contents = parse(&cut);
                 let starts = contents.mistakes.iter().map(|mistake| mistake.start);
                 assert!(starts.max().unwrap_or(0) <= cut.len(), "{cut}");
-                assert_eq!(
-                    contents.broken,
-                    toml::de::DeTable::parse(&cut).is_err(),
-                    "{cut}"
-                );
+                assert_eq!(contents.broken, DeTable::parse(&cut).is_err(), "{cut}");
             }
         }
     }

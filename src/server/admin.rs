@@ -12,7 +12,7 @@ use crate::telemetry::admin::{self, Health};
 use crate::telemetry::metrics::Scrape;
 
 /// A listener that answers once it is [served](Self::serve).
-pub struct Admin {
+pub(super) struct Admin {
     listener: TcpListener,
     scrape: Scrape,
     health: Arc<dyn Health>,
@@ -31,7 +31,7 @@ impl Health for Ready {
 
 impl Admin {
     /// Of the server whose workers share this.
-    pub fn new(listener: TcpListener, scrape: Scrape, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(listener: TcpListener, scrape: Scrape, shared: Arc<Shared>) -> Self {
         let health = Arc::new(Ready(shared));
         Self {
             listener,
@@ -41,7 +41,7 @@ impl Admin {
     }
 
     /// Answers forever.
-    pub async fn serve(self) {
+    pub(super) async fn serve(self) {
         let never = std::future::pending();
         admin::serve(self.listener, self.scrape, self.health, never).await;
     }

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 const REPORT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Looks at the files forever, and says once a day which certificates are unfit.
-pub async fn watch(served: Option<Arc<Certificates>>, hostname: &str) {
+pub(super) async fn watch(served: Option<Arc<Certificates>>, hostname: &str) {
     let Some(served) = served else {
         return std::future::pending().await;
     };

@@ -13,7 +13,7 @@ use crate::net::shared::Shared;
 use crate::net::worker::CutOff;
 
 /// What has to be ended, in the end.
-pub struct Drain {
+pub(super) struct Drain {
     /// The workers.
     pub workers: Running,
     /// What they share.
@@ -33,7 +33,7 @@ pub struct Drained {
 
 impl Drain {
     /// Waits until a worker ends without being stopped: why it did.
-    pub async fn one_lost(&mut self) -> Error {
+    pub(super) async fn one_lost(&mut self) -> Error {
         self.workers.one_lost().await
     }
 
@@ -41,7 +41,7 @@ impl Drain {
     ///
     /// # Errors
     /// If a worker failed.
-    pub fn run(self) -> Result<Drained, Error> {
+    pub(super) fn run(self) -> Result<Drained, Error> {
         let began = Instant::now();
         let draining = self.shared.draining.swap(true, Ordering::Relaxed);
         assert!(!draining, "a server ends once");

@@ -24,7 +24,7 @@ use crate::telemetry::metrics::Metrics;
 /// The kernel returns no random number, for queue ids.
 #[derive(Debug, thiserror::Error)]
 #[error("the kernel returns no random numbers: {0}")]
-pub struct NoRandom(getrandom::Error);
+pub(super) struct NoRandom(getrandom::Error);
 
 impl Blamed for NoRandom {
     fn blame(&self) -> Blame {
@@ -36,7 +36,7 @@ impl Blamed for NoRandom {
 ///
 /// # Errors
 /// TLS cannot be set up.
-pub fn shared(
+pub(super) fn shared(
     checked: &Checked,
     taken: Recipients,
     sink: Arc<dyn Sink>,
@@ -81,7 +81,7 @@ pub fn shared(
 ///
 /// # Errors
 /// [`NoRandom`].
-pub fn each(
+pub(super) fn each(
     config: &Config,
     shared: &Arc<Shared>,
     doors: Vec<Vec<Door>>,

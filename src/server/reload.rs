@@ -22,7 +22,7 @@ use crate::telemetry::log::LogHandle;
 use crate::telemetry::metrics::{Metrics, ReloadResult};
 
 /// What reloads.
-pub struct Reload<'a> {
+pub(super) struct Reload<'a> {
     read: Read,
     /// The configuration that the server was started with, as it was read.
     started: Config,
@@ -61,7 +61,7 @@ impl Blamed for Panicked {
 
 impl<'a> Reload<'a> {
     /// Of a server that was started with this.
-    pub fn new(
+    pub(super) fn new(
         checked: Checked,
         exchange: Exchange,
         log: &'a LogHandle,
@@ -85,7 +85,7 @@ impl<'a> Reload<'a> {
     }
 
     /// Reloads at each hangup; never ends, unless signals do.
-    pub async fn serve(mut self, mut hangup: Signal) {
+    pub(super) async fn serve(mut self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
             let (read, began) = (Arc::clone(&self.read), Instant::now());
             let with_tls = self.certificates.is_some();

@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::failure::{Blame, Blamed};
 
 /// What is waited for: from here on, none of these signals ends the process by itself.
-pub struct Signals {
+pub(super) struct Signals {
     /// SIGTERM and SIGINT.
     pub stop: Stop,
     /// SIGHUP.
@@ -16,7 +16,7 @@ pub struct Signals {
 }
 
 /// The signals that stop the server, each time one comes.
-pub struct Stop {
+pub(super) struct Stop {
     terminate: Signal,
     interrupt: Signal,
 }
@@ -24,7 +24,7 @@ pub struct Stop {
 /// Signals are not available.
 #[derive(Debug, thiserror::Error)]
 #[error("signals cannot be waited for: {0}")]
-pub struct Error(#[source] std::io::Error);
+pub(super) struct Error(#[source] std::io::Error);
 
 impl Blamed for Error {
     fn blame(&self) -> Blame {
@@ -37,7 +37,7 @@ impl Signals {
     ///
     /// # Errors
     /// [`Error`].
-    pub fn inside(runtime: &Runtime) -> Result<Self, Error> {
+    pub(super) fn inside(runtime: &Runtime) -> Result<Self, Error> {
         let _inside = runtime.enter();
         let of = |kind| signal(kind).map_err(Error);
         Ok(Self {
@@ -52,7 +52,7 @@ impl Signals {
 
 impl Stop {
     /// Waits until one comes. Dropped before that, it has lost none.
-    pub async fn asked(&mut self) {
+    pub(super) async fn asked(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

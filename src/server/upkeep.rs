@@ -17,7 +17,7 @@ use crate::telemetry::metrics::Metrics;
 const COUNT: Duration = Duration::from_secs(5);
 
 /// See the module.
-pub struct Upkeep<'a> {
+pub(super) struct Upkeep<'a> {
     /// The name that the certificates are for.
     pub hostname: String,
     /// What is served; none where TLS is not offered.
@@ -34,7 +34,7 @@ pub struct Upkeep<'a> {
 
 impl Upkeep<'_> {
     /// Goes on until it is dropped.
-    pub async fn run(self) {
+    pub(super) async fn run(self) {
         tokio::join!(
             count_lost_lines(self.log, &self.counters),
             certificate_watch::watch(self.certificates, &self.hostname),

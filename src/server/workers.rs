@@ -19,13 +19,13 @@ use crate::net::vitals::{Stage, Watch};
 use crate::net::worker::{self, CutOff, Plan, Post};
 
 /// Workers that have their rings.
-pub struct Made {
+pub(super) struct Made {
     threads: Threads,
     plans: Vec<Sender<Plan>>,
 }
 
 /// Workers that serve.
-pub struct Running {
+pub(super) struct Running {
     threads: Threads,
     /// Wakes each to look whether it is to stop.
     stops: Vec<Arc<Notify>>,
@@ -38,7 +38,7 @@ struct Threads {
 
 /// Why there are no workers, or one less.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(super) enum Error {
     /// A thread could not be started.
     #[error("a worker's thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -56,7 +56,7 @@ pub enum Error {
 
 /// Why a worker ended.
 #[derive(Debug, thiserror::Error)]
-pub enum Why {
+pub(super) enum Why {
     /// It cannot serve.
     #[error(transparent)]
     Failed(worker::Error),
@@ -85,7 +85,7 @@ impl Made {
     ///
     /// # Errors
     /// No thread, or no ring.
-    pub fn new(workers: usize, connections: usize) -> Result<Self, Error> {
+    pub(super) fn new(workers: usize, connections: usize) -> Result<Self, Error> {
         assert!(workers > 0, "somebody has to serve");
         let mut threads = Threads {
             joins: Vec::new(),
@@ -114,7 +114,7 @@ impl Made {
     ///
     /// # Errors
     /// A worker that does not.
-    pub fn serve(mut self, plans: Vec<Plan>) -> Result<Running, Error> {
+    pub(super) fn serve(mut self, plans: Vec<Plan>) -> Result<Running, Error> {
         assert_eq!(plans.len(), self.plans.len(), "each worker has one plan");
         let stops = plans.iter().map(|plan| Arc::clone(&plan.stop)).collect();
         for (sender, plan) in self.plans.into_iter().zip(plans) {
@@ -131,7 +131,7 @@ impl Made {
 
 impl Running {
     /// Waits until a worker ends without being stopped: why it did.
-    pub async fn one_lost(&mut self) -> Error {
+    pub(super) async fn one_lost(&mut self) -> Error {
         let worker = self.threads.watch.one_ended().await;
         self.threads.lost(worker)
     }
@@ -140,7 +140,7 @@ impl Running {
     ///
     /// # Errors
     /// The first worker that failed instead, after all have ended.
-    pub fn stop(self) -> Result<CutOff, Error> {
+    pub(super) fn stop(self) -> Result<CutOff, Error> {
         for stop in &self.stops {
             stop.notify_one();
         }

@@ -18,7 +18,7 @@ const WARNING: &str =
     "kafka.brokers = \"discard\": every message gets its 250 and is LOST; for measuring only";
 
 /// `kafka.brokers = "discard"`.
-pub struct Discard {
+pub(super) struct Discard {
     /// The topic that is named all the same.
     pub topic: String,
     /// The largest message in bytes.

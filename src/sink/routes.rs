@@ -19,7 +19,7 @@ pub type Reports = Receiver<Vec<Report>>;
 
 /// See the module.
 #[derive(Clone)]
-pub struct Routes(Vec<Route>);
+pub(super) struct Routes(Vec<Route>);
 
 #[derive(Clone)]
 struct Route {
@@ -29,7 +29,7 @@ struct Route {
 
 impl Routes {
     /// To the workers of these wakers, and where each worker takes its reports.
-    pub fn new(wakers: Vec<Arc<Notify>>) -> (Self, Vec<Reports>) {
+    pub(super) fn new(wakers: Vec<Arc<Notify>>) -> (Self, Vec<Reports>) {
         let (routes, receivers) = wakers
             .into_iter()
             .map(|waker| {
@@ -41,7 +41,7 @@ impl Routes {
     }
 
     /// How many workers there are.
-    pub fn workers(&self) -> usize {
+    pub(super) fn workers(&self) -> usize {
         self.0.len()
     }
 
@@ -49,7 +49,7 @@ impl Routes {
     ///
     /// # Panics
     /// If a ticket names no worker, which only a bug of ours can cause.
-    pub fn deliver(&self, reports: &mut Vec<Report>) {
+    pub(super) fn deliver(&self, reports: &mut Vec<Report>) {
         if reports.is_empty() {
             return;
         }

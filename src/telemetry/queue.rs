@@ -35,7 +35,7 @@ struct Counts {
 
 /// The near end of the queue.
 #[derive(Debug, Clone)]
-pub struct Queue {
+pub(super) struct Queue {
     // Unbounded by entries: its bytes are bounded here.
     entries: Sender<Entry>,
     counts: Arc<Counts>,
@@ -46,7 +46,7 @@ impl Queue {
     ///
     /// # Errors
     /// If the thread does not start.
-    pub fn new(writer: impl Write + Send + 'static) -> io::Result<Self> {
+    pub(super) fn new(writer: impl Write + Send + 'static) -> io::Result<Self> {
         let (entries, waiting) = unbounded();
         let counts = Arc::new(Counts::default());
         let of_thread = Arc::clone(&counts);
@@ -57,7 +57,7 @@ impl Queue {
     }
 
     /// Takes whole lines, `count` of them, or drops them where too much waits.
-    pub fn hand_over(&self, lines: Vec<u8>, count: u64) {
+    pub(super) fn hand_over(&self, lines: Vec<u8>, count: u64) {
         let octets = lines.len();
         let waiting = &self.counts.octets_waiting;
         let before = waiting.fetch_add(octets, Ordering::Relaxed);
@@ -72,12 +72,12 @@ impl Queue {
     }
 
     /// Lines that were dropped since the start.
-    pub fn lines_dropped(&self) -> u64 {
+    pub(super) fn lines_dropped(&self) -> u64 {
         self.counts.lines_dropped.load(Ordering::Relaxed)
     }
 
     /// Waits until what was handed over is written, but not longer than this; ends the thread. Later lines are dropped.
-    pub fn finish(&self, longest: Duration) {
+    pub(super) fn finish(&self, longest: Duration) {
         self.counts.finished.store(true, Ordering::Relaxed);
         let (done, wait) = bounded(1);
         if self.entries.send(Entry::Last(done)).is_ok() {

@@ -14,7 +14,7 @@ use crate::fault::{Fault, Step};
 
 /// A message that was sent in chunks and got its final reply.
 #[derive(Debug)]
-pub struct Chunked {
+pub(crate) struct Chunked {
     /// The reply.
     pub delivered: Delivered,
     /// Recipients that are not part of the transaction.
@@ -25,7 +25,7 @@ pub struct Chunked {
 
 /// Why a message that was sent in chunks got no final reply.
 #[derive(Debug)]
-pub enum Unsent {
+pub(crate) enum Unsent {
     /// The envelope was refused with this code; the server is to forget it.
     Refused(u16),
     /// The connection is of no more use, and nothing of the message was sent.
@@ -36,7 +36,7 @@ pub enum Unsent {
 
 impl Connection {
     /// Sends a message in chunks, all of it and its envelope at once, and reads all replies.
-    pub async fn chunks_at_once(
+    pub(crate) async fn chunks_at_once(
         &mut self,
         template: &Template,
         part: &mut OwnPart,
@@ -90,7 +90,7 @@ impl Connection {
     }
 
     /// Sends a message in chunks, its envelope command by command, each after the reply to what came before it.
-    pub async fn chunks_step_by_step(
+    pub(crate) async fn chunks_step_by_step(
         &mut self,
         template: &Template,
         part: &mut OwnPart,

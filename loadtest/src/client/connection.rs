@@ -35,7 +35,7 @@ use crate::options::shape::TlsMode;
 use crate::tally::{Phase, Tally};
 
 /// How to connect.
-pub struct Dial<'a> {
+pub(crate) struct Dial<'a> {
     /// Where to.
     pub address: SocketAddr,
     /// Where from, if it matters.
@@ -55,7 +55,7 @@ pub struct Dial<'a> {
 }
 
 /// An open connection.
-pub struct Connection {
+pub(crate) struct Connection {
     pub(super) stream: Rc<TcpStream>,
     pub(super) tls: Option<Box<Tls>>,
     pub(super) slot: Rc<Slot>,
@@ -113,22 +113,22 @@ impl Connection {
     }
 
     /// What the server offers.
-    pub fn offers(&self) -> Offers {
+    pub(crate) fn offers(&self) -> Offers {
         self.offers
     }
 
     /// The text of the last reply, lines joined by LF.
-    pub fn reply_text(&self) -> &[u8] {
+    pub(crate) fn reply_text(&self) -> &[u8] {
         self.replies.text()
     }
 
     /// The slot that ends it.
-    pub fn slot(&self) -> Rc<Slot> {
+    pub(crate) fn slot(&self) -> Rc<Slot> {
         Rc::clone(&self.slot)
     }
 
     /// From now on each step may take this long.
-    pub fn set_timeout(&mut self, timeout: Duration) {
+    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;
     }
 
@@ -141,34 +141,34 @@ impl Connection {
     }
 
     /// Whether no more bytes come.
-    pub fn is_ended(&self) -> bool {
+    pub(crate) fn is_ended(&self) -> bool {
         self.ended.is_some()
     }
 
     /// Whether a reply, or part of one, was read and not looked at.
-    pub fn has_replies(&self) -> bool {
+    pub(crate) fn has_replies(&self) -> bool {
         !self.replies.is_empty()
     }
 
     /// Until the next step the connection may rest.
-    pub fn rest(&self) {
+    pub(crate) fn rest(&self) {
         self.slot.disarm();
     }
 
     /// Rests until the server says something or closes, or the slot is shut down.
-    pub async fn idle(&mut self) {
+    pub(crate) async fn idle(&mut self) {
         self.rest();
         self.fill().await;
     }
 
     /// Sends a command and reads its reply.
-    pub async fn command(&mut self, command: Bytes) -> Result<u16, Fault> {
+    pub(crate) async fn command(&mut self, command: Bytes) -> Result<u16, Fault> {
         self.exchange(command).await;
         self.read_reply().await
     }
 
     /// Reads one reply.
-    pub async fn read_reply(&mut self) -> Result<u16, Fault> {
+    pub(crate) async fn read_reply(&mut self) -> Result<u16, Fault> {
         loop {
             match self.replies.next_reply() {
                 Ok(Some(code)) => {
@@ -197,7 +197,7 @@ impl Connection {
     }
 
     /// Writes without reading. An error shows when the next reply is missing.
-    pub async fn send<T: BoundedBuf + AsRef<[u8]>>(&mut self, bytes: T) -> T {
+    pub(crate) async fn send<T: BoundedBuf + AsRef<[u8]>>(&mut self, bytes: T) -> T {
         self.arm();
         match self.sealed(bytes.as_ref()) {
             Some(sealed) => {
@@ -214,7 +214,7 @@ impl Connection {
     }
 
     /// Writes, and reads what comes meanwhile or next.
-    pub async fn exchange<T: BoundedBuf + AsRef<[u8]>>(&mut self, bytes: T) -> T {
+    pub(crate) async fn exchange<T: BoundedBuf + AsRef<[u8]>>(&mut self, bytes: T) -> T {
         if self.ended.is_some() {
             return bytes;
         }

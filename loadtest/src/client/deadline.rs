@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The time limit of one connection.
 #[derive(Default)]
-pub struct Slot {
+pub(crate) struct Slot {
     stream: RefCell<Option<Rc<TcpStream>>>,
     deadline: Cell<Option<Instant>>,
     expired: Cell<bool>,
@@ -31,7 +31,7 @@ pub struct Slot {
 
 impl Slot {
     /// Watches a new stream; nothing is limited until [`Slot::arm`].
-    pub fn watch(&self, stream: Rc<TcpStream>) {
+    pub(crate) fn watch(&self, stream: Rc<TcpStream>) {
         let before = self.stream.replace(Some(stream));
         assert!(before.is_none(), "a slot watches one stream at a time");
         self.deadline.set(None);
@@ -39,28 +39,28 @@ impl Slot {
     }
 
     /// The stream must be done with its step at `deadline`.
-    pub fn arm(&self, deadline: Instant) {
+    pub(crate) fn arm(&self, deadline: Instant) {
         self.deadline.set(Some(deadline));
     }
 
     /// The stream has no deadline.
-    pub fn disarm(&self) {
+    pub(crate) fn disarm(&self) {
         self.deadline.set(None);
     }
 
     /// Whether the stream was shut down for its deadline.
-    pub fn expired(&self) -> bool {
+    pub(crate) fn expired(&self) -> bool {
         self.expired.get()
     }
 
     /// The stream is done with.
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         self.deadline.set(None);
         self.stream.replace(None);
     }
 
     /// Shuts the stream down, if there is one; its reads and writes end.
-    pub fn shut_down(&self) {
+    pub(crate) fn shut_down(&self) {
         if let Some(stream) = self.stream.borrow().as_deref() {
             // An error means that the connection is gone, and with it what waits for it.
             let _ = stream.shutdown(Shutdown::Both);
@@ -79,20 +79,20 @@ impl Slot {
 
 /// All slots of a thread.
 #[derive(Default)]
-pub struct Slots {
+pub(crate) struct Slots {
     slots: RefCell<Vec<Weak<Slot>>>,
 }
 
 impl Slots {
     /// A slot that the watchdog will look at for as long as it lives.
-    pub fn add(&self) -> Rc<Slot> {
+    pub(crate) fn add(&self) -> Rc<Slot> {
         let slot = Rc::new(Slot::default());
         self.slots.borrow_mut().push(Rc::downgrade(&slot));
         slot
     }
 
     /// Shuts all of them down.
-    pub fn shut_down(&self) {
+    pub(crate) fn shut_down(&self) {
         let slots: Vec<Rc<Slot>> = self
             .slots
             .borrow()
@@ -114,7 +114,7 @@ impl Slots {
 }
 
 /// Looks at all slots, again and again; some time after a signal, it shuts them all down.
-pub async fn watchdog(slots: Rc<Slots>, timeout: Duration) {
+pub(crate) async fn watchdog(slots: Rc<Slots>, timeout: Duration) {
     let period = (timeout / 20).clamp(SHORTEST_LOOK, LONGEST_LOOK);
     let mut signalled: Option<Instant> = None;
     loop {

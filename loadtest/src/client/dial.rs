@@ -12,7 +12,7 @@ use crate::options::shape::ProxyHeader;
 
 /// Starts to connect. Where the kernel is not done at once, a write without bytes waits for it: io_uring polls the socket
 /// for that, under the watchdog's eyes, since tokio-uring's own connect cannot be given a deadline.
-pub fn start(address: SocketAddr, source: Option<IpAddr>) -> io::Result<(TcpStream, bool)> {
+pub(crate) fn start(address: SocketAddr, source: Option<IpAddr>) -> io::Result<(TcpStream, bool)> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking(),
@@ -37,7 +37,7 @@ pub fn start(address: SocketAddr, source: Option<IpAddr>) -> io::Result<(TcpStre
 }
 
 /// The PROXY header of session `number`: a client of 198.51.100.0/24 (RFC 5737), another one for each of many sessions.
-pub fn proxy_header(version: ProxyHeader, number: u64) -> Vec<u8> {
+pub(crate) fn proxy_header(version: ProxyHeader, number: u64) -> Vec<u8> {
     const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
     /// Version 2, command PROXY; AF_INET, SOCK_STREAM; 12 bytes of addresses.
     const PROXY_TCP4: [u8; 4] = [0x21, 0x11, 0, 12];

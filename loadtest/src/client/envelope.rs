@@ -7,7 +7,7 @@ use crate::fault::{ErrorKind, Step};
 
 /// How the server took an envelope.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// It waits for the data of a transaction without these refused recipients.
     Go {
         /// Recipients that are not part of the transaction.
@@ -21,7 +21,7 @@ pub enum Answer {
 }
 
 /// What the replies so far say.
-pub struct EnvelopeAnswers {
+pub(super) struct EnvelopeAnswers {
     recipients: usize,
     with_data: bool,
     seen: usize,
@@ -35,7 +35,7 @@ pub struct EnvelopeAnswers {
 
 impl EnvelopeAnswers {
     /// No reply yet. `with_data`: the last command is DATA.
-    pub fn new(recipients: usize, with_data: bool) -> EnvelopeAnswers {
+    pub(super) fn new(recipients: usize, with_data: bool) -> EnvelopeAnswers {
         assert!(recipients > 0, "a transaction has a recipient");
         EnvelopeAnswers {
             recipients,
@@ -49,7 +49,7 @@ impl EnvelopeAnswers {
     }
 
     /// What the next reply answers.
-    pub fn step(&self) -> Step {
+    pub(super) fn step(&self) -> Step {
         match self.seen {
             0 => Step::Mail,
             position if position <= self.recipients => Step::Rcpt,
@@ -58,7 +58,7 @@ impl EnvelopeAnswers {
     }
 
     /// Takes the next reply; the last one, or one that ends the connection, gives the answer.
-    pub fn take(&mut self, code: u16) -> Result<Option<Answer>, ErrorKind> {
+    pub(super) fn take(&mut self, code: u16) -> Result<Option<Answer>, ErrorKind> {
         let position = self.seen;
         self.seen += 1;
         if code == CLOSING {
@@ -86,7 +86,7 @@ impl EnvelopeAnswers {
     }
 
     /// The refusal that makes the rest of the commands pointless.
-    pub fn refusal_before_data(&self) -> Option<u16> {
+    pub(super) fn refusal_before_data(&self) -> Option<u16> {
         let mail_refused = self.seen == 1;
         let nobody_left = self.seen == self.recipients + 1 && self.taken == 0;
         self.refused.filter(|_| mail_refused || nobody_left)

@@ -10,7 +10,7 @@ use crate::fault::{Cause, ErrorKind, Extension, Fault, MAX_WORDS, Step};
 
 impl Connection {
     /// The first reply of this transaction with a code that says no, as a fault of this kind.
-    pub fn refusal(&self, kind: ErrorKind, code: u16) -> Fault {
+    pub(crate) fn refusal(&self, kind: ErrorKind, code: u16) -> Fault {
         match self.negatives.first(code) {
             Some((step, text)) => Fault {
                 kind,
@@ -24,12 +24,12 @@ impl Connection {
     }
 
     /// The replies of this transaction that refused a recipient: code, text, how often.
-    pub fn refused_recipients(&self) -> impl Iterator<Item = (u16, &[u8], u64)> {
+    pub(crate) fn refused_recipients(&self) -> impl Iterator<Item = (u16, &[u8], u64)> {
         self.negatives.of(Step::Rcpt)
     }
 
     /// The last reply, as a fault of this kind.
-    pub fn reply_fault(&self, kind: ErrorKind, code: u16) -> Fault {
+    pub(crate) fn reply_fault(&self, kind: ErrorKind, code: u16) -> Fault {
         let text = self.replies.text();
         Fault {
             kind,
@@ -41,7 +41,7 @@ impl Connection {
     }
 
     /// The server does not offer this extension.
-    pub fn unsupported(&self, extension: Extension) -> Fault {
+    pub(crate) fn unsupported(&self, extension: Extension) -> Fault {
         let words = format!("the server does not offer {}", extension.name());
         Fault {
             step: Step::Ehlo,

@@ -20,7 +20,7 @@ use crate::tally::{Phase, Tally};
 
 impl Connection {
     /// Connects, encrypts, reads the banner and sends EHLO.
-    pub async fn open(
+    pub(crate) async fn open(
         dial: &Dial<'_>,
         slot: Rc<Slot>,
         tally: Rc<RefCell<Tally>>,
@@ -32,7 +32,7 @@ impl Connection {
     }
 
     /// Connects, and encrypts where that comes first.
-    pub async fn connect(
+    pub(crate) async fn connect(
         dial: &Dial<'_>,
         slot: Rc<Slot>,
         tally: Rc<RefCell<Tally>>,
@@ -48,7 +48,7 @@ impl Connection {
     }
 
     /// Reads the banner.
-    pub async fn banner(&mut self) -> Result<(), Fault> {
+    pub(crate) async fn banner(&mut self) -> Result<(), Fault> {
         let begun = Instant::now();
         self.step = Step::Banner;
         match self.read_reply().await? {
@@ -61,7 +61,7 @@ impl Connection {
     }
 
     /// EHLO, and STARTTLS with another EHLO where that is asked for.
-    pub async fn greet(&mut self, dial: &Dial<'_>) -> Result<(), Fault> {
+    pub(crate) async fn greet(&mut self, dial: &Dial<'_>) -> Result<(), Fault> {
         self.ehlo(dial).await?;
         if dial.tls != TlsMode::Starttls {
             return Ok(());
@@ -156,7 +156,7 @@ impl Connection {
     }
 
     /// Makes the server forget a transaction that was refused in part.
-    pub async fn reset(&mut self) -> Result<(), Fault> {
+    pub(crate) async fn reset(&mut self) -> Result<(), Fault> {
         self.step = Step::Rset;
         match self.command(Bytes::from_static(b"RSET\r\n")).await? {
             200..300 => Ok(()),
@@ -166,7 +166,7 @@ impl Connection {
     }
 
     /// Ends the connection; with `sent` the QUIT went out with the last message. What the server does now no longer matters.
-    pub async fn quit(mut self, sent: bool) {
+    pub(crate) async fn quit(mut self, sent: bool) {
         self.step = Step::Quit;
         if !sent {
             self.exchange(Bytes::from_static(b"QUIT\r\n")).await;

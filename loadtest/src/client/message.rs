@@ -14,7 +14,7 @@ use crate::fault::{Fault, Step};
 
 /// The final reply of a message.
 #[derive(Debug)]
-pub struct Delivered {
+pub(crate) struct Delivered {
     /// Its code.
     pub code: u16,
     /// When the write that holds the message's last byte was submitted.
@@ -25,12 +25,12 @@ pub struct Delivered {
 
 impl Connection {
     /// Sends an envelope in one write, without reading replies.
-    pub async fn send_envelope(&mut self, envelope: &Envelope) {
+    pub(crate) async fn send_envelope(&mut self, envelope: &Envelope) {
         self.exchange(envelope.group.clone()).await;
     }
 
     /// Reads the replies of an envelope that was sent in one write.
-    pub async fn envelope_replies(
+    pub(crate) async fn envelope_replies(
         &mut self,
         envelope: &Envelope,
         with_data: bool,
@@ -47,7 +47,7 @@ impl Connection {
     }
 
     /// Sends an envelope command by command, each after the reply to the one before.
-    pub async fn envelope_step_by_step(
+    pub(crate) async fn envelope_step_by_step(
         &mut self,
         envelope: &Envelope,
         with_data: bool,
@@ -76,7 +76,7 @@ impl Connection {
 
     /// Sends a message that was loaded into `part`, with its end and `tail`, and reads its final reply; the text is in
     /// [`Connection::reply_text`].
-    pub async fn deliver(
+    pub(crate) async fn deliver(
         &mut self,
         template: &Template,
         part: &mut OwnPart,
@@ -115,7 +115,7 @@ impl Connection {
     }
 
     /// Ends the data of a transaction without recipients.
-    pub async fn deliver_nothing(&mut self) -> Result<u16, Fault> {
+    pub(crate) async fn deliver_nothing(&mut self) -> Result<u16, Fault> {
         self.await_step(Step::Message);
         self.command(Bytes::from_static(b".\r\n")).await
     }

@@ -5,8 +5,8 @@
 
 mod chunks;
 mod connection;
-pub mod deadline;
-pub mod dial;
+pub(crate) mod deadline;
+pub(crate) mod dial;
 mod envelope;
 mod faults;
 mod greeting;
@@ -17,8 +17,8 @@ mod os_error;
 mod reply;
 mod tls;
 
-pub use chunks::Unsent;
-pub use connection::{Connection, Dial};
-pub use envelope::Answer;
-pub use message::Delivered;
-pub use reply::CLOSING;
+pub(crate) use chunks::Unsent;
+pub(crate) use connection::{Connection, Dial};
+pub(crate) use envelope::Answer;
+pub(crate) use message::Delivered;
+pub(crate) use reply::CLOSING;

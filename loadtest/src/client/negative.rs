@@ -9,7 +9,7 @@ const MOST: usize = 8;
 
 /// The negative replies since the transaction began.
 #[derive(Debug, Default)]
-pub struct Negatives(Vec<Negative>);
+pub(super) struct Negatives(Vec<Negative>);
 
 #[derive(Debug)]
 struct Negative {
@@ -21,12 +21,12 @@ struct Negative {
 
 impl Negatives {
     /// A transaction begins.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// Counts one.
-    pub fn add(&mut self, step: Step, code: u16, text: &[u8]) {
+    pub(super) fn add(&mut self, step: Step, code: u16, text: &[u8]) {
         let text = &text[..text.len().min(MAX_WORDS)];
         let is_full = self.0.len() == MOST;
         let found =
@@ -46,13 +46,13 @@ impl Negatives {
     }
 
     /// The first reply with this code.
-    pub fn first(&self, code: u16) -> Option<(Step, &[u8])> {
+    pub(super) fn first(&self, code: u16) -> Option<(Step, &[u8])> {
         let found = self.0.iter().find(|kept| kept.code == code);
         found.map(|kept| (kept.step, &kept.text[..]))
     }
 
     /// The replies at one step.
-    pub fn of(&self, step: Step) -> impl Iterator<Item = (u16, &[u8], u64)> {
+    pub(super) fn of(&self, step: Step) -> impl Iterator<Item = (u16, &[u8], u64)> {
         let found = self.0.iter().filter(move |kept| kept.step == step);
         found.map(|kept| (kept.code, &kept.text[..], kept.count))
     }

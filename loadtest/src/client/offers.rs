@@ -5,7 +5,7 @@ use crate::fault::Extension;
 
 /// The extensions that this program knows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Offers {
+pub(crate) struct Offers {
     /// RFC 2920.
     pub pipelining: bool,
     /// RFC 3030.
@@ -22,7 +22,7 @@ pub struct Offers {
 
 impl Offers {
     /// An extension that a message needs and the server does not offer.
-    pub fn missing(&self, needs: Needs) -> Option<Extension> {
+    pub(crate) fn missing(&self, needs: Needs) -> Option<Extension> {
         if needs.chunking && !self.chunking {
             Some(Extension::Chunking)
         } else if needs.binary && !self.binary {
@@ -35,7 +35,7 @@ impl Offers {
     }
 
     /// Reads the lines of a reply, joined by LF; the first line is the greeting.
-    pub fn read(text: &[u8]) -> Offers {
+    pub(crate) fn read(text: &[u8]) -> Offers {
         let mut offers = Offers::default();
         for line in text.split(|byte| *byte == b'\n').skip(1) {
             let mut words = line.split(|byte| *byte == b' ');

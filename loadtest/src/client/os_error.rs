@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use crate::fault::Cause;
 
 /// What exactly failed, where what to do depends on it.
-pub fn cause_of(error: &io::Error) -> Cause {
+pub(super) fn cause_of(error: &io::Error) -> Cause {
     match Errno::from_io_error(error) {
         Some(Errno::CONNREFUSED) => Cause::Refused,
         Some(Errno::ADDRNOTAVAIL) => Cause::NoPort,
@@ -17,7 +17,7 @@ pub fn cause_of(error: &io::Error) -> Cause {
 }
 
 /// An error of the system without its number: `connection refused`.
-pub fn plain(error: &io::Error) -> String {
+pub(super) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut letters = text.chars();

@@ -9,7 +9,7 @@
 //! - A line that ends with a bare LF is taken, though RFC 5321 asks for CRLF: this tool measures, it does not judge.
 
 /// The server closes the connection after this reply, RFC 5321 section 3.8.
-pub const CLOSING: u16 = 421;
+pub(crate) const CLOSING: u16 = 421;
 
 /// Bytes of the buffer, and so of the longest line; RFC 5321 section 4.5.3.1.5 allows a reply line 512.
 const BUFFER: usize = 4096;
@@ -20,11 +20,11 @@ const CODE_DIGITS: usize = 3;
 
 /// The bytes are not an SMTP reply.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Malformed;
+pub(super) struct Malformed;
 
 /// Collects bytes, gives replies.
 #[derive(Debug)]
-pub struct ReplyReader {
+pub(super) struct ReplyReader {
     bytes: Vec<u8>,
     parsed: usize,
     /// The code of the lines so far, while a reply of several lines is incomplete.
@@ -34,7 +34,7 @@ pub struct ReplyReader {
 
 impl ReplyReader {
     /// An empty reader.
-    pub fn new() -> ReplyReader {
+    pub(super) fn new() -> ReplyReader {
         ReplyReader {
             bytes: Vec::with_capacity(BUFFER),
             parsed: 0,
@@ -45,7 +45,7 @@ impl ReplyReader {
 
     /// Lends the buffer for a read: the kernel appends after its length, up to its capacity. Give it back with
     /// [`ReplyReader::give_back`].
-    pub fn lend(&mut self) -> Vec<u8> {
+    pub(super) fn lend(&mut self) -> Vec<u8> {
         if self.parsed == self.bytes.len() {
             self.bytes.clear();
         } else {
@@ -56,7 +56,7 @@ impl ReplyReader {
     }
 
     /// Takes the buffer back after a read.
-    pub fn give_back(&mut self, bytes: Vec<u8>) {
+    pub(super) fn give_back(&mut self, bytes: Vec<u8>) {
         assert!(
             self.bytes.capacity() == 0,
             "the buffer was lent once and comes back once"
@@ -65,7 +65,7 @@ impl ReplyReader {
     }
 
     /// The code of the next complete reply; its text is then in [`ReplyReader::text`]. `None` when bytes are missing.
-    pub fn next_reply(&mut self) -> Result<Option<u16>, Malformed> {
+    pub(super) fn next_reply(&mut self) -> Result<Option<u16>, Malformed> {
         loop {
             let rest = &self.bytes[self.parsed..];
             let Some(end) = memchr::memchr(b'\n', rest) else {
@@ -93,26 +93,26 @@ impl ReplyReader {
     }
 
     /// The text of the last reply without codes, its lines joined by LF, cut at 4096 bytes.
-    pub fn text(&self) -> &[u8] {
+    pub(super) fn text(&self) -> &[u8] {
         &self.text
     }
 
     /// The line that is no reply, after [`Malformed`], or what there is of it.
-    pub fn unread_line(&self) -> &[u8] {
+    pub(super) fn unread_line(&self) -> &[u8] {
         let rest = &self.bytes[self.parsed..];
         let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end])
     }
 
     /// Appends bytes that did not come by a read into the buffer, as those of TLS. The buffer may grow by them.
-    pub fn append(&mut self, bytes: &[u8]) {
+    pub(super) fn append(&mut self, bytes: &[u8]) {
         let mut buffer = self.lend();
         buffer.extend_from_slice(bytes);
         self.give_back(buffer);
     }
 
     /// Whether a reply, or part of one, waits.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.parsed == self.bytes.len()
     }
 }

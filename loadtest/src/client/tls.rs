@@ -14,7 +14,7 @@ use rustls::pki_types::ServerName;
 const READ: usize = 16 * 1024 + 512;
 
 /// One encrypted connection.
-pub struct Tls {
+pub(super) struct Tls {
     connection: ClientConnection,
     /// Lent to the kernel during a read.
     pub incoming: Vec<u8>,
@@ -22,7 +22,7 @@ pub struct Tls {
 
 impl Tls {
     /// A connection whose handshake has not begun.
-    pub fn new(
+    pub(super) fn new(
         config: &Arc<ClientConfig>,
         name: &ServerName<'static>,
     ) -> Result<Tls, rustls::Error> {
@@ -36,17 +36,17 @@ impl Tls {
     }
 
     /// Whether the handshake needs more of the peer.
-    pub fn is_handshaking(&self) -> bool {
+    pub(super) fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
     }
 
     /// Whether the handshake resumed an earlier session.
-    pub fn is_resumed(&self) -> bool {
+    pub(super) fn is_resumed(&self) -> bool {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Returns what has to be written for these bytes, and for the handshake.
-    pub fn encrypt(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    pub(super) fn encrypt(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         self.connection.writer().write_all(bytes)?;
         let mut out = Vec::with_capacity(bytes.len() + 256);
         while self.connection.wants_write() {
@@ -56,7 +56,7 @@ impl Tls {
     }
 
     /// Takes what was read into `incoming`; returns the bytes inside.
-    pub fn decrypt(&mut self) -> io::Result<Vec<u8>> {
+    pub(super) fn decrypt(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut rest = &self.incoming[..];
         while !rest.is_empty() {

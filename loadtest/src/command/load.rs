@@ -10,7 +10,7 @@ use crate::signals;
 use crate::view::View;
 
 /// One run, or a search; whether it is as it should be.
-pub fn main(options: Options) -> Result<bool, Failure> {
+pub(crate) fn main(options: Options) -> Result<bool, Failure> {
     signals::watch()?;
     must_be_writable("--json-file", options.json_file.as_deref())?;
     must_be_writable("--html", options.html.as_deref())?;

@@ -1,7 +1,7 @@
 //! What the program is asked to do: a run, a search, a comparison of two servers; the files of the result.
 
-pub mod compare;
-pub mod load;
+pub(crate) mod compare;
+pub(crate) mod load;
 mod output;
 mod run;
 mod search;

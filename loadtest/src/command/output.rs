@@ -11,7 +11,7 @@ use crate::failure::{Blame, Blamed, Wrong};
 /// A result could not be written, though its file could be opened before the run.
 #[derive(Debug, Error)]
 #[error("{option} {path}: {source}; give a file that can be written", path = .path.display())]
-pub struct WriteError {
+pub(super) struct WriteError {
     option: &'static str,
     path: PathBuf,
     source: io::Error,
@@ -24,7 +24,7 @@ impl Blamed for WriteError {
 }
 
 /// Finds before the run what would lose its result. A file that is there keeps what it has until then.
-pub fn must_be_writable(option: &'static str, path: Option<&Path>) -> Result<(), Wrong> {
+pub(super) fn must_be_writable(option: &'static str, path: Option<&Path>) -> Result<(), Wrong> {
     let Some(path) = path else { return Ok(()) };
     let is_new = !path.exists();
     let opened = OpenOptions::new().append(true).create(true).open(path);
@@ -40,7 +40,7 @@ pub fn must_be_writable(option: &'static str, path: Option<&Path>) -> Result<(),
 }
 
 /// Writes a whole file.
-pub fn write_file(option: &'static str, path: &Path, text: &str) -> Result<(), WriteError> {
+pub(super) fn write_file(option: &'static str, path: &Path, text: &str) -> Result<(), WriteError> {
     fs::write(path, text).map_err(|source| WriteError {
         option,
         path: path.to_owned(),

@@ -11,7 +11,7 @@ use crate::tally::Outcome;
 use crate::view::View;
 
 /// What came of a run.
-pub struct Ran {
+pub(super) struct Ran {
     /// What was asked for.
     pub plan: Arc<Plan>,
     /// The report, also of a run that could not begin.
@@ -23,7 +23,7 @@ pub struct Ran {
 }
 
 /// One run, with a report also where it could not begin, unless the command line is wrong.
-pub fn run(options: Options, view: &mut View) -> Result<Ran, Failure> {
+pub(super) fn run(options: Options, view: &mut View) -> Result<Ran, Failure> {
     let plan = match Plan::new(options.clone()) {
         Ok(plan) => Arc::new(plan),
         Err(failure) if failure.blame() == Blame::Operator => return Err(failure),
@@ -39,7 +39,7 @@ pub fn run(options: Options, view: &mut View) -> Result<Ran, Failure> {
 }
 
 /// One run of a plan.
-pub fn run_plan(plan: Arc<Plan>, view: &mut View) -> Result<Ran, Failure> {
+pub(super) fn run_plan(plan: Arc<Plan>, view: &mut View) -> Result<Ran, Failure> {
     let outcome = engine::run(&plan, view)?;
     Ok(report(plan, outcome))
 }

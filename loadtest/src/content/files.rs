@@ -18,7 +18,7 @@ const MOST_BYTES: usize = 1 << 30;
 const FIX: &str = "give a folder of .eml files or an mbox file";
 
 /// Reads all messages.
-pub fn read(path: &Path) -> Result<Vec<Vec<u8>>, Wrong> {
+pub(super) fn read(path: &Path) -> Result<Vec<Vec<u8>>, Wrong> {
     let wrong = || Wrong::at("--corpus").given(path.display());
     let raw = if path.is_dir() {
         read_folder(path)

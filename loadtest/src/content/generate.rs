@@ -21,7 +21,7 @@ const DOT_PERIOD: usize = 12;
 
 /// What the header says.
 #[derive(Debug, Clone, Copy)]
-pub struct Header<'a> {
+pub(crate) struct Header<'a> {
     /// Names the run.
     pub run: &'a str,
     /// Sender; empty for the null sender.
@@ -34,18 +34,18 @@ pub struct Header<'a> {
 
 /// The header alone is larger than the size that was asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct TooSmall {
+pub(super) struct TooSmall {
     /// The smallest size, without the fields that name a message.
     pub smallest: usize,
 }
 
 /// Bytes of the smallest message, without the fields that name it.
-pub fn smallest(header: &Header, body: Body) -> usize {
+pub(super) fn smallest(header: &Header, body: Body) -> usize {
     header_text(header, body, 0).len()
 }
 
 /// A message of `size` bytes, without the fields that name it.
-pub fn message(header: &Header, body: Body, size: usize) -> Result<Vec<u8>, TooSmall> {
+pub(super) fn message(header: &Header, body: Body, size: usize) -> Result<Vec<u8>, TooSmall> {
     let smallest = smallest(header, body);
     // A body of one byte cannot end with CRLF: that byte goes into the Subject.
     let padding = usize::from(size == smallest + 1);
@@ -184,7 +184,7 @@ fn noise() -> impl Iterator<Item = u8> {
 }
 
 /// RFC 5322 section 3.3, in UTC.
-pub fn date_text(time: Timestamp) -> String {
+pub(crate) fn date_text(time: Timestamp) -> String {
     time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
 

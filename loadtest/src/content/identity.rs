@@ -12,7 +12,7 @@
 /// Digits of a message's number: `--messages` stays below 10^12.
 const NUMBER_DIGITS: usize = 12;
 /// Digits of a run's id.
-pub const RUN_DIGITS: usize = 16;
+pub(crate) const RUN_DIGITS: usize = 16;
 const FIELD: &[u8] = b"X-Loadtest: id=";
 const MESSAGE_ID: &[u8] = b"\r\nMessage-ID: <";
 const DOMAIN: &[u8] = b"@loadtest.ringpost.example>\r\n";
@@ -24,10 +24,10 @@ const NUMBERS_AT: [usize; 2] = {
     [first, line + MESSAGE_ID.len() + RUN_DIGITS + 1]
 };
 /// Bytes of both fields.
-pub const LENGTH: usize = NUMBERS_AT[1] + NUMBER_DIGITS + DOMAIN.len();
+pub(crate) const LENGTH: usize = NUMBERS_AT[1] + NUMBER_DIGITS + DOMAIN.len();
 
 /// Both fields of message 0, whose remainder is `rest`.
-pub fn fields(run: &str, rest: &[u8]) -> Vec<u8> {
+pub(crate) fn fields(run: &str, rest: &[u8]) -> Vec<u8> {
     assert!(run.len() == RUN_DIGITS, "a run's id has its fixed width");
     let id = format!("{run}.{}", "0".repeat(NUMBER_DIGITS));
     let check = format!(
@@ -49,7 +49,7 @@ pub fn fields(run: &str, rest: &[u8]) -> Vec<u8> {
 }
 
 /// Writes a number into the fields at the start of `bytes`.
-pub fn patch(bytes: &mut [u8], number: u64) {
+pub(crate) fn patch(bytes: &mut [u8], number: u64) {
     let [first, second] = NUMBERS_AT;
     let mut rest = number;
     for at in (first..first + NUMBER_DIGITS).rev() {
@@ -61,13 +61,13 @@ pub fn patch(bytes: &mut [u8], number: u64) {
 }
 
 /// The Message-ID in the fields at the start of `bytes`, with its angle brackets.
-pub fn message_id(bytes: &[u8]) -> &[u8] {
+pub(crate) fn message_id(bytes: &[u8]) -> &[u8] {
     &bytes[NUMBERS_AT[1] - RUN_DIGITS - 2..LENGTH - 2]
 }
 
 /// What a stored message turned out to be.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found<'a> {
+pub(crate) enum Found<'a> {
     /// Not a message of this program.
     Foreign,
     /// Message `number` of a run, byte by byte as it was sent.
@@ -87,7 +87,7 @@ pub enum Found<'a> {
 }
 
 /// Looks for the fields in a stored message, after the fields that the server added, and checks the rest.
-pub fn check(message: &[u8]) -> Found<'_> {
+pub(crate) fn check(message: &[u8]) -> Found<'_> {
     let Some(at) = find_field(message) else {
         return Found::Foreign;
     };

@@ -20,14 +20,14 @@ const DEFAULT_SIZE: u64 = 4096;
 
 /// All messages of a shape.
 #[derive(Debug)]
-pub struct Content {
+pub(crate) struct Content {
     templates: Vec<Template>,
     in_turn: bool,
 }
 
 /// What all shapes of a run have in common.
 #[derive(Debug, Clone, Copy)]
-pub struct Common<'a> {
+pub(crate) struct Common<'a> {
     /// For the header.
     pub header: Header<'a>,
     /// The address of the first recipient.
@@ -38,7 +38,7 @@ pub struct Common<'a> {
 
 impl Content {
     /// Builds all messages of a shape.
-    pub fn new(shape: &Shape, common: &Common) -> Result<Content, Wrong> {
+    pub(crate) fn new(shape: &Shape, common: &Common) -> Result<Content, Wrong> {
         let rests = rests(shape, common)?;
         let largest = if rests.len() == 1 {
             LARGEST_OWN
@@ -76,7 +76,7 @@ impl Content {
 
     /// The message that a number stands for: in turn for files; otherwise spread, so that any few hundred numbers in a
     /// row hold each size about as often.
-    pub fn template(&self, number: u64) -> &Template {
+    pub(crate) fn template(&self, number: u64) -> &Template {
         let count = self.templates.len() as u64;
         let index = if self.in_turn {
             number % count
@@ -89,13 +89,13 @@ impl Content {
     }
 
     /// Bytes of the largest message.
-    pub fn largest_size(&self) -> u64 {
+    pub(crate) fn largest_size(&self) -> u64 {
         let sizes = self.templates.iter().map(|template| template.size);
         sizes.max().unwrap_or(0) as u64
     }
 
     /// Mea bytes of a message.
-    pub fn mean_size(&self) -> f64 {
+    pub(crate) fn mean_size(&self) -> f64 {
         let sum: usize = self.templates.iter().map(|template| template.size).sum();
         sum as f64 / self.templates.len() as f64
     }

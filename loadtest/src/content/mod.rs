@@ -4,11 +4,11 @@
 
 mod files;
 mod generate;
-pub mod identity;
+pub(crate) mod identity;
 mod messages;
 mod sizes;
 mod template;
 
-pub use generate::{Header, date_text};
-pub use messages::{Common, Content};
-pub use template::{Envelope, Needs, OwnPart, Segment, Template, numbered_address};
+pub(crate) use generate::{Header, date_text};
+pub(crate) use messages::{Common, Content};
+pub(crate) use template::{Envelope, Needs, OwnPart, Segment, Template, numbered_address};

@@ -5,7 +5,7 @@
 use crate::options::shape::Sizes;
 
 /// How many sizes stand for a distribution: the rarest that is distinguished is one message in 200.
-pub const STEPS: usize = 200;
+pub(super) const STEPS: usize = 200;
 
 /// A blog article of August 2009, "Modelling realistic email traffic", gives this table; it cites a post to FreeBSD's net
 /// list of October 2002. The share of messages below 2^11, 2^12 ... bytes.
@@ -20,7 +20,7 @@ const LOGNORMAL_SIGMA: f64 = 1.4;
 const LOGNORMAL_LARGEST: f64 = 10.0 * 1_048_576.0;
 
 /// The sizes, each as likely as any other.
-pub fn sizes(named: Sizes) -> Vec<u64> {
+pub(super) fn sizes(named: Sizes) -> Vec<u64> {
     (0..STEPS)
         .map(|step| (step as f64 + 0.5) / STEPS as f64)
         .map(|quantile| match named {

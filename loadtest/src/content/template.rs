@@ -19,7 +19,7 @@ const END_OF_DATA: &[u8] = b".\r\n";
 
 /// The commands before a message.
 #[derive(Debug)]
-pub struct Envelope {
+pub(crate) struct Envelope {
     /// MAIL, each RCPT, and DATA where that is how the message is sent.
     pub commands: Vec<Bytes>,
     /// All of them, for a server that offers PIPELINING.
@@ -30,7 +30,7 @@ pub struct Envelope {
 
 /// What a message asks of the server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Needs {
+pub(crate) struct Needs {
     /// 8BITMIME: bytes above 127.
     pub eight_bit: bool,
     /// BINARYMIME: no lines.
@@ -41,7 +41,7 @@ pub struct Needs {
 
 /// Some bytes of a message.
 #[derive(Debug)]
-pub struct Segment {
+pub(crate) struct Segment {
     /// The bytes.
     pub bytes: Bytes,
     /// The server answers after these.
@@ -50,7 +50,7 @@ pub struct Segment {
 
 /// The wire form of a message.
 #[derive(Debug)]
-pub struct Template {
+pub(crate) struct Template {
     /// Bytes before transparency.
     pub size: usize,
     /// The commands before it.
@@ -66,7 +66,7 @@ pub struct Template {
 
 /// A connection's own part of a message.
 #[derive(Debug, Default)]
-pub struct OwnPart {
+pub(crate) struct OwnPart {
     /// The bytes. Lent to the kernel during a write.
     pub bytes: Vec<u8>,
     /// The template whose bytes these are.
@@ -75,7 +75,7 @@ pub struct OwnPart {
 
 impl Envelope {
     /// For a message to `recipients` addresses made from `to`.
-    pub fn new(from: &str, to: &str, recipients: u32, needs: Needs) -> Envelope {
+    pub(crate) fn new(from: &str, to: &str, recipients: u32, needs: Needs) -> Envelope {
         let body = match needs {
             Needs { binary: true, .. } => " BODY=BINARYMIME",
             Needs {
@@ -104,7 +104,7 @@ impl Envelope {
 
 /// How a message is laid out.
 #[derive(Debug, Clone, Copy)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// DATA or BDAT.
     pub transfer: Transfer,
     /// Bytes of a chunk, for BDAT.
@@ -115,7 +115,7 @@ pub struct Layout {
 
 impl Template {
     /// Lays out a message: the fields that name it and `rest`.
-    pub fn new(
+    pub(crate) fn new(
         run: &str,
         rest: &[u8],
         layout: Layout,
@@ -151,7 +151,7 @@ impl Template {
     }
 
     /// Makes the part that of message `number`, followed by `tail` where all of the message is in it.
-    pub fn load(&self, part: &mut OwnPart, number: u64, tail: &[u8]) {
+    pub(crate) fn load(&self, part: &mut OwnPart, number: u64, tail: &[u8]) {
         let this = std::ptr::from_ref(self).addr();
         if part.loaded == this {
             assert!(
@@ -171,7 +171,7 @@ impl Template {
     }
 
     /// All of message `number` with its end, in one piece.
-    pub fn wire(&self, number: u64) -> Vec<u8> {
+    pub(crate) fn wire(&self, number: u64) -> Vec<u8> {
         let mut part = OwnPart::default();
         self.load(&mut part, number, &[]);
         let mut wire = part.bytes;
@@ -182,22 +182,22 @@ impl Template {
     }
 
     /// The Message-ID that a part was loaded with, with its angle brackets.
-    pub fn message_id<'a>(&self, part: &'a OwnPart) -> &'a [u8] {
+    pub(crate) fn message_id<'a>(&self, part: &'a OwnPart) -> &'a [u8] {
         identity::message_id(&part.bytes[self.lead..])
     }
 
     /// Whether the server answers after the own part.
-    pub fn own_ends_chunk(&self) -> bool {
+    pub(crate) fn own_ends_chunk(&self) -> bool {
         self.own_ends_chunk
     }
 
     /// What follows the own part.
-    pub fn rest(&self) -> &[Segment] {
+    pub(crate) fn rest(&self) -> &[Segment] {
         &self.rest
     }
 
     /// Replies to the message itself: one, or one for each chunk.
-    pub fn replies(&self) -> usize {
+    pub(crate) fn replies(&self) -> usize {
         usize::from(self.own_ends_chunk)
             + self
                 .rest
@@ -248,7 +248,7 @@ fn chunked(message: &[u8], chunk: usize) -> (Vec<u8>, usize, Vec<usize>) {
 }
 
 /// `local@domain`, and `local+2@domain` and so on for further recipients.
-pub fn numbered_address(address: &str, number: u32) -> String {
+pub(crate) fn numbered_address(address: &str, number: u32) -> String {
     match address.rsplit_once('@') {
         Some((local, domain)) if number > 1 => format!("{local}+{number}@{domain}"),
         _ => address.to_owned(),

@@ -19,7 +19,7 @@ const FLUSH: Duration = Duration::from_millis(50);
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Takes the threads' intervals and samples the server, until all threads are done.
-pub struct Collector<'a> {
+pub(super) struct Collector<'a> {
     plan: &'a Plan,
     live: &'a Live,
     started: Instant,
@@ -38,7 +38,7 @@ pub struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     /// Begins when the run does; the server's use of the machine at that time.
-    pub fn new(
+    pub(super) fn new(
         shared: &'a Shared,
         started: Instant,
         intervals: Vec<Arc<Mutex<Interval>>>,
@@ -60,7 +60,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Looks on until all threads are done; returns their counts, and how busy each was.
-    pub fn collect(
+    pub(super) fn collect(
         &mut self,
         results: &Receiver<Result<ThreadResult, EngineError>>,
         view: &mut View,
@@ -144,7 +144,7 @@ impl<'a> Collector<'a> {
     }
 
     /// The server's use of the machine; `before` is what it used before anything was opened.
-    pub fn server_use(&self, before: Option<Usage>) -> Option<ServerUse> {
+    pub(super) fn server_use(&self, before: Option<Usage>) -> Option<ServerUse> {
         let (start, end) = (self.server_start?, self.server_last?);
         Some(ServerUse {
             before: before?,

@@ -22,7 +22,7 @@ use crate::verify::Sent;
 const CROWDED: Duration = Duration::from_millis(1);
 
 /// An open connection that waits for its first message.
-pub struct First {
+pub(super) struct First {
     /// A sender whose shape it has.
     pub place: u64,
     /// The connection.
@@ -30,7 +30,7 @@ pub struct First {
 }
 
 /// What all tasks of a thread share.
-pub struct Context {
+pub(super) struct Context {
     /// The run.
     pub plan: Arc<Plan>,
     /// What threads share.
@@ -55,7 +55,7 @@ pub struct Context {
 
 impl Context {
     /// The number of a new session, and how to connect for it.
-    pub fn dial<'a>(&'a self, profile: &'a Profile, number: u64) -> Dial<'a> {
+    pub(super) fn dial<'a>(&'a self, profile: &'a Profile, number: u64) -> Dial<'a> {
         let plan = &self.plan;
         Dial {
             address: plan.address,
@@ -70,14 +70,14 @@ impl Context {
     }
 
     /// The number of a new session.
-    pub fn next_session(&self) -> u64 {
+    pub(super) fn next_session(&self) -> u64 {
         let number = self.sessions.get();
         self.sessions.set(number + 1);
         number
     }
 
     /// Counts an error.
-    pub fn count_error(&self, fault: &Fault) {
+    pub(super) fn count_error(&self, fault: &Fault) {
         self.note_error(fault);
         self.tally
             .borrow_mut()
@@ -86,7 +86,7 @@ impl Context {
     }
 
     /// Counts an error that must not end the run.
-    pub fn note_error(&self, fault: &Fault) {
+    pub(super) fn note_error(&self, fault: &Fault) {
         self.tally.borrow_mut().count_error(fault.kind);
         let mut interval = self.interval();
         interval.errors += 1;
@@ -94,7 +94,7 @@ impl Context {
     }
 
     /// The connection that was opened before the run, if it has this shape and is not taken yet.
-    pub fn take_first(&self, profile: &Profile) -> Option<Connection> {
+    pub(super) fn take_first(&self, profile: &Profile) -> Option<Connection> {
         let mut first = self.first.borrow_mut();
         let fits = first
             .as_ref()
@@ -103,14 +103,14 @@ impl Context {
     }
 
     /// The thread's counts since the main thread last looked.
-    pub fn interval(&self) -> MutexGuard<'_, Interval> {
+    pub(super) fn interval(&self) -> MutexGuard<'_, Interval> {
         self.shared_interval
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next message that behaves, if one is due; misbehaving ones before it go their own ways.
-    pub fn take(self: &Rc<Self>) -> Option<Work> {
+    pub(super) fn take(self: &Rc<Self>) -> Option<Work> {
         while !self.is_crowded() {
             let work = self.dispatcher.take()?;
             if !self.is_bad(work) {
@@ -121,12 +121,12 @@ impl Context {
     }
 
     /// Whether the closed loop has to wait until fewer messages misbehave. The open loop never waits.
-    pub fn is_crowded(&self) -> bool {
+    pub(super) fn is_crowded(&self) -> bool {
         !self.plan.is_open_loop() && self.misbehaving.get() >= self.plan.options.connections
     }
 
     /// The same as [`Context::take`], once one is due.
-    pub async fn wait(self: &Rc<Self>) -> Option<Work> {
+    pub(super) async fn wait(self: &Rc<Self>) -> Option<Work> {
         loop {
             while self.is_crowded() && !self.dispatcher.is_over() {
                 tokio::time::sleep(CROWDED).await;
@@ -139,7 +139,7 @@ impl Context {
     }
 
     /// A further message of a connection that came from the timetable.
-    pub fn follower(&self, last: u64) -> Option<Work> {
+    pub(super) fn follower(&self, last: u64) -> Option<Work> {
         (!self.dispatcher.is_over()).then(|| Work {
             number: last + 1,
             intended: Instant::now(),

@@ -15,7 +15,12 @@ use crate::verify::Sent;
 
 impl Context {
     /// The envelope of a message was answered, with this many recipients left out.
-    pub fn count_envelope(&self, connection: &Connection, recipients_refused: u64, time: Duration) {
+    pub(super) fn count_envelope(
+        &self,
+        connection: &Connection,
+        recipients_refused: u64,
+        time: Duration,
+    ) {
         if recipients_refused > 0 {
             let mut interval = self.interval();
             for (code, text, count) in connection.refused_recipients() {
@@ -28,7 +33,7 @@ impl Context {
     }
 
     /// Counts a final reply by what it says.
-    pub fn count_delivered(
+    pub(super) fn count_delivered(
         &self,
         connection: &Connection,
         profile: &Profile,
@@ -81,7 +86,7 @@ impl Context {
     }
 
     /// Tells the log and the reader of the topic of an accepted message.
-    pub fn tell_accepted(
+    pub(super) fn tell_accepted(
         &self,
         connection: &Connection,
         template: &Template,
@@ -99,7 +104,7 @@ impl Context {
     }
 
     /// A message was refused before its data was sent.
-    pub fn count_refused(&self, connection: &Connection, profile: &Profile, code: u16) {
+    pub(super) fn count_refused(&self, connection: &Connection, profile: &Profile, code: u16) {
         if code != CLOSING {
             self.live.fate(profile.index).count_answer();
             self.live.count_answer();
@@ -114,14 +119,14 @@ impl Context {
     }
 
     /// Data of a message was sent and no final reply came: its latency is not known, but it is at least the time so far.
-    pub fn count_unanswered(&self, work: Work) {
+    pub(super) fn count_unanswered(&self, work: Work) {
         let mut tally = self.tally.borrow_mut();
         tally.count_unanswered(Instant::now());
         tally.record(Phase::Whole, work.intended.elapsed());
     }
 
     /// A message that was taken and could not be sent before the end counts like one that was never given out.
-    pub fn count_unsent(&self, held: Option<Work>) {
+    pub(super) fn count_unsent(&self, held: Option<Work>) {
         if let Some(work) = held
             && self.plan.is_open_loop()
         {

@@ -37,7 +37,7 @@ const WAITED: Duration = Duration::from_millis(1);
 
 /// A message, or with a rate of connections the first message of one, to send.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Work {
+pub(super) struct Work {
     /// The message's number, from 1.
     pub number: u64,
     /// From when its latency counts.
@@ -53,7 +53,7 @@ enum Next {
 }
 
 /// One thread's share of the run.
-pub struct Dispatcher {
+pub(super) struct Dispatcher {
     timetable: Timetable,
     started: Instant,
     live: Arc<Live>,
@@ -76,7 +76,7 @@ struct Seat {
 
 impl Dispatcher {
     /// Nothing was given out yet.
-    pub fn new(
+    pub(super) fn new(
         timetable: Timetable,
         started: Instant,
         live: Arc<Live>,
@@ -95,12 +95,12 @@ impl Dispatcher {
     }
 
     /// All senders are gone: the pacer ends, whatever is due.
-    pub fn leave(&self) {
+    pub(super) fn leave(&self) {
         self.left.set(true);
     }
 
     /// Whether nothing more may begin.
-    pub fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.is_over_at(Instant::now())
     }
 
@@ -115,7 +115,7 @@ impl Dispatcher {
     }
 
     /// Whether everything was given out.
-    pub fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         let index = self.index(self.given.get());
         let late = |pace: Pace| {
             self.timetable
@@ -130,7 +130,7 @@ impl Dispatcher {
     }
 
     /// The next thing to do, if its time has come.
-    pub fn take(&self) -> Option<Work> {
+    pub(super) fn take(&self) -> Option<Work> {
         let now = Instant::now();
         match self.next(now) {
             Next::Work(work) => {
@@ -142,7 +142,7 @@ impl Dispatcher {
     }
 
     /// The next thing to do, once its time has come; `None` when there is nothing more.
-    pub async fn wait(&self) -> Option<Work> {
+    pub(super) async fn wait(&self) -> Option<Work> {
         let now = Instant::now();
         match self.next(now) {
             Next::Work(work) => {
@@ -174,7 +174,7 @@ impl Dispatcher {
     }
 
     /// Returns starts to the connections that wait, until there are no more starts.
-    pub async fn pace(&self, timer: &mut Timer) -> std::io::Result<()> {
+    pub(super) async fn pace(&self, timer: &mut Timer) -> std::io::Result<()> {
         loop {
             let now = Instant::now();
             match self.next(now) {
@@ -260,7 +260,7 @@ impl Dispatcher {
 
     /// The open loop's starts whose time had come by the end of the run and that were not given out: counts them, and
     /// records how long each had waited, which is the least that its latency can be.
-    pub fn count_overdue(&self) {
+    pub(super) fn count_overdue(&self) {
         let Some(pace) = self.timetable.pace else {
             return;
         };

@@ -10,7 +10,7 @@ use crate::fault::Fault;
 
 /// Something on this machine, or in this program, did not work.
 #[derive(Debug, Error)]
-pub enum EngineError {
+pub(super) enum EngineError {
     /// A thread could not be started.
     #[error("--threads {count}: {source}")]
     Spawn {
@@ -49,7 +49,7 @@ impl Blamed for EngineError {
 
 /// Why nothing was sent.
 #[derive(Debug, Error)]
-pub enum NotBegun {
+pub(super) enum NotBegun {
     /// A signal came first.
     #[error("stopped by a signal before a connection was open")]
     Stopped,

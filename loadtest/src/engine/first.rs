@@ -35,7 +35,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Opens it. With a mixture, one shape that the server serves is enough.
-pub async fn open(context: &Rc<Context>) -> Result<First, NotBegun> {
+pub(super) async fn open(context: &Rc<Context>) -> Result<First, NotBegun> {
     let plan = &context.plan;
     let mut refusal = None;
     for place in one_of_each(plan) {

@@ -31,7 +31,7 @@ const PROGRESS: Duration = Duration::from_secs(1);
 const STANDSTILL: Duration = Duration::from_secs(3);
 
 /// A session that is open, and the task that keeps it.
-pub type Session = (Rc<Slot>, tokio::task::JoinHandle<()>);
+pub(super) type Session = (Rc<Slot>, tokio::task::JoinHandle<()>);
 
 /// What openers of a thread share.
 struct Opening {
@@ -43,7 +43,7 @@ struct Opening {
 }
 
 /// Opens a thread's share; with `says`, prints progress. Returns what is open, and if the server accepts no more, why.
-pub async fn open(
+pub(super) async fn open(
     context: &Rc<Context>,
     count: u32,
     says: bool,

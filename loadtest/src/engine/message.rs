@@ -23,7 +23,7 @@ const QUIT_SENT: After = After::Quit {
 };
 
 /// What to do after a message. `held` is a message that was taken and is still to be sent.
-pub enum After {
+pub(super) enum After {
     /// The next message, on this connection, if there is one already; the time when its envelope was sent, if it was.
     Next(Option<(Work, Option<Instant>)>),
     /// The end of the connection; the QUIT may have been sent with the message.
@@ -43,7 +43,7 @@ pub enum After {
 }
 
 /// One message on its way.
-pub struct Message<'a> {
+pub(super) struct Message<'a> {
     /// What the thread's tasks share.
     pub context: &'a Rc<Context>,
     /// The sender's own part of a message.
@@ -62,7 +62,7 @@ pub struct Message<'a> {
 
 impl Message<'_> {
     /// Sends a message, of which the envelope may have been sent already.
-    pub async fn send(&mut self, (work, envelope_sent): (Work, Option<Instant>)) -> After {
+    pub(super) async fn send(&mut self, (work, envelope_sent): (Work, Option<Instant>)) -> After {
         let profile = self.profile;
         let template = profile.content.template(work.number);
         if let Some(extension) = self.connection.offers().missing(template.needs) {

@@ -27,4 +27,4 @@ mod shared;
 mod thread;
 mod timer;
 
-pub use run::run;
+pub(crate) use run::run;

@@ -7,7 +7,7 @@ use crate::options::shape::{ProxyHeader, TlsMode, Transfer};
 use crate::plan::{Plan, Profile};
 
 /// The line for the operator.
-pub fn line(plan: &Plan, profile: &Profile, fault: &Fault) -> String {
+pub(super) fn line(plan: &Plan, profile: &Profile, fault: &Fault) -> String {
     let address = plan.address;
     let words = said(fault);
     match (fault.kind, fault.step) {

@@ -32,7 +32,7 @@ struct Threads {
 }
 
 /// Runs the plan to its end.
-pub fn run(plan: &Arc<Plan>, view: &mut View) -> Result<Outcome, Failure> {
+pub(crate) fn run(plan: &Arc<Plan>, view: &mut View) -> Result<Outcome, Failure> {
     let verifier = match plan.options.verify {
         true => Some(Verifier::start(plan)?),
         false => None,

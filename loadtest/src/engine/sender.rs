@@ -21,7 +21,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 
 /// A task that sends.
-pub struct Sender {
+pub(super) struct Sender {
     context: Rc<Context>,
     /// Its number among those of all threads: it decides the shape of all its connections.
     place: u64,
@@ -36,7 +36,7 @@ type Ended = (Option<Work>, Result<(), Fault>);
 
 impl Sender {
     /// Nothing sent yet.
-    pub fn new(context: Rc<Context>, place: u64) -> Sender {
+    pub(super) fn new(context: Rc<Context>, place: u64) -> Sender {
         let slot = context.slots.add();
         Sender {
             context,
@@ -48,7 +48,7 @@ impl Sender {
     }
 
     /// Sends until there is nothing more to send; begins after `delay`.
-    pub async fn run(mut self, delay: Duration) {
+    pub(super) async fn run(mut self, delay: Duration) {
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }

@@ -11,7 +11,7 @@ use crate::tally::{Live, Tally};
 const MEETINGS: usize = 3;
 
 /// What a thread returns.
-pub struct ThreadResult {
+pub(super) struct ThreadResult {
     /// Its counts.
     pub tally: Tally,
     /// Its CPU time, as a share of the time.
@@ -19,7 +19,7 @@ pub struct ThreadResult {
 }
 
 /// What the threads of a run share.
-pub struct Shared {
+pub(super) struct Shared {
     /// The run.
     pub plan: Arc<Plan>,
     /// What is known while it goes on.
@@ -30,7 +30,7 @@ pub struct Shared {
 
 impl Shared {
     /// For this many sending threads, and the main thread.
-    pub fn new(plan: &Arc<Plan>, threads: u32) -> Shared {
+    pub(super) fn new(plan: &Arc<Plan>, threads: u32) -> Shared {
         Shared {
             plan: Arc::clone(plan),
             live: Arc::new(Live::new(plan.profiles.len())),
@@ -40,24 +40,24 @@ impl Shared {
     }
 
     /// Waits for all threads.
-    pub fn meet(&self) {
+    pub(super) fn meet(&self) {
         self.barrier.wait();
     }
 
     /// For a thread that does not take part: the others do not wait for it.
-    pub fn meet_always(&self) {
+    pub(super) fn meet_always(&self) {
         (0..MEETINGS).for_each(|_| self.meet());
     }
 
     /// The run does not begin.
-    pub fn fail(&self, why: Failure) {
+    pub(super) fn fail(&self, why: Failure) {
         // The first reason is enough.
         let _ = self.start_error.set(why);
         self.live.stop();
     }
 
     /// Why the run did not begin.
-    pub fn start_error(&self) -> Option<&Failure> {
+    pub(super) fn start_error(&self) -> Option<&Failure> {
         self.start_error.get()
     }
 }

@@ -31,7 +31,7 @@ const LONG_LOOK: Duration = Duration::from_millis(50);
 
 /// A thread's part of the whole.
 #[derive(Debug, Clone, Copy)]
-pub struct Share {
+pub(super) struct Share {
     index: u32,
     threads: u32,
     connections: u32,
@@ -40,7 +40,7 @@ pub struct Share {
 
 impl Share {
     /// The share of thread `index`, of this many threads.
-    pub fn new(plan: &Plan, index: u32, threads: u32) -> Share {
+    pub(super) fn new(plan: &Plan, index: u32, threads: u32) -> Share {
         assert!(index < threads, "threads are numbered from 0");
         Share {
             index,
@@ -62,7 +62,7 @@ fn share(whole: u32, threads: u32, index: u32) -> u32 {
 }
 
 /// One thread from its start to its end.
-pub fn run_thread(
+pub(super) fn run_thread(
     shared: &Shared,
     share: Share,
     interval: Arc<Mutex<Interval>>,

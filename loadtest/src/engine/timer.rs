@@ -11,7 +11,7 @@ use rustix::time::{
 };
 
 /// One timer, for one task.
-pub struct Timer {
+pub(super) struct Timer {
     control: File,
     ring: tokio_uring::fs::File,
     buffer: Vec<u8>,
@@ -19,7 +19,7 @@ pub struct Timer {
 
 impl Timer {
     /// A timer that is not set. Works only within a runtime.
-    pub fn new() -> io::Result<Timer> {
+    pub(super) fn new() -> io::Result<Timer> {
         let control = File::from(timerfd_create(
             TimerfdClockId::Monotonic,
             TimerfdFlags::CLOEXEC,
@@ -33,7 +33,7 @@ impl Timer {
     }
 
     /// Returns at that time, or at once if it has passed.
-    pub async fn sleep_until(&mut self, time: Instant) -> io::Result<()> {
+    pub(super) async fn sleep_until(&mut self, time: Instant) -> io::Result<()> {
         let rest = time.saturating_duration_since(Instant::now());
         if rest.is_zero() {
             return Ok(());

@@ -8,7 +8,7 @@ use super::kind::{Cause, ErrorKind, Extension, Step};
 
 /// The addresses of a run's messages, as the operator gave them.
 #[derive(Debug, Clone, Copy)]
-pub struct Addresses<'a> {
+pub(crate) struct Addresses<'a> {
     /// The sender; empty for the null sender.
     pub from: &'a str,
     /// The first recipient.

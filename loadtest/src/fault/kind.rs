@@ -5,11 +5,11 @@
 use serde::{Serialize, Serializer};
 
 /// Bytes of a reply that are kept with a fault.
-pub const MAX_WORDS: usize = 512;
+pub(crate) const MAX_WORDS: usize = 512;
 
 /// What went wrong, besides refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
+pub(crate) enum ErrorKind {
     /// No connection.
     Connect,
     /// The banner or the answer to EHLO was not positive.
@@ -32,7 +32,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All kinds with their names in reports, in the order of their numbers.
-    pub const ALL: [(ErrorKind, &'static str); 9] = [
+    pub(crate) const ALL: [(ErrorKind, &'static str); 9] = [
         (ErrorKind::Connect, "connect"),
         (ErrorKind::Greeting, "greeting"),
         (ErrorKind::Tls, "tls"),
@@ -45,7 +45,7 @@ impl ErrorKind {
     ];
 
     /// Its name in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         ErrorKind::ALL[self as usize].1
     }
 }
@@ -59,7 +59,7 @@ impl Serialize for ErrorKind {
 /// What was being waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named after the commands")]
-pub enum Step {
+pub(crate) enum Step {
     Connect,
     Tls,
     Banner,
@@ -76,7 +76,7 @@ pub enum Step {
 
 impl Step {
     /// Its name in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Step::Connect => "connect",
             Step::Tls => "TLS handshake",
@@ -93,7 +93,7 @@ impl Step {
     }
 
     /// Where in the dialogue something happened, for a sentence; nothing where there is no dialogue yet.
-    pub fn place(self) -> &'static str {
+    pub(crate) fn place(self) -> &'static str {
         match self {
             Step::Connect => "",
             Step::Tls => "in the TLS handshake",
@@ -118,7 +118,7 @@ impl Serialize for Step {
 
 /// Something that a server may offer in its reply to EHLO and that a shape or a message needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extension {
+pub(crate) enum Extension {
     /// RFC 3207.
     Starttls,
     /// RFC 3030.
@@ -131,7 +131,7 @@ pub enum Extension {
 
 impl Extension {
     /// Its keyword in EHLO.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Extension::Starttls => "STARTTLS",
             Extension::Chunking => "CHUNKING",
@@ -143,7 +143,7 @@ impl Extension {
 
 /// What exactly failed, where what to do about it depends on that. Never decided by the words of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// Nothing more is known than kind, step and words say.
     Unnamed,
     /// The server does not offer this.
@@ -158,7 +158,7 @@ pub enum Cause {
 
 /// Why a connection is of no more use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// What kind of error it is.
     pub kind: ErrorKind,
     /// What was being waited for.

@@ -8,8 +8,8 @@ mod reason;
 mod trouble;
 mod words;
 
-pub use hint::Addresses;
-pub use kind::{Cause, ErrorKind, Extension, Fault, MAX_WORDS, Step};
-pub use reason::{Reason, ReasonKind};
-pub use trouble::{Trouble, Troubles, What};
-pub use words::{harmless, one_line};
+pub(crate) use hint::Addresses;
+pub(crate) use kind::{Cause, ErrorKind, Extension, Fault, MAX_WORDS, Step};
+pub(crate) use reason::{Reason, ReasonKind};
+pub(crate) use trouble::{Trouble, Troubles, What};
+pub(crate) use words::{harmless, one_line};

@@ -13,7 +13,7 @@ use crate::units::grouped;
 /// What failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ReasonKind {
+pub(crate) enum ReasonKind {
     /// A message was refused.
     Refused,
     /// A recipient of a message that went on without it.
@@ -24,7 +24,7 @@ pub enum ReasonKind {
 
 /// One kind of trouble; its fields are those of the JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Reason {
+pub(crate) struct Reason {
     /// What failed.
     pub kind: ReasonKind,
     /// The kind of an error, as in `errors`.
@@ -45,7 +45,7 @@ pub struct Reason {
 
 impl Reason {
     /// From what was counted.
-    pub fn new(trouble: &Trouble, addresses: Addresses<'_>) -> Reason {
+    pub(crate) fn new(trouble: &Trouble, addresses: Addresses<'_>) -> Reason {
         let (enhanced, text) = match trouble.code {
             Some(_) => one_line(&trouble.words),
             None => (None, harmless(&trouble.words)),
@@ -79,7 +79,7 @@ impl Reason {
     }
 
     /// One line without the count: `550 5.7.1 after RCPT: Relaying denied`.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let code = self.code.map(|code| code.to_string());
         let name = match (self.error, self.code) {
             // The code says it.
@@ -102,7 +102,7 @@ impl Reason {
     }
 
     /// The line, after how often it was said.
-    pub fn counted(&self) -> String {
+    pub(crate) fn counted(&self) -> String {
         format!("{} x {}", grouped(self.count), self.line())
     }
 }

@@ -16,7 +16,7 @@ const MOST: usize = 32;
 
 /// What a trouble is for the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub(crate) enum What {
     /// A message was refused.
     Refused,
     /// A recipient of a message that went on without it.
@@ -27,7 +27,7 @@ pub enum What {
 
 /// One kind of trouble.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// What it is for the run.
     pub what: What,
     /// What was being waited for.
@@ -44,7 +44,7 @@ pub struct Trouble {
 
 impl Trouble {
     /// One error.
-    pub fn of_fault(fault: &Fault) -> Trouble {
+    pub(crate) fn of_fault(fault: &Fault) -> Trouble {
         Trouble {
             what: What::Error(fault.kind),
             step: fault.step,
@@ -80,30 +80,30 @@ fn bounded(words: &[u8]) -> &[u8] {
 
 /// All kinds so far.
 #[derive(Debug, Clone, Default)]
-pub struct Troubles {
+pub(crate) struct Troubles {
     kinds: Vec<Trouble>,
     others: u64,
 }
 
 impl Troubles {
     /// Counts a reply that refused.
-    pub fn count_reply(&mut self, what: What, step: Step, code: u16, text: &[u8]) {
+    pub(crate) fn count_reply(&mut self, what: What, step: Step, code: u16, text: &[u8]) {
         self.add(Trouble::of_reply(what, step, code, text, 1));
     }
 
     /// Counts refused recipients of messages that went on without them.
-    pub fn count_recipients(&mut self, code: u16, text: &[u8], count: u64) {
+    pub(crate) fn count_recipients(&mut self, code: u16, text: &[u8], count: u64) {
         let recipient = What::Recipient;
         self.add(Trouble::of_reply(recipient, Step::Rcpt, code, text, count));
     }
 
     /// Counts an error.
-    pub fn count_fault(&mut self, fault: &Fault) {
+    pub(crate) fn count_fault(&mut self, fault: &Fault) {
         self.add(Trouble::of_fault(fault));
     }
 
     /// Adds another thread's.
-    pub fn merge(&mut self, other: &Troubles) {
+    pub(crate) fn merge(&mut self, other: &Troubles) {
         for kind in &other.kinds {
             self.add(kind.clone());
         }
@@ -111,14 +111,14 @@ impl Troubles {
     }
 
     /// The kinds, the most frequent first.
-    pub fn kinds(&self) -> Vec<&Trouble> {
+    pub(crate) fn kinds(&self) -> Vec<&Trouble> {
         let mut kinds: Vec<&Trouble> = self.kinds.iter().collect();
         kinds.sort_by_key(|kind| std::cmp::Reverse(kind.count));
         kinds
     }
 
     /// Events of further kinds.
-    pub fn others(&self) -> u64 {
+    pub(crate) fn others(&self) -> u64 {
         self.others
     }
 

@@ -6,7 +6,7 @@
 const MAX_LETTERS: usize = 240;
 
 /// The enhanced status code (RFC 3463) at the beginning of a reply's line, with what follows it.
-pub fn split_enhanced(line: &[u8]) -> (Option<&str>, &[u8]) {
+pub(super) fn split_enhanced(line: &[u8]) -> (Option<&str>, &[u8]) {
     let end = line
         .iter()
         .position(|byte| *byte == b' ')
@@ -26,7 +26,7 @@ pub fn split_enhanced(line: &[u8]) -> (Option<&str>, &[u8]) {
 }
 
 /// A reply's text in one line: the enhanced code of its first line, and the texts of all its lines.
-pub fn one_line(text: &[u8]) -> (Option<String>, String) {
+pub(crate) fn one_line(text: &[u8]) -> (Option<String>, String) {
     let first = text
         .split(|byte| *byte == b'\n')
         .next()
@@ -50,7 +50,7 @@ pub fn one_line(text: &[u8]) -> (Option<String>, String) {
 
 /// The server's words for a terminal, a page or a log: characters that control a terminal or hide text become `?`, and a long text
 /// is cut.
-pub fn harmless(words: &[u8]) -> String {
+pub(crate) fn harmless(words: &[u8]) -> String {
     let text = String::from_utf8_lossy(words);
     let mut out = String::new();
     for (count, letter) in text.trim().chars().enumerate() {

@@ -1,4 +1,4 @@
 //! What a run is measured by besides its own clock: CPU time and memory of processes, and the server's metrics.
 
-pub mod scrape;
-pub mod usage;
+pub(crate) mod scrape;
+pub(crate) mod usage;

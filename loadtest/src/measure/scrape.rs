@@ -18,11 +18,11 @@ const MOST_BYTES: u64 = 4 << 20;
 const MOST_CHANGES: usize = 300;
 
 /// Values by name, labels included.
-pub type Values = BTreeMap<String, f64>;
+pub(crate) type Values = BTreeMap<String, f64>;
 
 /// How one value changed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Change {
+pub(crate) struct Change {
     /// Name and labels.
     pub name: String,
     /// Before the run; `None` where it was not there.
@@ -36,7 +36,7 @@ pub struct Change {
 #[error(
     "--metrics {url}: {problem}; give the address of a page in Prometheus' text form, http://127.0.0.1:9925/metrics"
 )]
-pub struct MetricsError {
+pub(crate) struct MetricsError {
     url: String,
     #[source]
     problem: Problem,
@@ -63,7 +63,7 @@ impl From<io::Error> for Problem {
 }
 
 /// Reads all values.
-pub fn read(url: &str) -> Result<Values, MetricsError> {
+pub(crate) fn read(url: &str) -> Result<Values, MetricsError> {
     match get(url) {
         Ok(text) => Ok(parse(&text)),
         Err(problem) => Err(MetricsError {
@@ -74,7 +74,7 @@ pub fn read(url: &str) -> Result<Values, MetricsError> {
 }
 
 /// The values that differ, buckets left out.
-pub fn changes(before: &Values, after: &Values) -> Vec<Change> {
+pub(crate) fn changes(before: &Values, after: &Values) -> Vec<Change> {
     let differ = after.iter().filter(|(name, value)| {
         !name.contains("_bucket{")
             && value.is_finite()

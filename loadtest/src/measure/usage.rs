@@ -15,7 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// What processes used so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// User and system time of all threads, of those that ended too, and of children that were waited for.
     pub cpu: Duration,
     /// Resident set, bytes. Pages that processes share count in each.
@@ -27,12 +27,12 @@ pub struct Usage {
 }
 
 /// CPU time of this process, all threads, user and system.
-pub fn own_cpu() -> Duration {
+pub(crate) fn own_cpu() -> Duration {
     clock(ClockId::ProcessCPUTime)
 }
 
 /// CPU time of the calling thread.
-pub fn own_thread_cpu() -> Duration {
+pub(crate) fn own_thread_cpu() -> Duration {
     clock(ClockId::ThreadCPUTime)
 }
 
@@ -43,7 +43,7 @@ fn clock(id: ClockId) -> Duration {
 }
 
 /// Usage of some processes and all their descendants; `None` if none of them runs any more.
-pub fn of_trees(roots: &[u32]) -> Option<Usage> {
+pub(crate) fn of_trees(roots: &[u32]) -> Option<Usage> {
     let mut pids: BTreeSet<u32> = roots.iter().copied().collect();
     let mut open: Vec<u32> = roots.to_vec();
     while let Some(pid) = open.pop() {
@@ -82,7 +82,7 @@ fn children(pid: u32) -> Vec<u32> {
 }
 
 /// Usage of a process, from its `stat` and `status` in `/proc`.
-pub fn of_process(pid: u32) -> io::Result<Usage> {
+pub(crate) fn of_process(pid: u32) -> io::Result<Usage> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let unreadable = || {
@@ -119,14 +119,14 @@ fn memory(status: &str, name: &str) -> Option<u64> {
 
 /// How long the CPUs of this machine were busy and idle so far, in ticks.
 #[derive(Debug, Clone, Copy)]
-pub struct Machine {
+pub(crate) struct Machine {
     busy: u64,
     idle: u64,
 }
 
 impl Machine {
     /// Reads `/proc/stat`.
-    pub fn read() -> Option<Machine> {
+    pub(crate) fn read() -> Option<Machine> {
         Machine::parse(&fs::read_to_string("/proc/stat").ok()?)
     }
 
@@ -146,7 +146,7 @@ impl Machine {
     }
 
     /// The share of the time since `before` in which CPUs were busy.
-    pub fn busy_since(&self, before: &Machine) -> Option<f64> {
+    pub(crate) fn busy_since(&self, before: &Machine) -> Option<f64> {
         let busy = self.busy.saturating_sub(before.busy) as f64;
         let idle = self.idle.saturating_sub(before.idle) as f64;
         (busy + idle > 0.0).then(|| busy / (busy + idle))

@@ -29,7 +29,7 @@ const COMPARISONS: [(&str, Comparison); 5] = [
 
 /// What can be bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measure {
+pub(crate) enum Measure {
     /// A number, or a rate.
     Count(Count),
     /// CPU time of a message.
@@ -43,7 +43,7 @@ pub enum Measure {
 /// A count or a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named after the fields of the report")]
-pub enum Count {
+pub(crate) enum Count {
     Accepted,
     Refused,
     Unanswered,
@@ -79,7 +79,7 @@ const COUNTS: [(Count, &str); 14] = [
 
 /// Whose CPU time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cost {
+pub(crate) enum Cost {
     /// This program's.
     Own,
     /// The server's.
@@ -91,7 +91,7 @@ const SERVER_RSS: &str = "server_rss";
 
 /// What part of a message's way is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Span {
+pub(crate) enum Span {
     /// One that the run measures.
     Phase(Phase),
     /// From the 250 to the record, which `--verify` measures.
@@ -103,7 +103,7 @@ const READABLE: &str = "readable";
 /// What is taken from many times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named after the fields of the report")]
-pub enum Percentile {
+pub(crate) enum Percentile {
     P50,
     P90,
     P95,
@@ -127,7 +127,7 @@ const PERCENTILES: [(Percentile, &str); 7] = [
 /// What a value is measured in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Unit {
+pub(crate) enum Unit {
     /// Time.
     Microseconds,
     /// Memory. The report's name for bytes.
@@ -188,7 +188,7 @@ impl Measure {
 /// Why a text is no bound.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{text:?}: {problem}")]
-pub struct BoundError {
+pub(crate) struct BoundError {
     text: String,
     #[source]
     problem: Problem,
@@ -220,7 +220,7 @@ impl Blamed for BoundError {
 
 /// One bound.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Assertion {
+pub(crate) struct Assertion {
     /// As it was given.
     pub text: String,
     /// The name of what is bounded, as it was given.
@@ -233,7 +233,7 @@ pub struct Assertion {
 
 impl Assertion {
     /// Parses `p99<20ms,errors=0`.
-    pub fn parse_list(list: &str) -> Result<Vec<Assertion>, BoundError> {
+    pub(crate) fn parse_list(list: &str) -> Result<Vec<Assertion>, BoundError> {
         let parts = list
             .split(',')
             .map(str::trim)
@@ -242,7 +242,7 @@ impl Assertion {
     }
 
     /// Parses one bound.
-    pub fn parse(text: &str) -> Result<Assertion, BoundError> {
+    pub(crate) fn parse(text: &str) -> Result<Assertion, BoundError> {
         let wrong = |problem| BoundError {
             text: text.to_owned(),
             problem,
@@ -267,7 +267,7 @@ impl Assertion {
     }
 
     /// What its value is measured in; nothing for a number.
-    pub fn unit(&self) -> Option<Unit> {
+    pub(crate) fn unit(&self) -> Option<Unit> {
         match self.measure {
             Measure::Count(_) => None,
             Measure::Cost(_) | Measure::Time(..) => Some(Unit::Microseconds),
@@ -276,7 +276,7 @@ impl Assertion {
     }
 
     /// Whether only `--verify` measures it.
-    pub fn needs_verify(&self) -> bool {
+    pub(crate) fn needs_verify(&self) -> bool {
         matches!(
             self.measure,
             Measure::Count(Count::Lost | Count::Duplicated | Count::Altered)
@@ -285,7 +285,7 @@ impl Assertion {
     }
 
     /// Whether only `--pid` measures it.
-    pub fn needs_pid(&self) -> bool {
+    pub(crate) fn needs_pid(&self) -> bool {
         matches!(
             self.measure,
             Measure::Cost(Cost::Server) | Measure::ServerRss
@@ -293,7 +293,7 @@ impl Assertion {
     }
 
     /// Whether a higher rate can only break it: what a search needs. `errors=0` is one, since nothing is below it.
-    pub fn is_upper(&self) -> bool {
+    pub(crate) fn is_upper(&self) -> bool {
         match self.comparison {
             Comparison::Below | Comparison::AtMost => true,
             Comparison::Equal => self.bound == 0.0,
@@ -302,7 +302,7 @@ impl Assertion {
     }
 
     /// Whether a value keeps the bound.
-    pub fn holds(&self, value: f64) -> bool {
+    pub(crate) fn holds(&self, value: f64) -> bool {
         match self.comparison {
             Comparison::Below => value < self.bound,
             Comparison::AtMost => value <= self.bound,

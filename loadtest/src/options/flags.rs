@@ -13,7 +13,7 @@ use crate::fault::Addresses;
 use crate::units::{parse_duration, parse_rate};
 
 /// The largest number of a message: its digits in a message are fixed.
-pub const MAX_MESSAGES: u64 = 999_999_999_999;
+pub(super) const MAX_MESSAGES: u64 = 999_999_999_999;
 
 /// The default time for a step, and for a step of the first connection: servers that hold their banner back
 /// from spammers do so for some seconds.
@@ -45,7 +45,7 @@ Exit status: 0 done and every assertion holds (without --assert: every message w
 /// both sides, and a check that what got its 250 is in the topic.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "ringpost-loadtest", version, after_help = AFTER_HELP)]
-pub struct Options {
+pub(crate) struct Options {
     /// The server, as host:port; only loopback addresses unless --allow-remote is given
     #[arg(value_name = "HOST:PORT")]
     pub target: String,
@@ -239,12 +239,12 @@ const SHORT: [(&str, &str); 6] = [
 
 impl Options {
     /// Parses the command line; ends the process where that cannot be done.
-    pub fn of_words(words: &[String]) -> Options {
+    pub(crate) fn of_words(words: &[String]) -> Options {
         Options::try_parse_from(words).unwrap_or_else(|error| with_suggestion(error).exit())
     }
 
     /// The most messages of the run.
-    pub fn most_messages(&self) -> u64 {
+    pub(crate) fn most_messages(&self) -> u64 {
         match (self.messages, self.duration) {
             (Some(messages), _) => messages,
             (None, Some(_)) => MAX_MESSAGES,
@@ -253,7 +253,7 @@ impl Options {
     }
 
     /// The addresses of the messages.
-    pub fn addresses(&self) -> Addresses<'_> {
+    pub(crate) fn addresses(&self) -> Addresses<'_> {
         Addresses {
             from: &self.from,
             to: &self.to,
@@ -261,22 +261,22 @@ impl Options {
     }
 
     /// How long each step may take.
-    pub fn step_time(&self) -> Duration {
+    pub(crate) fn step_time(&self) -> Duration {
         self.timeout.unwrap_or(STEP_TIME)
     }
 
     /// How long each step of the first connection may take.
-    pub fn first_time(&self) -> Duration {
+    pub(crate) fn first_time(&self) -> Duration {
         self.timeout.unwrap_or(FIRST_TIME)
     }
 
     /// Whether the run begins only if a connection can be opened.
-    pub fn needs_first(&self) -> bool {
+    pub(crate) fn needs_first(&self) -> bool {
         self.max_errors != Some(0)
     }
 
     /// Errors that end a run in which no message was ever answered; `None`: none do.
-    pub fn most_fruitless(&self) -> Option<u64> {
+    pub(crate) fn most_fruitless(&self) -> Option<u64> {
         let each_twice = 2 * u64::from(self.connections);
         self.max_errors
             .is_none()
@@ -284,7 +284,7 @@ impl Options {
     }
 
     /// Errors in a row that end the run; `None`: never.
-    pub fn most_errors(&self) -> Option<u64> {
+    pub(crate) fn most_errors(&self) -> Option<u64> {
         match (self.max_errors, self.duration) {
             (Some(0), _) | (None, Some(_)) => None,
             (Some(most), _) => Some(most),

@@ -10,7 +10,7 @@ use crate::units::parse_share;
 
 /// One way to misbehave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Misdeed {
+pub(crate) enum Misdeed {
     /// Sends the message byte by byte.
     Drip,
     /// Closes the connection without a word after a step.
@@ -26,7 +26,7 @@ pub enum Misdeed {
 /// A step of a dialogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named after the commands")]
-pub enum Step {
+pub(crate) enum Step {
     Connect,
     Banner,
     Ehlo,
@@ -50,7 +50,7 @@ const STEPS: [(Step, &str); 8] = [
 
 /// How the messages of a run misbehave.
 #[derive(Debug, Default)]
-pub struct Misbehaviour {
+pub(crate) struct Misbehaviour {
     /// What, and its share of all messages.
     parts: Vec<(Misdeed, f64)>,
     /// Time between two bytes of a drip.
@@ -61,7 +61,7 @@ pub struct Misbehaviour {
 
 impl Misdeed {
     /// Its name in options and reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Misdeed::Drip => "drip",
             Misdeed::Abort(step) => match step {
@@ -99,7 +99,7 @@ impl Misdeed {
 
 impl Misbehaviour {
     /// Parses `drip=1%,abort:data=2%`.
-    pub fn parse(
+    pub(crate) fn parse(
         list: &str,
         drip_every: Duration,
         drip_for: Duration,
@@ -142,7 +142,7 @@ impl Misbehaviour {
     }
 
     /// How a message misbehaves, if it does: by its number alone, and evenly spread.
-    pub fn of(&self, number: u64) -> Option<Misdeed> {
+    pub(crate) fn of(&self, number: u64) -> Option<Misdeed> {
         if self.parts.is_empty() {
             return None;
         }

@@ -8,7 +8,7 @@ use crate::units::parse_share;
 
 /// One part of a mixture.
 #[derive(Debug, Clone)]
-pub struct MixPart {
+pub(crate) struct MixPart {
     /// Its share of all connections, or its weight: shares are divided by their sum.
     pub share: f64,
     /// Its flags.
@@ -23,7 +23,7 @@ struct ShapeWords {
 }
 
 /// Parses `70% --per-connection 1 --size 50k`: a share, then the flags of a shape that are changed for it.
-pub fn parse_mix(text: &str, base: &Shape) -> Result<MixPart, Wrong> {
+pub(crate) fn parse_mix(text: &str, base: &Shape) -> Result<MixPart, Wrong> {
     let mut words = text.split_whitespace();
     let share =
         parse_share(words.next().unwrap_or("")).map_err(|error| Wrong::at("").source(error))?;

@@ -2,11 +2,11 @@
 //!
 //! Must not know what comes of them (see [`crate::plan`]).
 
-pub mod assertion;
+pub(crate) mod assertion;
 mod flags;
-pub mod misbehaviour;
+pub(crate) mod misbehaviour;
 mod mixture;
-pub mod shape;
+pub(crate) mod shape;
 
-pub use flags::Options;
-pub use mixture::{MixPart, parse_mix};
+pub(crate) use flags::Options;
+pub(crate) use mixture::{MixPart, parse_mix};

@@ -11,7 +11,7 @@ use crate::units::parse_size;
 
 /// How the message itself is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Transfer {
+pub(crate) enum Transfer {
     /// DATA, with transparency (RFC 5321)
     Data,
     /// BDAT, where the server offers CHUNKING (RFC 3030)
@@ -20,7 +20,7 @@ pub enum Transfer {
 
 /// Whether and how a connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TlsMode {
+pub(crate) enum TlsMode {
     /// In clear
     None,
     /// STARTTLS (RFC 3207)
@@ -31,7 +31,7 @@ pub enum TlsMode {
 
 /// The header that a load balancer sends before the dialogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProxyHeader {
+pub(crate) enum ProxyHeader {
     /// No header
     None,
     /// Version 1, text
@@ -42,7 +42,7 @@ pub enum ProxyHeader {
 
 /// What the bytes of generated bodies are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Body {
+pub(crate) enum Body {
     /// ASCII lines of at most 78 bytes; a quarter of them start with a dot, to show whether a server handles it rightly
     #[value(name = "7bit")]
     SevenBit,
@@ -59,7 +59,7 @@ pub enum Body {
 
 /// A named distribution of message sizes; docs/loadtest.md says where the figures are from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Sizes {
+pub(crate) enum Sizes {
     /// Measured 2002: half below 4 KiB, mean near 60 KB, up to 2 MiB
     #[value(name = "mailbox-2002")]
     Mailbox2002,
@@ -70,7 +70,7 @@ pub enum Sizes {
 
 /// The flags of a session's shape.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Messages on a connection before QUIT and a new one; 0: no limit [default: 0, with --connection-rate 1]
     #[arg(long, value_name = "K", help_heading = "Shape of a session")]
     pub per_connection: Option<u64>,
@@ -132,14 +132,14 @@ pub struct Shape {
 
 impl Shape {
     /// Whether commands are sent in groups where the server allows it.
-    pub fn pipelining(&self) -> bool {
+    pub(crate) fn pipelining(&self) -> bool {
         self.pipeline.unwrap_or(true) && !self.no_pipeline.unwrap_or(false)
     }
 }
 
 impl Shape {
     /// These flags where they are given, those of `base` elsewhere. A content flag replaces all content of the base.
-    pub fn over(self, base: &Shape) -> Shape {
+    pub(crate) fn over(self, base: &Shape) -> Shape {
         let own_content = self.size.is_some() || self.sizes.is_some() || self.corpus.is_some();
         let pipelining = if self.pipeline.is_some() || self.no_pipeline.is_some() {
             (self.pipeline, self.no_pipeline)

@@ -8,7 +8,11 @@ const MAX_ADDRESS: usize = 254;
 const MAX_DOMAIN: usize = 255;
 
 /// An address goes into commands and header fields, so it must not end or split them.
-pub fn check_address(option: &'static str, address: &str, may_be_empty: bool) -> Result<(), Wrong> {
+pub(super) fn check_address(
+    option: &'static str,
+    address: &str,
+    may_be_empty: bool,
+) -> Result<(), Wrong> {
     if address.is_empty() && may_be_empty {
         return Ok(());
     }
@@ -28,7 +32,7 @@ pub fn check_address(option: &'static str, address: &str, may_be_empty: bool) ->
 }
 
 /// The name in EHLO must not end or split the command.
-pub fn check_domain(name: &str) -> Result<(), Wrong> {
+pub(super) fn check_domain(name: &str) -> Result<(), Wrong> {
     if !name.is_empty()
         && name.len() <= MAX_DOMAIN
         && name.bytes().all(|byte| byte.is_ascii_graphic())

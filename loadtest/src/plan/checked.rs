@@ -28,7 +28,7 @@ use crate::options::misbehaviour::Misbehaviour;
 use crate::tally::AcceptedLog;
 
 /// A run that can be started: what all threads share and none changes, but for the log.
-pub struct Plan {
+pub(crate) struct Plan {
     /// The options as given.
     pub options: Options,
     /// Where to connect.
@@ -52,7 +52,7 @@ pub struct Plan {
 }
 
 /// What `--misbehave` asks for.
-pub struct Bad {
+pub(crate) struct Bad {
     /// Which messages misbehave, and how.
     pub misbehaviour: Misbehaviour,
     /// The shape of their sessions.
@@ -61,13 +61,13 @@ pub struct Bad {
 
 impl Plan {
     /// Checks the options against each other and against the machine.
-    pub fn new(options: Options) -> Result<Plan, Failure> {
+    pub(crate) fn new(options: Options) -> Result<Plan, Failure> {
         let addresses = resolve(&options.target, options.allow_remote)?;
         Plan::of(options, addresses)
     }
 
     /// For the report of a run whose target has no address.
-    pub fn unresolved(options: Options) -> Result<Plan, Failure> {
+    pub(crate) fn unresolved(options: Options) -> Result<Plan, Failure> {
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         Plan::of(options, vec![nowhere])
     }
@@ -112,7 +112,7 @@ impl Plan {
 
     /// The shape of a sender or an idle session, by its number alone and evenly spread. Senders keep theirs: a session
     /// without an end would otherwise take the place of many short ones, and in time all places.
-    pub fn profile(&self, number: u64) -> &Profile {
+    pub(crate) fn profile(&self, number: u64) -> &Profile {
         let position = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) as f64 / 2f64.powi(64);
         let found = self
             .profiles
@@ -122,24 +122,24 @@ impl Plan {
     }
 
     /// The source address of a session.
-    pub fn source(&self, session: u64) -> Option<IpAddr> {
+    pub(crate) fn source(&self, session: u64) -> Option<IpAddr> {
         let count = self.sources.len() as u64;
         (count > 0).then(|| self.sources[(session % count) as usize])
     }
 
     /// Whether latency counts from intended starts.
-    pub fn is_open_loop(&self) -> bool {
+    pub(crate) fn is_open_loop(&self) -> bool {
         self.options.rate.is_some() || self.options.connection_rate.is_some()
     }
 
     /// Whether connections have the timetable, not messages.
-    pub fn paces_connections(&self) -> bool {
+    pub(crate) fn paces_connections(&self) -> bool {
         self.options.connection_rate.is_some()
     }
 
     /// Whether connections are opened before there is a message for them: where they are reused without end, a message
     /// should not have to wait for one.
-    pub fn connects_ahead(&self) -> bool {
+    pub(crate) fn connects_ahead(&self) -> bool {
         self.options.rate.is_some()
             && self
                 .profiles
@@ -148,7 +148,7 @@ impl Plan {
     }
 
     /// The timetable of one thread.
-    pub fn timetable(&self, thread: u64, threads: u64) -> Timetable {
+    pub(crate) fn timetable(&self, thread: u64, threads: u64) -> Timetable {
         let rate = self.options.rate.or(self.options.connection_rate);
         let stride = if self.paces_connections() {
             self.profiles
@@ -173,7 +173,7 @@ impl Plan {
     }
 
     /// Mean bytes of a message, by the shares of the shapes.
-    pub fn mean_size(&self) -> f64 {
+    pub(crate) fn mean_size(&self) -> f64 {
         let mut from = 0.0;
         let means = self.profiles.iter().map(|profile| {
             let share = profile.up_to - from;

@@ -11,8 +11,8 @@ mod sources;
 mod target;
 mod tls;
 
-pub use checked::Plan;
-pub use open_files::allow_open_files;
-pub use profile::Profile;
-pub use schedule::{Pace, Timetable};
-pub use target::resolve;
+pub(crate) use checked::Plan;
+pub(crate) use open_files::allow_open_files;
+pub(crate) use profile::Profile;
+pub(crate) use schedule::{Pace, Timetable};
+pub(crate) use target::resolve;

@@ -8,7 +8,7 @@ use crate::failure::Wrong;
 const OTHER_FILES: u64 = 128;
 
 /// Raises the soft limit of open files as far as the hard one allows; each connection needs one.
-pub fn allow_open_files(connections: u64) -> Result<(), Wrong> {
+pub(crate) fn allow_open_files(connections: u64) -> Result<(), Wrong> {
     let needed = connections + OTHER_FILES;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {

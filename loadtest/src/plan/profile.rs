@@ -12,7 +12,7 @@ use crate::options::shape::{ProxyHeader, Shape, TlsMode, Transfer};
 use crate::options::{MixPart, Options, parse_mix};
 
 /// The shape of some of the connections.
-pub struct Profile {
+pub(crate) struct Profile {
     /// Its place in the plan, from 0.
     pub index: usize,
     /// Where it ends on the line from 0 to 1 on which each sender has a place.
@@ -36,7 +36,7 @@ pub struct Profile {
 }
 
 /// All shapes of a run, at least one.
-pub fn profiles(options: &Options, run: &str) -> Result<Vec<Profile>, Wrong> {
+pub(super) fn profiles(options: &Options, run: &str) -> Result<Vec<Profile>, Wrong> {
     let mut parts = Vec::new();
     for text in &options.mix {
         parts.push((text.clone(), parse_mix(text, &options.shape)?));
@@ -62,7 +62,7 @@ pub fn profiles(options: &Options, run: &str) -> Result<Vec<Profile>, Wrong> {
 }
 
 /// The shape of clients that misbehave: in clear and with DATA.
-pub fn bad_profile(options: &Options, run: &str) -> Result<Profile, Wrong> {
+pub(super) fn bad_profile(options: &Options, run: &str) -> Result<Profile, Wrong> {
     let shape = Shape {
         transfer: Some(Transfer::Data),
         chunk: None,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// A constant rate, reached linearly from zero within the ramp.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
+pub(crate) struct Pace {
     /// Starts a second once the ramp is over.
     pub rate: f64,
     /// How long the rate rises.
@@ -19,7 +19,7 @@ impl Pace {
     /// When start `index`, counted from 0, is meant to happen, from the beginning of the run.
     ///
     /// Within the ramp `rate * t^2 / (2 * ramp)` starts have happened by time `t`; solved for `t`.
-    pub fn start_of(&self, index: u64) -> Duration {
+    pub(crate) fn start_of(&self, index: u64) -> Duration {
         let index = index as f64;
         let ramp = self.ramp.as_secs_f64();
         let in_ramp = self.rate * ramp / 2.0;
@@ -32,7 +32,7 @@ impl Pace {
     }
 
     /// How many starts are meant to happen before `time`: the first index that is not.
-    pub fn starts_before(&self, time: Duration) -> u64 {
+    pub(crate) fn starts_before(&self, time: Duration) -> u64 {
         let (seconds, ramp) = (time.as_secs_f64(), self.ramp.as_secs_f64());
         let count = if seconds < ramp {
             self.rate * seconds * seconds / (2.0 * ramp)
@@ -45,7 +45,7 @@ impl Pace {
 
 /// The bounds of a run and its timetable.
 #[derive(Debug, Clone, Copy)]
-pub struct Timetable {
+pub(crate) struct Timetable {
     /// The open loop's, `None` for the closed loop.
     pub pace: Option<Pace>,
     /// Most messages, or with a rate of connections most connections.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::failure::Wrong;
 
 /// Parses `127.0.0.2,127.0.0.10-127.0.0.12`.
-pub fn parse_sources(list: &str) -> Result<Vec<IpAddr>, Wrong> {
+pub(super) fn parse_sources(list: &str) -> Result<Vec<IpAddr>, Wrong> {
     const MOST: u32 = 65_536;
     let wrong = |part: &str| {
         Wrong::at("--source").quoted(part).fix(format_args!(
@@ -31,7 +31,7 @@ pub fn parse_sources(list: &str) -> Result<Vec<IpAddr>, Wrong> {
 }
 
 /// Sources and target must be of one kind of address.
-pub fn check_sources(sources: &[IpAddr], target: SocketAddr) -> Result<(), Wrong> {
+pub(super) fn check_sources(sources: &[IpAddr], target: SocketAddr) -> Result<(), Wrong> {
     match sources
         .iter()
         .find(|source| source.is_ipv4() != target.is_ipv4())

@@ -13,7 +13,7 @@ const FORM: &str = "give host:port, e.g. 127.0.0.1:2525";
 
 /// The name of the target has no address.
 #[derive(Debug, Error)]
-pub enum Unresolved {
+pub(super) enum Unresolved {
     /// The name service says so, or does not answer.
     #[error(
         "target {target}: the name does not resolve ({source}); check the name, or give an address"
@@ -45,7 +45,7 @@ fn has_port(target: &str) -> bool {
 }
 
 /// Resolves a target to one address or more, and refuses one that is not on this machine unless that is allowed.
-pub fn resolve(target: &str, allow_remote: bool) -> Result<Vec<SocketAddr>, Failure> {
+pub(crate) fn resolve(target: &str, allow_remote: bool) -> Result<Vec<SocketAddr>, Failure> {
     check_form(target)?;
     let addresses: Vec<SocketAddr> = match target.to_socket_addrs() {
         Ok(addresses) => addresses.collect(),

@@ -21,7 +21,7 @@ const CURVE: [f64; 16] = [
 
 impl Report {
     /// Puts a run's result together.
-    pub fn new(plan: &Plan, outcome: &Outcome) -> Report {
+    pub(crate) fn new(plan: &Plan, outcome: &Outcome) -> Report {
         let (tally, options) = (&outcome.tally, &plan.options);
         let seconds = outcome.elapsed.as_secs_f64();
         let per_second = |count: f64| if seconds > 0.0 { count / seconds } else { 0.0 };
@@ -78,7 +78,7 @@ impl Report {
 }
 
 /// The words of the command line; the value of a Kafka property, which may be a secret, is left out.
-pub fn command_line(words: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn command_line(words: impl Iterator<Item = String>) -> Vec<String> {
     let mut is_property = false;
     let masked = words.map(|word| {
         let (option, property) = match word.strip_prefix("--kafka=") {

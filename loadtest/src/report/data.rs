@@ -15,7 +15,7 @@ use crate::tally::Phase;
 
 /// The result of a run; its fields are those of the JSON.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     pub version: u32,
     pub tool: &'static str,
     pub target: String,
@@ -60,7 +60,7 @@ pub struct Report {
 /// What ended a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum EndedBy {
+pub(crate) enum EndedBy {
     Signal,
     Errors,
     Duration,
@@ -70,14 +70,14 @@ pub enum EndedBy {
 /// Whether messages have intended starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LoopKind {
+pub(crate) enum LoopKind {
     Open,
     Closed,
 }
 
 /// What was asked for.
 #[derive(Debug, Serialize)]
-pub struct Setting {
+pub(crate) struct Setting {
     pub loop_kind: LoopKind,
     pub rate: Option<f64>,
     pub connection_rate: Option<f64>,
@@ -92,7 +92,7 @@ pub struct Setting {
 
 /// Each message counts in one of these.
 #[derive(Debug, Serialize)]
-pub struct Messages {
+pub(crate) struct Messages {
     pub accepted: u64,
     pub refused: u64,
     pub unanswered: u64,
@@ -101,21 +101,21 @@ pub struct Messages {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Handshakes {
+pub(crate) struct Handshakes {
     pub handshakes: u64,
     pub resumed: u64,
 }
 
 /// A shape of a mixture that never worked.
 #[derive(Debug, Serialize)]
-pub struct GivenUp {
+pub(crate) struct GivenUp {
     pub shape: String,
     pub errors: u64,
     pub reason: String,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Idle {
+pub(crate) struct Idle {
     pub asked: u32,
     pub opened: u64,
     pub closed_by_server: u64,
@@ -124,7 +124,7 @@ pub struct Idle {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct Percentiles {
+pub(crate) struct Percentiles {
     pub count: u64,
     pub min: u64,
     pub mean: f64,
@@ -137,13 +137,13 @@ pub struct Percentiles {
 }
 
 #[derive(Debug, Serialize)]
-pub struct CurvePoint {
+pub(crate) struct CurvePoint {
     pub share: f64,
     pub microseconds: u64,
 }
 
 #[derive(Debug, Serialize)]
-pub struct SeriesPoint {
+pub(crate) struct SeriesPoint {
     pub end_seconds: f64,
     pub seconds: f64,
     pub accepted: u64,
@@ -159,7 +159,7 @@ pub struct SeriesPoint {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Own {
+pub(crate) struct Own {
     pub cpu_seconds: f64,
     pub cpu_microseconds_per_message: Option<f64>,
     pub threads_busy: Vec<f64>,
@@ -167,7 +167,7 @@ pub struct Own {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Server {
+pub(crate) struct Server {
     pub pids: Vec<u32>,
     pub processes: u32,
     pub cpu_seconds: f64,
@@ -177,7 +177,7 @@ pub struct Server {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Verified {
+pub(crate) struct Verified {
     pub complete: bool,
     pub records: u64,
     /// `None` where it is not known, because the topic was not read to its end.
@@ -196,7 +196,7 @@ pub struct Verified {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Asserted {
+pub(crate) struct Asserted {
     pub text: String,
     pub value: Option<f64>,
     pub unit: Option<Unit>,
@@ -205,17 +205,17 @@ pub struct Asserted {
 
 impl Report {
     /// The times of a phase.
-    pub fn phase(&self, phase: Phase) -> &Percentiles {
+    pub(crate) fn phase(&self, phase: Phase) -> &Percentiles {
         &self.latency_microseconds[phase.name()]
     }
 
     /// Whether any message came far enough to have a latency worth a figure.
-    pub fn has_latencies(&self) -> bool {
+    pub(crate) fn has_latencies(&self) -> bool {
         self.phase(Phase::Reply).count > 0
     }
 
     /// The server's counters that changed, by how much.
-    pub fn counters(&self) -> impl Iterator<Item = (&str, f64)> {
+    pub(crate) fn counters(&self) -> impl Iterator<Item = (&str, f64)> {
         let changes = self.metrics.iter().flatten();
         let counters = changes.filter(|change| change.name.contains("_total"));
         counters.map(|change| {
@@ -225,7 +225,7 @@ impl Report {
     }
 
     /// One JSON object in one line.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("plain maps with text keys and finite numbers")
     }
 }

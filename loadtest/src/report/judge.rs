@@ -6,7 +6,7 @@ use crate::units::{grouped, show_bytes, show_microseconds, show_number};
 
 impl Report {
     /// Compares with `--assert`, or with what everyone would ask for.
-    pub fn judge(&mut self, assertions: &[Assertion]) {
+    pub(crate) fn judge(&mut self, assertions: &[Assertion]) {
         let asserted = assertions.iter().map(|assertion| {
             let value = self.value(assertion.measure);
             Asserted {
@@ -39,7 +39,7 @@ impl Report {
     }
 
     /// What is not as it should be, in sentences; nothing for a run that passed.
-    pub fn failures(&self) -> Vec<String> {
+    pub(crate) fn failures(&self) -> Vec<String> {
         if let Some(error) = &self.start_error {
             return vec![error.clone()];
         }
@@ -91,7 +91,7 @@ impl Report {
     }
 
     /// A value that `--assert` can bound; `None` where it was not measured.
-    pub fn value(&self, measure: Measure) -> Option<f64> {
+    pub(crate) fn value(&self, measure: Measure) -> Option<f64> {
         match measure {
             Measure::Count(count) => self.count(count),
             Measure::Cost(Cost::Own) => self.own.cpu_microseconds_per_message,
@@ -153,7 +153,7 @@ impl Percentiles {
 
 impl Asserted {
     /// What was measured, for people.
-    pub fn measured(&self) -> String {
+    pub(crate) fn measured(&self) -> String {
         match (self.value, self.unit) {
             (None, _) => "not measured".to_owned(),
             (Some(value), Some(Unit::Microseconds)) => show_microseconds(value),
@@ -173,7 +173,7 @@ impl GivenUp {
     }
 
     /// For people.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let (name, errors) = (self.name(), grouped(self.errors));
         format!(
             "{name}, which never worked, after {errors} errors: {}",
@@ -184,7 +184,7 @@ impl GivenUp {
 
 impl Verified {
     /// What is not known, for a sentence.
-    pub fn incomplete(&self) -> String {
+    pub(crate) fn incomplete(&self) -> String {
         let why = match self.kafka_errors {
             0 => "the topic was not read to its end",
             _ => "the brokers did not answer, so the topic was not read to its end",

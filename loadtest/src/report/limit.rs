@@ -28,7 +28,7 @@ const BEHIND: Duration = Duration::from_millis(100);
 /// Who was the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LimitedBy {
+pub(crate) enum LimitedBy {
     /// The server.
     Server,
     /// This program.
@@ -43,7 +43,7 @@ pub enum LimitedBy {
 
 impl LimitedBy {
     /// As in the JSON.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             LimitedBy::Server => "server",
             LimitedBy::Tester => "tester",
@@ -56,7 +56,7 @@ impl LimitedBy {
 
 /// The verdict.
 #[derive(Debug, Serialize, PartialEq)]
-pub struct Limit {
+pub(crate) struct Limit {
     /// Who it was.
     pub by: LimitedBy,
     /// For people.
@@ -65,7 +65,7 @@ pub struct Limit {
 
 impl Limit {
     /// Judges a run.
-    pub fn find(plan: &Plan, outcome: &Outcome) -> Limit {
+    pub(crate) fn find(plan: &Plan, outcome: &Outcome) -> Limit {
         if outcome.tally.accepted == 0 {
             return Limit {
                 by: LimitedBy::None,
@@ -95,7 +95,7 @@ impl Limit {
 }
 
 /// Whether 99 % of what was due was sent, and answered, about when it was due; `None` in the closed loop.
-pub fn rate_reached(plan: &Plan, outcome: &Outcome) -> Option<bool> {
+pub(super) fn rate_reached(plan: &Plan, outcome: &Outcome) -> Option<bool> {
     plan.options.rate.or(plan.options.connection_rate)?;
     let tally = &outcome.tally;
     let answered = tally.accepted + tally.refused + tally.misdeeds.total();

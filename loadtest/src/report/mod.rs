@@ -6,12 +6,12 @@
 
 mod build;
 mod data;
-pub mod html;
+pub(crate) mod html;
 mod judge;
 mod limit;
 mod parts;
-pub mod text;
+pub(crate) mod text;
 
-pub use build::command_line;
-pub use data::Report;
-pub use limit::LimitedBy;
+pub(crate) use build::command_line;
+pub(crate) use data::Report;
+pub(crate) use limit::LimitedBy;

@@ -16,7 +16,7 @@ const LEAST_OF_A_SESSION: f64 = 128.0;
 
 impl Setting {
     /// From the options.
-    pub fn new(plan: &Plan) -> Setting {
+    pub(crate) fn new(plan: &Plan) -> Setting {
         let options = &plan.options;
         Setting {
             loop_kind: match plan.is_open_loop() {
@@ -38,7 +38,7 @@ impl Setting {
 
 impl Messages {
     /// In the closed loop with `--duration` alone there is no planned number of messages, so none is unsent.
-    pub fn new(plan: &Plan, tally: &Tally) -> Messages {
+    pub(crate) fn new(plan: &Plan, tally: &Tally) -> Messages {
         let misbehaved = tally.misdeeds.total();
         let tried = tally.accepted + tally.refused + tally.unanswered + misbehaved;
         let unsent = match plan.options.duration {
@@ -57,7 +57,7 @@ impl Messages {
 
 impl Handshakes {
     /// From a run's counts.
-    pub fn new(tally: &Tally) -> Handshakes {
+    pub(crate) fn new(tally: &Tally) -> Handshakes {
         Handshakes {
             handshakes: tally.handshakes,
             resumed: tally.resumed,
@@ -67,7 +67,7 @@ impl Handshakes {
 
 impl GivenUp {
     /// A shape, and why it was given up.
-    pub fn new(profile: &Profile, given_up: &tally::GivenUp) -> GivenUp {
+    pub(crate) fn new(profile: &Profile, given_up: &tally::GivenUp) -> GivenUp {
         GivenUp {
             shape: profile.text.clone(),
             errors: given_up.failures,
@@ -78,7 +78,7 @@ impl GivenUp {
 
 impl Idle {
     /// What became of the sessions that were asked for; nothing where none were.
-    pub fn new(asked: u32, outcome: &Outcome) -> Option<Idle> {
+    pub(crate) fn new(asked: u32, outcome: &Outcome) -> Option<Idle> {
         let opened = outcome.tally.idle_opened;
         let (each, note) = match outcome.server {
             Some(server) if opened > 0 => growth(&server, opened),
@@ -111,7 +111,7 @@ fn growth(server: &ServerUse, sessions: u64) -> (Option<f64>, Option<String>) {
 
 impl Percentiles {
     /// Of a histogram of microseconds; all zero for an empty one.
-    pub fn new(histogram: &Histogram<u64>) -> Percentiles {
+    pub(crate) fn new(histogram: &Histogram<u64>) -> Percentiles {
         let at = |quantile| histogram.value_at_quantile(quantile);
         Percentiles {
             count: histogram.len(),
@@ -133,7 +133,7 @@ impl Percentiles {
 
 impl SeriesPoint {
     /// From a point of the series.
-    pub fn new(point: &Point) -> SeriesPoint {
+    pub(crate) fn new(point: &Point) -> SeriesPoint {
         let whole = &point.interval.whole;
         let at = |quantile| (!whole.is_empty()).then(|| whole.value_at_quantile(quantile));
         SeriesPoint {
@@ -161,7 +161,7 @@ fn per_message(time: Duration, tally: &Tally) -> Option<f64> {
 
 impl Own {
     /// From the outcome of a run.
-    pub fn new(outcome: &Outcome) -> Own {
+    pub(crate) fn new(outcome: &Outcome) -> Own {
         Own {
             cpu_seconds: outcome.own_cpu.as_secs_f64(),
             cpu_microseconds_per_message: per_message(outcome.own_cpu, &outcome.tally),
@@ -173,7 +173,7 @@ impl Own {
 
 impl Server {
     /// From the samples of these processes.
-    pub fn new(pids: &[u32], server: &ServerUse, tally: &Tally) -> Server {
+    pub(crate) fn new(pids: &[u32], server: &ServerUse, tally: &Tally) -> Server {
         Server {
             pids: pids.to_vec(),
             processes: server.end.processes,
@@ -187,7 +187,7 @@ impl Server {
 
 impl Verified {
     /// From what the reader of the topic found.
-    pub fn new(verdict: &Verdict) -> Verified {
+    pub(crate) fn new(verdict: &Verdict) -> Verified {
         Verified {
             complete: verdict.complete,
             records: verdict.records,

@@ -9,7 +9,7 @@ use crate::tally::Phase;
 use crate::units::{grouped, show_bytes, show_number};
 
 /// The phases in the order of a message's way, with what they are called.
-pub const ROWS: [(Phase, &str); 8] = [
+pub(crate) const ROWS: [(Phase, &str); 8] = [
     (Phase::Connect, "connect"),
     (Phase::Banner, "banner"),
     (Phase::Tls, "TLS"),
@@ -24,7 +24,7 @@ pub const ROWS: [(Phase, &str); 8] = [
 const MOST_REASONS: usize = 12;
 
 /// The whole report.
-pub fn text(report: &Report) -> String {
+pub(crate) fn text(report: &Report) -> String {
     let mut text = String::new();
     write(report, &mut text).expect("a String takes everything");
     text

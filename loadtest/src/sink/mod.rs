@@ -124,7 +124,7 @@ impl Blamed for SinkError {
 }
 
 /// Serves until a signal comes.
-pub fn main(words: &[String]) -> Result<bool, Failure> {
+pub(crate) fn main(words: &[String]) -> Result<bool, Failure> {
     let options = Options::parse_from(words);
     allow_open_files(options.connections)?;
     signals::watch()?;

@@ -11,7 +11,7 @@ const LONGEST_LINE: usize = 4096;
 
 /// What was counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counted {
+pub(super) struct Counted {
     /// Messages.
     pub messages: u64,
     /// Recipients of those.
@@ -32,7 +32,7 @@ enum State {
 }
 
 /// One connection.
-pub struct Session {
+pub(super) struct Session {
     state: State,
     recipients: u64,
     finder: Finder<'static>,
@@ -44,7 +44,7 @@ pub struct Session {
 
 impl Session {
     /// Nothing seen.
-    pub fn new() -> Session {
+    pub(super) fn new() -> Session {
         Session {
             state: State::Command,
             recipients: 0,
@@ -55,7 +55,7 @@ impl Session {
     }
 
     /// Takes bytes, appends replies; returns how many bytes are done with. The rest has to come again, with what follows it.
-    pub fn take(&mut self, bytes: &[u8], replies: &mut Vec<u8>) -> usize {
+    pub(super) fn take(&mut self, bytes: &[u8], replies: &mut Vec<u8>) -> usize {
         let mut at = 0;
         while at < bytes.len() && !self.ended {
             let taken = match self.state {

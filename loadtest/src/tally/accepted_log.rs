@@ -21,7 +21,7 @@ const BUFFER: usize = 256 * 1024;
 /// The file could not be written to its end.
 #[derive(Debug, Error)]
 #[error("--log: {0}; the file is incomplete")]
-pub struct LogError(#[source] std::io::Error);
+pub(crate) struct LogError(#[source] std::io::Error);
 
 impl Blamed for LogError {
     fn blame(&self) -> Blame {
@@ -30,7 +30,7 @@ impl Blamed for LogError {
 }
 
 /// Shared by all connections.
-pub struct AcceptedLog {
+pub(crate) struct AcceptedLog {
     state: Mutex<State>,
 }
 
@@ -42,7 +42,7 @@ struct State {
 
 impl AcceptedLog {
     /// Writes to an open file.
-    pub fn new(file: File) -> AcceptedLog {
+    pub(crate) fn new(file: File) -> AcceptedLog {
         AcceptedLog {
             state: Mutex::new(State {
                 file,
@@ -53,7 +53,7 @@ impl AcceptedLog {
     }
 
     /// Adds a line; the lines of a reply are joined by spaces.
-    pub fn append(&self, message_id: &[u8], reply_text: &[u8]) {
+    pub(crate) fn append(&self, message_id: &[u8], reply_text: &[u8]) {
         let mut state = self.lock();
         state.lines.extend_from_slice(message_id);
         state.lines.push(b' ');
@@ -69,12 +69,12 @@ impl AcceptedLog {
     }
 
     /// Writes what waits.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         self.lock().write();
     }
 
     /// Writes what waits; the first error of all writes, if there was one.
-    pub fn finish(&self) -> Option<LogError> {
+    pub(crate) fn finish(&self) -> Option<LogError> {
         let mut state = self.lock();
         state.write();
         state.error.take()

@@ -14,7 +14,7 @@ use crate::fault::ErrorKind;
 const CODES: usize = 600;
 
 /// One thread's counts.
-pub struct Tally {
+pub(crate) struct Tally {
     /// Messages that got a positive reply.
     pub accepted: u64,
     /// Bytes of those, before transparency.
@@ -63,7 +63,7 @@ pub struct Tally {
 
 impl Tally {
     /// All zero.
-    pub fn new() -> Tally {
+    pub(crate) fn new() -> Tally {
         Tally {
             accepted: 0,
             accepted_bytes: 0,
@@ -91,7 +91,7 @@ impl Tally {
     }
 
     /// Adds another thread's counts.
-    pub fn merge(&mut self, other: &Tally) {
+    pub(crate) fn merge(&mut self, other: &Tally) {
         let add = |into: &mut [u64], from: &[u64]| {
             into.iter_mut()
                 .zip(from)
@@ -124,7 +124,7 @@ impl Tally {
     }
 
     /// A message got a positive final reply at that time; `bytes` is its size before transparency.
-    pub fn count_accepted(&mut self, bytes: u64, at: Instant) {
+    pub(crate) fn count_accepted(&mut self, bytes: u64, at: Instant) {
         self.accepted += 1;
         self.accepted_bytes += bytes;
         self.end_away(at);
@@ -132,42 +132,42 @@ impl Tally {
     }
 
     /// A message was refused with this code.
-    pub fn count_refused(&mut self, code: u16, at: Instant) {
+    pub(crate) fn count_refused(&mut self, code: u16, at: Instant) {
         self.refused += 1;
         self.refused_by[usize::from(code)] += 1;
         self.last_result = Some(at);
     }
 
     /// Data of a message was sent, and no final reply came, or one that says nothing.
-    pub fn count_unanswered(&mut self, at: Instant) {
+    pub(crate) fn count_unanswered(&mut self, at: Instant) {
         self.unanswered += 1;
         self.last_result = Some(at);
     }
 
     /// A message that was due has not begun; how long it had waited, which is the least that its latency can be.
-    pub fn count_overdue(&mut self, waited: Duration) {
+    pub(crate) fn count_overdue(&mut self, waited: Duration) {
         self.overdue += 1;
         self.record(Phase::Whole, waited);
     }
 
     /// A reply was read.
-    pub fn count_reply(&mut self, code: u16) {
+    pub(crate) fn count_reply(&mut self, code: u16) {
         self.replies[usize::from(code)] += 1;
     }
 
     /// An error happened, in the run or before it.
-    pub fn count_error(&mut self, kind: ErrorKind) {
+    pub(crate) fn count_error(&mut self, kind: ErrorKind) {
         self.errors[kind as usize] += 1;
     }
 
     /// A TLS handshake was done.
-    pub fn count_handshake(&mut self, is_resumed: bool) {
+    pub(crate) fn count_handshake(&mut self, is_resumed: bool) {
         self.handshakes += 1;
         self.resumed += u64::from(is_resumed);
     }
 
     /// A connection failed in the run.
-    pub fn count_failure(&mut self, kind: ErrorKind, at: Instant) {
+    pub(crate) fn count_failure(&mut self, kind: ErrorKind, at: Instant) {
         self.last_result = Some(at);
         if is_away(kind) {
             self.away_errors += 1;
@@ -176,7 +176,7 @@ impl Tally {
     }
 
     /// A message was accepted, or the run is over: a server that was away is back, or was away until now.
-    pub fn end_away(&mut self, at: Instant) {
+    pub(crate) fn end_away(&mut self, at: Instant) {
         if let Some(since) = self.away_since.take() {
             self.away = self.away.max(at.saturating_duration_since(since));
         }
@@ -211,22 +211,22 @@ impl Tally {
     }
 
     /// Messages whose outcome is known.
-    pub fn tried(&self) -> u64 {
+    pub(crate) fn tried(&self) -> u64 {
         self.accepted + self.refused + self.unanswered + self.misdeeds.total()
     }
 
     /// All errors.
-    pub fn errors_total(&self) -> u64 {
+    pub(crate) fn errors_total(&self) -> u64 {
         self.errors.iter().sum()
     }
 
     /// Records a time.
-    pub fn record(&mut self, phase: Phase, time: Duration) {
+    pub(crate) fn record(&mut self, phase: Phase, time: Duration) {
         record(&mut self.phases[phase as usize], time);
     }
 
     /// The times of a phase.
-    pub fn phase(&self, phase: Phase) -> &Histogram<u64> {
+    pub(crate) fn phase(&self, phase: Phase) -> &Histogram<u64> {
         &self.phases[phase as usize]
     }
 }

@@ -18,7 +18,7 @@ const MOST: u64 = 20;
 
 /// What threads know together about one shape.
 #[derive(Debug, Default)]
-pub struct Fate {
+pub(crate) struct Fate {
     worked: AtomicBool,
     failures: AtomicU64,
     given_up: OnceLock<Fault>,
@@ -26,7 +26,7 @@ pub struct Fate {
 
 impl Fate {
     /// A message of this shape was answered.
-    pub fn count_answer(&self) {
+    pub(crate) fn count_answer(&self) {
         // Mostly a read: a write would send the line from core to core with every message.
         if !self.worked.load(Ordering::Relaxed) {
             self.worked.store(true, Ordering::Relaxed);
@@ -34,7 +34,7 @@ impl Fate {
     }
 
     /// A session of this shape ended by an error; enough of them give the shape up, if it is an error that does not go away.
-    pub fn count_failure(&self, fault: &Fault) {
+    pub(crate) fn count_failure(&self, fault: &Fault) {
         let lasting = matches!(fault.kind, ErrorKind::Unsupported | ErrorKind::Tls);
         if !lasting || self.worked.load(Ordering::Relaxed) {
             return;
@@ -46,12 +46,12 @@ impl Fate {
     }
 
     /// Why the shape was given up, if it was.
-    pub fn given_up(&self) -> Option<&Fault> {
+    pub(crate) fn given_up(&self) -> Option<&Fault> {
         self.given_up.get()
     }
 
     /// Failures that were counted.
-    pub fn failures(&self) -> u64 {
+    pub(crate) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
 }

@@ -6,7 +6,7 @@ use super::phase::histogram_of_interval;
 use crate::fault::Troubles;
 
 /// What happened in one thread since the main thread last looked.
-pub struct Interval {
+pub(crate) struct Interval {
     /// Accepted messages.
     pub accepted: u64,
     /// Refused messages.
@@ -21,7 +21,7 @@ pub struct Interval {
 
 impl Interval {
     /// All zero.
-    pub fn new() -> Interval {
+    pub(crate) fn new() -> Interval {
         Interval {
             accepted: 0,
             refused: 0,
@@ -32,7 +32,7 @@ impl Interval {
     }
 
     /// Adds another interval's counts.
-    pub fn merge(&mut self, other: &Interval) {
+    pub(crate) fn merge(&mut self, other: &Interval) {
         self.accepted += other.accepted;
         self.refused += other.refused;
         self.errors += other.errors;
@@ -43,7 +43,7 @@ impl Interval {
     }
 
     /// Resets it to zero, in the same memory.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         (self.accepted, self.refused, self.errors) = (0, 0, 0);
         self.whole.reset();
         self.troubles = Troubles::default();

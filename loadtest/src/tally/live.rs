@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::fate::Fate;
 
 /// Shared by all threads while they run.
-pub struct Live {
+pub(crate) struct Live {
     /// Whether each shape works, in the plan's order.
     fates: Vec<Fate>,
     next: AtomicU64,
@@ -31,7 +31,7 @@ pub struct Live {
 
 impl Live {
     /// Nothing has begun; a run with this many shapes.
-    pub fn new(shapes: usize) -> Live {
+    pub(crate) fn new(shapes: usize) -> Live {
         assert!(shapes > 0, "a run has a shape");
         Live {
             fates: std::iter::repeat_with(Fate::default).take(shapes).collect(),
@@ -51,28 +51,28 @@ impl Live {
     }
 
     /// Whether a shape works, by its place in the plan.
-    pub fn fate(&self, shape: usize) -> &Fate {
+    pub(crate) fn fate(&self, shape: usize) -> &Fate {
         &self.fates[shape]
     }
 
     /// All shapes' fates, in the plan's order.
-    pub fn fates(&self) -> &[Fate] {
+    pub(crate) fn fates(&self) -> &[Fate] {
         &self.fates
     }
 
     /// The beginning of the run: the moment of the first call.
-    pub fn start(&self) -> Instant {
+    pub(crate) fn start(&self) -> Instant {
         *self.started.get_or_init(Instant::now)
     }
 
     /// The number of the next message, from 1; `None` when all are given out.
-    pub fn claim(&self, messages: u64) -> Option<u64> {
+    pub(crate) fn claim(&self, messages: u64) -> Option<u64> {
         let number = self.next.fetch_add(1, Ordering::Relaxed) + 1;
         (number <= messages).then_some(number)
     }
 
     /// A message was accepted.
-    pub fn count_accepted(&self) {
+    pub(crate) fn count_accepted(&self) {
         // Mostly a read: a write would send the line from core to core with every message.
         if self.errors_in_a_row.load(Ordering::Relaxed) != 0 {
             self.errors_in_a_row.store(0, Ordering::Relaxed);
@@ -80,7 +80,7 @@ impl Live {
     }
 
     /// An error happened; more than `most` in a row end the run.
-    pub fn count_error(&self, most: Option<u64>) {
+    pub(crate) fn count_error(&self, most: Option<u64>) {
         let in_a_row = self.errors_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
         if most.is_some_and(|most| in_a_row > most) {
             self.gave_up.store(true, Ordering::Relaxed);
@@ -88,14 +88,14 @@ impl Live {
     }
 
     /// The server answered a message, whatever it said.
-    pub fn count_answer(&self) {
+    pub(crate) fn count_answer(&self) {
         if !self.answered.load(Ordering::Relaxed) {
             self.answered.store(true, Ordering::Relaxed);
         }
     }
 
     /// A session is greeted; it counts as open until the returned value is dropped.
-    pub fn open_session(self: &Arc<Self>) -> OpenSession {
+    pub(crate) fn open_session(self: &Arc<Self>) -> OpenSession {
         self.open.fetch_add(1, Ordering::Relaxed);
         OpenSession(Arc::clone(self))
     }
@@ -103,7 +103,7 @@ impl Live {
     /// A session ended by an error. Where no message was ever answered and no session is open that may yet bring an answer,
     /// more than `most` of them end the run: waiting would show nothing else. A server that has answered once may go away for
     /// as long as it likes.
-    pub fn count_fruitless(&self, most: Option<u64>) {
+    pub(crate) fn count_fruitless(&self, most: Option<u64>) {
         if self.answered.load(Ordering::Relaxed) {
             return;
         }
@@ -115,61 +115,61 @@ impl Live {
     }
 
     /// Whether too many errors happened in a row.
-    pub fn gave_up(&self) -> bool {
+    pub(crate) fn gave_up(&self) -> bool {
         self.gave_up.load(Ordering::Relaxed)
     }
 
     /// Asks all threads to start nothing more.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
     /// Nothing more can be sent.
-    pub fn give_up(&self) {
+    pub(crate) fn give_up(&self) {
         self.gave_up.store(true, Ordering::Relaxed);
     }
 
     /// An idle session is open.
-    pub fn count_idle(&self) {
+    pub(crate) fn count_idle(&self) {
         self.idle_opened.fetch_add(1, Ordering::Relaxed);
         self.idle_failures.store(0, Ordering::Relaxed);
     }
 
     /// An idle session could not be opened; `most` in a row end the opening.
-    pub fn count_idle_failure(&self, most: u64) {
+    pub(crate) fn count_idle_failure(&self, most: u64) {
         if self.idle_failures.fetch_add(1, Ordering::Relaxed) + 1 >= most {
             self.idle_full.store(true, Ordering::Relaxed);
         }
     }
 
     /// Whether no more idle sessions may be opened.
-    pub fn is_idle_full(&self) -> bool {
+    pub(crate) fn is_idle_full(&self) -> bool {
         self.idle_full.load(Ordering::Relaxed)
     }
 
     /// Idle sessions of all threads so far.
-    pub fn idle_opened(&self) -> u64 {
+    pub(crate) fn idle_opened(&self) -> u64 {
         self.idle_opened.load(Ordering::Relaxed)
     }
 
     /// This side is about to end the idle sessions.
-    pub fn end_idle(&self) {
+    pub(crate) fn end_idle(&self) {
         self.idle_over.store(true, Ordering::Relaxed);
     }
 
     /// Whether idle sessions end by this side.
-    pub fn is_idle_over(&self) -> bool {
+    pub(crate) fn is_idle_over(&self) -> bool {
         self.idle_over.load(Ordering::Relaxed)
     }
 
     /// Whether nothing more may begin, because of a signal or too many errors.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.gave_up() || self.stopped.load(Ordering::Relaxed)
     }
 }
 
 /// See [`Live::open_session`].
-pub struct OpenSession(Arc<Live>);
+pub(crate) struct OpenSession(Arc<Live>);
 
 impl Drop for OpenSession {
     fn drop(&mut self) {

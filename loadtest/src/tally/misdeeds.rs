@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// What came of one misdeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MisdeedOutcome {
+pub(crate) enum MisdeedOutcome {
     /// Too many misbehaved at once, so this one did not.
     Skipped,
     /// There was no connection to misbehave on.
@@ -39,7 +39,7 @@ pub enum MisdeedOutcome {
 
 impl MisdeedOutcome {
     /// Its name in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             MisdeedOutcome::Skipped => "skipped: too many at once",
             MisdeedOutcome::NoConnection => "no connection",
@@ -61,30 +61,30 @@ impl MisdeedOutcome {
 
 /// Counts by misdeed and outcome.
 #[derive(Debug, Default)]
-pub struct Misdeeds {
+pub(crate) struct Misdeeds {
     counts: BTreeMap<(&'static str, MisdeedOutcome), u64>,
 }
 
 impl Misdeeds {
     /// Counts one.
-    pub fn count(&mut self, misdeed: &'static str, outcome: MisdeedOutcome) {
+    pub(crate) fn count(&mut self, misdeed: &'static str, outcome: MisdeedOutcome) {
         *self.counts.entry((misdeed, outcome)).or_default() += 1;
     }
 
     /// Adds another thread's.
-    pub fn merge(&mut self, other: &Misdeeds) {
+    pub(crate) fn merge(&mut self, other: &Misdeeds) {
         for (key, count) in &other.counts {
             *self.counts.entry(*key).or_default() += count;
         }
     }
 
     /// All messages that misbehaved.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.counts.values().sum()
     }
 
     /// Those with one outcome.
-    pub fn with_outcome(&self, outcome: MisdeedOutcome) -> u64 {
+    pub(crate) fn with_outcome(&self, outcome: MisdeedOutcome) -> u64 {
         self.counts
             .iter()
             .filter(|((_, of), _)| *of == outcome)
@@ -93,7 +93,7 @@ impl Misdeeds {
     }
 
     /// Counts by outcome, by misdeed.
-    pub fn by_misdeed(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
+    pub(crate) fn by_misdeed(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
         let mut by_misdeed: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         for ((misdeed, outcome), count) in &self.counts {
             by_misdeed

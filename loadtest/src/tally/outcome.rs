@@ -17,7 +17,7 @@ use crate::measure::usage::Usage;
 use crate::signals;
 
 /// What came of a run.
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// All threads' counts.
     pub tally: Tally,
     /// When it began.
@@ -56,7 +56,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Of a run that did not begin.
-    pub fn not_begun(why: Failure) -> Outcome {
+    pub(crate) fn not_begun(why: Failure) -> Outcome {
         Outcome {
             tally: Tally::new(),
             began: Timestamp::now(),
@@ -81,7 +81,7 @@ impl Outcome {
 
 /// The server's use of the machine.
 #[derive(Debug, Clone, Copy)]
-pub struct ServerUse {
+pub(crate) struct ServerUse {
     /// Before anything was opened.
     pub before: Usage,
     /// At the start of the run, after the opening of idle sessions.
@@ -95,7 +95,7 @@ pub struct ServerUse {
 
 /// A shape that never worked.
 #[derive(Debug)]
-pub struct GivenUp {
+pub(crate) struct GivenUp {
     /// Its place in the plan.
     pub shape: usize,
     /// How often it failed.

@@ -12,7 +12,7 @@ const INTERVAL_DIGITS: u8 = 2;
 
 /// A part of a message's way that is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// TCP connects.
     Connect,
     /// From the connection (after TLS, if implicit) to the banner.
@@ -33,7 +33,7 @@ pub enum Phase {
 
 impl Phase {
     /// All phases with their names in reports, in the order of their numbers.
-    pub const ALL: [(Phase, &'static str); 8] = [
+    pub(crate) const ALL: [(Phase, &'static str); 8] = [
         (Phase::Connect, "connect"),
         (Phase::Banner, "banner"),
         (Phase::Tls, "tls"),
@@ -45,13 +45,13 @@ impl Phase {
     ];
 
     /// Its name in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         Phase::ALL[self as usize].1
     }
 }
 
 /// An empty histogram for the times of a whole run.
-pub fn histogram_of_run() -> Histogram<u64> {
+pub(crate) fn histogram_of_run() -> Histogram<u64> {
     histogram(DIGITS)
 }
 
@@ -65,7 +65,7 @@ fn histogram(digits: u8) -> Histogram<u64> {
 }
 
 /// Records a time in microseconds.
-pub fn record(histogram: &mut Histogram<u64>, time: Duration) {
+pub(crate) fn record(histogram: &mut Histogram<u64>, time: Duration) {
     histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(LONGEST));
 }
 

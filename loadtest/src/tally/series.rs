@@ -11,7 +11,7 @@ use crate::measure::usage::Usage;
 const MOST: usize = 600;
 
 /// What happened in some time.
-pub struct Point {
+pub(crate) struct Point {
     /// When it ended, from the start.
     pub end: Duration,
     /// How long it lasted.
@@ -28,7 +28,7 @@ pub struct Point {
 
 impl Point {
     /// Accepted messages a second.
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.interval.accepted as f64 / self.length.as_secs_f64().max(1e-9)
     }
 
@@ -47,7 +47,7 @@ impl Point {
 
 /// All points so far.
 #[derive(Default)]
-pub struct Series {
+pub(crate) struct Series {
     points: Vec<Point>,
     /// Seconds that a point stands for, as a power of two.
     doublings: u32,
@@ -57,7 +57,7 @@ pub struct Series {
 
 impl Series {
     /// Adds a point of the shortest length.
-    pub fn push(&mut self, point: Point) {
+    pub(crate) fn push(&mut self, point: Point) {
         if self.pending > 0 {
             let last = self.points.last_mut().expect("one is pending");
             last.merge(&point);
@@ -75,7 +75,7 @@ impl Series {
     }
 
     /// Adds what is left at the end: to the point before it, because a short point looks like a drop.
-    pub fn push_rest(&mut self, rest: Point) {
+    pub(crate) fn push_rest(&mut self, rest: Point) {
         match self.points.last_mut() {
             Some(last) => last.merge(&rest),
             None => self.push(rest),
@@ -83,7 +83,7 @@ impl Series {
     }
 
     /// The points, in order of time.
-    pub fn points(&self) -> &[Point] {
+    pub(crate) fn points(&self) -> &[Point] {
         &self.points
     }
 

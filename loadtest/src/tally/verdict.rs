@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 /// What became of the messages.
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// Accepted messages whose records were not found: lost if the reading is complete.
     pub missing: u64,
     /// The Message-IDs of the first of those.

@@ -7,7 +7,7 @@ use super::show::grouped;
 
 /// What an axis measures, with the unit its values come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quantity {
+pub(crate) enum Quantity {
     /// Things, or things a second.
     Number,
     /// Seconds.
@@ -28,14 +28,14 @@ struct Unit {
 
 /// An axis.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Axis {
+pub(crate) struct Axis {
     /// Its places with their texts, in order.
     pub marks: Vec<(f64, String)>,
 }
 
 impl Axis {
     /// From 0 to the first mark at or above `top`, with at most `most` steps.
-    pub fn up_to(quantity: Quantity, top: f64, most: u32) -> Axis {
+    pub(crate) fn up_to(quantity: Quantity, top: f64, most: u32) -> Axis {
         let unit = unit(quantity, top);
         let step = step(top / unit.size, most);
         let count = (top / unit.size / step - 1e-9).ceil().max(1.0) as u32;
@@ -43,7 +43,7 @@ impl Axis {
     }
 
     /// From 0 to the last mark at or below `end`, or hardly above it.
-    pub fn within(quantity: Quantity, end: f64, most: u32) -> Axis {
+    pub(crate) fn within(quantity: Quantity, end: f64, most: u32) -> Axis {
         let unit = unit(quantity, end);
         let step = step(end / unit.size, most);
         // A run of 3 s may end some milliseconds before that.
@@ -51,7 +51,7 @@ impl Axis {
     }
 
     /// Powers of ten, from one to another.
-    pub fn powers(quantity: Quantity, from: i32, to: i32) -> Axis {
+    pub(crate) fn powers(quantity: Quantity, from: i32, to: i32) -> Axis {
         // One power of ten alone would leave the axis bare.
         let digits: &[f64] = if to - from > 1 {
             &[1.0]
@@ -75,7 +75,7 @@ impl Axis {
     }
 
     /// The last mark.
-    pub fn end(&self) -> f64 {
+    pub(crate) fn end(&self) -> f64 {
         self.marks.last().map_or(0.0, |(place, _)| *place)
     }
 

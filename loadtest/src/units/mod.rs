@@ -1,8 +1,8 @@
 //! How values are written: parsed from the command line, shown to people, put on the axes of a plot.
 
-pub mod axis;
+pub(crate) mod axis;
 mod parse;
 mod show;
 
-pub use parse::{MAX_SIZE, ValueError, parse_duration, parse_rate, parse_share, parse_size};
-pub use show::{grouped, shell_words, show_bytes, show_microseconds, show_number};
+pub(crate) use parse::{MAX_SIZE, ValueError, parse_duration, parse_rate, parse_share, parse_size};
+pub(crate) use show::{grouped, shell_words, show_bytes, show_microseconds, show_number};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// The largest message, in bytes. Each size is in memory a few times, so this bounds memory too.
-pub const MAX_SIZE: u64 = 1 << 30;
+pub(crate) const MAX_SIZE: u64 = 1 << 30;
 /// The longest duration that an option takes.
 const MAX_DURATION: Duration = Duration::from_secs(30 * 86_400);
 
@@ -25,7 +25,7 @@ const SIZE_UNITS: [(&str, u64); 9] = [
 ];
 
 /// Parses a size: a whole number and an optional unit, of 1000 (k, M, G, kB ...) or of 1024 (Ki, KiB, Mi ...).
-pub fn parse_size(text: &str) -> Result<u64, ValueError> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, ValueError> {
     bytes(text).and_then(|size| {
         let fits = (1..=MAX_SIZE).contains(&size);
         fits.then_some(size).ok_or(ValueError::Size)
@@ -55,7 +55,7 @@ fn bytes(text: &str) -> Result<u64, ValueError> {
 }
 
 /// Parses a duration: a number and a unit, seconds where there is none.
-pub fn parse_duration(text: &str) -> Result<Duration, ValueError> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, ValueError> {
     let digits = text
         .bytes()
         .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
@@ -84,7 +84,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, ValueError> {
 }
 
 /// Parses a share: `2%`, or a number from 0 to 1.
-pub fn parse_share(text: &str) -> Result<f64, ValueError> {
+pub(crate) fn parse_share(text: &str) -> Result<f64, ValueError> {
     let (number, factor) = match text.trim().strip_suffix('%') {
         Some(number) => (number, 0.01),
         None => (text.trim(), 1.0),
@@ -99,7 +99,7 @@ pub fn parse_share(text: &str) -> Result<f64, ValueError> {
 }
 
 /// Parses a rate per second.
-pub fn parse_rate(text: &str) -> Result<f64, ValueError> {
+pub(crate) fn parse_rate(text: &str) -> Result<f64, ValueError> {
     let number = text.strip_suffix("/s").unwrap_or(text);
     let (number, factor) = match number.strip_suffix('k') {
         Some(number) => (number, 1000.0),
@@ -115,7 +115,7 @@ pub fn parse_rate(text: &str) -> Result<f64, ValueError> {
 
 /// Why a text is no value of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ValueError {
+pub(crate) enum ValueError {
     /// The letters after the number are no unit of this kind.
     #[error("unknown unit {given:?}; known are {known}")]
     Unit {

@@ -3,7 +3,7 @@
 //! Invariant: a value is written in one way everywhere: digits in groups of three, a time and a size with the unit that fits.
 
 /// Words as a shell would read them again.
-pub fn shell_words(words: &[String]) -> String {
+pub(crate) fn shell_words(words: &[String]) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
     let quoted = words.iter().map(|word| {
         if !word.is_empty() && word.chars().all(is_plain) {
@@ -16,7 +16,7 @@ pub fn shell_words(words: &[String]) -> String {
 }
 
 /// A number for people, its digits in groups of three: `15,000`. There is no other way of writing thousands.
-pub fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -29,7 +29,7 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// The same for a number that was measured: rounded, with one decimal below 100.
-pub fn show_number(value: f64) -> String {
+pub(crate) fn show_number(value: f64) -> String {
     if value.fract() == 0.0 || value.abs() >= 100.0 {
         let sign = if value < 0.0 { "-" } else { "" };
         format!("{sign}{}", grouped(value.abs().round() as u64))
@@ -39,7 +39,7 @@ pub fn show_number(value: f64) -> String {
 }
 
 /// Bytes with the unit that fits.
-pub fn show_bytes(bytes: f64) -> String {
+pub(crate) fn show_bytes(bytes: f64) -> String {
     match bytes {
         _ if bytes < 1000.0 => format!("{bytes:.0} bytes"),
         _ if bytes < 1_048_576.0 => format!("{:.1} KiB", bytes / 1024.0),
@@ -48,7 +48,7 @@ pub fn show_bytes(bytes: f64) -> String {
 }
 
 /// A duration with the unit that fits it: `1.2 ms`.
-pub fn show_microseconds(microseconds: f64) -> String {
+pub(crate) fn show_microseconds(microseconds: f64) -> String {
     match microseconds {
         _ if microseconds < 1000.0 => format!("{microseconds:.0} \u{b5}s"),
         _ if microseconds < 1e4 => format!("{:.2} ms", microseconds / 1e3),

@@ -11,7 +11,7 @@ use crate::failure::{Blame, Blamed};
 
 /// Why the topic could not be read back.
 #[derive(Debug, Error)]
-pub enum VerifyError {
+pub(crate) enum VerifyError {
     /// The brokers do not answer, or not about this topic.
     #[error(
         "--verify: topic {topic} at {brokers}: {source}; give brokers that answer and a topic that exists"

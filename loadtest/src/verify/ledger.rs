@@ -29,7 +29,7 @@ impl Bits {
 
 /// What is known of a record.
 #[derive(Debug, Clone, Copy)]
-pub struct Read<'a> {
+pub(super) struct Read<'a> {
     /// The message's number.
     pub number: u64,
     /// The record's id, if it has one.
@@ -42,7 +42,7 @@ pub struct Read<'a> {
 
 /// Both sides.
 #[derive(Default)]
-pub struct Ledger {
+pub(super) struct Ledger {
     seen: Bits,
     accepted: Bits,
     /// Accepted and not read yet.
@@ -64,7 +64,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// A message got its 250. If its record was read already, returns how long it took to be readable: no time.
-    pub fn accepted(&mut self, number: u64, at: Instant) -> Option<Duration> {
+    pub(super) fn accepted(&mut self, number: u64, at: Instant) -> Option<Duration> {
         assert!(!self.accepted.set(number), "a message is accepted once");
         if self.early.remove(&number).is_some() {
             return Some(Duration::ZERO);
@@ -74,7 +74,7 @@ impl Ledger {
     }
 
     /// A record was read. Returns how long after its 250, if that is known.
-    pub fn read(&mut self, read: Read<'_>, at: Instant) -> Option<Duration> {
+    pub(super) fn read(&mut self, read: Read<'_>, at: Instant) -> Option<Duration> {
         self.records += 1;
         self.altered += u64::from(!read.intact);
         self.envelope_differs += u64::from(!read.envelope);
@@ -104,12 +104,12 @@ impl Ledger {
     }
 
     /// Accepted messages that were not read.
-    pub fn missing(&self) -> u64 {
+    pub(super) fn missing(&self) -> u64 {
         self.pending.len() as u64
     }
 
     /// The first numbers of those.
-    pub fn first_missing(&self, most: usize) -> Vec<u64> {
+    pub(super) fn first_missing(&self, most: usize) -> Vec<u64> {
         let mut numbers: Vec<u64> = self.pending.keys().copied().collect();
         numbers.sort_unstable();
         numbers.truncate(most);
@@ -117,7 +117,7 @@ impl Ledger {
     }
 
     /// Messages that were read and whose 250 was never read: the server may keep those.
-    pub fn stored_without_reply(&self) -> u64 {
+    pub(super) fn stored_without_reply(&self) -> u64 {
         self.early.len() as u64
     }
 }

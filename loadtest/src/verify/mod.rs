@@ -23,12 +23,12 @@ use std::thread::{self, JoinHandle};
 
 use crate::plan::Plan;
 use crate::tally::Verdict;
-pub use error::VerifyError;
+pub(crate) use error::VerifyError;
 use reader::Reader;
-pub use reader::Sent;
+pub(crate) use reader::Sent;
 
 /// The reader, in its own thread.
-pub struct Verifier {
+pub(crate) struct Verifier {
     sender: Sender<Sent>,
     ending: Arc<AtomicBool>,
     thread: JoinHandle<Reader>,
@@ -36,7 +36,7 @@ pub struct Verifier {
 
 impl Verifier {
     /// Finds the ends of all partitions, and reads from there on.
-    pub fn start(plan: &Plan) -> Result<Verifier, VerifyError> {
+    pub(crate) fn start(plan: &Plan) -> Result<Verifier, VerifyError> {
         let (sender, receiver) = channel();
         let ending = Arc::new(AtomicBool::new(false));
         let reader = Reader::new(plan, receiver, Arc::clone(&ending))?;
@@ -52,12 +52,12 @@ impl Verifier {
     }
 
     /// For a sending thread.
-    pub fn sender(&self) -> Sender<Sent> {
+    pub(crate) fn sender(&self) -> Sender<Sent> {
         self.sender.clone()
     }
 
     /// Waits for what is missing, at most as long as `--verify-wait`, and sums up.
-    pub fn finish(self) -> Result<Verdict, VerifyError> {
+    pub(crate) fn finish(self) -> Result<Verdict, VerifyError> {
         drop(self.sender);
         self.ending.store(true, Ordering::Relaxed);
         let reader = self.thread.join().map_err(|_| VerifyError::Panicked)?;

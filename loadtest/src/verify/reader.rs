@@ -27,13 +27,13 @@ const LOOKS: Duration = Duration::from_secs(2);
 const NAMED: usize = 10;
 
 /// What a sending thread reports.
-pub enum Sent {
+pub(crate) enum Sent {
     /// A message got its 250 then.
     Accepted(u64, Instant),
 }
 
 /// Reads the topic, and compares what it reads with what the sending threads report.
-pub struct Reader {
+pub(super) struct Reader {
     topic: Topic,
     run: String,
     from: String,
@@ -53,7 +53,7 @@ pub struct Reader {
 
 impl Reader {
     /// From the ends of all partitions on.
-    pub fn new(
+    pub(super) fn new(
         plan: &Plan,
         receiver: Receiver<Sent>,
         ending: Arc<AtomicBool>,
@@ -79,7 +79,7 @@ impl Reader {
     }
 
     /// Reads until the run is over and nothing is missing, or the wait is over.
-    pub fn run(mut self) -> Reader {
+    pub(super) fn run(mut self) -> Reader {
         let mut ending: Option<(Instant, Instant)> = None;
         // A signal that ended the run does not end the reading; one that comes later does.
         let mut signalled = true;
@@ -186,7 +186,7 @@ impl Reader {
     }
 
     /// What became of the messages.
-    pub fn verdict(self) -> Verdict {
+    pub(super) fn verdict(self) -> Verdict {
         let lost_ids = self.ledger.first_missing(NAMED);
         let ledger = self.ledger;
         Verdict {

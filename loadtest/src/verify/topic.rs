@@ -17,10 +17,10 @@ const REQUEST: Duration = Duration::from_secs(20);
 /// One try of the first request; a signal is noticed after it.
 const LOOK_UP: Duration = Duration::from_secs(1);
 /// How long a poll waits for a record.
-pub const POLL: Duration = Duration::from_millis(10);
+pub(super) const POLL: Duration = Duration::from_millis(10);
 
 /// The topic, with a consumer of all its partitions.
-pub struct Topic {
+pub(super) struct Topic {
     /// Reads from where the partitions ended.
     pub consumer: BaseConsumer,
     name: String,
@@ -28,7 +28,7 @@ pub struct Topic {
 
 impl Topic {
     /// Finds where all partitions end, and assigns them from there on; returns these ends.
-    pub fn open(options: &Options, run: &str) -> Result<(Topic, Vec<i64>), VerifyError> {
+    pub(super) fn open(options: &Options, run: &str) -> Result<(Topic, Vec<i64>), VerifyError> {
         let (brokers, name) = (
             options.brokers.clone().unwrap_or_default(),
             options.topic.clone().unwrap_or_default(),
@@ -53,7 +53,7 @@ impl Topic {
     }
 
     /// Where the first partitions end, asked until that time at most.
-    pub fn ends(&self, partitions: usize, until: Instant) -> KafkaResult<Vec<i64>> {
+    pub(super) fn ends(&self, partitions: usize, until: Instant) -> KafkaResult<Vec<i64>> {
         let partitions = 0..partitions as i32;
         partitions
             .map(|partition| {

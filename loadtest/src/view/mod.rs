@@ -6,11 +6,11 @@ mod terminal;
 use std::io::IsTerminal;
 
 use crate::units::{grouped, show_microseconds, show_number};
-pub use snapshot::Snapshot;
+pub(crate) use snapshot::Snapshot;
 use terminal::Screen;
 
 /// How to show it.
-pub enum View {
+pub(crate) enum View {
     /// Not at all.
     Silent,
     /// A line a second on standard error.
@@ -21,7 +21,7 @@ pub enum View {
 
 impl View {
     /// The picture where standard error is a terminal, unless something else was asked for.
-    pub fn new(quiet: bool, plain: bool) -> View {
+    pub(crate) fn new(quiet: bool, plain: bool) -> View {
         if quiet {
             View::Silent
         } else if plain || !std::io::stderr().is_terminal() {
@@ -32,7 +32,7 @@ impl View {
     }
 
     /// Shows a run.
-    pub fn show(&mut self, snapshot: &Snapshot<'_>) {
+    pub(crate) fn show(&mut self, snapshot: &Snapshot<'_>) {
         match self {
             View::Silent => {}
             // It would repeat the line before.
@@ -57,7 +57,7 @@ impl View {
     }
 
     /// The picture stays as it is, and what is printed next comes below it.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         if let View::Terminal(screen) = self
             && let Some(screen) = screen.take()
         {
@@ -66,7 +66,7 @@ impl View {
     }
 
     /// The picture goes, and what is printed next takes its place: between the runs of a search.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if let View::Terminal(screen) = self
             && let Some(screen) = screen.take()
         {
@@ -75,7 +75,7 @@ impl View {
     }
 
     /// Prints a line.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         if !matches!(self, View::Silent) {
             eprintln!("{text}");
         }

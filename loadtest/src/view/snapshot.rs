@@ -7,7 +7,7 @@ use crate::plan::Plan;
 use crate::tally::{Interval, Series};
 
 /// A run so far.
-pub struct Snapshot<'a> {
+pub(crate) struct Snapshot<'a> {
     /// The run.
     pub plan: &'a Plan,
     /// From the start.
@@ -24,7 +24,7 @@ pub struct Snapshot<'a> {
 
 impl Snapshot<'_> {
     /// What most failures said so far.
-    pub fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<String> {
         let kinds = self.total.troubles.kinds();
         let most = kinds.first()?;
         Some(Reason::new(most, self.plan.options.addresses()).counted())

@@ -24,13 +24,13 @@ const HEIGHT: u16 = 19;
 const Y_STEPS: u32 = 2;
 
 /// A part of the terminal.
-pub struct Screen {
+pub(crate) struct Screen {
     terminal: Terminal<CrosstermBackend<Stderr>>,
 }
 
 impl Screen {
     /// Takes the lines below the cursor; `None` if the terminal does not answer.
-    pub fn open() -> Option<Screen> {
+    pub(crate) fn open() -> Option<Screen> {
         let options = TerminalOptions {
             viewport: Viewport::Inline(HEIGHT),
         };
@@ -39,19 +39,19 @@ impl Screen {
     }
 
     /// Draws; whether that was possible.
-    pub fn draw(&mut self, snapshot: &Snapshot<'_>) -> bool {
+    pub(crate) fn draw(&mut self, snapshot: &Snapshot<'_>) -> bool {
         self.terminal.draw(|frame| picture(frame, snapshot)).is_ok()
     }
 
     /// Leaves the picture where it is, with the cursor on the line below it.
-    pub fn close(mut self) {
+    pub(crate) fn close(mut self) {
         if leave(&mut self.terminal).is_ok() {
             eprintln!();
         }
     }
 
     /// Removes the picture: what is printed next takes its place.
-    pub fn remove(mut self) {
+    pub(crate) fn remove(mut self) {
         // An error means that the terminal is gone.
         let _ = erase(&mut self.terminal);
     }

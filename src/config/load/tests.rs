@@ -4,7 +4,7 @@ use super::*;
 use crate::config::RecordKey;
 
 /// A file of this text in a folder that is gone with the first value.
-pub(super) fn file(text: impl AsRef<[u8]>) -> (tempfile::TempDir, std::path::PathBuf) {
+pub(super) fn file(text: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("ringpost.toml");
     std::fs::write(&path, text).expect("a written file");

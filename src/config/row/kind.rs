@@ -28,7 +28,7 @@ pub enum Shape {
 
 /// A value as it was written.
 #[derive(Debug)]
-pub enum Written<'a> {
+pub(crate) enum Written<'a> {
     /// One text; of a table, all of it on one line.
     One(&'a str),
     /// Several texts.
@@ -39,7 +39,7 @@ pub enum Written<'a> {
 
 /// What is wrong with a value.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// The index of the item of a list or table; none where the value as a whole is meant.
     pub item: Option<usize>,
     /// What is wrong.
@@ -48,14 +48,14 @@ pub struct Fault {
 
 impl Fault {
     /// That of a value as a whole.
-    pub fn whole(reason: Reason) -> Vec<Self> {
+    pub(crate) fn whole(reason: Reason) -> Vec<Self> {
         vec![Self { item: None, reason }]
     }
 }
 
 /// How two values differ.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// From this value to that one, as they would be written in the file.
     Values(String, String),
     /// In the texts of these names.
@@ -63,7 +63,7 @@ pub enum Change {
 }
 
 /// A kind of option.
-pub trait Kind {
+pub(crate) trait Kind {
     /// What its field holds.
     type Value;
 
@@ -90,7 +90,7 @@ pub trait Kind {
 }
 
 /// A kind whose value is one text.
-pub trait Scalar {
+pub(crate) trait Scalar {
     /// What its field holds.
     type Value: PartialEq;
 

@@ -16,27 +16,27 @@ use crate::config::reason::Reason;
 use crate::config::value;
 
 /// Bytes of a KiB.
-pub const KIB: u64 = 1 << 10;
+pub(crate) const KIB: u64 = 1 << 10;
 /// Bytes of a GiB.
-pub const GIB: u64 = 1 << 30;
+pub(crate) const GIB: u64 = 1 << 30;
 
 /// This many milliseconds.
-pub const fn milliseconds(count: u64) -> Duration {
+pub(crate) const fn milliseconds(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
 /// This many minutes.
-pub const fn minutes(count: u64) -> Duration {
+pub(crate) const fn minutes(count: u64) -> Duration {
     Duration::from_secs(60 * count)
 }
 
 /// This many hours.
-pub const fn hours(count: u64) -> Duration {
+pub(crate) const fn hours(count: u64) -> Duration {
     minutes(60 * count)
 }
 
 /// `true` or `false`.
-pub struct Switch;
+pub(crate) struct Switch;
 
 impl Scalar for Switch {
     type Value = bool;
@@ -56,7 +56,7 @@ impl Scalar for Switch {
 }
 
 /// A whole number within this range.
-pub struct Count(pub RangeInclusive<usize>);
+pub(crate) struct Count(pub RangeInclusive<usize>);
 
 impl Scalar for Count {
     type Value = usize;
@@ -79,7 +79,7 @@ impl Scalar for Count {
 }
 
 /// A number of bytes within this range.
-pub struct Size(pub RangeInclusive<u64>);
+pub(crate) struct Size(pub RangeInclusive<u64>);
 
 impl Scalar for Size {
     type Value = u64;
@@ -100,7 +100,7 @@ impl Scalar for Size {
 }
 
 /// A duration within this range.
-pub struct Time(pub RangeInclusive<Duration>);
+pub(crate) struct Time(pub RangeInclusive<Duration>);
 
 impl Scalar for Time {
     type Value = Duration;
@@ -134,7 +134,7 @@ fn within<T: PartialOrd>(
 }
 
 /// One of these words, each with its value.
-pub struct Choice<T: 'static>(pub &'static [(&'static str, T)]);
+pub(crate) struct Choice<T: 'static>(pub &'static [(&'static str, T)]);
 
 impl<T: Copy + PartialEq + Debug> Scalar for Choice<T> {
     type Value = T;
@@ -162,7 +162,7 @@ impl<T: Copy + PartialEq + Debug> Scalar for Choice<T> {
 }
 
 /// A text of this description, and what reads it.
-pub struct Text<T>(pub &'static str, pub fn(&str) -> Result<T, Reason>);
+pub(crate) struct Text<T>(pub &'static str, pub fn(&str) -> Result<T, Reason>);
 
 impl<T: PartialEq + Shown> Scalar for Text<T> {
     type Value = T;
@@ -182,13 +182,13 @@ impl<T: PartialEq + Shown> Scalar for Text<T> {
 }
 
 /// A list of networks.
-pub const NETWORKS: List<Text<Network>> = List(Text(
+pub(crate) const NETWORKS: List<Text<Network>> = List(Text(
     "networks, such as `192.0.2.0/24` or `2001:db8::/32`, or addresses",
     value::network,
 ));
 
 /// What can be shown as the text that is read as it.
-pub trait Shown {
+pub(crate) trait Shown {
     /// The text, without quotes.
     fn shown(&self) -> String;
 }

@@ -164,13 +164,13 @@ fn written(shape: Shape, text: &str) -> Written<'_> {
 }
 
 /// The default of a row.
-pub fn default_of<K: Kind>(kind: &K, default: &'static str) -> K::Value {
+pub(crate) fn default_of<K: Kind>(kind: &K, default: &'static str) -> K::Value {
     kind.read(&written(kind.shape(), default), default)
         .unwrap_or_else(|faults| panic!("the default {default:?} is not allowed: {faults:?}"))
 }
 
 /// A field of the configuration `C`, whatever its type.
-pub trait Slot<C>: Send + Sync {
+pub(crate) trait Slot<C>: Send + Sync {
     /// How it is written in the file.
     fn shape(&self) -> Shape;
     /// What it takes, for people.
@@ -189,7 +189,7 @@ pub trait Slot<C>: Send + Sync {
 }
 
 /// A field, with what it takes and the way to it.
-pub struct Field<K, G, M> {
+pub(crate) struct Field<K, G, M> {
     kind: K,
     get: G,
     get_mut: M,
@@ -197,7 +197,7 @@ pub struct Field<K, G, M> {
 
 impl<K, G, M> Field<K, G, M> {
     /// The field of a kind that `get` and `get_mut` lead to.
-    pub fn slot<C>(kind: K, get: G, get_mut: M) -> Box<dyn Slot<C>>
+    pub(crate) fn slot<C>(kind: K, get: G, get_mut: M) -> Box<dyn Slot<C>>
     where
         Self: Slot<C> + 'static,
         G: Fn(&C) -> &K::Value,

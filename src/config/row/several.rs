@@ -13,7 +13,7 @@ use crate::config::reason::Reason;
 use crate::config::value;
 
 /// A list of values of one kind. It may be empty if its default is.
-pub struct List<S>(pub S);
+pub(crate) struct List<S>(pub S);
 
 impl<S: Scalar> Kind for List<S> {
     type Value = Vec<S::Value>;
@@ -118,7 +118,7 @@ impl<'a> IntoIterator for &'a Texts {
 }
 
 /// A table of texts. Its entries are added to those of the sources before, and beat them.
-pub struct Table {
+pub(crate) struct Table {
     /// What its texts are.
     pub of: &'static str,
     /// Checks a name and gives it its one form.

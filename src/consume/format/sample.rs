@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::consume::received::Received;
 
 /// A mail.
-pub fn received() -> Received {
+pub(super) fn received() -> Received {
     let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
     Received {
         topic: "mail".into(),
@@ -23,7 +23,10 @@ pub fn received() -> Received {
 }
 
 /// What a form makes of it.
-pub fn text(write: fn(&Received, &mut dyn Write) -> io::Result<()>, received: &Received) -> String {
+pub(super) fn text(
+    write: fn(&Received, &mut dyn Write) -> io::Result<()>,
+    received: &Received,
+) -> String {
     let mut out = Vec::new();
     write(received, &mut out).unwrap();
     String::from_utf8(out).unwrap()

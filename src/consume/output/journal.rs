@@ -25,7 +25,7 @@ const VERSION: u32 = 1;
 
 /// How far the output itself is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Extent {
+pub(super) struct Extent {
     /// Bytes of a file that are whole records.
     pub length: u64,
     /// The last of these bytes, in base64: by them the file is known again.
@@ -53,7 +53,7 @@ struct Entry {
 }
 
 /// The journal of one output.
-pub struct Journal {
+pub(super) struct Journal {
     path: PathBuf,
     content: Content,
     /// There was none yet.
@@ -67,7 +67,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where it cannot be read, or is of another format or version.
-    pub fn open(path: &Path, format: &str) -> Result<Self, OpenError> {
+    pub(super) fn open(path: &Path, format: &str) -> Result<Self, OpenError> {
         let mismatched = |mismatch| OpenError::Journal {
             path: path.to_owned(),
             mismatch,
@@ -93,17 +93,17 @@ impl Journal {
     }
 
     /// Whether there was none yet.
-    pub fn is_new(&self) -> bool {
+    pub(super) fn is_new(&self) -> bool {
         self.new
     }
 
     /// How far the output is.
-    pub fn extent(&self) -> &Extent {
+    pub(super) fn extent(&self) -> &Extent {
         &self.content.extent
     }
 
     /// What the output holds for a source.
-    pub fn marks(&self, source: &Source) -> Marks {
+    pub(super) fn marks(&self, source: &Source) -> Marks {
         let mut entries = self.content.sources.iter();
         entries
             .find(|entry| entry.source == *source)
@@ -112,7 +112,7 @@ impl Journal {
     }
 
     /// Forgets all offsets: the output is not the one that they were written for.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.content.sources.clear();
     }
 
@@ -120,7 +120,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where the journal cannot be written.
-    pub fn begin(&mut self, extent: Extent) -> io::Result<()> {
+    pub(super) fn begin(&mut self, extent: Extent) -> io::Result<()> {
         self.content.extent = extent;
         self.content.extent.clean = false;
         self.before = None;
@@ -135,7 +135,7 @@ impl Journal {
     ///
     /// # Panics
     /// If it has ended already.
-    pub fn end(&mut self, source: &Source, settled: &[i32]) -> io::Result<()> {
+    pub(super) fn end(&mut self, source: &Source, settled: &[i32]) -> io::Result<()> {
         assert!(!self.content.extent.clean, "a run ends once");
         let mut entries = self.content.sources.iter_mut();
         if let Some(entry) = entries.find(|entry| entry.source == *source) {
@@ -157,7 +157,12 @@ impl Journal {
     ///
     /// # Panics
     /// If the run has ended, or the extent is that of one that has.
-    pub fn record(&mut self, source: &Source, marks: &Marks, extent: Extent) -> io::Result<()> {
+    pub(super) fn record(
+        &mut self,
+        source: &Source,
+        marks: &Marks,
+        extent: Extent,
+    ) -> io::Result<()> {
         let ended = self.content.extent.clean || extent.clean;
         assert!(!ended, "records are written by a run that goes on");
         let before = self.content.clone();
@@ -191,7 +196,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where the journal cannot be written.
-    pub fn take_back(&mut self) -> io::Result<()> {
+    pub(super) fn take_back(&mut self) -> io::Result<()> {
         let Some(before) = self.before.take() else {
             return Ok(());
         };
@@ -234,7 +239,7 @@ impl Journal {
 ///
 /// # Errors
 /// What the file system returns.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -244,7 +249,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// The error with the path in front.
-pub fn named(path: &Path, error: &io::Error) -> io::Error {
+pub(super) fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 

@@ -11,7 +11,7 @@ use super::error::OpenError;
 ///
 /// # Errors
 /// Where another process has it.
-pub fn lock(file: &File) -> Result<(), OpenError> {
+pub(super) fn lock(file: &File) -> Result<(), OpenError> {
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(OpenError::Busy),

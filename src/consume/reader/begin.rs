@@ -30,7 +30,7 @@ const RECOGNITION_WAIT: Duration = Duration::from_secs(5);
 
 /// Asks where partitions begin.
 #[derive(Clone, Copy)]
-pub struct Beginnings<'a> {
+pub(super) struct Beginnings<'a> {
     /// What is read.
     pub plan: &'a Plan,
     /// The client that asks.
@@ -42,7 +42,7 @@ impl Beginnings<'_> {
     ///
     /// # Errors
     /// Where the brokers do not answer, or reading is to stop.
-    pub fn of(
+    pub(super) fn of(
         self,
         partition: i32,
         committed: Option<i64>,

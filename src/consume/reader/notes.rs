@@ -13,7 +13,7 @@ const OUR_TYPES: &str = "io.ringpost.mail.";
 
 /// The counts of one run.
 #[derive(Debug)]
-pub struct Notes {
+pub(super) struct Notes {
     say: Say,
     tombstones: u64,
     foreign: u64,
@@ -25,7 +25,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 
 impl Notes {
     /// Nothing was counted yet.
-    pub fn new(say: Say) -> Self {
+    pub(super) fn new(say: Say) -> Self {
         Self {
             say,
             tombstones: 0,
@@ -35,7 +35,7 @@ impl Notes {
     }
 
     /// A partition goes on at an offset that was passed before.
-    pub fn begins_again(&mut self, partition: i32, offset: i64, reached: i64) {
+    pub(super) fn begins_again(&mut self, partition: i32, offset: i64, reached: i64) {
         if self.again.is_some_and(|said| said.elapsed() < AGAIN) {
             return;
         }
@@ -47,7 +47,7 @@ impl Notes {
     }
 
     /// A record without a value, which deletes a key in a compacted topic.
-    pub fn tombstone(&mut self, partition: i32, offset: i64) {
+    pub(super) fn tombstone(&mut self, partition: i32, offset: i64) {
         self.tombstones += 1;
         if self.tombstones == 1 {
             (self.say)(&format!(
@@ -58,7 +58,7 @@ impl Notes {
     }
 
     /// A record that is read as a mail.
-    pub fn mail(&mut self, received: &Received) {
+    pub(super) fn mail(&mut self, received: &Received) {
         let ours = received
             .attributes()
             .kind
@@ -77,7 +77,7 @@ impl Notes {
     }
 
     /// Says the counts, where there is something to say.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         if self.tombstones > 0 {
             (self.say)(&format!(
                 "{} without a value skipped",

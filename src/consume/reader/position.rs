@@ -7,7 +7,7 @@ use crate::consume::received::Received;
 
 /// How far reading of a partition is.
 #[derive(Debug, Clone)]
-pub struct Position {
+pub(super) struct Position {
     /// The offset to read next.
     pub next: i64,
     /// The group's offset, as far as it is known.
@@ -22,7 +22,7 @@ pub struct Position {
 
 impl Position {
     /// Nothing was read yet.
-    pub fn at(next: i64, committed: Option<i64>) -> Self {
+    pub(super) fn at(next: i64, committed: Option<i64>) -> Self {
         Self {
             next,
             committed,
@@ -33,7 +33,7 @@ impl Position {
     }
 
     /// Records up to here are skipped: the output has them, and their commit was lost. The next commit makes up for it.
-    pub fn after(mark: &Mark, next: i64, committed: Option<i64>) -> Self {
+    pub(super) fn after(mark: &Mark, next: i64, committed: Option<i64>) -> Self {
         Self {
             uncommitted: committed != Some(next),
             last: (mark.id.clone(), mark.timestamp),
@@ -42,13 +42,13 @@ impl Position {
     }
 
     /// A mail was read.
-    pub fn mail(&mut self, received: &Received) {
+    pub(super) fn mail(&mut self, received: &Received) {
         let id = received.attributes().id.map(str::to_owned);
         self.passed(received.offset, id, received.timestamp);
     }
 
     /// A record was read that is none.
-    pub fn no_mail(&mut self, offset: i64, timestamp: Option<i64>) {
+    pub(super) fn no_mail(&mut self, offset: i64, timestamp: Option<i64>) {
         self.passed(offset, None, timestamp);
     }
 
@@ -60,17 +60,17 @@ impl Position {
     }
 
     /// The broker says that the partition ends here.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.at_end = true;
     }
 
     /// Whether the broker has said so, and no record came since.
-    pub fn is_at_end(&self) -> bool {
+    pub(super) fn is_at_end(&self) -> bool {
         self.at_end
     }
 
     /// Whether all that was read is committed.
-    pub fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         !self.uncommitted
     }
 
@@ -78,14 +78,14 @@ impl Position {
     ///
     /// # Panics
     /// If nothing was read up to it.
-    pub fn commit(&mut self, next: i64) {
+    pub(super) fn commit(&mut self, next: i64) {
         assert!(next <= self.next, "what was not read is not committed");
         self.committed = Some(next);
         self.uncommitted = next != self.next;
     }
 
     /// What was read.
-    pub fn mark(&self) -> Mark {
+    pub(super) fn mark(&self) -> Mark {
         Mark {
             committed: self.committed,
             next: self.next,

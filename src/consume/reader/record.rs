@@ -5,7 +5,7 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use crate::consume::received::Received;
 
 /// The record with this value; a header without a value has an empty one.
-pub fn received(message: &BorrowedMessage<'_>, value: &[u8]) -> Received {
+pub(super) fn received(message: &BorrowedMessage<'_>, value: &[u8]) -> Received {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         headers
             .iter()

@@ -9,12 +9,12 @@ use crate::consume::mark::Mark;
 /// so that one line covers all partitions.
 const BEYOND_END: &str = "the group's offset is beyond the end, as after the topic was made again: it is read from its beginning";
 /// See [`BEYOND_END`].
-pub const OTHER_TOPIC: &str = "the topic is not the one that the output holds records of, as it was made again: it is \
+pub(super) const OTHER_TOPIC: &str = "the topic is not the one that the output holds records of, as it was made again: it is \
                                       read as the group's offsets say";
 
 /// The facts about a partition.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
+pub(super) struct Facts<'a> {
     /// The group's offset.
     pub committed: Option<i64>,
     /// What the output holds.
@@ -29,7 +29,7 @@ pub struct Facts<'a> {
 
 /// Where to begin, and why.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Start {
+pub(super) struct Start {
     /// The offset.
     pub next: i64,
     /// The output holds records that the group has not committed: they are skipped.
@@ -40,7 +40,7 @@ pub struct Start {
 
 /// Decides. The group's offset counts, but for two cases: it has none, and its last commit was lost to a kill. Then the
 /// output knows better.
-pub fn start(facts: &Facts<'_>) -> Start {
+pub(super) fn start(facts: &Facts<'_>) -> Start {
     let (next, by_output, mut said) = wanted(facts);
     let Some(next) = next else {
         let next = if facts.from_beginning {

@@ -15,7 +15,7 @@ const EMPTY_GRACE: Duration = Duration::from_secs(5);
 
 /// The wait for the group.
 #[derive(Debug)]
-pub struct Waiting {
+pub(super) struct Waiting {
     say: Say,
     group: String,
     session: String,
@@ -28,7 +28,7 @@ pub struct Waiting {
 
 impl Waiting {
     /// A wait that begins now.
-    pub fn begin(group: &str, session: String, say: Say) -> Self {
+    pub(super) fn begin(group: &str, session: String, say: Say) -> Self {
         Self {
             say,
             group: group.to_owned(),
@@ -40,17 +40,17 @@ impl Waiting {
     }
 
     /// Every partition was taken.
-    pub fn again(&mut self) {
+    pub(super) fn again(&mut self) {
         *self = Self::begin(&self.group, std::mem::take(&mut self.session), self.say);
     }
 
     /// Whether partitions may still come. A group that goes on without giving any has more members than partitions.
-    pub fn is_waiting(&self) -> bool {
+    pub(super) fn is_waiting(&self) -> bool {
         self.since.is_some() && self.empty.is_none_or(|empty| empty.elapsed() < EMPTY_GRACE)
     }
 
     /// Says from time to time that there is a wait; `exists` says whether the topic is there, where that is known.
-    pub fn tick(&mut self, exists: impl FnOnce() -> Option<bool>) {
+    pub(super) fn tick(&mut self, exists: impl FnOnce() -> Option<bool>) {
         let Some(since) = self.since else { return };
         let due = match self.said {
             None => since.elapsed() >= SILENCE,
@@ -80,7 +80,7 @@ impl Waiting {
     }
 
     /// The group has answered, and this member has this many partitions now.
-    pub fn answered(&mut self, partitions: usize) {
+    pub(super) fn answered(&mut self, partitions: usize) {
         if partitions == 0 {
             self.empty = self.empty.or_else(|| Some(Instant::now()));
             return;

@@ -9,7 +9,7 @@ use crate::kafka::properties::Refused;
 
 /// See the module.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     /// librdkafka does not take the properties.
     #[error(transparent)]
     Refused(#[from] Refused),

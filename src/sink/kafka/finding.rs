@@ -16,7 +16,7 @@ const PARTITIONS: usize = 12;
 
 /// What a finding answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
+pub(crate) enum Question {
     /// Whether the cluster answers.
     Brokers,
     /// Whether the topic can take records.
@@ -31,7 +31,7 @@ pub enum Question {
 
 /// Something that an operator has to fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
+pub(crate) enum Finding {
     /// No broker answers: why.
     Unreachable(String),
     /// The topic does not exist in a cluster of this many brokers.
@@ -58,7 +58,7 @@ pub enum Finding {
 
 /// What a finding means for mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// Mail is answered 451, at once: handing it over could lose it, or create the topic.
     Refuses,
     /// Mail is answered 451 once Kafka has refused it, or has not stored it in time.
@@ -69,7 +69,7 @@ pub enum Effect {
 
 /// What the texts speak of.
 #[derive(Debug, Clone)]
-pub struct Subject {
+pub(crate) struct Subject {
     brokers: String,
     topic: String,
     key: RecordKey,
@@ -81,7 +81,7 @@ pub struct Subject {
 
 impl Subject {
     /// Of this cluster, with the largest message in bytes.
-    pub fn new(cluster: &Cluster, message_size: u64) -> Self {
+    pub(crate) fn new(cluster: &Cluster, message_size: u64) -> Self {
         let kafka = &cluster.kafka;
         Self {
             brokers: cluster.brokers.clone(),
@@ -153,7 +153,7 @@ impl Subject {
     }
 
     /// What follows where the topic's `max.message.bytes` is not known.
-    pub fn size_unknown(&self) -> String {
+    pub(crate) fn size_unknown(&self) -> String {
         format!(
             "SIZE = {} is not checked against the topic's max.message.bytes: if that is lower, larger mail gets 451 until it is \
              raised",
@@ -217,7 +217,7 @@ impl Subject {
 
 impl Finding {
     /// What it answers.
-    pub fn question(&self) -> Question {
+    pub(crate) fn question(&self) -> Question {
         match self {
             Finding::Unreachable(_) => Question::Brokers,
             Finding::Missing(_)
@@ -233,7 +233,7 @@ impl Finding {
     }
 
     /// What it means for mail.
-    pub fn effect(&self, subject: &Subject) -> Effect {
+    pub(crate) fn effect(&self, subject: &Subject) -> Effect {
         match self {
             Finding::Missing(_) | Finding::BelowFloor(_) => Effect::Refuses,
             // With a key, an operator may want the newest mail of each alone; without one, Kafka takes none at all.
@@ -253,7 +253,7 @@ impl Finding {
     }
 
     /// For an operator: what, where, and what helps.
-    pub fn text(&self, subject: &Subject) -> String {
+    pub(crate) fn text(&self, subject: &Subject) -> String {
         let (brokers, topic) = (&subject.brokers, &subject.topic);
         match self {
             Finding::Unreachable(reason) => format!("kafka.brokers {brokers}: {reason}"),

@@ -50,7 +50,7 @@ const PARTITION_UNASSIGNED: i32 = -1;
 ///
 /// librdkafka's own lines are debug, whatever level it gives them: it reports the same failure many times, and never
 /// what a sender gets. `storage` reports that, once.
-pub trait Events: Send + Sync {
+pub(crate) trait Events: Send + Sync {
     /// A global error: a broker that cannot be reached, a fatal state.
     fn error(&self, code: RDKafkaErrorCode, text: &str) {
         tracing::debug!(target: "librdkafka", ?code, "{text}");
@@ -72,7 +72,7 @@ pub trait Events: Send + Sync {
 
 /// Writes everything through tracing.
 #[derive(Debug, Default)]
-pub struct Traced;
+pub(super) struct Traced;
 
 impl Events for Traced {}
 

@@ -24,7 +24,7 @@ const MESSAGE_MAX_OCTETS: u64 = 1_000_000_000;
 
 /// A cluster, and what is configured for it.
 #[derive(Debug, Clone)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     /// Its `bootstrap.servers`: `host:port`, separated by commas.
     pub brokers: String,
     /// `[kafka]`.
@@ -121,7 +121,7 @@ impl Cluster {
 ///
 /// # Errors
 /// Which key is wrong, and why.
-pub fn check(kafka: &config::Kafka, message_size: u64) -> Result<Vec<String>, Refused> {
+pub(crate) fn check(kafka: &config::Kafka, message_size: u64) -> Result<Vec<String>, Refused> {
     readable(|name| kafka.properties.get(name).map(String::as_str))?;
     let nowhere = Cluster {
         brokers: String::new(),

@@ -52,7 +52,7 @@ const REPORTS_A_ROUND: usize = 4096;
 const WINDOW: Duration = Duration::from_millis(200);
 
 /// What the sink is put together from, beside its cluster.
-pub struct Parts {
+pub(crate) struct Parts {
     /// The largest message in bytes.
     pub message_size: u64,
     /// One for each worker, notified once for each batch that its receiver gets.
@@ -69,7 +69,7 @@ pub struct Parts {
 
 impl Parts {
     /// For a cluster that is trusted, where librdkafka chooses partitions.
-    pub fn new(message_size: u64, setup: Setup) -> Self {
+    pub(crate) fn new(message_size: u64, setup: Setup) -> Self {
         Self {
             message_size,
             wakers: setup.wakers,
@@ -82,7 +82,7 @@ impl Parts {
 }
 
 /// Produces records to one topic.
-pub struct KafkaSink {
+pub(crate) struct KafkaSink {
     shared: Arc<Shared>,
     workers: usize,
     description: Description,
@@ -120,7 +120,10 @@ impl KafkaSink {
     ///
     /// # Errors
     /// A property that librdkafka refuses, or a thread that does not start.
-    pub fn start(cluster: &Cluster, parts: Parts) -> Result<(Self, Vec<Reports>), StartError> {
+    pub(crate) fn start(
+        cluster: &Cluster,
+        parts: Parts,
+    ) -> Result<(Self, Vec<Reports>), StartError> {
         let message_size = parts.message_size;
         let watch = Arc::new(Watch::new());
         let noted = Noted {
@@ -186,7 +189,7 @@ impl KafkaSink {
 
     /// Records without a report, and events not yet served; after a shutdown, events that will not be served.
     #[cfg(test)]
-    pub fn outstanding(&self) -> usize {
+    pub(crate) fn outstanding(&self) -> usize {
         self.shared.lanes.outstanding()
     }
 }

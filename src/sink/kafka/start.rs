@@ -26,7 +26,7 @@ use crate::verdict::Line;
 const CLUSTER_WAIT: Duration = Duration::from_secs(5);
 
 /// `kafka.brokers` names a cluster.
-pub struct Kafka {
+pub(crate) struct Kafka {
     /// The cluster.
     pub cluster: Cluster,
     /// The largest message in bytes that is wanted.

@@ -21,7 +21,7 @@ use crate::sink::statistics::Statistics;
 pub(super) const MOST_LANES: usize = 2;
 
 /// Takes the sum over the lanes.
-pub type Observe = Box<dyn Fn(&Statistics) + Send + Sync>;
+pub(super) type Observe = Box<dyn Fn(&Statistics) + Send + Sync>;
 
 /// Where the lanes' events come together.
 pub(super) struct Joined {

@@ -33,11 +33,11 @@ const LONGEST_TRY: Duration = Duration::from_secs(2);
 const DESCRIBE_WAIT: Duration = Duration::from_secs(3);
 
 /// Said where a cluster answers, and leaves this out.
-pub const UNTOLD_SIZE: &str = "the cluster does not tell the topic's max.message.bytes";
+pub(super) const UNTOLD_SIZE: &str = "the cluster does not tell the topic's max.message.bytes";
 
 /// What of a topic's configuration decides over mail.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TopicSettings {
+pub(crate) struct TopicSettings {
     /// `max.message.bytes`: the largest record.
     pub max_message_bytes: Option<u64>,
     /// `min.insync.replicas`: with fewer in sync, nothing is stored.
@@ -47,11 +47,11 @@ pub struct TopicSettings {
 }
 
 /// An answer, or why there is none.
-pub type Told<T> = Result<T, Untold>;
+pub(super) type Told<T> = Result<T, Untold>;
 
 /// What a cluster is asked of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// Its configuration.
     Settings,
     /// What this client may do with it.
@@ -60,7 +60,7 @@ pub enum Asked {
 
 /// Why a cluster does not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Untold {
+pub(crate) enum Untold {
     /// It was not asked.
     Unasked,
     /// This client may not ask.
@@ -126,7 +126,7 @@ impl Untold {
 
 /// What was seen of a topic that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Its partitions.
     pub info: TopicInfo,
     /// Its configuration.
@@ -137,7 +137,7 @@ pub struct Seen {
 
 impl Seen {
     /// All that is wrong, the worst first.
-    pub fn findings(&self, subject: &Subject) -> Vec<Finding> {
+    pub(crate) fn findings(&self, subject: &Subject) -> Vec<Finding> {
         let mut findings = Vec::new();
         let settings = self.settings.as_ref().ok();
         let policy = settings.and_then(|settings| settings.cleanup_policy.as_deref());

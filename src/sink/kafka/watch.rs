@@ -39,7 +39,7 @@ const CONFIRM: u32 = 2;
 
 /// What the sink begins with.
 #[derive(Debug, Clone)]
-pub enum First {
+pub(crate) enum First {
     /// Nothing has been asked, and only the topic's partitions have to be: the broker is our own, or a test's.
     Trusted,
     /// What was seen a moment ago.

@@ -122,7 +122,7 @@ fn every_value_of_a_label_has_its_series_from_the_start() {
             label => format!("{}{{{label}=\"{value}\"}}", row.name),
         };
         for value in &values {
-            super::tests::value(&text, &series(value));
+            tests::value(&text, &series(value));
         }
         let lines = text.lines().filter(|line| {
             let rest = line.strip_prefix(row.name);

@@ -22,7 +22,7 @@ use result::{Compared, Server, Turn, compare, show, text};
 use turn::Side;
 
 /// Compares; whether every message of every round was accepted.
-pub fn main(words: &[String]) -> Result<bool, Failure> {
+pub(crate) fn main(words: &[String]) -> Result<bool, Failure> {
     let options = Comparison::parse_from(words);
     signals::watch()?;
     must_be_writable("--json-file", options.json_file.as_deref())?;

@@ -16,7 +16,7 @@ use crate::units::parse_duration;
                   --a-start 'ringpost serve --brokers discard' --b-start 'smtp-sink 127.0.0.1:2600 1000' \\\n    \
                   --rounds 5 -- --connections 50 --messages 20000"
 )]
-pub struct Comparison {
+pub(super) struct Comparison {
     /// The first server, as host:port
     #[arg(long, value_name = "HOST:PORT")]
     pub a: String,

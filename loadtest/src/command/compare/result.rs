@@ -7,7 +7,7 @@ use crate::units::{grouped, show_number};
 
 /// What one server did in one turn.
 #[derive(Debug, Clone, Serialize)]
-pub struct Turn {
+pub(super) struct Turn {
     pub messages_per_second: f64,
     pub accepted: u64,
     pub not_accepted: u64,
@@ -24,7 +24,7 @@ pub struct Turn {
 
 impl Turn {
     /// The server's CPU time per message, if it was long enough to be meaningful.
-    pub fn server_cpu(&self) -> Option<f64> {
+    pub(super) fn server_cpu(&self) -> Option<f64> {
         self.server_cpu_microseconds_per_message
             .filter(|_| !self.server_cpu_too_small)
     }
@@ -32,7 +32,7 @@ impl Turn {
 
 /// One server and its turns.
 #[derive(Debug, Serialize)]
-pub struct Server {
+pub(super) struct Server {
     pub name: String,
     pub target: String,
     pub turns: Vec<Turn>,
@@ -40,7 +40,7 @@ pub struct Server {
 
 /// A to B, round by round.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Spread {
+pub(super) struct Spread {
     pub median: f64,
     pub lowest: f64,
     pub highest: f64,
@@ -48,7 +48,7 @@ pub struct Spread {
 
 /// The result; its fields are those of the JSON.
 #[derive(Debug, Serialize)]
-pub struct Compared {
+pub(super) struct Compared {
     pub command_line: Vec<String>,
     pub a: Server,
     pub b: Server,
@@ -59,7 +59,7 @@ pub struct Compared {
 }
 
 /// A to B, round by round: within a round, changes of the machine's speed mostly cancel.
-pub fn compare(a: Server, b: Server, command_line: Vec<String>) -> Compared {
+pub(super) fn compare(a: Server, b: Server, command_line: Vec<String>) -> Compared {
     let throughput_ratio = ratio(&a, &b, |turn| Some(turn.messages_per_second));
     let server_cpu_ratio = ratio(&a, &b, Turn::server_cpu);
     Compared {
@@ -96,7 +96,7 @@ fn spread(mut values: Vec<f64>) -> Option<Spread> {
 }
 
 /// For people.
-pub fn text(compared: &Compared) -> String {
+pub(super) fn text(compared: &Compared) -> String {
     let mut text = format!(
         "{:<24}{:>26}{:>26}{:>12}{:>12}{:>12}\n",
         "median (lowest-highest)",
@@ -145,7 +145,7 @@ fn show_cpu(spread: Option<Spread>, digits: usize, servers: &[&Server]) -> Strin
 }
 
 /// A value with one decimal, or that there is none.
-pub fn show(value: Option<f64>) -> String {
+pub(super) fn show(value: Option<f64>) -> String {
     value.map_or("-".to_owned(), |value| format!("{value:.1}"))
 }
 

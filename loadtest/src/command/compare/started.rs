@@ -32,7 +32,7 @@ const NAMES: u32 = 100;
 
 /// Why a server that was started here could not be loaded.
 #[derive(Debug, Error)]
-pub enum StartError {
+pub(super) enum StartError {
     /// Its output has no file.
     #[error("no file for the server's output in {folder}: {source}; name another folder with TMPDIR", folder = .folder.display())]
     NoFile {
@@ -87,14 +87,14 @@ impl Blamed for StartError {
 }
 
 /// The file of one server's output; each turn begins it again, so that it does not grow with their number.
-pub struct ServerLog {
+pub(super) struct ServerLog {
     path: PathBuf,
     file: File,
 }
 
 impl ServerLog {
     /// A new file among the temporary ones, for this user alone.
-    pub fn create(name: &str) -> Result<ServerLog, StartError> {
+    pub(super) fn create(name: &str) -> Result<ServerLog, StartError> {
         let folder = std::env::temp_dir();
         let mut number = 0;
         loop {
@@ -119,11 +119,11 @@ impl ServerLog {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    fn copy(&self) -> std::io::Result<ServerLog> {
+    fn copy(&self) -> io::Result<ServerLog> {
         Ok(ServerLog {
             path: self.path.clone(),
             file: self.file.try_clone()?,
@@ -156,7 +156,7 @@ impl ServerLog {
 }
 
 /// The command with `-u nobody` for smtp-sink, which does not run as root; `None` if nothing has to change.
-pub fn as_unprivileged(command: &str) -> Option<String> {
+pub(super) fn as_unprivileged(command: &str) -> Option<String> {
     let is_sink = |word: &str| {
         Path::new(word)
             .file_name()
@@ -169,7 +169,7 @@ pub fn as_unprivileged(command: &str) -> Option<String> {
 }
 
 /// A server that was started here; it is stopped when this goes.
-pub struct Started {
+pub(super) struct Started {
     command: String,
     child: Child,
     log: ServerLog,
@@ -177,7 +177,7 @@ pub struct Started {
 
 impl Started {
     /// Starts it, with an empty log.
-    pub fn new(command: &str, log: &ServerLog) -> Result<Started, StartError> {
+    pub(super) fn new(command: &str, log: &ServerLog) -> Result<Started, StartError> {
         let failed = |source: io::Error| StartError::Spawn {
             command: command.to_owned(),
             source,
@@ -200,17 +200,17 @@ impl Started {
     }
 
     /// Its process.
-    pub fn id(&self) -> u32 {
+    pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// The end of what it said.
-    pub fn last_words(&self) -> String {
+    pub(super) fn last_words(&self) -> String {
         self.log.end()
     }
 
     /// Waits until it greets.
-    pub fn wait_for_banner(
+    pub(super) fn wait_for_banner(
         &mut self,
         address: SocketAddr,
         wait: Duration,
@@ -235,7 +235,7 @@ impl Started {
     }
 
     /// Fails if it has ended: what answers then is another server.
-    pub fn must_run(&mut self) -> Result<(), StartError> {
+    pub(super) fn must_run(&mut self) -> Result<(), StartError> {
         match self.child.try_wait() {
             Ok(Some(status)) => Err(self.ended("within its turn".to_owned(), status)),
             _ => Ok(()),
@@ -269,7 +269,7 @@ impl Drop for Started {
     }
 }
 
-fn greets(address: SocketAddr, wait: Duration) -> std::io::Result<bool> {
+fn greets(address: SocketAddr, wait: Duration) -> io::Result<bool> {
     let mut stream = TcpStream::connect_timeout(&address, wait)?;
     stream.set_read_timeout(Some(wait))?;
     let mut banner = [0; 4];

@@ -19,7 +19,7 @@ use crate::view::View;
 const LEAST_TICKS: f64 = 20.0;
 
 /// One of the two servers.
-pub struct Side<'a> {
+pub(super) struct Side<'a> {
     /// What it is called in the report.
     pub name: &'a str,
     /// Where it is.
@@ -48,13 +48,13 @@ impl Blamed for NotLoaded {
 
 impl<'a> Side<'a> {
     /// The first server.
-    pub fn a(options: &'a Comparison) -> Result<Side<'a>, Failure> {
+    pub(super) fn a(options: &'a Comparison) -> Result<Side<'a>, Failure> {
         let start = options.a_start.as_deref();
         Side::new(&options.a_name, &options.a, start, &options.a_pid, "a")
     }
 
     /// The second server.
-    pub fn b(options: &'a Comparison) -> Result<Side<'a>, Failure> {
+    pub(super) fn b(options: &'a Comparison) -> Result<Side<'a>, Failure> {
         let start = options.b_start.as_deref();
         Side::new(&options.b_name, &options.b, start, &options.b_pid, "b")
     }
@@ -85,7 +85,7 @@ impl<'a> Side<'a> {
     }
 
     /// The options of its load; an error is one of the command line.
-    pub fn load(&self, pids: &[u32], words: &[String]) -> Result<Options, Wrong> {
+    pub(super) fn load(&self, pids: &[u32], words: &[String]) -> Result<Options, Wrong> {
         let first = ["ringpost-loadtest".to_owned(), self.target.to_owned()];
         let mut options = Options::try_parse_from(first.iter().chain(words))
             .map_err(|error| Wrong::at("").source(error))?;
@@ -95,7 +95,7 @@ impl<'a> Side<'a> {
     }
 
     /// Its turn.
-    pub fn turn(&self, options: &Comparison) -> Result<Turn, Failure> {
+    pub(super) fn turn(&self, options: &Comparison) -> Result<Turn, Failure> {
         let mut started = match self.start.as_deref().zip(self.log.as_ref()) {
             Some((command, log)) => Some(Started::new(command, log)?),
             None => None,

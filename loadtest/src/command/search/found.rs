@@ -8,11 +8,11 @@ use crate::report::LimitedBy;
 use crate::units::{grouped, show_bytes, show_microseconds, show_number};
 
 /// A rate is decided when this many of its runs agree.
-pub const AGREE: usize = 2;
+pub(super) const AGREE: usize = 2;
 
 /// One run at one rate.
 #[derive(Debug, Clone, Serialize)]
-pub struct Step {
+pub(super) struct Step {
     pub rate: f64,
     /// From 1; more than 1 where the runs before did not decide.
     pub attempt: usize,
@@ -30,7 +30,7 @@ pub struct Step {
 
 impl Step {
     /// In a word.
-    pub fn verdict(&self) -> &'static str {
+    pub(super) fn verdict(&self) -> &'static str {
         match (self.holds, self.rate_reached) {
             (true, _) => "holds",
             (false, true) => "breaks",
@@ -53,7 +53,7 @@ impl Step {
 
 /// The result; its fields are those of the JSON.
 #[derive(Debug, Serialize)]
-pub struct Found {
+pub(super) struct Found {
     pub bound: String,
     /// Of `value`: `microseconds`, `bytes` or nothing.
     pub unit: Option<Unit>,
@@ -68,12 +68,12 @@ pub struct Found {
 
 impl Found {
     /// Whether a rate held the bound, and the search came to its end.
-    pub fn passed(&self) -> bool {
+    pub(super) fn passed(&self) -> bool {
         self.highest_rate.is_some() && self.ended_early.is_none()
     }
 
     /// A value with its unit.
-    pub fn show(&self, value: Option<f64>) -> String {
+    pub(super) fn show(&self, value: Option<f64>) -> String {
         match (value, self.unit) {
             (None, _) => "-".to_owned(),
             (Some(value), Some(Unit::Microseconds)) => show_microseconds(value),
@@ -83,7 +83,7 @@ impl Found {
     }
 
     /// The headings of the table of steps.
-    pub fn headings(&self) -> [&str; 9] {
+    pub(super) fn headings(&self) -> [&str; 9] {
         let name = self.bound.split(['<', '>', '=']).next().unwrap_or("");
         [
             "asked/s",
@@ -99,7 +99,7 @@ impl Found {
     }
 
     /// A step as a row of that table.
-    pub fn row(&self, step: &Step) -> [String; 9] {
+    pub(super) fn row(&self, step: &Step) -> [String; 9] {
         [
             show_number(step.rate),
             show_number(step.reached_per_second),
@@ -114,7 +114,7 @@ impl Found {
     }
 
     /// The result in sentences.
-    pub fn sentences(&self) -> Vec<String> {
+    pub(super) fn sentences(&self) -> Vec<String> {
         let bound = &self.bound;
         if self.steps.is_empty() {
             return self.ended_early.iter().cloned().collect();

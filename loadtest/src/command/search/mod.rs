@@ -11,4 +11,4 @@ mod found;
 mod shown;
 mod steps;
 
-pub use steps::main;
+pub(super) use steps::main;

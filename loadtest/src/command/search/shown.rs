@@ -14,7 +14,7 @@ const TERMINAL: usize = 80;
 
 impl Found {
     /// For people.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut rows = vec![self.headings().map(str::to_owned)];
         rows.extend(self.steps.iter().map(|step| self.row(step)));
         let mut text = table(&rows);
@@ -31,7 +31,7 @@ impl Found {
     }
 
     /// For the page of one of its steps.
-    pub fn section(&self, held: bool) -> Markup {
+    pub(super) fn section(&self, held: bool) -> Markup {
         let (class, word) = match self.passed() {
             true => ("passed", "\u{2713} found"),
             false => ("failed", "\u{2717} failed"),

@@ -29,7 +29,7 @@ const LOWEST: f64 = 1.0 / 64.0;
 const REACHED: f64 = 0.99;
 
 /// Searches; whether any rate holds the bound.
-pub fn main(mut options: Options, view: &mut View) -> Result<bool, Failure> {
+pub(crate) fn main(mut options: Options, view: &mut View) -> Result<bool, Failure> {
     let bound = bound(&options)?;
     let duration = *options.duration.get_or_insert(STEP);
     let Some(first) = options.rate else {

@@ -17,7 +17,10 @@ const OVERSIZE_BEYOND: u64 = 64 * 1024;
 const OVERSIZE_DEFAULT: u64 = 64 << 20;
 
 /// Sends the message byte by byte.
-pub async fn drip(connection: &mut Connection, props: &Props<'_>) -> Result<MisdeedOutcome, Fault> {
+pub(super) async fn drip(
+    connection: &mut Connection,
+    props: &Props<'_>,
+) -> Result<MisdeedOutcome, Fault> {
     let end = Instant::now() + props.settings.drip_for;
     for byte in &props.wire {
         if Instant::now() >= end {
@@ -34,7 +37,7 @@ pub async fn drip(connection: &mut Connection, props: &Props<'_>) -> Result<Misd
 }
 
 /// Closes the connection without a word after a step.
-pub async fn abort(
+pub(super) async fn abort(
     connection: &mut Connection,
     dial: &Dial<'_>,
     step: Step,
@@ -73,7 +76,10 @@ pub async fn abort(
 }
 
 /// Sends what is not SMTP, and reads the server's answer.
-pub async fn garbage(connection: &mut Connection, number: u64) -> Result<MisdeedOutcome, Fault> {
+pub(super) async fn garbage(
+    connection: &mut Connection,
+    number: u64,
+) -> Result<MisdeedOutcome, Fault> {
     connection.banner().await?;
     let mut state = number | 1;
     let mut bytes: Vec<u8> = (0..GARBAGE)
@@ -104,7 +110,7 @@ pub async fn garbage(connection: &mut Connection, number: u64) -> Result<Misdeed
 }
 
 /// Sends a message that is larger than the server's SIZE.
-pub async fn oversize(
+pub(super) async fn oversize(
     connection: &mut Connection,
     props: &Props<'_>,
 ) -> Result<MisdeedOutcome, Fault> {

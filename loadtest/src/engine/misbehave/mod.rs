@@ -15,11 +15,11 @@ use crate::fault::{ErrorKind, Fault};
 use crate::options::misbehaviour::Misdeed;
 use crate::tally::MisdeedOutcome;
 use acts::{abort, drip, garbage, oversize};
-pub use props::Props;
+pub(super) use props::Props;
 use smuggle::smuggle;
 
 /// Misbehaves on its own connection; returns what came of it.
-pub async fn act(
+pub(super) async fn act(
     misdeed: Misdeed,
     dial: &Dial<'_>,
     connection: Result<Connection, Fault>,

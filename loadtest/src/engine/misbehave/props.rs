@@ -7,7 +7,7 @@ use crate::options::misbehaviour::Misbehaviour;
 use crate::tally::MisdeedOutcome;
 
 /// What a misdeed needs besides a connection.
-pub struct Props<'a> {
+pub(crate) struct Props<'a> {
     /// How drips go.
     pub settings: &'a Misbehaviour,
     /// MAIL, RCPT, DATA.
@@ -19,7 +19,7 @@ pub struct Props<'a> {
 }
 
 /// What a final reply says.
-pub fn outcome_of(code: u16) -> MisdeedOutcome {
+pub(super) fn outcome_of(code: u16) -> MisdeedOutcome {
     match code {
         CLOSING => MisdeedOutcome::Closing,
         200..300 => MisdeedOutcome::Accepted,

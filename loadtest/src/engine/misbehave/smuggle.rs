@@ -19,7 +19,7 @@ const ENDS: [&[u8]; 6] = [
 ];
 
 /// Sends it after the reply to DATA.
-pub async fn smuggle(
+pub(super) async fn smuggle(
     connection: &mut Connection,
     props: &Props<'_>,
 ) -> Result<MisdeedOutcome, Fault> {

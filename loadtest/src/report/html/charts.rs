@@ -9,7 +9,7 @@ use crate::units::axis::Quantity;
 use crate::units::{show_bytes, show_microseconds, show_number};
 
 /// All plots that have something to show.
-pub fn charts(report: &Report) -> Markup {
+pub(super) fn charts(report: &Report) -> Markup {
     let latencies = report.has_latencies();
     let over_time = [
         rates(&report.series),

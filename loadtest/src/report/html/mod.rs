@@ -7,5 +7,5 @@ mod page;
 mod svg;
 mod tables;
 
-pub use page::{page, page_with};
-pub use tables::grid;
+pub(crate) use page::{page, page_with};
+pub(crate) use tables::grid;

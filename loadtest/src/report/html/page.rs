@@ -15,12 +15,12 @@ const STYLE: &str = include_str!("page.css");
 const MOST_REASONS: usize = 8;
 
 /// The whole page.
-pub fn page(report: &Report) -> String {
+pub(crate) fn page(report: &Report) -> String {
     page_with(report, None)
 }
 
 /// The whole page, with a section before the run's own.
-pub fn page_with(report: &Report, before: Option<Markup>) -> String {
+pub(crate) fn page_with(report: &Report, before: Option<Markup>) -> String {
     let title = format!("Load test of {}", report.target);
     let page = html! {
         (DOCTYPE)

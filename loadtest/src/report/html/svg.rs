@@ -21,7 +21,7 @@ const Y_STEPS: u32 = 5;
 const X_STEPS: u32 = 6;
 
 /// One line.
-pub struct Line {
+pub(super) struct Line {
     /// Its name in the legend.
     pub name: String,
     /// Its class: `s1`, `s2` ...
@@ -32,7 +32,7 @@ pub struct Line {
 
 /// How values become places.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Scale {
+pub(super) enum Scale {
     /// From 0.
     Linear,
     /// From the power of ten below the smallest value.
@@ -40,7 +40,7 @@ pub enum Scale {
 }
 
 /// A chart.
-pub struct Chart {
+pub(super) struct Chart {
     /// What it shows, for readers who cannot see it.
     pub description: String,
     /// The lines.
@@ -61,7 +61,7 @@ pub struct Chart {
 
 impl Chart {
     /// Whether there is anything to see: a line needs two points.
-    pub fn is_drawable(&self) -> bool {
+    pub(super) fn is_drawable(&self) -> bool {
         self.lines
             .iter()
             .any(|line| line.points.iter().flatten().count() > 1)
@@ -126,7 +126,7 @@ impl Frame {
 }
 
 /// The chart as an SVG element, with a legend before it where there is more than one line.
-pub fn svg(chart: &Chart) -> Markup {
+pub(super) fn svg(chart: &Chart) -> Markup {
     let frame = Frame::of(chart);
     html! {
         @if chart.lines.len() > 1 {

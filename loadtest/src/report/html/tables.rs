@@ -9,7 +9,7 @@ use crate::report::text::ROWS;
 use crate::units::{grouped, show_microseconds, show_number};
 
 /// All tables that have something to show.
-pub fn tables(report: &Report) -> Markup {
+pub(super) fn tables(report: &Report) -> Markup {
     html! {
         (phases(report))
         @for assertion in &report.assertions { (asserted(assertion)) }
@@ -99,7 +99,7 @@ fn phases(report: &Report) -> Markup {
 }
 
 /// A table with headings.
-pub fn grid(headings: &[&str], rows: &[Vec<String>]) -> Markup {
+pub(crate) fn grid(headings: &[&str], rows: &[Vec<String>]) -> Markup {
     headed(headings, rows.iter().map(|row| (None, &row[..])))
 }
 

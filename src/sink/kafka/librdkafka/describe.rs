@@ -167,7 +167,7 @@ struct Options(NonNull<ffi::rd_kafka_AdminOptions_t>);
 
 impl Options {
     fn new(producer: &Producer, request: ffi::rd_kafka_admin_op_t, timeout: Duration) -> Self {
-        let mut words = [0 as c_char; 256];
+        let mut words = [c_char::default(); 256];
         let timeout = milliseconds(timeout.saturating_sub(MARGIN).max(MARGIN));
         // SAFETY: the client lives; the text's place is ours and of the length that is passed. A timeout that is refused
         // leaves librdkafka's own, and the caller's deadline holds.
