@@ -7,7 +7,7 @@ use ringpost_proto::smtp::policy::Policy;
 use ringpost_proto::smtp::session::{Action, Expects, Output, Session};
 
 /// Drives a session from its banner to its end.
-pub(crate) fn main() {
+pub fn main() {
     let (now, mut output) = (Instant::now(), Output::default());
     let mut session = Session::new(Arc::new(Policy::new("mx.example.com")), now);
     session.begin(false, now, &mut output);
