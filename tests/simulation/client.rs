@@ -482,7 +482,7 @@ impl Client {
             .front()
             .is_some_and(|awaited| awaited.what != What::Banner);
         // Nor can anything be said to a client whose handshake is late.
-        let shaking = self.tls.take().is_some_and(|tls| tls.is_shaking_hands());
+        let shaking = self.tls.take().is_some_and(|tls| !tls.is_answered());
         let told = on_purpose || unable || self.loose || !greeted || shaking;
         assert!(
             told || !self.is_good(),

@@ -48,30 +48,48 @@ static CLIENT: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
 });
 
 /// The client's end of one connection.
-pub struct Tls(ClientConnection);
+pub struct Tls {
+    connection: ClientConnection,
+    /// Whether the server has said something over it.
+    answered: bool,
+}
 
 impl Tls {
     /// Before the handshake.
     pub fn new() -> Self {
         let name = "mx.example".try_into().expect("a name");
-        Self(ClientConnection::new(Arc::clone(&CLIENT), name).expect("a client"))
+        Self {
+            connection: ClientConnection::new(Arc::clone(&CLIENT), name).expect("a client"),
+            answered: false,
+        }
     }
 
     /// Whether the handshake is not over.
     pub fn is_shaking_hands(&self) -> bool {
-        self.0.is_handshaking()
+        self.connection.is_handshaking()
+    }
+
+    /// Whether the server has said something over it, so that its handshake is over as well: the client's end is done as soon as
+    /// its last flight is on its way.
+    pub fn is_answered(&self) -> bool {
+        self.answered
     }
 
     /// Plain bytes for the server; they leave after the handshake.
     pub fn say(&mut self, plain: &[u8]) {
-        self.0.writer().write_all(plain).expect("it takes them all");
+        self.connection
+            .writer()
+            .write_all(plain)
+            .expect("it takes them all");
     }
 
     /// What is to be sent now.
     pub fn outgoing(&mut self) -> Vec<u8> {
         let mut octets = Vec::new();
-        while self.0.wants_write() {
-            self.0.write_tls(&mut octets).expect("a Vec takes all");
+        while self.connection.wants_write() {
+            self.connection
+                .write_tls(&mut octets)
+                .expect("a Vec takes all");
         }
         octets
     }
@@ -80,15 +98,18 @@ impl Tls {
     pub fn hear(&mut self, octets: &[u8]) -> Result<Vec<u8>, rustls::Error> {
         let (mut rest, mut plain) = (octets, Vec::new());
         while !rest.is_empty() {
-            self.0.read_tls(&mut rest).expect("a slice can be read");
-            let state = self.0.process_new_packets()?;
+            self.connection
+                .read_tls(&mut rest)
+                .expect("a slice can be read");
+            let state = self.connection.process_new_packets()?;
             let from = plain.len();
             plain.resize(from + state.plaintext_bytes_to_read(), 0);
-            let reader = &mut self.0.reader();
+            let reader = &mut self.connection.reader();
             reader
                 .read_exact(&mut plain[from..])
                 .expect("as many as that");
         }
+        self.answered |= !plain.is_empty();
         Ok(plain)
     }
 }
