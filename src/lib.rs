@@ -24,7 +24,7 @@
 //! - [`kafka`]: what every client of a cluster needs, whether it writes or reads;
 //! - [`sink`]: the seam where records go, and the places that take them;
 //! - [`telemetry`]: metrics, logs, the admin listener's pages;
-//! - [`net`]: connections on io_uring, from a socket to a session and back;
+//! - [`net`]: connections on io_uring or epoll, from a socket to a session and back;
 //! - [`server`]: from a configuration to a running server and to its end;
 //! - [`consume`]: records read back;
 //! - [`command`]: flags in, exit code out.

@@ -5,10 +5,11 @@ mod support;
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use support::engine;
 use support::ringpost::{Client, Ringpost, promised};
 use support::topic::{each_record, read_topic};
 
@@ -176,7 +177,7 @@ fn sigterm_drains_and_exits_with_0() {
 
 #[test]
 fn stopping_the_quick_start_warns_of_nothing() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+    let mut command = engine::ringpost();
     command.stderr(Stdio::piped());
     let mut ringpost = Ringpost::launch_heard(command, &[]);
     ringpost.client().unwrap().deliver(b"small\r\n").unwrap();

@@ -1,5 +1,8 @@
 //! Who may speak to the real binary, whom it takes mail for, and how SIGHUP changes both while mail flows.
 
+#[path = "support/engine.rs"]
+mod engine;
+
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -35,6 +38,7 @@ impl Ringpost {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut ready)
             .unwrap();
+        engine::assert_named(&ready);
         let value = |name: &str| {
             let found = ready
                 .split_whitespace()
@@ -116,7 +120,7 @@ fn configure(folder: &Path, text: &str) {
 }
 
 fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+    let mut command = engine::ringpost();
     command
         .arg("--config")
         .arg(folder.join("ringpost.toml"))
@@ -270,7 +274,7 @@ fn a_list_with_a_mistake_keeps_the_server_from_starting() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("com.txt"), "joe\njoe ann\n").unwrap();
     configure(folder.path(), LISTS);
-    let check = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+    let check = engine::ringpost()
         .args(["check", "--brokers", "discard", "--config"])
         .arg(folder.path().join("ringpost.toml"))
         .output()

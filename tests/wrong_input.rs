@@ -252,7 +252,7 @@ fn a_check_has_a_line_for_everything_and_says_what_fails() {
     assert_eq!(code, Some(0), "{output}");
     for (name, verdict) in [
         ("config", "ok"),
-        ("io_uring", "ok"),
+        ("io", "ok"),
         ("certificate", "ok"),
         ("hostname", "ok"),
         ("domains", "ok"),

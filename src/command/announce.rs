@@ -29,6 +29,7 @@ pub(super) fn starting(checked: &Checked) {
         smtp = listeners(&Addresses::of(config).smtp(), checked.certificates.is_some()),
         admin = %config.admin.listen,
         workers = worker_count(config),
+        io = checked.io.label(),
         "starting"
     );
     for warning in &checked.warnings {
@@ -61,12 +62,18 @@ pub(super) fn ready(facts: &Facts) {
 /// The one line on standard output. `smtps=`, where there is one, repeats the addresses that begin with TLS.
 fn ready_line(facts: &Facts) -> String {
     let Facts {
-        smtp, admin, sink, ..
+        smtp,
+        admin,
+        sink,
+        io,
+        ..
     } = facts;
     let all = joined(smtp.iter().map(|spoken| spoken.address), ",");
     let mut line = format!(
-        "ready smtp={all} admin={admin} kafka={} topic={}",
-        sink.address, sink.topic
+        "ready smtp={all} admin={admin} kafka={} topic={} io={}",
+        sink.address,
+        sink.topic,
+        io.label()
     );
     let with_tls = smtp.iter().filter(|spoken| spoken.opening == Opening::Tls);
     let implicit = joined(with_tls.map(|spoken| spoken.address), ",");
@@ -135,6 +142,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::sink::Description;
+    use crate::telemetry::metrics::Io;
 
     fn facts(openings: &[Opening]) -> Facts {
         let smtp = openings.iter().zip(2525..).map(|(&opening, port)| Spoken {
@@ -150,6 +158,7 @@ mod tests {
                 message_size: 1000,
                 keeps: Keeps::Replicas,
             },
+            io: Io::Epoll,
             config: Config::default(),
         }
     }
@@ -175,11 +184,11 @@ mod tests {
         assert_eq!(
             ready_line(&facts(&[Clear, Clear, Tls, Proxied])),
             "ready smtp=127.0.0.1:2525,127.0.0.1:2526,127.0.0.1:2527,127.0.0.1:2528 admin=127.0.0.1:9925 kafka=b:9092 \
-             topic=mail smtps=127.0.0.1:2527"
+             topic=mail io=epoll smtps=127.0.0.1:2527"
         );
         assert_eq!(
             ready_line(&facts(&[Clear, Clear])),
-            "ready smtp=127.0.0.1:2525,127.0.0.1:2526 admin=127.0.0.1:9925 kafka=b:9092 topic=mail"
+            "ready smtp=127.0.0.1:2525,127.0.0.1:2526 admin=127.0.0.1:9925 kafka=b:9092 topic=mail io=epoll"
         );
     }
 

@@ -32,6 +32,9 @@ pub struct Options {
     /// Topic that records go to
     #[arg(long, value_name = "NAME")]
     pub topic: Option<String>,
+    /// What serves connections: auto, io_uring or epoll
+    #[arg(long, value_name = "ENGINE")]
+    pub io: Option<String>,
     /// Address of /metrics, /healthz and /readyz
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<String>,
@@ -53,6 +56,7 @@ impl Options {
         let flags = [
             ("server.listen", self.listen.clone()),
             ("server.hostname", one(&self.hostname)),
+            ("server.io", one(&self.io)),
             ("recipients.domains", self.domain.clone()),
             ("kafka.brokers", one(&self.brokers)),
             ("kafka.topic", one(&self.topic)),

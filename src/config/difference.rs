@@ -103,6 +103,7 @@ mod tests {
             "sender",
             "debug",
             "json",
+            "epoll",
             "other.example",
         ];
         for setting in SETTINGS.iter() {

@@ -31,8 +31,8 @@ pub use error::{Error, Place, Problem};
 pub use load::{FILE_VARIABLE, Loaded, file_of, load};
 pub use loss::{losses, opened};
 pub use options::{
-    Access, Admin, Brokers, Config, Kafka, Limits, Log, LogFormat, LogLevel, Recipients, Server,
-    Setting, Tls,
+    Access, Admin, Brokers, Config, IoChoice, Kafka, Limits, Log, LogFormat, LogLevel, Recipients,
+    Server, Setting, Tls,
 };
 pub use reason::{Conflict, ContentFault, FileFault, PropertyFault, Reason, Remedy};
 pub use ringpost_proto::mail::record::RecordKey;

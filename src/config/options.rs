@@ -23,7 +23,7 @@ pub use kafka::{Brokers, Kafka};
 pub use limits::Limits;
 pub use log::{Log, LogFormat, LogLevel};
 pub use recipients::Recipients;
-pub use server::Server;
+pub use server::{IoChoice, Server};
 pub use tls::Tls;
 
 use super::row::Section;

@@ -1,9 +1,9 @@
-//! The io_uring layer: the only one that names the runtime.
+//! The connection layer: from a socket to a session and back, on io_uring or epoll.
 //!
 //! | file | owns |
 //! |---|---|
 //! | `transport` | the door between a connection and its bytes |
-//! | `socket` | the few calls past the ring |
+//! | `engine` | what a worker runs on: io_uring by tokio-uring, epoll by tokio |
 //! | `stream` | the transport in clear, or TLS over it |
 //! | `tls` | one connection's TLS state, without I/O |
 //! | `certificates` | the certificates that are served, by name, exchanged without a restart |
@@ -18,12 +18,11 @@
 //! | `identities` | queue ids and dates |
 //! | `journal` | log lines that wait |
 //! | `clock` | tells the time |
-//! | `worker` | a thread: ring, listeners, connections, reports, deadlines |
+//! | `worker` | a thread: engine, listeners, connections, reports, deadlines |
 //! | `vitals` | whether the workers serve |
 //! | `listen` | sockets that listen, and why an address cannot be listened on |
 //! | `admission` | how many connections and messages a client may have |
 //! | `rules` | what a reload exchanges |
-//! | `probe` | what the kernel allows, and what to do where it does not |
 
 pub mod admission;
 pub mod budget;
@@ -31,18 +30,17 @@ pub mod buffers;
 pub mod certificates;
 pub mod clock;
 pub mod connection;
+pub mod engine;
 pub mod flights;
 pub mod hub;
 pub mod identities;
 pub mod journal;
 pub mod listen;
 pub mod memory;
-pub mod probe;
 pub mod rules;
 pub mod shared;
 pub mod slot;
 pub mod slots;
-mod socket;
 pub mod stream;
 mod tls;
 pub mod transport;

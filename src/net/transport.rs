@@ -1,4 +1,4 @@
-//! The door between a connection and its bytes: a TCP stream on io_uring, or what a test puts there.
+//! The door between a connection and its bytes: a TCP stream of an engine, or what a test puts there.
 //!
 //! Invariant: a read or write that was started is awaited to its end; to end it earlier, shut the transport
 //! down, and it completes by itself.
@@ -7,8 +7,6 @@ use std::io;
 use std::net::Shutdown;
 
 use bytes::BytesMut;
-use tokio_uring::buf::BoundedBuf;
-use tokio_uring::net::TcpStream;
 
 /// A stream of bytes in both directions.
 #[allow(
@@ -35,39 +33,4 @@ pub trait Transport: 'static {
     async fn write_all(&self, octets: Vec<u8>) -> (io::Result<()>, Vec<u8>);
     /// Ends one or both directions; what is under way completes.
     fn shutdown(&self, how: Shutdown);
-}
-
-impl Transport for TcpStream {
-    fn has_spoken(&self) -> bool {
-        super::socket::has_spoken(self)
-    }
-
-    fn readable(&self) -> impl Future<Output = io::Result<()>> {
-        super::socket::readable(self)
-    }
-
-    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        super::socket::receive_now(self, buffer)
-    }
-
-    async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut) {
-        let from = buffer.len();
-        let to = buffer.capacity().min(from.saturating_add(most));
-        assert!(from < to, "a read needs room");
-        let (result, slice) = TcpStream::read(self, buffer.slice(from..to)).await;
-        (result, slice.into_inner())
-    }
-
-    fn write_now(&self, octets: &[u8]) -> io::Result<usize> {
-        super::socket::send_now(self, octets)
-    }
-
-    async fn write_all(&self, octets: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
-        TcpStream::write_all(self, octets).await
-    }
-
-    fn shutdown(&self, how: Shutdown) {
-        // ENOTCONN: the peer was faster.
-        let _ = TcpStream::shutdown(self, how);
-    }
 }

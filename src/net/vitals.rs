@@ -1,6 +1,6 @@
 //! Whether the workers live: what each tells the thread that started it.
 //!
-//! Owns: the three moments that count: a worker has its ring, it serves, it has ended. Must not know: why it ended; its
+//! Owns: the three moments that count: a worker has its engine, it serves, it has ended. Must not know: why it ended; its
 //! thread's result says that.
 //!
 //! Invariant: a worker says at most once that it has reached a stage, in the order of the stages, and exactly once that it has
@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 /// How far a worker is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// It has its ring, and waits for what it is to serve.
-    Ring,
+    /// It has its engine, and waits for what it is to serve.
+    Engine,
     /// It serves.
     Serving,
 }
@@ -120,7 +120,7 @@ mod tests {
     fn all_are_so_far_once_each_has_said_so_and_an_end_is_never_overheard() {
         let watch = Watch::default();
         let (first, second) = (watch.vitals(0), watch.vitals(1));
-        for stage in [Stage::Ring, Stage::Serving] {
+        for stage in [Stage::Engine, Stage::Serving] {
             first.reached(stage);
             second.reached(stage);
             assert_eq!(watch.all_reach(stage, 2), Ok(()));
@@ -140,9 +140,9 @@ mod tests {
     fn a_worker_that_ends_before_it_is_so_far_is_named() {
         let watch = Watch::default();
         let (first, second) = (watch.vitals(0), watch.vitals(1));
-        first.reached(Stage::Ring);
+        first.reached(Stage::Engine);
         drop(second);
-        assert_eq!(watch.all_reach(Stage::Ring, 2), Err(1));
+        assert_eq!(watch.all_reach(Stage::Engine, 2), Err(1));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A worker: one thread with its own ring, listeners (SO_REUSEPORT), connections, delivery reports and deadlines.
+//! A worker: one thread with its own engine, listeners (SO_REUSEPORT), connections, delivery reports and deadlines.
 //!
 //! Invariants: nothing on the path of a mail is shared with another worker under a lock; after a drain no session, no
 //! ticket and no charge is left, or the drain deadline has passed.
@@ -11,24 +11,28 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use tokio::sync::Notify;
-use tokio_uring::Runtime;
-use tokio_uring::net::TcpStream;
+use tokio::task::spawn_local;
 
 use super::clock::SystemClock;
-use super::connection::Opening;
+use super::connection::{self, Opening};
+use super::engine::epoll::Epoll;
+use super::engine::probe::Unavailable;
+use super::engine::seam::Engine;
+use super::engine::uring::Uring;
 use super::hub::{Hub, Share};
 use super::journal::Journal;
 use super::shared::Shared;
+use super::transport::Transport;
 use super::vitals::{Stage, Vitals};
-use super::{connection, probe};
 use crate::failure::{Blame, Blamed};
 use crate::limits::{
-    ACCEPT_RETREAT_MILLISECONDS, ACCEPTS_IN_FLIGHT, LOG_GATHER_MILLISECONDS,
-    SWEEP_MAXIMUM_MILLISECONDS, SWEEP_MINIMUM_MILLISECONDS,
+    ACCEPT_RETREAT_MILLISECONDS, LOG_GATHER_MILLISECONDS, SWEEP_MAXIMUM_MILLISECONDS,
+    SWEEP_MINIMUM_MILLISECONDS,
 };
 use crate::mail::envelope::Client;
 use crate::mail::id::Generator;
 use crate::sink::Reports;
+use crate::telemetry::metrics::Io;
 
 /// A listening socket, and how connections that come through it begin.
 pub struct Door {
@@ -38,11 +42,13 @@ pub struct Door {
     pub opening: Opening,
 }
 
-/// What a worker is started with: all that its ring needs.
+/// What a worker is started with: all that its engine needs.
 pub struct Post {
+    /// Its engine.
+    pub io: Io,
     /// Most open connections of the server.
     pub connections: usize,
-    /// Brings its plan once every worker has its ring; without one the start was given up.
+    /// Brings its plan once every worker has its engine; without one the start was given up.
     pub plan: Receiver<Plan>,
     /// Learns how far the worker is, and, by its drop, that it has ended.
     pub vitals: Vitals,
@@ -75,9 +81,14 @@ pub struct Plan {
 pub enum Error {
     /// It gets no ring.
     #[error(transparent)]
-    Ring(#[from] probe::Unavailable),
-    /// It gets no second descriptor of a socket.
-    #[error("a listening socket cannot be duplicated: {0}")]
+    Ring(#[from] Unavailable),
+    /// It gets no runtime on epoll.
+    #[error(
+        "epoll cannot be used: {0}; if too many files are open, raise the limit (LimitNOFILE= of systemd, ulimit -n)"
+    )]
+    Epoll(#[from] std::io::Error),
+    /// A listening socket cannot be handed to its engine.
+    #[error("a listening socket cannot be served: {0}")]
     Socket(#[source] std::io::Error),
 }
 
@@ -85,7 +96,7 @@ impl Blamed for Error {
     fn blame(&self) -> Blame {
         match self {
             Self::Ring(unavailable) => unavailable.blame(),
-            Self::Socket(_) => Blame::Machine,
+            Self::Epoll(_) | Self::Socket(_) => Blame::Machine,
         }
     }
 }
@@ -110,22 +121,32 @@ impl std::ops::Add for CutOff {
     }
 }
 
-/// Runs a worker on this thread until it has drained. A ring belongs to the thread that makes it, so a worker makes its own,
+/// Runs a worker on this thread until it has drained. An engine belongs to the thread that makes it, so a worker makes its own,
 /// says so, and waits for its plan.
 ///
 /// # Errors
 /// [`Error`].
 pub fn run(post: Post) -> Result<CutOff, Error> {
-    let ring = probe::ring(post.connections);
-    let runtime = Runtime::new(&ring).map_err(probe::Unavailable::new)?;
-    post.vitals.reached(Stage::Ring);
+    match post.io {
+        Io::IoUring => run_on::<Uring>(post),
+        Io::Epoll => run_on::<Epoll>(post),
+    }
+}
+
+fn run_on<E>(post: Post) -> Result<CutOff, Error>
+where
+    E: Engine,
+    Error: From<E::Error>,
+{
+    let engine = E::new(post.connections)?;
+    post.vitals.reached(Stage::Engine);
     match post.plan.recv() {
-        Ok(plan) => runtime.block_on(serve(plan, post.vitals)),
+        Ok(plan) => engine.run(serve::<E>(plan, post.vitals)),
         Err(_) => Ok(CutOff::default()),
     }
 }
 
-async fn serve(plan: Plan, vitals: Vitals) -> Result<CutOff, Error> {
+async fn serve<E: Engine>(plan: Plan, vitals: Vitals) -> Result<CutOff, Error> {
     let hub = Rc::new(Hub::new(
         plan.index,
         Arc::clone(&plan.shared),
@@ -136,14 +157,14 @@ async fn serve(plan: Plan, vitals: Vitals) -> Result<CutOff, Error> {
     let mut doors = Vec::new();
     for Door { listener, opening } in plan.doors {
         doors.push(listener.try_clone().map_err(Error::Socket)?);
-        let listener = Rc::new(tokio_uring::net::TcpListener::from_std(listener));
-        for _ in 0..ACCEPTS_IN_FLIGHT {
-            tokio_uring::spawn(accept(Rc::clone(&listener), opening, Rc::clone(&hub)));
+        let listener = Rc::new(E::listen(listener).map_err(Error::Socket)?);
+        for _ in 0..E::ACCEPTS {
+            spawn_local(accept::<E>(Rc::clone(&listener), opening, Rc::clone(&hub)));
         }
     }
-    tokio_uring::spawn(take_reports(plan.reported, plan.reports, Rc::clone(&hub)));
+    spawn_local(take_reports(plan.reported, plan.reports, Rc::clone(&hub)));
     let logging = Rc::clone(&hub);
-    tokio_uring::spawn(async move { hand_over_log(&logging.journal).await });
+    spawn_local(async move { hand_over_log(&logging.journal).await });
     vitals.reached(Stage::Serving);
     watch(&hub, &plan.stop).await;
     for door in &doors {
@@ -171,7 +192,7 @@ async fn watch(hub: &Hub, stop: &Notify) {
         let longest = now + Duration::from_millis(SWEEP_MAXIMUM_MILLISECONDS);
         let shortest = now + Duration::from_millis(SWEEP_MINIMUM_MILLISECONDS);
         let next = hub.sweep(now).unwrap_or(longest).clamp(shortest, longest);
-        // A timer and a notification: neither is an operation of the ring, so dropping one is harmless.
+        // A timer and a notification: neither is an operation of the engine, so dropping one is harmless.
         tokio::select! {
             () = tokio::time::sleep_until(next.into()) => {}
             () = stop.notified() => {}
@@ -213,12 +234,12 @@ async fn take_reports(reported: Arc<Notify>, reports: Reports, hub: Rc<Hub>) {
     }
 }
 
-async fn accept(listener: Rc<tokio_uring::net::TcpListener>, opening: Opening, hub: Rc<Hub>) {
+async fn accept<E: Engine>(listener: Rc<E::Listener>, opening: Opening, hub: Rc<Hub>) {
     loop {
-        match listener.accept().await {
+        match E::accept(&listener).await {
             Ok((stream, client)) => {
                 let hub = Rc::clone(&hub);
-                tokio_uring::spawn(serve_one(stream, Client::new(client), opening, hub));
+                spawn_local(serve_one(stream, Client::new(client), opening, hub));
             }
             Err(_) if hub.shared.draining.load(Ordering::Relaxed) => return,
             Err(error) => {
@@ -229,6 +250,6 @@ async fn accept(listener: Rc<tokio_uring::net::TcpListener>, opening: Opening, h
     }
 }
 
-async fn serve_one(stream: TcpStream, client: Client, opening: Opening, hub: Rc<Hub>) {
+async fn serve_one<T: Transport>(stream: T, client: Client, opening: Opening, hub: Rc<Hub>) {
     connection::serve(&stream, client, &hub, opening).await;
 }

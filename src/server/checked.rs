@@ -9,8 +9,9 @@ use std::sync::Arc;
 use crate::config::{self, Loaded};
 use crate::failure::Failure;
 use crate::net::certificates::{self, Certificates};
-use crate::net::probe;
+use crate::net::engine::choice;
 use crate::sink;
+use crate::telemetry::metrics::Io;
 
 /// Reads the configuration as it was read at the start: file, environment, flags.
 pub type Read = Arc<dyn Fn() -> Result<Loaded, config::Error> + Send + Sync>;
@@ -23,13 +24,15 @@ pub struct Checked {
     pub loaded: Loaded,
     /// The certificates to serve; none where TLS is not offered.
     pub certificates: Option<Arc<Certificates>>,
+    /// The engine that serves.
+    pub io: Io,
     /// What is odd, but no reason not to start, a line each.
     pub warnings: Vec<String>,
 }
 
 impl Checked {
     /// Reads the configuration, then the certificates; asks the sink whether it could be made of its options, and the kernel for
-    /// a ring.
+    /// a ring, if one is wanted.
     ///
     /// # Errors
     /// The first that fails.
@@ -38,11 +41,13 @@ impl Checked {
         let certificates = served(&loaded.config.tls)?;
         let mut warnings = loaded.warnings.clone();
         warnings.extend(sink::configured(&loaded.config).check()?);
-        probe::io_uring()?;
+        let chosen = choice::choose(loaded.config.server.io)?;
+        warnings.extend(chosen.warning());
         Ok(Self {
             read,
             loaded,
             certificates,
+            io: chosen.io,
             warnings,
         })
     }

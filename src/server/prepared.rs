@@ -32,7 +32,7 @@ use crate::sink::{self, Keeps, Setup};
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::metrics::Metrics;
 
-/// A server of which every part is made: rings, sink, sockets.
+/// A server of which every part is made: engines, sink, sockets.
 pub struct Prepared<'a> {
     facts: Facts,
     workers: Made,
@@ -71,9 +71,10 @@ impl<'a> Prepared<'a> {
         let addresses = Addresses::of(config);
         addresses.wait_until_free()?;
         let count = shares::worker_count(config);
-        let workers = Made::new(count, config.limits.connections)?;
+        let workers = Made::new(count, checked.io, config.limits.connections)?;
         let (metrics, scrape) = Metrics::new();
         metrics.workers.set(count as f64);
+        metrics.io_info.set(checked.io, 1.0);
         let wakers: Vec<Arc<Notify>> = (0..count).map(|_| Arc::default()).collect();
         let started = start_sink(config, &wakers, &metrics)?;
         let description = started.sink.describe();
@@ -94,6 +95,7 @@ impl<'a> Prepared<'a> {
                 smtp,
                 admin,
                 sink: description,
+                io: checked.io,
                 config: config.clone(),
             },
             workers,

@@ -71,6 +71,7 @@ impl<'a> Reload<'a> {
             read,
             loaded,
             certificates,
+            io: _,
             warnings: _,
         } = checked;
         Self {

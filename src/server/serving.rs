@@ -17,6 +17,7 @@ use super::upkeep::Upkeep;
 use crate::config::Config;
 use crate::failure::{Blame, Blamed, Failure};
 use crate::sink::Description;
+use crate::telemetry::metrics::Io;
 
 /// A server that serves.
 pub struct Serving<'a> {
@@ -37,6 +38,8 @@ pub struct Facts {
     pub admin: SocketAddr,
     /// Where mail goes, and the largest that is taken.
     pub sink: Description,
+    /// The engine that serves.
+    pub io: Io,
     /// What it was started with.
     pub config: Config,
 }

@@ -1,11 +1,11 @@
-//! The workers' threads: made with their rings, then set to serve, then joined.
+//! The workers' threads: made with their engines, then set to serve, then joined.
 //!
 //! Owns: the threads, and why one is lost. Must not know: what a worker does (`net::worker`), what it is to serve.
 //!
-//! Invariants: no worker serves before all have their rings; every worker serves before [`Made::serve`] returns; a worker that ends
+//! Invariants: no worker serves before all have their engines; every worker serves before [`Made::serve`] returns; a worker that ends
 //! without being stopped is named, with its reason.
 //!
-//! A ring belongs to the thread that makes it, so it cannot be made here and handed over: a worker's thread makes it,
+//! An engine belongs to the thread that makes it, so it cannot be made here and handed over: a worker's thread makes it,
 //! says so, and waits for its plan.
 
 use std::sync::Arc;
@@ -17,8 +17,9 @@ use tokio::sync::Notify;
 use crate::failure::{Blame, Blamed};
 use crate::net::vitals::{Stage, Watch};
 use crate::net::worker::{self, CutOff, Plan, Post};
+use crate::telemetry::metrics::Io;
 
-/// Workers that have their rings.
+/// Workers that have their engines.
 pub(super) struct Made {
     threads: Threads,
     plans: Vec<Sender<Plan>>,
@@ -81,11 +82,11 @@ impl Blamed for Error {
 }
 
 impl Made {
-    /// This many workers, each with a ring for its connections.
+    /// This many workers, each with an engine for its connections.
     ///
     /// # Errors
-    /// No thread, or no ring.
-    pub(super) fn new(workers: usize, connections: usize) -> Result<Self, Error> {
+    /// No thread, or no engine.
+    pub(super) fn new(workers: usize, io: Io, connections: usize) -> Result<Self, Error> {
         assert!(workers > 0, "somebody has to serve");
         let mut threads = Threads {
             joins: Vec::new(),
@@ -95,6 +96,7 @@ impl Made {
         for index in 0..workers {
             let (sender, plan) = bounded(1);
             let post = Post {
+                io,
                 connections,
                 plan,
                 vitals: threads.watch.vitals(index),
@@ -106,7 +108,7 @@ impl Made {
             threads.joins.push(join);
             plans.push(sender);
         }
-        threads.all_reach(Stage::Ring)?;
+        threads.all_reach(Stage::Engine)?;
         Ok(Self { threads, plans })
     }
 
@@ -189,17 +191,21 @@ fn ended(join: JoinHandle<Result<CutOff, worker::Error>>) -> Result<CutOff, Why>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::probe;
+    use crate::net::engine::probe;
 
     #[test]
     fn workers_end_where_the_start_is_given_up() {
-        if let Err(unavailable) = probe::io_uring() {
-            return eprintln!("skipped: {unavailable}");
+        let mut engines = vec![Io::Epoll];
+        match probe::io_uring() {
+            Ok(()) => engines.push(Io::IoUring),
+            Err(unavailable) => eprintln!("skipped: {unavailable}"),
         }
-        let Made { threads, plans } = Made::new(2, 16).unwrap();
-        drop(plans);
-        for join in threads.joins {
-            assert_eq!(ended(join).unwrap(), CutOff::default());
+        for io in engines {
+            let Made { threads, plans } = Made::new(2, io, 16).unwrap();
+            drop(plans);
+            for join in threads.joins {
+                assert_eq!(ended(join).unwrap(), CutOff::default());
+            }
         }
     }
 
@@ -225,9 +231,7 @@ mod tests {
             Err(worker::Error::Socket(full))
         });
         assert!(
-            text.starts_with(
-                "worker 1 of 2 does not serve: a listening socket cannot be duplicated: "
-            ),
+            text.starts_with("worker 1 of 2 does not serve: a listening socket cannot be served: "),
             "{text}"
         );
         assert_eq!(blame, Blame::Machine);

@@ -30,7 +30,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::sink::Statistics;
 pub use handle::Kind;
-pub use label::{Code, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
+pub use label::{Code, Io, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
 pub use table::{Handles, Row, Sums, TABLE};
 use table::{SECONDS_BUCKETS, SIZE_BUCKETS};
 use tally::Tallies;

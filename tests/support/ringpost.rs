@@ -10,6 +10,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use super::engine;
+
 /// Ends a test that would hang; nothing is measured against it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -32,7 +34,7 @@ pub struct Ringpost {
 impl Ringpost {
     /// Starts it on free ports and waits until it is ready.
     pub fn start(flags: &[&str]) -> Self {
-        Self::launch(Command::new(env!("CARGO_BIN_EXE_ringpost")), flags)
+        Self::launch(engine::ringpost(), flags)
     }
 
     /// Starts it by a command of which it becomes the process.
@@ -68,6 +70,7 @@ impl Ringpost {
                 .unwrap_or_else(|| panic!("ready names {name}: {line:?}"))
                 .to_owned()
         };
+        engine::assert_named(&line);
         Self {
             smtp: value("smtp="),
             kafka: value("kafka="),

@@ -1,23 +1,23 @@
 //! What `check` asks about this machine: its kernel, its limit of open files, its addresses.
 //!
-//! Owns: these lines. Must not know: why an address cannot be listened on, or a ring not be made; the errors say that.
+//! Owns: these lines. Must not know: why an address cannot be listened on, or io_uring not be used; the errors say that.
 
 use crate::config::Config;
-use crate::net::probe;
+use crate::net::engine::choice;
 use crate::server::addresses::Addresses;
 use crate::server::open_files::OpenFiles;
 use crate::verdict::{Line, Verdict};
 
-/// Whether the workers would get their rings.
-pub(super) fn io_uring() -> Line {
-    match probe::io_uring() {
-        Ok(()) => (
-            Verdict::Ok,
-            "io_uring",
-            "io_uring works, with every feature that the workers use".to_owned(),
-        ),
-        Err(error) => (Verdict::Failed, "io_uring", error.to_string()),
-    }
+/// What the workers would run on.
+pub(super) fn io(config: &Config) -> Line {
+    let (verdict, text) = match choice::choose(config.server.io) {
+        Ok(chosen) => match chosen.warning() {
+            Some(warning) => (Verdict::Warning, warning),
+            None => (Verdict::Ok, format!("{} works", chosen.io.label())),
+        },
+        Err(error) => (Verdict::Failed, error.to_string()),
+    };
+    (verdict, "io", text)
 }
 
 /// Whether enough files may be open.

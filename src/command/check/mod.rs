@@ -86,7 +86,7 @@ fn about_this_machine(loaded: &Loaded) -> Vec<Line> {
     let config = &loaded.config;
     let is_named = loaded.set.contains("server.hostname");
     let mut lines = vec![
-        machine::io_uring(),
+        machine::io(config),
         machine::open_files(config),
         name::hostname(config, is_named),
     ];

@@ -11,6 +11,17 @@ use crate::config::row::{
 };
 use crate::config::value;
 
+/// What the workers may run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IoChoice {
+    /// io_uring where the kernel allows it, else epoll.
+    Auto,
+    /// io_uring alone.
+    IoUring,
+    /// epoll alone.
+    Epoll,
+}
+
 /// The name of a host, as this server gives its own.
 const HOST_NAME: Text<String> = Text(
     "a domain name, or an address literal such as `[192.0.2.1]`",
@@ -40,7 +51,13 @@ rows! {
         listen_proxy: Vec<SocketAddr> = "",
             List(Text("IP addresses with a port, such as `0.0.0.0:2526`", value::address));
 
-        /// Threads that serve connections, each with its own io_uring. 0: one per core that the process may use.
+        /// What the workers run on. `auto`: io_uring where the kernel lets this process use it, else epoll; a line of the log says
+        /// why, and the line "ready" and the metric `ringpost_io_info` name what was chosen. `io_uring`: that, or the server does not
+        /// start. docs/performance.md says what either costs.
+        io: IoChoice = "auto",
+            Choice(&[("auto", IoChoice::Auto), ("io_uring", IoChoice::IoUring), ("epoll", IoChoice::Epoll)]), flag "--io";
+
+        /// Threads that serve connections, each with its own io_uring or epoll. 0: one per core that the process may use.
         workers: usize = "0", Count(0..=1024);
 
         /// Whether one Received field is put in front of each message (RFC 5321 4.4). Without it, the value of a record

@@ -5,7 +5,7 @@
 //! | handle | label | counted |
 //! |---|---|---|
 //! | [`Counter`], [`Gauge`], [`Histogram`] | none | anywhere |
-//! | [`CounterBy`] | one | anywhere |
+//! | [`CounterBy`], [`GaugeBy`] | one | anywhere |
 //! | [`Tallied`] | none or one | by each worker for itself, as often as mail comes |
 //! | [`TalliedGauge`] | none | by each worker for itself |
 //!
@@ -93,6 +93,33 @@ impl<L: Label> Handle for CounterBy<L> {
         };
         Self {
             counters: L::values().into_iter().map(counter).collect(),
+            label: PhantomData,
+        }
+    }
+}
+
+/// A gauge for each value of a label.
+pub struct GaugeBy<L> {
+    gauges: Vec<Gauge>,
+    label: PhantomData<L>,
+}
+
+impl<L: Label> GaugeBy<L> {
+    /// It is this much now for this value.
+    pub fn set(&self, of: L, now: f64) {
+        self.gauges[of.place()].set(now);
+    }
+}
+
+impl<L: Label> Handle for GaugeBy<L> {
+    const KIND: Kind = Kind::Gauge;
+    type Label = L;
+    type Own = ();
+
+    fn register(name: &'static str) -> Self {
+        let gauge = |value: String| gauge!(name, L::NAME => value);
+        Self {
+            gauges: L::values().into_iter().map(gauge).collect(),
             label: PhantomData,
         }
     }

@@ -98,6 +98,13 @@ labels! {
         /// TLS 1.3.
         V13 "TLSv1.3",
     }
+    /// What the workers run on.
+    Io "io" {
+        /// io_uring, by tokio-uring.
+        IoUring "io_uring",
+        /// epoll, by tokio.
+        Epoll "epoll",
+    }
     /// Why a TLS handshake failed.
     TlsFailure "reason" {
         /// A deadline passed.
@@ -195,6 +202,7 @@ mod tests {
         check(SessionEnd::ALL);
         check(MessageOutcome::ALL);
         check(TlsVersion::ALL);
+        check(Io::ALL);
         check(TlsFailure::ALL);
         check(ReloadResult::ALL);
         check(&CODES.map(Code));

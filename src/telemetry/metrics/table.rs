@@ -7,8 +7,10 @@
 
 use metrics::{Counter, Gauge, Histogram, Unit};
 
-use super::handle::{BuildInfo, CounterBy, Handle, Kind, Own, Tallied, TalliedGauge};
-use super::label::{Code, Label, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
+use super::handle::{BuildInfo, CounterBy, GaugeBy, Handle, Kind, Own, Tallied, TalliedGauge};
+use super::label::{
+    Code, Io, Label, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion,
+};
 use crate::smtp::command::Verb;
 use crate::smtp::refusal::Refusal;
 
@@ -108,8 +110,10 @@ macro_rules! rows {
 rows! {
     build_info: BuildInfo, Count, "ringpost_build_info",
         "Always 1; the label is the version";
+    io_info: GaugeBy<Io>, Count, "ringpost_io_info",
+        "1 for what the workers run on, 0 for what they do not";
     workers: Gauge, Count, "ringpost_workers",
-        "Worker threads, each with its own ring";
+        "Worker threads, each with its own ring or epoll";
     connections_open: Gauge, Count, "ringpost_connections_open",
         "SMTP connections that are open";
     connections_accepted: Counter, Count, "ringpost_connections_accepted_total",

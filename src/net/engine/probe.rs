@@ -1,27 +1,36 @@
-//! What the kernel allows: whether a ring with our flags is available, and what to do where it cannot.
+//! Whether the kernel lets us use io_uring: a ring with our flags, and what to do where there is none.
 
 use std::io;
 
-use tokio_uring::{Builder, Runtime};
+use rustix::io::Errno;
+use tokio_uring::Builder;
 
 use crate::failure::{Blame, Blamed};
 use crate::limits::{COMPLETION_ENTRIES_MAXIMUM, SUBMISSION_ENTRIES};
 
-/// The ring of a worker that serves up to `connections`. The flags are not optional: without cooperative task running
-/// the kernel interrupts the worker for every completion, which nearly doubles the cost of a lightly loaded server.
+/// The ring of a worker that serves up to `connections`.
 pub(super) fn ring(connections: usize) -> Builder {
+    let mut builder = tokio_uring::builder();
+    builder
+        .entries(SUBMISSION_ENTRIES)
+        .uring_builder(&flags(connections));
+    builder
+}
+
+/// The flags are not optional: without cooperative task running the kernel interrupts the worker for every completion, which
+/// nearly doubles the cost of a lightly loaded server.
+fn flags(connections: usize) -> io_uring::Builder {
     let wanted = u32::try_from(connections.saturating_mul(2)).unwrap_or(u32::MAX);
     let completions = wanted
         .clamp(4 * SUBMISSION_ENTRIES, COMPLETION_ENTRIES_MAXIMUM)
         .next_power_of_two();
-    let mut ring = tokio_uring::uring_builder();
-    ring.setup_coop_taskrun()
+    let mut flags = tokio_uring::uring_builder();
+    flags
+        .setup_coop_taskrun()
         .setup_taskrun_flag()
         .setup_single_issuer()
         .setup_cqsize(completions);
-    let mut builder = tokio_uring::builder();
-    builder.entries(SUBMISSION_ENTRIES).uring_builder(&ring);
-    builder
+    flags
 }
 
 /// No ring can be made here: the cause and the fix, in one line for an operator.
@@ -38,6 +47,13 @@ impl Unavailable {
         let fix = advice(&cause);
         Self { cause, fix }
     }
+
+    /// Whether the kernel, or a filter in front of it, does not offer io_uring or forbids it. Anything else is a shortage, which
+    /// would be hidden by going on without.
+    pub(super) fn is_refusal(&self) -> bool {
+        let code = self.cause.raw_os_error().map(Errno::from_raw_os_error);
+        matches!(code, Some(Errno::NOSYS | Errno::PERM | Errno::INVAL))
+    }
 }
 
 impl Blamed for Unavailable {
@@ -46,39 +62,35 @@ impl Blamed for Unavailable {
     }
 }
 
-/// Makes a ring and drops it again.
+/// Makes a ring, enters it, and drops it again: a filter may allow the one and forbid the other.
 ///
 /// # Errors
 /// [`Unavailable`].
 pub fn io_uring() -> Result<(), Unavailable> {
-    match Runtime::new(&ring(1)) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Unavailable::new(error)),
-    }
+    let ring = flags(1).build(SUBMISSION_ENTRIES);
+    ring.and_then(|ring| ring.submit())
+        .map(drop)
+        .map_err(Unavailable::new)
 }
 
 /// What helps against an error of io_uring_setup.
 fn advice(error: &io::Error) -> String {
-    const EPERM: i32 = 1;
-    const ENOMEM: i32 = 12;
-    const EMFILE: i32 = 24;
-    const EINVAL: i32 = 22;
-    const ENOSYS: i32 = 38;
     let disabled =
         std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
-    match (error.raw_os_error(), disabled.trim()) {
-        (Some(EPERM), "1" | "2") => {
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    match (code, disabled.trim()) {
+        (Some(Errno::PERM), "1" | "2") => {
             format!("kernel.io_uring_disabled is {}; allow it with: sysctl -w kernel.io_uring_disabled=0", disabled.trim())
         }
-        (Some(EPERM), _) => "a seccomp filter forbids it, as the default one of containers does; run with the profile \
+        (Some(Errno::PERM), _) => "a seccomp filter forbids it, as the default one of containers does; run with the profile \
                              deploy/seccomp.json (docker run --security-opt seccomp=deploy/seccomp.json)"
             .to_owned(),
-        (Some(ENOSYS), _) => "this kernel has no io_uring, or a sandbox hides it; Linux 6.0 or later is needed".to_owned(),
-        (Some(EINVAL), _) => "this kernel does not know the flags COOP_TASKRUN, TASKRUN_FLAG and SINGLE_ISSUER; \
+        (Some(Errno::NOSYS), _) => "this kernel has no io_uring, or a sandbox hides it; Linux 6.0 or later is needed".to_owned(),
+        (Some(Errno::INVAL), _) => "this kernel does not know the flags COOP_TASKRUN, TASKRUN_FLAG and SINGLE_ISSUER; \
                               Linux 6.0 or later is needed"
             .to_owned(),
-        (Some(ENOMEM), _) => "locked memory is limited; raise it with: ulimit -l unlimited (LimitMEMLOCK= of systemd)".to_owned(),
-        (Some(EMFILE), _) => "too few files may be open; raise the limit (LimitNOFILE= of systemd, ulimit -n)".to_owned(),
+        (Some(Errno::NOMEM), _) => "locked memory is limited; raise it with: ulimit -l unlimited (LimitMEMLOCK= of systemd)".to_owned(),
+        (Some(Errno::MFILE), _) => "too few files may be open; raise the limit (LimitNOFILE= of systemd, ulimit -n)".to_owned(),
         _ => "see the kernel's log".to_owned(),
     }
 }

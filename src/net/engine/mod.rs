@@ -1,0 +1,20 @@
+//! The engines: what a worker runs on. The only folder that names a runtime.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `seam` | what an engine is |
+//! | `uring` | the engine on io_uring, by tokio-uring |
+//! | `epoll` | the engine on epoll, by tokio |
+//! | `choice` | which of them serves |
+//! | `probe` | whether the kernel lets us use io_uring, and what to do where it does not |
+//! | `socket` | the few calls that go to a socket directly |
+//!
+//! Everything above is the same on both: [`crate::net::worker`] picks one at its start, and [`crate::net::connection`] sees a
+//! [`Transport`](crate::net::transport::Transport).
+
+pub mod choice;
+pub(super) mod epoll;
+pub mod probe;
+pub(super) mod seam;
+mod socket;
+pub(super) mod uring;
