@@ -59,6 +59,29 @@ pub const TLS_READ_OCTETS: usize = 4 * 1024;
 /// more than this beside its body.
 pub const TLS_INCOMING_OCTETS: usize = 64 * 1024;
 
+/// Bytes of a key of `tls.ticket_keys`: as many as SHA-256 puts out, which derives from it, and as AES-256 takes.
+pub const TICKET_KEY_OCTETS: usize = 32;
+
+/// The most keys in `tls.ticket_keys`. A rotation needs three; the rest is for operators that rotate often.
+pub const TICKET_KEYS_MOST: usize = 16;
+
+/// The most bytes of the file of `tls.ticket_keys`: its keys, with a long comment for each.
+pub const TICKET_KEYS_FILE_OCTETS: u64 = 16 * 1024;
+
+/// How long a TLS session can be resumed, in seconds: 12 hours, so that a sender that comes back the same day saves the
+/// handshake, and what a stolen key reveals of TLS 1.2 does not reach back much farther than the rotation of keys does. RFC
+/// 8446 4.6.1 allows seven days.
+pub const TICKET_LIFETIME_SECONDS: u32 = 12 * 60 * 60;
+
+/// How far in the future a ticket may have been issued, in seconds: the clocks of instances that share keys may differ by this.
+pub const TICKET_SKEW_SECONDS: u64 = 5 * 60;
+
+/// How long the keys that no file names encrypt, in milliseconds: they are kept for a ticket's lifetime after that.
+pub const TICKET_KEY_MILLISECONDS: u64 = 6 * 60 * 60 * 1000;
+
+/// The most bytes of a ticket. A session is its name of at most 255 bytes, a secret of at most 48 and some 30 more.
+pub const TICKET_OCTETS: usize = 512;
+
 /// Accepts that a worker keeps in flight per listener: while one completion is handled, the next is under way.
 pub const ACCEPTS_IN_FLIGHT: usize = 4;
 
@@ -182,6 +205,12 @@ const _: () = assert!(TLS_INCOMING_OCTETS > TLS_RECORD_PLAIN_OCTETS);
 const _: () = assert!(BODY_READ_OCTETS >= BODY_TRUSTED_OCTETS);
 const _: () = assert!(ENVELOPE_OCTETS + 8 * 1024 <= RECORD_OVERHEAD_OCTETS);
 const _: () = assert!(LARGE_RECORD_OCTETS >= BATCH_OCTETS);
+// A ticket is in a handshake message that the client has to take in one record.
+const _: () = assert!(TICKET_OCTETS < TLS_RECORD_PLAIN_OCTETS);
+const _: () = assert!(TICKET_SKEW_SECONDS < TICKET_LIFETIME_SECONDS as u64);
+const _: () = assert!(TICKET_LIFETIME_SECONDS <= 7 * 24 * 60 * 60);
+// A file with all its keys and a line of comment of this length for each is not too large.
+const _: () = assert!(TICKET_KEYS_FILE_OCTETS as usize >= TICKET_KEYS_MOST * (45 + 900));
 // The documentation names this number.
 const _: () = assert!(EMBEDDED_MESSAGE_OCTETS == 2_555_904);
 const _: () = assert!(

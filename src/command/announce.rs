@@ -26,7 +26,7 @@ pub(super) fn starting(checked: &Checked) {
         domains = bounded(&config.recipients.domains),
         brokers = %config.kafka.brokers,
         topic = config.kafka.topic,
-        smtp = listeners(&Addresses::of(config).smtp(), checked.certificates.is_some()),
+        smtp = listeners(&Addresses::of(config).smtp(), checked.material.is_some()),
         admin = %config.admin.listen,
         workers = worker_count(config),
         io = checked.io.label(),

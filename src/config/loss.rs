@@ -101,8 +101,9 @@ mod tests {
     use super::super::load;
     use super::*;
 
-    /// Options whose default does no harm: the certificate that is served stays until a restart.
-    const HARMLESS: [&str; 3] = ["tls.certificate", "tls.key", "log.level"];
+    /// Options whose default does no harm: the certificate that is served stays until a restart, and without keys of tickets
+    /// clients shake hands in full.
+    const HARMLESS: [&str; 4] = ["tls.certificate", "tls.key", "tls.ticket_keys", "log.level"];
 
     /// A file that sets nothing that is guarded; one that sets nothing at all is refused.
     const NOTHING: &str = "[log]\nlevel = \"info\"\n";

@@ -22,6 +22,7 @@ pub mod recipients;
 mod relation;
 mod row;
 mod suggest;
+pub mod ticket_keys;
 mod toml_file;
 mod unknown;
 mod value;

@@ -431,6 +431,11 @@ pub enum Conflict {
         "tls.sni_certificates is set without tls.certificate, the one for clients that name no other: set it too"
     )]
     FurtherWithoutFirst,
+    /// Keys of session tickets, and no TLS.
+    #[error(
+        "tls.ticket_keys is set without tls.certificate: set tls.certificate and tls.key, or remove it"
+    )]
+    TicketKeysWithoutCertificate,
     /// Implicit TLS without a certificate.
     #[error(
         "server.listen_tls is set without tls.certificate: set tls.certificate and tls.key, or remove it"

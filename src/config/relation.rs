@@ -18,7 +18,7 @@ pub(super) struct Relation {
 }
 
 /// All of them; the defaults keep every one.
-pub(super) const RELATIONS: [Relation; 8] = [
+pub(super) const RELATIONS: [Relation; 9] = [
     Relation {
         keys: &["limits.in_flight_bytes", "limits.message_size"],
         fault: one_message_fits_the_memory,
@@ -38,6 +38,10 @@ pub(super) const RELATIONS: [Relation; 8] = [
     Relation {
         keys: &["tls.certificate", "tls.sni_certificates", "tls.sni_keys"],
         fault: further_certificates_have_their_keys,
+    },
+    Relation {
+        keys: &["tls.ticket_keys", "tls.certificate"],
+        fault: ticket_keys_have_a_certificate,
     },
     Relation {
         keys: &["server.listen_tls", "tls.certificate"],
@@ -97,6 +101,11 @@ fn further_certificates_have_their_keys(config: &Config) -> Option<Conflict> {
         return Some(Conflict::FurtherKeys { certificates, keys });
     }
     (certificates > 0 && tls.certificate.is_none()).then_some(Conflict::FurtherWithoutFirst)
+}
+
+fn ticket_keys_have_a_certificate(config: &Config) -> Option<Conflict> {
+    (config.tls.ticket_keys.is_some() && config.tls.certificate.is_none())
+        .then_some(Conflict::TicketKeysWithoutCertificate)
 }
 
 fn implicit_tls_has_a_certificate(config: &Config) -> Option<Conflict> {
@@ -181,7 +190,7 @@ mod tests {
 
     #[test]
     fn beyond_its_edge_one_relation_is_broken_and_no_other() {
-        let broken: [(Change, &str); 11] = [
+        let broken: [(Change, &str); 12] = [
             (
                 |c| {
                     drop(
@@ -230,6 +239,10 @@ mod tests {
                     c.tls.sni_certificates = vec!["a".into()];
                 },
                 "tls.sni_certificates is set without tls.certificate",
+            ),
+            (
+                |c| c.tls.ticket_keys = Some("a".into()),
+                "tls.ticket_keys is set without tls.certificate",
             ),
             (
                 |c| c.admin.listen = c.server.listen[0],

@@ -1,7 +1,6 @@
 //! The certificates that are served: chosen by the name that the client asks for, exchanged without a restart.
 //!
-//! Owns: the choice (RFC 6066 3), and what a handshake is made with. Must not know: connections; the files' syntax
-//! ([`crate::config::certificate`] does).
+//! Owns: the choice (RFC 6066 3). Must not know: connections; the files' syntax ([`crate::config::certificate`] does).
 //!
 //! Invariant: there is always a certificate to serve; a set that does not load leaves the one before in place.
 //!
@@ -9,22 +8,16 @@
 //! something unknown. Subject common names are not looked at (RFC 6125 6.4.4).
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig, ServerSessionMemoryCache};
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use crate::config::certificate::fitness::{self, Expected, Finding, Severity};
 use crate::config::{self, certificate};
-use crate::failure::{Blame, Blamed};
-
-/// Sessions of TLS 1.2 that are remembered for resumption, 32 bytes and some hundred of state each. TLS 1.3 and clients
-/// that take tickets need none of it.
-const REMEMBERED_SESSIONS: usize = 10_000;
 
 /// Two PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,35 +49,15 @@ impl fmt::Debug for Certificates {
     }
 }
 
-/// Why there is nothing to serve.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Error {
-    /// A pair of files: which option and file, what is wrong, and what helps, in one line.
-    #[error(transparent)]
-    Pair(#[from] certificate::Error),
-    /// This build of rustls: no usable cipher suite, or no randomness.
-    #[error("TLS cannot be set up: {0}")]
-    Setup(rustls::Error),
-}
-
-impl Blamed for Error {
-    fn blame(&self) -> Blame {
-        match self {
-            Self::Pair(error) => error.blame(),
-            Self::Setup(_) => Blame::Bug,
-        }
-    }
-}
-
 impl Loaded {
     /// Reads all pairs; the first is the default.
     ///
     /// # Errors
-    /// [`Error::Pair`], of the first that cannot be used.
+    /// Of the first that cannot be used: which option and file, what is wrong, and what helps, in one line.
     ///
     /// # Panics
     /// If there is none.
-    pub fn read(pairs: Vec<Pair>) -> Result<Self, Error> {
+    pub fn read(pairs: Vec<Pair>) -> Result<Self, certificate::Error> {
         assert!(!pairs.is_empty(), "TLS is on where there is a certificate");
         let named = pairs.iter().map(load_one).collect::<Result<_, _>>()?;
         Ok(Self { pairs, named })
@@ -181,7 +154,7 @@ pub fn pairs(tls: &config::Tls) -> Vec<Pair> {
         .collect()
 }
 
-fn load_one(pair: &Pair) -> Result<Named, Error> {
+fn load_one(pair: &Pair) -> Result<Named, certificate::Error> {
     let key = certificate::load(&pair.certificate, &pair.key)?;
     let key = Arc::new(key);
     let names = key
@@ -221,39 +194,11 @@ fn choose<'a>(current: &'a [Named], name: &str) -> Option<&'a Named> {
     current.iter().find(is_for)
 }
 
-/// What handshakes are made with: TLS 1.2 and 1.3, tickets and session ids for resumption, no client certificate.
-///
-/// # Errors
-/// [`Error::Setup`].
-pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(rustls::DEFAULT_VERSIONS)
-        .map_err(Error::Setup)?
-        .with_no_client_auth()
-        .with_cert_resolver(certificates);
-    config.session_storage = ServerSessionMemoryCache::new(REMEMBERED_SESSIONS);
-    config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(Error::Setup)?;
-    Ok(Arc::new(config))
-}
-
-/// When the files were changed last, to tell when to load them again; a file that is missing counts as a change.
-pub fn changed(pairs: &[Pair]) -> Vec<Option<SystemTime>> {
-    let modified = |path: &Path| {
-        std::fs::metadata(path)
-            .and_then(|facts| facts.modified())
-            .ok()
-    };
-    pairs
-        .iter()
-        .flat_map(|pair| [modified(&pair.certificate), modified(&pair.key)])
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use rcgen::{CertificateParams, KeyPair};
+    use std::path::Path;
 
     fn pair(folder: &Path, file: &str, names: &[&str]) -> Pair {
         let key = KeyPair::generate().unwrap();

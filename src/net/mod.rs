@@ -7,6 +7,8 @@
 //! | `stream` | the transport in clear, or TLS over it |
 //! | `tls` | one connection's TLS state, without I/O |
 //! | `certificates` | the certificates that are served, by name, exchanged without a restart |
+//! | `tickets` | session tickets: form, keys, lifetime |
+//! | `handshake` | what TLS handshakes are made with, together |
 //! | `connection` | drives one session over one transport |
 //! | `shared` | what all workers share |
 //! | `hub` | the parts of one worker, side by side: |
@@ -32,6 +34,7 @@ pub mod clock;
 pub mod connection;
 pub mod engine;
 pub mod flights;
+pub mod handshake;
 pub mod hub;
 pub mod identities;
 pub mod journal;
@@ -42,6 +45,7 @@ pub mod shared;
 pub mod slot;
 pub mod slots;
 pub mod stream;
+pub mod tickets;
 mod tls;
 pub mod transport;
 pub mod vitals;

@@ -31,6 +31,8 @@ pub struct Secured {
     pub version: TlsVersion,
     /// Version and cipher suite, as in the record's header `ce_smtptls`.
     pub text: Arc<str>,
+    /// Whether it resumed an earlier session.
+    pub resumed: bool,
 }
 
 /// Why a handshake failed.
@@ -181,10 +183,12 @@ impl<'a, T: Transport> Stream<'a, T> {
             .await
             .map_err(HandshakeError::Transport)?;
         let (version, text) = engine.facts();
+        let resumed = engine.is_resumed();
         self.tls = Some(engine);
         Ok(Secured {
             version,
             text: text.into(),
+            resumed,
         })
     }
 

@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
+use rustls::HandshakeKind;
 use rustls::server::{ServerConfig, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
@@ -83,6 +84,11 @@ impl Engine {
     /// Whether the client has said that it sends no more.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether the handshake resumed an earlier session.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Version and cipher suite, `TLSv1.3 TLS13_AES_256_GCM_SHA384`.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::config::{self, Loaded};
 use crate::failure::Failure;
-use crate::net::certificates::{self, Certificates};
 use crate::net::engine::choice;
+use crate::net::handshake::{self, Material};
 use crate::sink;
 use crate::telemetry::metrics::Io;
 
@@ -22,8 +22,8 @@ pub struct Checked {
     pub read: Read,
     /// The configuration.
     pub loaded: Loaded,
-    /// The certificates to serve; none where TLS is not offered.
-    pub certificates: Option<Arc<Certificates>>,
+    /// What TLS handshakes are made with; none where TLS is not offered.
+    pub material: Option<Material>,
     /// The engine that serves.
     pub io: Io,
     /// What is odd, but no reason not to start, a line each.
@@ -31,14 +31,14 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Reads the configuration, then the certificates; asks the sink whether it could be made of its options, and the kernel for
+    /// Reads the configuration, then the files of TLS; asks the sink whether it could be made of its options, and the kernel for
     /// a ring, if one is wanted.
     ///
     /// # Errors
     /// The first that fails.
     pub fn new(read: Read) -> Result<Self, Failure> {
         let loaded = read()?;
-        let certificates = served(&loaded.config.tls)?;
+        let material = handshake::Loaded::read(&loaded.config.tls)?.map(Material::new);
         let mut warnings = loaded.warnings.clone();
         warnings.extend(sink::configured(&loaded.config).check()?);
         let chosen = choice::choose(loaded.config.server.io)?;
@@ -46,18 +46,9 @@ impl Checked {
         Ok(Self {
             read,
             loaded,
-            certificates,
+            material,
             io: chosen.io,
             warnings,
         })
     }
-}
-
-fn served(tls: &config::Tls) -> Result<Option<Arc<Certificates>>, certificates::Error> {
-    let pairs = certificates::pairs(tls);
-    if pairs.is_empty() {
-        return Ok(None);
-    }
-    let loaded = certificates::Loaded::read(pairs)?;
-    Ok(Some(Arc::new(Certificates::new(loaded))))
 }

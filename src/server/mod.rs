@@ -10,7 +10,7 @@
 //!
 //! Beside the line: `addresses` has the sockets and `open_files` their number; `rules`, `shares` and `plans` turn the
 //! configuration into what the workers are given, and `workers` has their threads; `signals` says which signal means what;
-//! `admin` is the admin listener; `upkeep` runs `reload` and `certificate_watch` while the workers serve.
+//! `admin` is the admin listener; `upkeep` runs `reload` and `tls_watch` while the workers serve.
 //!
 //! Invariants: everything listens and every worker serves before there is a [`Serving`], and "ready" is said of nothing else; a
 //! worker that ends without being stopped ends the program; what fails to start ends it with one line that names it; after a
@@ -18,7 +18,6 @@
 
 pub mod addresses;
 mod admin;
-mod certificate_watch;
 pub mod checked;
 mod drain;
 pub mod open_files;
@@ -29,6 +28,7 @@ pub mod rules;
 mod serving;
 pub mod shares;
 mod signals;
+mod tls_watch;
 mod upkeep;
 mod workers;
 

@@ -12,7 +12,7 @@ use super::checked::Checked;
 use super::{rules, shares};
 use crate::config::Config;
 use crate::failure::{Blame, Blamed};
-use crate::net::certificates;
+use crate::net::handshake::{self, Material};
 use crate::net::shared::Shared;
 use crate::net::worker::{Door, Plan};
 use crate::sink::{Description, Keeps, Reports, Sink};
@@ -42,7 +42,7 @@ pub(super) fn shared(
     sink: Arc<dyn Sink>,
     metrics: Metrics,
     log: &LogHandle,
-) -> Result<Arc<Shared>, certificates::Error> {
+) -> Result<Arc<Shared>, handshake::Error> {
     let config = &checked.loaded.config;
     let Description {
         message_size,
@@ -55,9 +55,9 @@ pub(super) fn shared(
         Keeps::Replicas | Keeps::Memory => messages,
     };
     let tls = checked
-        .certificates
-        .clone()
-        .map(certificates::server_config)
+        .material
+        .as_ref()
+        .map(Material::server_config)
         .transpose()?;
     let policy = rules::policy(config, message_size);
     Ok(Arc::new(Shared {

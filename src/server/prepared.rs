@@ -78,8 +78,8 @@ impl<'a> Prepared<'a> {
         let wakers: Vec<Arc<Notify>> = (0..count).map(|_| Arc::default()).collect();
         let started = start_sink(config, &wakers, &metrics)?;
         let description = started.sink.describe();
-        if let Some(certificates) = &checked.certificates {
-            certificates.tell(&config.server.hostname);
+        if let Some(material) = &checked.material {
+            material.tell(&config.server.hostname);
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -106,7 +106,7 @@ impl<'a> Prepared<'a> {
             admin: Admin::new(listener, scrape, Arc::clone(&shared)),
             upkeep: Upkeep {
                 hostname: config.server.hostname.clone(),
-                certificates: checked.certificates.clone(),
+                material: checked.material.clone(),
                 log,
                 counters: metrics.clone(),
                 reload: Reload::new(checked, Exchange(Arc::clone(&shared)), log, metrics),

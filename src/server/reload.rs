@@ -16,7 +16,7 @@ use super::checked::{Checked, Read};
 use super::rules::{self, Exchange};
 use crate::config::{self, Config, Loaded};
 use crate::failure::{Blame, Blamed, Failure};
-use crate::net::certificates::{self, Certificates};
+use crate::net::handshake::{self, Material};
 use crate::smtp::policy::Recipients;
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::metrics::{Metrics, ReloadResult};
@@ -30,8 +30,8 @@ pub(super) struct Reload<'a> {
     applied: Loaded,
     /// Takes the new rules.
     exchange: Exchange,
-    /// Takes the new certificates; none where TLS was not offered at the start.
-    certificates: Option<Arc<Certificates>>,
+    /// Takes the new certificates and ticket keys; none where TLS was not offered at the start.
+    material: Option<Material>,
     /// Takes the new level.
     log: &'a LogHandle,
     counters: Metrics,
@@ -70,7 +70,7 @@ impl<'a> Reload<'a> {
         let Checked {
             read,
             loaded,
-            certificates,
+            material,
             io: _,
             warnings: _,
         } = checked;
@@ -79,7 +79,7 @@ impl<'a> Reload<'a> {
             started: loaded.config.clone(),
             applied: loaded,
             exchange,
-            certificates,
+            material,
             log,
             counters,
         }
@@ -89,7 +89,7 @@ impl<'a> Reload<'a> {
     pub(super) async fn serve(mut self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
             let (read, began) = (Arc::clone(&self.read), Instant::now());
-            let with_tls = self.certificates.is_some();
+            let with_tls = self.material.is_some();
             let result = tokio::task::spawn_blocking(move || fetch(&read, with_tls))
                 .await
                 .unwrap_or_else(|error| Err(Panicked(error).into()))
@@ -129,20 +129,21 @@ impl<'a> Reload<'a> {
         let Fetched {
             loaded,
             taken,
-            certificates,
+            material,
         } = fetched;
         self.warn(&loaded);
         self.applied = loaded;
         let config = self.applied.config.clone();
         let (domains, recipients) = (taken.domains(), taken.listed());
         self.exchange.apply(&config, taken);
-        if let (Some(served), Some(loaded)) = (&self.certificates, certificates) {
-            served.exchange(loaded);
-            served.tell(&self.started.server.hostname);
+        if let (Some(current), Some(loaded)) = (&self.material, material) {
+            current.exchange(loaded);
+            current.tell(&self.started.server.hostname);
         }
         // The current ones, where [tls] is gone: they are served until a restart.
-        let served = self.certificates.as_ref();
-        let count = served.map_or(0, |served| served.count());
+        let (certificates, ticket_keys) = self.material.as_ref().map_or((0, 0), |material| {
+            (material.certificates.count(), material.tickets.count())
+        });
         let say = || {
             tracing::info!(
                 domains,
@@ -150,7 +151,8 @@ impl<'a> Reload<'a> {
                 recipients,
                 networks_allowed = config.access.allow.len(),
                 networks_denied = config.access.deny.len(),
-                certificates = count,
+                certificates,
+                ticket_keys,
                 log_level = config.log.level.as_str(),
                 milliseconds = began.elapsed().as_millis() as u64,
                 "reloaded"
@@ -195,20 +197,20 @@ impl<'a> Reload<'a> {
 struct Fetched {
     loaded: Loaded,
     taken: Recipients,
-    certificates: Option<certificates::Loaded>,
+    material: Option<handshake::Loaded>,
 }
 
-/// Reads the configuration, and the lists and certificates that it names.
+/// Reads the configuration, and the lists, certificates and keys that it names.
 fn fetch(read: &Read, with_tls: bool) -> Result<Fetched, Failure> {
     let loaded = read()?;
     let taken = rules::taken(&loaded.config)?;
-    let pairs = certificates::pairs(&loaded.config.tls);
-    let certificates = (with_tls && !pairs.is_empty())
-        .then(|| certificates::Loaded::read(pairs))
-        .transpose()?;
+    let material = match with_tls {
+        true => handshake::Loaded::read(&loaded.config.tls)?,
+        false => None,
+    };
     Ok(Fetched {
         loaded,
         taken,
-        certificates,
+        material,
     })
 }

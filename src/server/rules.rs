@@ -97,13 +97,14 @@ mod tests {
     use crate::config::Setting;
     use crate::config::options::SETTINGS;
 
-    /// Options that a reload applies without rules: the log takes its level, TLS its certificates.
-    const ELSEWHERE: [&str; 5] = [
+    /// Options that a reload applies without rules: the log takes its level, TLS its certificates and keys.
+    const ELSEWHERE: [&str; 6] = [
         "log.level",
         "tls.certificate",
         "tls.key",
         "tls.sni_certificates",
         "tls.sni_keys",
+        "tls.ticket_keys",
     ];
 
     #[test]

@@ -1,15 +1,14 @@
-//! What goes on beside the workers while they serve: reloads, a look at the certificates' files, the count of lost log lines.
+//! What goes on beside the workers while they serve: reloads, a look at the files of TLS, the count of lost log lines.
 //!
 //! Owns: that these go on. Must not know: what each does.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 
-use super::certificate_watch;
 use super::reload::Reload;
-use crate::net::certificates::Certificates;
+use super::tls_watch;
+use crate::net::handshake::Material;
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::metrics::Metrics;
 
@@ -20,8 +19,8 @@ const COUNT: Duration = Duration::from_secs(5);
 pub(super) struct Upkeep<'a> {
     /// The name that the certificates are for.
     pub hostname: String,
-    /// What is served; none where TLS is not offered.
-    pub certificates: Option<Arc<Certificates>>,
+    /// What TLS handshakes are made with; none where TLS is not offered.
+    pub material: Option<Material>,
     /// Whose lines are counted.
     pub log: &'a LogHandle,
     /// Counts them.
@@ -37,7 +36,7 @@ impl Upkeep<'_> {
     pub(super) async fn run(self) {
         tokio::join!(
             count_lost_lines(self.log, &self.counters),
-            certificate_watch::watch(self.certificates, &self.hostname),
+            tls_watch::watch(self.material, &self.hostname),
             self.reload.serve(self.hangup),
         );
     }

@@ -1,16 +1,44 @@
-//! What `check` asks about certificates: whether each can be served, and is fit to be.
+//! What `check` asks about TLS: whether each certificate can be served, and is fit to be; whether the keys of tickets can be used.
 //!
-//! Owns: these lines. Must not know: what is wrong with a certificate; the findings say that.
+//! Owns: these lines. Must not know: what is wrong with a certificate or a key; findings, warnings and errors say that.
 
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::config::certificate::Error;
 use crate::config::certificate::fitness::Severity;
-use crate::net::certificates::{self, Error, Loaded};
+use crate::net::certificates::{self, Loaded};
+use crate::net::tickets::Ring;
 use crate::verdict::{Line, Verdict};
 
 /// The name of these lines.
 pub(super) const CERTIFICATE: &str = "certificate";
+
+/// The name of the line about keys of tickets.
+const TICKET_KEYS: &str = "ticket keys";
+
+/// Whether the keys of tickets can be used, where TLS is offered.
+pub(super) fn ticket_keys(config: &Config) -> Option<Line> {
+    config.tls.certificate.as_ref()?;
+    let Some(path) = &config.tls.ticket_keys else {
+        let text = "tls.ticket_keys is not set: a TLS session is resumed only by the instance where it began, until it restarts";
+        return Some((Verdict::Skipped, TICKET_KEYS, text.to_owned()));
+    };
+    let ring = match Ring::read(Some(path)) {
+        Ok(ring) => ring,
+        Err(error) => return Some((Verdict::Failed, TICKET_KEYS, error.to_string())),
+    };
+    if let Some(warning) = ring.warning() {
+        return Some((Verdict::Warning, TICKET_KEYS, warning));
+    }
+    let text = format!(
+        "tls.ticket_keys: {} can be used; keys: {}, the first is {}…",
+        path.display(),
+        ring.count(),
+        ring.first()
+    );
+    Some((Verdict::Ok, TICKET_KEYS, text))
+}
 
 /// A line for each finding at this time.
 pub(super) fn each(config: &Config, now: Timestamp) -> Vec<Line> {
@@ -84,5 +112,33 @@ mod tests {
         config.tls.key = Some(pem.clone());
         (config.tls.sni_certificates, config.tls.sni_keys) = (vec![private], vec![pem]);
         assert_eq!(verdicts(&config, now), [Verdict::Failed, Verdict::Failed]);
+    }
+    #[test]
+    fn ticket_keys_are_read_as_serve_reads_them() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ticket.keys");
+        let mut config = Config::default();
+        assert_eq!(ticket_keys(&config), None);
+        config.tls.certificate = Some("mx.pem".into());
+        let (verdict, _, text) = ticket_keys(&config).unwrap();
+        assert_eq!(verdict, Verdict::Skipped, "{text}");
+        config.tls.ticket_keys = Some(path.clone());
+        let asked = |text: &str, mode: u32| {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let (verdict, _, said) = ticket_keys(&config).unwrap();
+            assert!(!said.contains("AAAAAAAA"), "{said}");
+            (verdict, said)
+        };
+        let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+        let (verdict, said) = asked(key, 0o640);
+        assert_eq!(verdict, Verdict::Ok, "{said}");
+        assert!(said.contains("keys: 1, the first is "), "{said}");
+        let (verdict, said) = asked(key, 0o644);
+        assert_eq!(verdict, Verdict::Warning, "{said}");
+        assert!(said.contains("chmod o-r"), "{said}");
+        let (verdict, said) = asked("nothing\n", 0o640);
+        assert_eq!(verdict, Verdict::Failed, "{said}");
     }
 }

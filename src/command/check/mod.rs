@@ -92,6 +92,7 @@ fn about_this_machine(loaded: &Loaded) -> Vec<Line> {
     ];
     lines.extend(machine::addresses(config));
     lines.extend(certificate::each(config, Timestamp::now()));
+    lines.extend(certificate::ticket_keys(config));
     lines.push(name::domains(config));
     lines.extend(name::lists(config));
     lines

@@ -103,6 +103,7 @@ fn the_defaults_are_the_quick_start() {
             key: None,
             sni_certificates: Vec::new(),
             sni_keys: Vec::new(),
+            ticket_keys: None,
             handshake_timeout: Duration::from_secs(30),
         }
     );

@@ -27,6 +27,13 @@ rows! {
         /// Their private keys, in the same order.
         sni_keys: Vec<PathBuf> = "", List(Text("PEM files", path)), reload;
 
+        /// File of the keys that session tickets are encrypted with, so that a client that comes back resumes its session at any
+        /// instance that has the same file, which costs a fraction of a full handshake. One key a line, made with
+        /// `openssl rand -base64 32`; the first encrypts, all decrypt; lines that begin with `#` are comments. The file is read
+        /// again on SIGHUP, and when it changes. Without it, an instance makes keys of its own in memory, and its clients
+        /// resume their sessions at this instance until it is restarted. A session can be resumed for 12 hours. Empty: none.
+        ticket_keys: Option<PathBuf> = "", Text("a path", optional_path), reload;
+
         /// How long a TLS handshake may take before the connection is closed.
         handshake_timeout: Duration = "30s", Time(milliseconds(10)..=minutes(10));
     }

@@ -236,6 +236,10 @@ impl<'a, T: Transport> Connection<'a, T> {
         match result {
             Ok(secured) => {
                 shared.metrics.tls_handshakes.increment(secured.version);
+                if secured.resumed {
+                    let resumed = &shared.metrics.tls_handshakes_resumed;
+                    resumed.increment(secured.version);
+                }
                 self.secured = Some(Box::new(secured));
                 Ok(())
             }

@@ -130,6 +130,8 @@ rows! {
         "Refusals sent, by reason";
     tls_handshakes: CounterBy<TlsVersion>, Count, "ringpost_tls_handshakes_total",
         "TLS handshakes that were completed, by version";
+    tls_handshakes_resumed: CounterBy<TlsVersion>, Count, "ringpost_tls_handshakes_resumed_total",
+        "Those of them that resumed a session by its ticket, by version";
     tls_handshake_failures: CounterBy<TlsFailure>, Count, "ringpost_tls_handshake_failures_total",
         "TLS handshakes that failed, by reason";
     messages: Tallied<MessageOutcome>, Count, "ringpost_messages_total",
