@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod engine;
+pub mod filter;
 pub mod kafka;
 pub mod mails;
 pub mod ringpost;

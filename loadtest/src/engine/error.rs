@@ -7,6 +7,7 @@ use tokio::task::JoinError;
 
 use crate::failure::{Blame, Blamed};
 use crate::fault::Fault;
+use crate::ring;
 
 /// Something on this machine, or in this program, did not work.
 #[derive(Debug, Error)]
@@ -23,11 +24,8 @@ pub(super) enum EngineError {
     #[error("a thread panicked; its message is above")]
     Panicked,
     /// A thread has no ring.
-    #[error(
-        "io_uring: {0}; it needs Linux 6.0, kernel.io_uring_disabled = 0, and a container whose seccomp profile \
-         allows io_uring"
-    )]
-    Ring(#[source] io::Error),
+    #[error(transparent)]
+    Ring(#[from] ring::Unavailable),
     /// The precise timer of the open loop.
     #[error("timer: {0}")]
     Timer(#[source] io::Error),

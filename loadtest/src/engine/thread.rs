@@ -3,7 +3,6 @@
 //! Invariant: a thread comes to every meeting of the threads, whatever happens to it.
 
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::rc::Rc;
 use std::sync::mpsc::Sender as Channel;
 use std::sync::{Arc, Mutex};
@@ -19,6 +18,7 @@ use super::{first, idle};
 use crate::client::deadline::{Slots, watchdog};
 use crate::measure::usage;
 use crate::plan::Plan;
+use crate::ring;
 use crate::tally::{Interval, Tally};
 use crate::verify::Sent;
 
@@ -72,7 +72,7 @@ pub(super) fn run_thread(
         Ok(runtime) => runtime,
         Err(error) => {
             shared.meet_always();
-            return Err(EngineError::Ring(error));
+            return Err(error.into());
         }
     };
     let tally = Rc::new(RefCell::new(Tally::new()));
@@ -91,16 +91,10 @@ pub(super) fn run_thread(
 }
 
 /// A ring with room for a read, a write and a close of every connection.
-fn runtime(connections: u32) -> io::Result<tokio_uring::Runtime> {
+fn runtime(connections: u32) -> Result<tokio_uring::Runtime, ring::Unavailable> {
     let entries = (connections * 2).next_power_of_two().clamp(64, 4096);
     let completions = (connections * 4).next_power_of_two().clamp(1024, 65_536);
-    // Without the first two flags a completion interrupts the thread: it costs up to twice the CPU time.
-    let mut ring = tokio_uring::uring_builder();
-    ring.setup_coop_taskrun()
-        .setup_taskrun_flag()
-        .setup_single_issuer()
-        .setup_cqsize(completions);
-    tokio_uring::Runtime::new(tokio_uring::builder().entries(entries).uring_builder(&ring))
+    ring::runtime(entries, completions)
 }
 
 /// What a thread is made of.

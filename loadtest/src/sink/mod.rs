@@ -12,8 +12,8 @@ mod session;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use clap::Parser;
@@ -26,8 +26,8 @@ use tokio_uring::net::{TcpListener, TcpStream};
 use crate::failure::{Blame, Blamed, Failure};
 use crate::measure::usage;
 use crate::plan::allow_open_files;
-use crate::signals;
 use crate::units::parse_duration;
+use crate::{ring, signals};
 use session::{Counted, Session};
 
 /// Bytes of a connection's buffer; memory is used only as far as it is filled.
@@ -115,6 +115,8 @@ enum SinkError {
     Address(#[source] io::Error),
     #[error("--threads: {0}")]
     Spawn(#[source] io::Error),
+    #[error(transparent)]
+    Ring(#[from] ring::Unavailable),
 }
 
 impl Blamed for SinkError {
@@ -148,15 +150,19 @@ fn start(options: &Options, counts: &Arc<Counts>) -> Result<SocketAddr, SinkErro
         address = listener.local_addr().map_err(SinkError::Address)?;
         let counts = Arc::clone(counts);
         let delay = options.delay;
+        let (sender, made) = mpsc::sync_channel(1);
+        let body = move || match ring::runtime(RING, RING * 4) {
+            Ok(runtime) => {
+                let _ = sender.send(Ok(()));
+                runtime.block_on(serve(listener, &counts, delay));
+            }
+            Err(error) => {
+                let _ = sender.send(Err(error));
+            }
+        };
         let named = std::thread::Builder::new().name(format!("sink-{index}"));
-        named
-            .spawn(move || {
-                if let Err(error) = serve(listener, &counts, delay) {
-                    eprintln!("ringpost-loadtest sink: io_uring: {error}");
-                    std::process::exit(1);
-                }
-            })
-            .map_err(SinkError::Spawn)?;
+        named.spawn(body).map_err(SinkError::Spawn)?;
+        made.recv().expect("a thread says how far it comes")?;
     }
     Ok(address)
 }
@@ -205,27 +211,24 @@ fn listen(address: SocketAddr) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-fn serve(listener: StdListener, counts: &Arc<Counts>, delay: Duration) -> io::Result<()> {
-    // The flags of the engine's ring, for the same reason.
-    let mut ring = tokio_uring::uring_builder();
-    ring.setup_coop_taskrun()
-        .setup_taskrun_flag()
-        .setup_single_issuer()
-        .setup_cqsize(RING * 4);
-    let runtime =
-        tokio_uring::Runtime::new(tokio_uring::builder().entries(RING).uring_builder(&ring))?;
-    runtime.block_on(async {
-        let listener = TcpListener::from_std(listener);
-        loop {
-            let (stream, _) = listener.accept().await?;
-            counts.connections.fetch_add(1, Ordering::Relaxed);
-            let counts = Arc::clone(counts);
-            tokio_uring::spawn(async move {
-                // A client may go at any time.
-                let _ = connection(Rc::new(stream), &counts, delay).await;
-            });
-        }
-    })
+/// Serves until the process ends.
+async fn serve(listener: StdListener, counts: &Arc<Counts>, delay: Duration) {
+    let listener = TcpListener::from_std(listener);
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                eprintln!("ringpost-loadtest sink: accept: {error}");
+                std::process::exit(1);
+            }
+        };
+        counts.connections.fetch_add(1, Ordering::Relaxed);
+        let counts = Arc::clone(counts);
+        tokio_uring::spawn(async move {
+            // A client may go at any time.
+            let _ = connection(Rc::new(stream), &counts, delay).await;
+        });
+    }
 }
 
 /// One connection: replies and the next read are submitted together.

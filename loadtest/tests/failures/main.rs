@@ -3,6 +3,7 @@
 mod away;
 mod beginning;
 mod refusals;
+mod rings;
 mod search;
 mod shown;
 mod signals;

@@ -3,9 +3,15 @@
 #![allow(dead_code, unused_imports, reason = "each test uses its part")]
 
 pub mod crc32;
+#[path = "../../../tests/support/filter.rs"]
+pub mod filter;
 mod scripted;
 mod server;
 pub mod sink;
+#[path = "../../../tests/support/skips.rs"]
+mod skips;
+#[path = "../../../tests/support/tools.rs"]
+mod tools;
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
