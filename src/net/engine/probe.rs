@@ -82,10 +82,12 @@ fn advice(error: &io::Error) -> String {
         (Some(Errno::PERM), "1" | "2") => {
             format!("kernel.io_uring_disabled is {}; allow it with: sysctl -w kernel.io_uring_disabled=0", disabled.trim())
         }
-        (Some(Errno::PERM), _) => "a seccomp filter forbids it, as the default one of containers does; run with the profile \
-                             deploy/seccomp.json (docker run --security-opt seccomp=deploy/seccomp.json)"
+        (Some(Errno::PERM), _) => "a seccomp filter forbids it, as the default one of Docker and containerd does; to allow it: \
+                             docker run --security-opt seccomp=deploy/seccomp.json"
             .to_owned(),
-        (Some(Errno::NOSYS), _) => "this kernel has no io_uring, or a sandbox hides it; Linux 6.0 or later is needed".to_owned(),
+        (Some(Errno::NOSYS), _) => "this kernel has none (Linux 6.0 or later is needed), or a seccomp filter or a sandbox hides it; \
+                              to allow it under Podman: podman run --security-opt seccomp=deploy/seccomp.json"
+            .to_owned(),
         (Some(Errno::INVAL), _) => "this kernel does not know the flags COOP_TASKRUN, TASKRUN_FLAG and SINGLE_ISSUER; \
                               Linux 6.0 or later is needed"
             .to_owned(),
