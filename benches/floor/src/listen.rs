@@ -1,4 +1,4 @@
-//! The listening socket of both floors, and the line that says where it is.
+//! The listening socket of the floors that answer SMTP, with ringpost's options, and the line that says where it is.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -15,6 +15,8 @@ const BACKLOG: i32 = 4096;
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
+    // Accepted sockets inherit it.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     let listener = TcpListener::from(socket);
