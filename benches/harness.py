@@ -33,6 +33,8 @@ class Server:
     process: subprocess.Popen = None
     port: int = 0
     version: str = ""
+    # What its output has to contain once it serves.
+    says: str = ""
     extensions: frozenset = frozenset()
 
     def start(self, folder, pin=False):
@@ -44,12 +46,15 @@ class Server:
                 (["taskset", "-c", "0"] if pin else []) + command,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env={**os.environ, **self.environment})
         deadline = time.monotonic() + 20
-        while not banner(self.port):
+        while not (banner(self.port) and self.says in self.output()):
             if self.process.poll() is not None or time.monotonic() > deadline:
-                with open(self.log, encoding="utf-8") as log:
-                    raise Failed(f"{self.name} did not start; {self.log}:\n{log.read()[-2000:]}")
+                raise Failed(f"{self.name} did not start, or did not say {self.says!r}; {self.log}:\n{self.output()[-2000:]}")
             time.sleep(PAUSE)
         self.extensions = offered(self.port)
+
+    def output(self):
+        with open(self.log, encoding="utf-8") as log:
+            return log.read()
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -95,11 +100,11 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def ringpost(name, brokers, topic="mail", binary=None):
-    """ringpost with the file that `configuration` writes."""
+def ringpost(name, brokers, topic="mail", binary=None, engine="io_uring"):
+    """ringpost with the file that `configuration` writes, on this engine and no other: a fallback is not measured by mistake."""
     command = [binary or f"{RELEASE}/ringpost", "serve", "--listen", "127.0.0.1:PORT", "--config", "FOLDER/ringpost.toml",
                "--brokers", brokers, "--topic", topic]
-    return Server(name, command)
+    return Server(name, command, {"RINGPOST_SERVER_IO": engine}, says=f" io={engine}\n")
 
 
 def configuration(folder, workers=1, log=False, tls=False, properties=None):
