@@ -104,7 +104,7 @@ def ringpost(name, brokers, topic="mail", binary=None, engine="io_uring"):
     """ringpost with the file that `configuration` writes, on this engine and no other: a fallback is not measured by mistake."""
     command = [binary or f"{RELEASE}/ringpost", "serve", "--listen", "127.0.0.1:PORT", "--config", "FOLDER/ringpost.toml",
                "--brokers", brokers, "--topic", topic]
-    return Server(name, command, {"RINGPOST_SERVER_IO": engine}, says=f" io={engine}\n")
+    return Server(name, command, {"RINGPOST_SERVER_IO": engine}, says=f" io={engine}")
 
 
 def configuration(folder, workers=1, log=False, tls=False, properties=None):

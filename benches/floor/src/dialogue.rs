@@ -14,6 +14,12 @@ use memchr::memmem;
 
 static END: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\r\n.\r\n"));
 
+/// Room of a new connection's buffer: as much as ringpost gives to a message of which it knows nothing, so that one read takes
+/// a small message on both sides.
+pub const INITIAL: usize = 16 * 1024;
+/// The least that a read is offered, as in ringpost.
+pub const ROOM: usize = 4 * 1024;
+
 /// The banner.
 pub const BANNER: &[u8] = b"220 floor ESMTP\r\n";
 const HELLO: &[u8] = b"250-floor\r\n250-PIPELINING\r\n250-SIZE 104857600\r\n250 8BITMIME\r\n";

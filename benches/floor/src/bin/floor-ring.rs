@@ -15,15 +15,13 @@ use std::process::ExitCode;
 
 use io_uring::squeue::Entry;
 use io_uring::{IoUring, cqueue, opcode, types};
-use ringpost_floor::dialogue::{BANNER, Dialogue};
+use ringpost_floor::dialogue::{BANNER, Dialogue, INITIAL, ROOM};
 use ringpost_floor::listen;
 use slab::Slab;
 
 /// Entries of the submission and of the completion queue.
 const SUBMISSIONS: u32 = 1024;
 const COMPLETIONS: u32 = 8192;
-/// Room of a new connection's buffer, and the least that a receive is offered.
-const ROOM: usize = 4096;
 /// Keep sending until all is sent (MSG_WAITALL, which io_uring honours for a send), without SIGPIPE (MSG_NOSIGNAL).
 const SEND_FLAGS: i32 = 0x100 | 0x4000;
 
@@ -130,7 +128,7 @@ impl Server {
         let slot = self.connections.insert(Connection {
             socket,
             dialogue: Dialogue::default(),
-            input: Vec::with_capacity(ROOM),
+            input: Vec::with_capacity(INITIAL),
             replies: BANNER.to_vec(),
             sending: Vec::new(),
             receiving: false,

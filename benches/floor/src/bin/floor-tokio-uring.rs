@@ -8,7 +8,7 @@
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use ringpost_floor::dialogue::{BANNER, Dialogue};
+use ringpost_floor::dialogue::{BANNER, Dialogue, INITIAL, ROOM};
 use ringpost_floor::listen;
 use tokio_uring::buf::BoundedBuf;
 use tokio_uring::net::{TcpListener, TcpStream};
@@ -18,8 +18,6 @@ const SUBMISSIONS: u32 = 1024;
 const COMPLETIONS: u32 = 8192;
 /// Accepts in flight.
 const ACCEPTS: usize = 4;
-/// Room of a new connection's buffer, and the least that a read is offered.
-const ROOM: usize = 4096;
 
 fn main() -> ExitCode {
     let started = listen::address()
@@ -61,7 +59,7 @@ async fn accept(listener: Rc<TcpListener>) {
 /// Until the client leaves or a write fails.
 async fn serve(stream: TcpStream) {
     let mut dialogue = Dialogue::default();
-    let mut input: Vec<u8> = Vec::with_capacity(ROOM);
+    let mut input: Vec<u8> = Vec::with_capacity(INITIAL);
     let mut replies = BANNER.to_vec();
     loop {
         if !replies.is_empty() {

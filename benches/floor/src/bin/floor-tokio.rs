@@ -10,13 +10,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use ringpost_floor::dialogue::{BANNER, Dialogue};
+use ringpost_floor::dialogue::{BANNER, Dialogue, INITIAL, ROOM};
 use ringpost_floor::listen;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-
-/// Room of a new connection's buffer, and the least that a read is offered.
-const ROOM: usize = 4096;
 
 fn main() -> ExitCode {
     let result = listen::address()
@@ -51,7 +48,7 @@ async fn accept(listener: TcpListener) -> io::Result<()> {
 /// Until the client leaves or a write fails.
 async fn serve(mut stream: TcpStream) {
     let mut dialogue = Dialogue::default();
-    let mut input: Vec<u8> = Vec::with_capacity(ROOM);
+    let mut input: Vec<u8> = Vec::with_capacity(INITIAL);
     let mut replies = BANNER.to_vec();
     loop {
         if !replies.is_empty() {
