@@ -83,7 +83,7 @@ fn advice(error: &io::Error) -> String {
             format!("kernel.io_uring_disabled is {}; allow it with: sysctl -w kernel.io_uring_disabled=0", disabled.trim())
         }
         (Some(Errno::PERM), _) => "a seccomp filter forbids it, as the default one of Docker and containerd does; to allow it: \
-                             docker run --security-opt seccomp=deploy/seccomp.json"
+                             docker run --security-opt seccomp=deploy/seccomp.json (SystemCallFilter=@aio of systemd)"
             .to_owned(),
         (Some(Errno::NOSYS), _) => "this kernel has none (Linux 6.0 or later is needed), or a seccomp filter or a sandbox hides it; \
                               to allow it under Podman: podman run --security-opt seccomp=deploy/seccomp.json"
