@@ -5,6 +5,7 @@
 //! | step | where |
 //! |---|---|
 //! | a connection is accepted and admitted | [`net::worker`], [`net::admission`] |
+//! | it goes to the worker with the fewest, if this one has too many | [`net::loads`], [`net::handover`] |
 //! | its bytes become commands and replies | [`net::connection`] drives [`smtp::session`] |
 //! | its data is read into the record's own buffer | [`net::connection`], [`smtp::data`] |
 //! | the message becomes a record | [`mail::record`] |

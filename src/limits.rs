@@ -85,6 +85,13 @@ pub const TICKET_OCTETS: usize = 512;
 /// Accepts that a worker keeps in flight per listener: while one completion is handled, the next is under way.
 pub const ACCEPTS_IN_FLIGHT: usize = 4;
 
+/// A worker hands connections on once it has more than its share of them and this fraction of that: 1/8. Of few connections the
+/// fraction is none, and no worker has more than its share, rounded up.
+pub const SHARE_TOLERANCE: usize = 8;
+
+/// Connections on their way to one worker; further ones stay where they were accepted.
+pub const HANDED_ON_MOST: usize = 256;
+
 /// Parts of the table of clients, each with its own lock: workers that accept at the same time seldom meet.
 pub const ADMISSION_SHARDS: usize = 16;
 

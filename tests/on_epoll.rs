@@ -13,3 +13,5 @@ mod policy;
 mod senders;
 #[path = "tls.rs"]
 mod tls;
+#[path = "workers.rs"]
+mod workers;

@@ -198,7 +198,7 @@ mod tests {
     use crate::telemetry::metrics::Metrics;
 
     fn budget(messages: usize, octets: usize) -> Budget {
-        Budget::new(messages, octets, Rc::new(Metrics::new().0.tally()))
+        Budget::new(messages, octets, Rc::new(Metrics::new(1).0.tally()))
     }
 
     /// A slot, and how often it was woken.

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_charge_stays_until_its_record_is_back() {
-        let budget = Budget::new(2, 100, Rc::new(Metrics::new().0.tally()));
+        let budget = Budget::new(2, 100, Rc::new(Metrics::new(1).0.tally()));
         let (flights, slot) = (Flights::new(3), Rc::new(Slot::new(0, Instant::now())));
         let depart = |octets: usize| {
             let mut record = Record::default();

@@ -45,6 +45,8 @@ pub struct Share {
 
 /// See the module.
 pub struct Hub {
+    /// The index of its worker.
+    pub worker: usize,
     /// What all workers share.
     pub shared: Arc<Shared>,
     /// Room for bodies, and what is used again.
@@ -75,6 +77,7 @@ impl Hub {
         let tally = Rc::new(shared.metrics.tally());
         let budget = Budget::new(share.messages, share.octets, Rc::clone(&tally));
         Self {
+            worker: worker as usize,
             memory: Memory::new(budget),
             slots: Slots::default(),
             flights: Flights::new(worker),

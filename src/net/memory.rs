@@ -133,7 +133,7 @@ mod tests {
     const SMALL: usize = BODY_INITIAL_OCTETS;
 
     fn memory(octets: usize) -> Memory {
-        let tally = Rc::new(Metrics::new().0.tally());
+        let tally = Rc::new(Metrics::new(1).0.tally());
         Memory::new(Budget::new(10, octets, tally))
     }
 

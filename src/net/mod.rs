@@ -11,6 +11,7 @@
 //! | `handshake` | what TLS handshakes are made with, together |
 //! | `connection` | drives one session over one transport |
 //! | `shared` | what all workers share |
+//! | `loads` | how many connections each worker has, and which of them a new one goes to |
 //! | `hub` | the parts of one worker, side by side: |
 //! | `memory` | room for bodies, and what is used again |
 //! | `budget` | the in-flight budget, its charges, and the queue for one |
@@ -21,6 +22,7 @@
 //! | `journal` | log lines that wait |
 //! | `clock` | tells the time |
 //! | `worker` | a thread: engine, listeners, connections, reports, deadlines |
+//! | `handover` | accepted sockets on their way from one worker to another |
 //! | `vitals` | whether the workers serve |
 //! | `listen` | sockets that listen, and why an address cannot be listened on |
 //! | `admission` | how many connections and messages a client may have |
@@ -34,11 +36,13 @@ pub mod clock;
 pub mod connection;
 pub mod engine;
 pub mod flights;
+pub mod handover;
 pub mod handshake;
 pub mod hub;
 pub mod identities;
 pub mod journal;
 pub mod listen;
+pub mod loads;
 pub mod memory;
 pub mod rules;
 pub mod shared;

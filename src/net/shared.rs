@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use arc_swap::ArcSwap;
 
 use super::admission::Admission;
+use super::loads::Loads;
 use super::rules::Rules;
 use crate::config::RecordKey;
 use crate::sink::Sink;
@@ -43,6 +44,8 @@ pub struct Shared {
     pub handshake_timeout: std::time::Duration,
     /// Counts of connections and messages by client, and their limits.
     pub admission: Admission,
+    /// Connections of each worker.
+    pub loads: Loads,
     /// Set once, when the server stops.
     pub draining: AtomicBool,
 }

@@ -1,17 +1,19 @@
 //! A worker: one thread with its own engine, listeners (SO_REUSEPORT), connections, delivery reports and deadlines.
 //!
 //! Invariants: nothing on the path of a mail is shared with another worker under a lock; after a drain no session, no
-//! ticket and no charge is left, or the drain deadline has passed.
+//! ticket and no charge is left, or the drain deadline has passed; a connection that was accepted is served by one worker,
+//! also where it was accepted or handed on when the drain began.
 
-use std::net::TcpListener;
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
+use metrics::Gauge;
 use tokio::sync::Notify;
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 
 use super::clock::SystemClock;
 use super::connection::{self, Opening};
@@ -19,6 +21,7 @@ use super::engine::epoll::Epoll;
 use super::engine::probe::Unavailable;
 use super::engine::seam::Engine;
 use super::engine::uring::Uring;
+use super::handover::{Accepted, Handover};
 use super::hub::{Hub, Share};
 use super::journal::Journal;
 use super::shared::Shared;
@@ -66,6 +69,8 @@ pub struct Plan {
     pub reported: Arc<Notify>,
     /// The reports.
     pub reports: Reports,
+    /// To the other workers and from them.
+    pub handover: Handover,
     /// Woken when `shared.draining` was set.
     pub stop: Arc<Notify>,
     /// Its share of the in-flight budget.
@@ -154,26 +159,42 @@ async fn serve<E: Engine>(plan: Plan, vitals: Vitals) -> Result<CutOff, Error> {
         Generator::new(plan.random),
         Box::new(SystemClock),
     ));
-    let mut doors = Vec::new();
+    let handover = Rc::new(plan.handover);
+    let (mut doors, mut accepts) = (Vec::new(), Vec::new());
     for Door { listener, opening } in plan.doors {
         doors.push(listener.try_clone().map_err(Error::Socket)?);
         let listener = Rc::new(E::listen(listener).map_err(Error::Socket)?);
         for _ in 0..E::ACCEPTS {
-            spawn_local(accept::<E>(Rc::clone(&listener), opening, Rc::clone(&hub)));
+            let (hub, handover) = (Rc::clone(&hub), Rc::clone(&handover));
+            let accept = accept::<E>(Rc::clone(&listener), opening, hub, handover);
+            accepts.push(spawn_local(accept));
         }
     }
+    spawn_local(adopt::<E>(handover, Rc::clone(&hub)));
     spawn_local(take_reports(plan.reported, plan.reports, Rc::clone(&hub)));
     let logging = Rc::clone(&hub);
     spawn_local(async move { hand_over_log(&logging.journal).await });
     vitals.reached(Stage::Serving);
     watch(&hub, &plan.stop).await;
-    for door in &doors {
-        // The accepts that are under way complete with an error, and their loops end.
-        let _ = socket2::SockRef::from(door).shutdown(std::net::Shutdown::Both);
-    }
-    let cut_off = drain(&hub, Instant::now() + plan.drain_timeout).await;
+    let deadline = Instant::now() + plan.drain_timeout;
+    stop_accepting(&doors, accepts, deadline).await;
+    let cut_off = drain(&hub, deadline).await;
     hub.finish_log();
     Ok(cut_off)
+}
+
+/// Ends the accepts, so that nothing comes in that the drain does not see.
+async fn stop_accepting(doors: &[TcpListener], accepts: Vec<JoinHandle<()>>, deadline: Instant) {
+    for door in doors {
+        // The accepts that are under way complete with an error, and their loops end.
+        let _ = socket2::SockRef::from(door).shutdown(Shutdown::Both);
+    }
+    let ended = async {
+        for accept in accepts {
+            let _ = accept.await;
+        }
+    };
+    let _ = tokio::time::timeout_at(deadline.into(), ended).await;
 }
 
 /// Hands the log lines of messages over, a while after the first of them: one wake-up of the log's thread serves many.
@@ -205,12 +226,13 @@ async fn drain(hub: &Hub, deadline: Instant) -> CutOff {
     loop {
         hub.slots.interrupt_idle();
         hub.sweep(Instant::now());
-        if hub.is_empty() {
+        // Others may still hand something on until it has closed.
+        if hub.is_empty() && hub.shared.loads.close(hub.worker) {
             return CutOff::default();
         }
         if Instant::now() >= deadline {
             let cut_off = CutOff {
-                connections: hub.slots.len(),
+                connections: hub.shared.loads.of(hub.worker),
                 records: hub.flights.len(),
             };
             tracing::warn!(
@@ -234,12 +256,19 @@ async fn take_reports(reported: Arc<Notify>, reports: Reports, hub: Rc<Hub>) {
     }
 }
 
-async fn accept<E: Engine>(listener: Rc<E::Listener>, opening: Opening, hub: Rc<Hub>) {
+async fn accept<E: Engine>(
+    listener: Rc<E::Listener>,
+    opening: Opening,
+    hub: Rc<Hub>,
+    handover: Rc<Handover>,
+) {
     loop {
         match E::accept(&listener).await {
             Ok((stream, client)) => {
-                let hub = Rc::clone(&hub);
-                spawn_local(serve_one(stream, Client::new(client), opening, hub));
+                let here = Here::enter(&hub);
+                if !hand_on::<E>(&stream, client, opening, &hub, &handover) {
+                    spawn_local(serve_one(stream, Client::new(client), opening, here));
+                }
             }
             Err(_) if hub.shared.draining.load(Ordering::Relaxed) => return,
             Err(error) => {
@@ -250,6 +279,80 @@ async fn accept<E: Engine>(listener: Rc<E::Listener>, opening: Opening, hub: Rc<
     }
 }
 
-async fn serve_one<T: Transport>(stream: T, client: Client, opening: Opening, hub: Rc<Hub>) {
-    connection::serve(&stream, client, &hub, opening).await;
+/// Gives a connection that was accepted here to another worker, if this one has too many; whether it did.
+fn hand_on<E: Engine>(
+    stream: &E::Stream,
+    client: SocketAddr,
+    opening: Opening,
+    hub: &Hub,
+    handover: &Handover,
+) -> bool {
+    let shared = &hub.shared;
+    let connections = shared.admission.connections();
+    let Some(worker) = shared.loads.elsewhere(hub.worker, connections) else {
+        return false;
+    };
+    let accepted = E::duplicate(stream).map(|socket| Accepted {
+        socket,
+        client,
+        opening,
+    });
+    let sent = accepted.is_ok_and(|accepted| handover.send(worker, accepted));
+    if sent {
+        hub.tally.connections_handed_on.add(1);
+    } else {
+        shared.loads.leave(worker);
+    }
+    sent
+}
+
+/// Serves what other workers hand on.
+async fn adopt<E: Engine>(handover: Rc<Handover>, hub: Rc<Hub>) {
+    loop {
+        let accepted = handover.next().await;
+        let here = Here::arrived(&hub);
+        match E::adopt(accepted.socket) {
+            Ok(stream) => {
+                let client = Client::new(accepted.client);
+                spawn_local(serve_one(stream, client, accepted.opening, here));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection of another worker could not be taken over");
+            }
+        }
+    }
+}
+
+async fn serve_one<T: Transport>(stream: T, client: Client, opening: Opening, here: Here) {
+    connection::serve(&stream, client, &here.0, opening).await;
+}
+
+/// A connection that counts for its worker, until this is dropped.
+struct Here(Rc<Hub>);
+
+impl Here {
+    /// It was accepted here.
+    fn enter(hub: &Rc<Hub>) -> Self {
+        hub.shared.loads.enter(hub.worker);
+        Self::arrived(hub)
+    }
+
+    /// It was handed on, and counted for this worker by who did that.
+    fn arrived(hub: &Rc<Hub>) -> Self {
+        let here = Self(Rc::clone(hub));
+        here.gauge().increment(1);
+        here
+    }
+
+    fn gauge(&self) -> &Gauge {
+        let metrics = &self.0.shared.metrics;
+        metrics.worker_connections.of(self.0.worker)
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        self.gauge().decrement(1);
+        self.0.shared.loads.leave(self.0.worker);
+    }
 }

@@ -12,7 +12,9 @@ use super::checked::Checked;
 use super::{rules, shares};
 use crate::config::Config;
 use crate::failure::{Blame, Blamed};
+use crate::net::handover;
 use crate::net::handshake::{self, Material};
+use crate::net::loads::Loads;
 use crate::net::shared::Shared;
 use crate::net::worker::{Door, Plan};
 use crate::sink::{Description, Keeps, Reports, Sink};
@@ -42,6 +44,7 @@ pub(super) fn shared(
     sink: Arc<dyn Sink>,
     metrics: Metrics,
     log: &LogHandle,
+    workers: usize,
 ) -> Result<Arc<Shared>, handshake::Error> {
     let config = &checked.loaded.config;
     let Description {
@@ -73,6 +76,7 @@ pub(super) fn shared(
         greeting_delay: config.server.greeting_delay,
         handshake_timeout: config.tls.handshake_timeout,
         admission: rules::admission(&config.limits),
+        loads: Loads::new(workers),
         draining: AtomicBool::new(false),
     }))
 }
@@ -92,14 +96,16 @@ pub(super) fn each(
     assert_eq!(wakers.len(), workers, "each worker is woken");
     assert_eq!(reports.len(), workers, "each worker has its reports");
     let in_flight = shares::in_flight(config, shared.policy.message_size, workers);
-    let parts = doors.into_iter().zip(wakers).zip(reports).enumerate();
-    let plan = |(index, ((doors, reported), reports))| {
+    let parts = doors.into_iter().zip(wakers).zip(reports);
+    let parts = parts.zip(handover::among(workers)).enumerate();
+    let plan = |(index, (((doors, reported), reports), handover))| {
         Ok(Plan {
             index: u32::try_from(index).expect("workers are few"),
             doors,
             shared: Arc::clone(shared),
             reported,
             reports,
+            handover,
             stop: Arc::default(),
             in_flight,
             random: getrandom::u64().map_err(NoRandom)?,

@@ -72,7 +72,7 @@ impl<'a> Prepared<'a> {
         addresses.wait_until_free()?;
         let count = shares::worker_count(config);
         let workers = Made::new(count, checked.io, config.limits.connections)?;
-        let (metrics, scrape) = Metrics::new();
+        let (metrics, scrape) = Metrics::new(count);
         metrics.workers.set(count as f64);
         metrics.io_info.set(checked.io, 1.0);
         let wakers: Vec<Arc<Notify>> = (0..count).map(|_| Arc::default()).collect();
@@ -88,7 +88,7 @@ impl<'a> Prepared<'a> {
         let (listener, admin) = addresses.listen_for_admin(&runtime)?;
         let signals = Signals::inside(&runtime)?;
         let (doors, smtp) = addresses.doors(count)?;
-        let shared = plans::shared(&checked, taken, started.sink, metrics.clone(), log)?;
+        let shared = plans::shared(&checked, taken, started.sink, metrics.clone(), log, count)?;
         let plans = plans::each(config, &shared, doors, wakers, started.reports)?;
         Ok(Self {
             facts: Facts {

@@ -142,7 +142,7 @@ mod tests {
     }
 
     fn start() -> Server {
-        let (metrics, handle) = Metrics::new();
+        let (metrics, handle) = Metrics::new(1);
         let switch = Arc::new(Switch(AtomicBool::new(true)));
         let health: Arc<dyn Health> = Arc::clone(&switch) as _;
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

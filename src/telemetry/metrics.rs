@@ -67,11 +67,12 @@ impl Scrape {
 }
 
 impl Metrics {
-    /// The handles, and what renders them for Prometheus. Servers in one process do not share them.
+    /// The handles of a server with this many workers, and what renders them for Prometheus. Servers in one process do not
+    /// share them.
     ///
     /// # Panics
     /// Never: the buckets are constant.
-    pub fn new() -> (Self, Scrape) {
+    pub fn new(workers: usize) -> (Self, Scrape) {
         let times = Matcher::Suffix("_seconds".to_owned());
         let sizes = Matcher::Suffix("_size_bytes".to_owned());
         let recorder = PrometheusBuilder::new()
@@ -79,7 +80,7 @@ impl Metrics {
             .and_then(|builder| builder.set_buckets_for_metric(sizes, &SIZE_BUCKETS))
             .expect("the buckets are not empty")
             .build_recorder();
-        let handles = metrics::with_local_recorder(&recorder, Handles::register);
+        let handles = metrics::with_local_recorder(&recorder, || Handles::register(workers));
         let metrics = Self(Arc::new(Inner {
             handles,
             tallies: Arc::default(),

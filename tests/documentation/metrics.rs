@@ -24,14 +24,15 @@ pub fn page() -> String {
     page.push_str("\n## Values of the labels\n\n");
     let mut told = Vec::new();
     for row in TABLE {
-        // The versions speak for themselves; the reasons follow with their replies.
-        let known = ["", "version", "reason"].contains(&row.label);
+        // The versions speak for themselves; the reasons follow with their replies, and the workers by themselves.
+        let known = ["", "version", "reason", "worker"].contains(&row.label);
         if !known && !told.contains(&row.label) {
             told.push(row.label);
-            let values = (row.values)().join(", ");
+            let values = (row.values)(0).join(", ");
             page.push_str(&format!("- `{}`: {values}\n", row.label));
         }
     }
+    page.push_str("- `worker`: from 0, one for each of `ringpost_workers`\n");
     page.push_str(
         "\n`reason`, with the reply that it stands for:\n\n| reason | reply |\n|---|---|\n",
     );

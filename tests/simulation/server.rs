@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ringpost::net::admission::{Admission, Limits};
 use ringpost::net::hub::{Hub, Share};
+use ringpost::net::loads::Loads;
 use ringpost::net::rules::Rules;
 use ringpost::net::shared::Shared;
 use ringpost::telemetry::metrics::Metrics;
@@ -24,7 +25,7 @@ use crate::random::Random;
 use crate::tls;
 
 /// Counters cost more to make than a seed to run, and nothing here reads them.
-static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::new().0);
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::new(1).0);
 
 /// See the module.
 pub struct Settings {
@@ -118,6 +119,7 @@ impl Settings {
                 prefix_ipv6: 64,
                 messages_per_minute: 0,
             }),
+            loads: Loads::new(1),
             draining: AtomicBool::new(false),
         };
         let share = Share {

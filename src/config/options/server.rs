@@ -57,7 +57,9 @@ rows! {
         io: IoChoice = "auto",
             Choice(&[("auto", IoChoice::Auto), ("io_uring", IoChoice::IoUring), ("epoll", IoChoice::Epoll)]), flag "--io";
 
-        /// Threads that serve connections, each with its own io_uring or epoll. 0: one per core that the process may use.
+        /// Threads that serve connections, each with its own io_uring or epoll. 0: one per core that the process may use. The kernel
+        /// spreads connections over them by chance; a worker with more than its share hands new ones on to the one with the fewest.
+        /// `ringpost_worker_connections` says how many each has, docs/performance.md what that gains.
         workers: usize = "0", Count(0..=1024);
 
         /// Whether one Received field is put in front of each message (RFC 5321 4.4). Without it, the value of a record

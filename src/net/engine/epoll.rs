@@ -57,6 +57,14 @@ impl Engine for Epoll {
     async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
         listener.accept().await
     }
+
+    fn duplicate(stream: &TcpStream) -> io::Result<std::net::TcpStream> {
+        stream.as_fd().try_clone_to_owned().map(Into::into)
+    }
+
+    fn adopt(socket: std::net::TcpStream) -> io::Result<TcpStream> {
+        TcpStream::from_std(socket)
+    }
 }
 
 impl Transport for TcpStream {

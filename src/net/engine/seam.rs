@@ -43,4 +43,17 @@ pub(in crate::net) trait Engine: Sized + 'static {
     /// # Errors
     /// What accept(2) says; also once the socket was shut down.
     async fn accept(listener: &Self::Listener) -> io::Result<(Self::Stream, SocketAddr)>;
+
+    /// The socket of a connection of which nothing was read, for another worker to [adopt](Self::adopt). It stays open when the
+    /// stream is dropped.
+    ///
+    /// # Errors
+    /// Too many files are open.
+    fn duplicate(stream: &Self::Stream) -> io::Result<std::net::TcpStream>;
+
+    /// A connection that another worker, on the same engine, has accepted.
+    ///
+    /// # Errors
+    /// The engine cannot wait for it.
+    fn adopt(socket: std::net::TcpStream) -> io::Result<Self::Stream>;
 }

@@ -52,6 +52,14 @@ impl Engine for Uring {
     async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
         listener.accept().await
     }
+
+    fn duplicate(stream: &TcpStream) -> io::Result<std::net::TcpStream> {
+        descriptor(stream).try_clone_to_owned().map(Into::into)
+    }
+
+    fn adopt(socket: std::net::TcpStream) -> io::Result<TcpStream> {
+        Ok(TcpStream::from_std(socket))
+    }
 }
 
 impl Transport for TcpStream {

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | [`Counter`], [`Gauge`], [`Histogram`] | none | anywhere |
 //! | [`CounterBy`], [`GaugeBy`] | one | anywhere |
+//! | [`GaugePerWorker`] | the worker | anywhere |
 //! | [`Tallied`] | none or one | by each worker for itself, as often as mail comes |
 //! | [`TalliedGauge`] | none | by each worker for itself |
 //!
@@ -33,12 +34,14 @@ pub enum Kind {
 pub trait Handle {
     /// What the metric is.
     const KIND: Kind;
-    /// Its label, for [`super::table::Row`].
-    type Label: Label;
+    /// The name of its label; empty for no label.
+    const LABEL: &'static str;
     /// What a worker counts of it by itself; nothing for most.
     type Own: Own;
-    /// Makes it, in the recorder of this thread.
-    fn register(name: &'static str) -> Self;
+    /// The values of its label in a server with this many workers: one for each series.
+    fn values(workers: usize) -> Vec<String>;
+    /// Makes it for a server with this many workers, in the recorder of this thread.
+    fn register(name: &'static str, workers: usize) -> Self;
     /// Shows what all workers together have counted by themselves.
     fn show(&self, _sum: &Self::Own) {}
 }
@@ -57,9 +60,12 @@ macro_rules! unlabelled {
     ($($handle:ident $register:ident)*) => { $(
         impl Handle for $handle {
             const KIND: Kind = Kind::$handle;
-            type Label = ();
+            const LABEL: &'static str = <() as Label>::NAME;
             type Own = ();
-            fn register(name: &'static str) -> Self {
+            fn values(_workers: usize) -> Vec<String> {
+                <() as Label>::values()
+            }
+            fn register(name: &'static str, _workers: usize) -> Self {
                 $register!(name)
             }
         }
@@ -83,10 +89,14 @@ impl<L: Label> CounterBy<L> {
 
 impl<L: Label> Handle for CounterBy<L> {
     const KIND: Kind = Kind::Counter;
-    type Label = L;
+    const LABEL: &'static str = L::NAME;
     type Own = ();
 
-    fn register(name: &'static str) -> Self {
+    fn values(_workers: usize) -> Vec<String> {
+        L::values()
+    }
+
+    fn register(name: &'static str, _workers: usize) -> Self {
         let counter = |value: String| match L::NAME {
             "" => counter!(name),
             label => counter!(name, label => value),
@@ -113,15 +123,44 @@ impl<L: Label> GaugeBy<L> {
 
 impl<L: Label> Handle for GaugeBy<L> {
     const KIND: Kind = Kind::Gauge;
-    type Label = L;
+    const LABEL: &'static str = L::NAME;
     type Own = ();
 
-    fn register(name: &'static str) -> Self {
+    fn values(_workers: usize) -> Vec<String> {
+        L::values()
+    }
+
+    fn register(name: &'static str, _workers: usize) -> Self {
         let gauge = |value: String| gauge!(name, L::NAME => value);
         Self {
             gauges: L::values().into_iter().map(gauge).collect(),
             label: PhantomData,
         }
+    }
+}
+
+/// A gauge for each worker: as many series as there are workers.
+pub struct GaugePerWorker(Vec<Gauge>);
+
+impl GaugePerWorker {
+    /// That of the worker of this index.
+    pub fn of(&self, worker: usize) -> &Gauge {
+        &self.0[worker]
+    }
+}
+
+impl Handle for GaugePerWorker {
+    const KIND: Kind = Kind::Gauge;
+    const LABEL: &'static str = "worker";
+    type Own = ();
+
+    fn values(workers: usize) -> Vec<String> {
+        (0..workers).map(|worker| worker.to_string()).collect()
+    }
+
+    fn register(name: &'static str, workers: usize) -> Self {
+        let gauge = |value: String| gauge!(name, Self::LABEL => value);
+        Self(Self::values(workers).into_iter().map(gauge).collect())
     }
 }
 
@@ -131,11 +170,15 @@ pub struct Tallied<L = ()>(CounterBy<L>);
 
 impl<L: Label> Handle for Tallied<L> {
     const KIND: Kind = Kind::Counter;
-    type Label = L;
+    const LABEL: &'static str = L::NAME;
     type Own = Counts<L>;
 
-    fn register(name: &'static str) -> Self {
-        Self(CounterBy::register(name))
+    fn values(_workers: usize) -> Vec<String> {
+        L::values()
+    }
+
+    fn register(name: &'static str, workers: usize) -> Self {
+        Self(CounterBy::register(name, workers))
     }
 
     fn show(&self, sum: &Counts<L>) {
@@ -181,10 +224,14 @@ pub struct TalliedGauge(Gauge);
 
 impl Handle for TalliedGauge {
     const KIND: Kind = Kind::Gauge;
-    type Label = ();
+    const LABEL: &'static str = <() as Label>::NAME;
     type Own = Level;
 
-    fn register(name: &'static str) -> Self {
+    fn values(_workers: usize) -> Vec<String> {
+        <() as Label>::values()
+    }
+
+    fn register(name: &'static str, _workers: usize) -> Self {
         Self(gauge!(name))
     }
 
@@ -219,31 +266,17 @@ fn add(number: &AtomicU64, more: u64) {
 /// Always 1; its label is the version of this program.
 pub struct BuildInfo;
 
-/// The version of this program.
-#[derive(Debug, Clone, Copy)]
-pub struct Version;
-
 impl Handle for BuildInfo {
     const KIND: Kind = Kind::Gauge;
-    type Label = Version;
+    const LABEL: &'static str = "version";
     type Own = ();
 
-    fn register(name: &'static str) -> Self {
-        gauge!(name, Version::NAME => env!("CARGO_PKG_VERSION")).set(1);
-        Self
-    }
-}
-
-impl Label for Version {
-    const NAME: &'static str = "version";
-    type Numbers = [AtomicU64; 1];
-    fn zeros() -> Self::Numbers {
-        [AtomicU64::new(0)]
-    }
-    fn values() -> Vec<String> {
+    fn values(_workers: usize) -> Vec<String> {
         vec![env!("CARGO_PKG_VERSION").to_owned()]
     }
-    fn place(self) -> usize {
-        0
+
+    fn register(name: &'static str, _workers: usize) -> Self {
+        gauge!(name, Self::LABEL => env!("CARGO_PKG_VERSION")).set(1);
+        Self
     }
 }

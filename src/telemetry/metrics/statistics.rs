@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn what_is_known_is_shown_and_the_rest_stays() {
-        let (metrics, handle) = Metrics::new();
+        let (metrics, handle) = Metrics::new(1);
         metrics.sink_statistics(&Statistics {
             queued_messages: Some(3),
             queued_bytes: Some(4000),

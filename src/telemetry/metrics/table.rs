@@ -7,10 +7,10 @@
 
 use metrics::{Counter, Gauge, Histogram, Unit};
 
-use super::handle::{BuildInfo, CounterBy, GaugeBy, Handle, Kind, Own, Tallied, TalliedGauge};
-use super::label::{
-    Code, Io, Label, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion,
+use super::handle::{
+    BuildInfo, CounterBy, GaugeBy, GaugePerWorker, Handle, Kind, Own, Tallied, TalliedGauge,
 };
+use super::label::{Code, Io, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
 use crate::smtp::command::Verb;
 use crate::smtp::refusal::Refusal;
 
@@ -25,8 +25,8 @@ pub struct Row {
     pub unit: Unit,
     /// Its one label, or nothing.
     pub label: &'static str,
-    /// The values of the label.
-    pub values: fn() -> Vec<String>,
+    /// The values of the label, where there are this many workers.
+    pub values: fn(usize) -> Vec<String>,
     /// One sentence for who reads it.
     pub help: &'static str,
 }
@@ -64,8 +64,8 @@ macro_rules! rows {
             name: $name,
             kind: <$handle as Handle>::KIND,
             unit: Unit::$unit,
-            label: <<$handle as Handle>::Label as Label>::NAME,
-            values: <<$handle as Handle>::Label as Label>::values,
+            label: <$handle as Handle>::LABEL,
+            values: <$handle as Handle>::values,
             help: $help,
         }),*];
 
@@ -81,10 +81,10 @@ macro_rules! rows {
         pub struct Handles { $(#[doc = $help] pub $field: $handle,)* }
 
         impl Handles {
-            /// Makes them, in the recorder of this thread.
-            pub(super) fn register() -> Self {
+            /// Makes them for a server with this many workers, in the recorder of this thread.
+            pub(super) fn register(workers: usize) -> Self {
                 describe();
-                Self { $($field: <$handle as Handle>::register($name),)* }
+                Self { $($field: <$handle as Handle>::register($name, workers),)* }
             }
 
             /// Shows what all workers together have counted by themselves.
@@ -114,6 +114,10 @@ rows! {
         "1 for what the workers run on, 0 for what they do not";
     workers: Gauge, Count, "ringpost_workers",
         "Worker threads, each with its own ring or epoll";
+    worker_connections: GaugePerWorker, Count, "ringpost_worker_connections",
+        "Connections that a worker serves, refused ones included";
+    connections_handed_on: Tallied, Count, "ringpost_connections_handed_on_total",
+        "Connections that the worker which accepted them had too many for and handed on to the one with the fewest";
     connections_open: Gauge, Count, "ringpost_connections_open",
         "SMTP connections that are open";
     connections_accepted: Counter, Count, "ringpost_connections_accepted_total",

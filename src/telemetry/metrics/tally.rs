@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn workers_are_added_up_and_none_is_forgotten() {
-        let (metrics, scrape) = Metrics::new();
+        let (metrics, scrape) = Metrics::new(2);
         let (first, second) = (metrics.tally(), metrics.tally());
         first.in_flight_messages.set(2);
         first.in_flight_bytes.set(500);

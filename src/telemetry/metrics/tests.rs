@@ -9,6 +9,8 @@ use super::*;
 use crate::smtp::command::Verb;
 use crate::smtp::refusal::Refusal;
 
+const WORKERS: usize = 3;
+
 /// The value of a series, and that there is exactly one of it.
 pub(super) fn value(text: &str, series: &str) -> f64 {
     let mut found = text
@@ -25,7 +27,7 @@ fn row(name: &str) -> Option<&'static Row> {
 
 #[test]
 fn what_is_rendered_is_what_the_table_says() {
-    let (_metrics, handle) = Metrics::new();
+    let (_metrics, handle) = Metrics::new(WORKERS);
     let text = handle.render();
     let expected: BTreeSet<String> = TABLE
         .iter()
@@ -44,7 +46,7 @@ fn what_is_rendered_is_what_the_table_says() {
 
 #[test]
 fn series_have_the_label_of_the_table_and_no_other() {
-    let (_metrics, handle) = Metrics::new();
+    let (_metrics, handle) = Metrics::new(WORKERS);
     let text = handle.render();
     for line in text
         .lines()
@@ -73,7 +75,7 @@ fn series_have_the_label_of_the_table_and_no_other() {
 
 #[test]
 fn labels_select_the_series_of_their_value() {
-    let (metrics, handle) = Metrics::new();
+    let (metrics, handle) = Metrics::new(WORKERS);
     let tally = metrics.tally();
     for (at, end) in SessionEnd::ALL.iter().enumerate() {
         (0..=at).for_each(|_| metrics.connection_closed(*end));
@@ -113,10 +115,10 @@ fn labels_select_the_series_of_their_value() {
 /// The values of a row are what is rendered: no series is missing, and none is there that the table does not have.
 #[test]
 fn every_value_of_a_label_has_its_series_from_the_start() {
-    let (_metrics, handle) = Metrics::new();
+    let (_metrics, handle) = Metrics::new(WORKERS);
     let text = handle.render();
     for row in TABLE.iter().filter(|row| row.kind != Kind::Histogram) {
-        let values = (row.values)();
+        let values = (row.values)(WORKERS);
         let series = |value: &String| match row.label {
             "" => row.name.to_owned(),
             label => format!("{}{{{label}=\"{value}\"}}", row.name),
@@ -134,7 +136,7 @@ fn every_value_of_a_label_has_its_series_from_the_start() {
 
 #[test]
 fn messages_connections_and_the_budget() {
-    let (metrics, handle) = Metrics::new();
+    let (metrics, handle) = Metrics::new(WORKERS);
     let tally = metrics.tally();
     tally.messages.increment(MessageOutcome::Accepted);
     tally.message_bytes.add(5000);
@@ -153,6 +155,8 @@ fn messages_connections_and_the_budget() {
     metrics.connection_closed(SessionEnd::Quit);
     metrics.late_reports.increment(1);
     metrics.workers.set(2);
+    metrics.worker_connections.of(1).increment(5);
+    metrics.worker_connections.of(1).decrement(1);
     metrics.log_lines_dropped.absolute(7);
     metrics.log_lines_dropped.absolute(9);
     metrics.reloads.increment(ReloadResult::Applied);
@@ -176,6 +180,8 @@ fn messages_connections_and_the_budget() {
         ("connections_open", 3.0),
         ("late_reports_total", 1.0),
         ("workers", 2.0),
+        ("worker_connections{worker=\"0\"}", 0.0),
+        ("worker_connections{worker=\"1\"}", 4.0),
         ("log_lines_dropped_total", 9.0),
         ("reloads_total{result=\"applied\"}", 1.0),
         ("reloads_total{result=\"failed\"}", 2.0),
@@ -191,8 +197,8 @@ fn messages_connections_and_the_budget() {
 
 #[test]
 fn servers_in_one_process_count_for_themselves() {
-    let (one, of_one) = Metrics::new();
-    let (_two, of_two) = Metrics::new();
+    let (one, of_one) = Metrics::new(WORKERS);
+    let (_two, of_two) = Metrics::new(WORKERS);
     let clone = one.clone();
     std::thread::spawn(move || clone.late_reports.increment(1))
         .join()
