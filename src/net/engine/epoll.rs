@@ -14,19 +14,14 @@ use bytes::{BufMut, BytesMut};
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
-use tokio::task::LocalSet;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use super::seam::Engine;
 use super::socket;
 use crate::net::transport::Transport;
 
 /// See the module.
-pub(in crate::net) struct Epoll {
-    // Dropped first: its tasks hold sockets of the runtime.
-    tasks: LocalSet,
-    runtime: Runtime,
-}
+pub(in crate::net) struct Epoll(LocalRuntime);
 
 impl Engine for Epoll {
     type Listener = TcpListener;
@@ -36,17 +31,15 @@ impl Engine for Epoll {
     const ACCEPTS: usize = 1;
 
     fn new(_connections: usize) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        // Its tasks stay on this thread, which spares each wake-up the queue of a LocalSet.
+        Builder::new_current_thread()
             .enable_all()
-            .build()?;
-        Ok(Self {
-            tasks: LocalSet::new(),
-            runtime,
-        })
+            .build_local(LocalOptions::default())
+            .map(Self)
     }
 
     fn run<F: Future>(&self, future: F) -> F::Output {
-        self.runtime.block_on(self.tasks.run_until(future))
+        self.0.block_on(future)
     }
 
     fn listen(socket: std::net::TcpListener) -> io::Result<TcpListener> {
