@@ -7,6 +7,7 @@ mod checked;
 mod open_files;
 mod profile;
 mod schedule;
+mod sessions;
 mod sources;
 mod target;
 mod tls;

@@ -11,6 +11,8 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 
+use super::sessions::Sessions;
+
 /// The settings for all connections of a shape, with the sessions to resume.
 pub(super) fn settings(resumption: bool) -> Arc<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
@@ -20,9 +22,10 @@ pub(super) fn settings(resumption: bool) -> Arc<ClientConfig> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         .with_no_client_auth();
-    if !resumption {
-        config.resumption = Resumption::disabled();
-    }
+    config.resumption = match resumption {
+        true => Resumption::store(Arc::new(Sessions::new())),
+        false => Resumption::disabled(),
+    };
     Arc::new(config)
 }
 
