@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{
     ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned,
-    SupportedProtocolVersion,
+    SupportedCipherSuite, SupportedProtocolVersion,
 };
 
 use HandshakeKind::{Full, Resumed};
@@ -61,11 +62,23 @@ impl Site {
 
     /// A client that keeps sessions, of one version.
     fn client(&self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+        self.client_with(version, rustls::crypto::ring::ALL_CIPHER_SUITES.to_vec())
+    }
+
+    /// The same, with these cipher suites.
+    fn client_with(
+        &self,
+        version: &'static SupportedProtocolVersion,
+        cipher_suites: Vec<SupportedCipherSuite>,
+    ) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         let certificate = CertificateDer::from_pem_file(self.0.path().join("mx.pem")).unwrap();
         roots.add(certificate).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let provider = CryptoProvider {
+            cipher_suites,
+            ..rustls::crypto::ring::default_provider()
+        };
+        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[version])
             .unwrap()
             .with_root_certificates(roots)
@@ -343,5 +356,40 @@ fn openssl_resumes_at_another_instance_what_began_at_the_first() {
         }
         assert_eq!(same.handshakes("handshakes_resumed", name), 1.0);
         assert_eq!(other.handshakes("handshakes_resumed", name), 0.0);
+    }
+}
+
+#[test]
+fn the_server_chooses_aes_128_and_takes_what_a_client_has() {
+    use rustls::CipherSuite::{
+        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
+    };
+    let site = Site::new();
+    let instance = site.instance("a", &[]);
+    let all = rustls::crypto::ring::ALL_CIPHER_SUITES;
+    let (tls12, tls13) = (&rustls::version::TLS12, &rustls::version::TLS13);
+    for (version, left_out, chosen) in [
+        (tls13, &[][..], TLS13_AES_128_GCM_SHA256),
+        (tls13, &[TLS13_AES_128_GCM_SHA256], TLS13_AES_256_GCM_SHA384),
+        (
+            tls13,
+            &[TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384],
+            TLS13_CHACHA20_POLY1305_SHA256,
+        ),
+        (tls12, &[], TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+        (
+            tls12,
+            &[TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256],
+            TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        ),
+    ] {
+        let suites = all
+            .iter()
+            .filter(|suite| !left_out.contains(&suite.suite()));
+        let client = site.client_with(version, suites.copied().collect());
+        let stream = start_tls(&instance.ringpost.smtp, &client);
+        let suite = stream.get_ref().conn.negotiated_cipher_suite().unwrap();
+        assert_eq!(suite.suite(), chosen);
     }
 }

@@ -113,7 +113,7 @@ pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, openi
         return;
     };
     let result = connection.run().await;
-    if result.is_ok() && !connection.stream.is_clear() {
+    if result.is_ok() && connection.stream.owes_end() {
         Box::pin(connection.say_farewell()).await;
     }
     if let (Ok(()), Some(longest)) = (&result, connection.lingers()) {
@@ -447,7 +447,8 @@ impl<'a, T: Transport> Connection<'a, T> {
         lent(&mut self.output, self.hub).replies().swap(&mut octets);
         self.slot
             .arm(self.hub.clock.now() + self.hub.shared.policy.command_timeout);
-        let write = self.stream.write_all(octets);
+        let last = self.session.expects() == Expects::Nothing;
+        let write = self.stream.write_all(octets, last);
         let (result, mut octets) = self
             .slot
             .operation(self.transport, Shutdown::Both, write)

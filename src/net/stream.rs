@@ -78,7 +78,8 @@ impl<'a, T: Transport> Stream<'a, T> {
         self.tls.is_none()
     }
 
-    /// Whether all that was received is used up, so that the next bytes come from the transport. No buffer is held then.
+    /// Whether all that was received is used up, so that the next bytes come from the transport. No buffer is held then,
+    /// but for a ticket that leaves with the next reply.
     pub(super) fn rests(&mut self) -> bool {
         let Some(engine) = &mut self.tls else {
             return true;
@@ -132,12 +133,20 @@ impl<'a, T: Transport> Stream<'a, T> {
         (result, buffer)
     }
 
-    /// Writes all of `octets`.
-    pub(super) async fn write_all(&mut self, octets: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
+    /// Writes all of `octets`; after the `last` ones nothing more is written, and over TLS the end leaves with them.
+    pub(super) async fn write_all(
+        &mut self,
+        octets: Vec<u8>,
+        last: bool,
+    ) -> (io::Result<()>, Vec<u8>) {
         let Some(engine) = &mut self.tls else {
             return self.transport.write_all(octets).await;
         };
-        let result = match encrypt(engine, Send::Octets(&octets)) {
+        let encrypted = encrypt(engine, Send::Octets(&octets)).and_then(|()| match last {
+            true => encrypt(engine, Send::Close),
+            false => Ok(()),
+        });
+        let result = match encrypted {
             Ok(()) => transmit(self.transport, engine).await,
             Err(error) => Err(Box::pin(broken(self.transport, engine, error)).await),
         };
@@ -178,7 +187,7 @@ impl<'a, T: Transport> Stream<'a, T> {
                 }
             }
         }
-        // The last flight: the client waits for it before it says anything.
+        engine.keep_tickets_back();
         transmit(self.transport, &mut engine)
             .await
             .map_err(HandshakeError::Transport)?;
@@ -192,8 +201,16 @@ impl<'a, T: Transport> Stream<'a, T> {
         })
     }
 
-    /// Tells the client that no more comes (RFC 8446 6.1), where TLS is on.
+    /// Whether the client is still to be told that no more comes (RFC 8446 6.1).
+    pub(super) fn owes_end(&self) -> bool {
+        self.tls
+            .as_ref()
+            .is_some_and(|engine| !engine.has_said_end())
+    }
+
+    /// Tells it.
     pub(super) async fn close(&mut self) {
+        assert!(self.owes_end(), "it is said once, and over TLS");
         if let Some(engine) = &mut self.tls
             && encrypt(engine, Send::Close).is_ok()
         {
@@ -244,9 +261,9 @@ fn encrypt(engine: &mut Engine, send: Send<'_>) -> Result<(), rustls::Error> {
     }
 }
 
-/// Sends what the engine has ready.
+/// Sends what the engine has ready, unless nobody waits for it.
 async fn transmit<T: Transport>(transport: &T, engine: &mut Engine) -> io::Result<()> {
-    if engine.outgoing.is_empty() {
+    if !engine.has_to_send() {
         return Ok(());
     }
     let sent = transport.write_now(&engine.outgoing)?;

@@ -52,9 +52,12 @@ pub(super) struct Engine {
     pub(super) incoming: BytesMut,
     /// Ciphertext for the client.
     pub(super) outgoing: Vec<u8>,
+    /// Bytes at the front of `outgoing` that the client does not wait for: they leave with what is sent next.
+    unhurried: usize,
     /// Plaintext that had no room where it was wanted, or came while something was sent.
     pub(super) plain: BytesMut,
     ended: bool,
+    said_end: bool,
 }
 
 impl Engine {
@@ -63,8 +66,10 @@ impl Engine {
             connection: UnbufferedServerConnection::new(config)?,
             incoming: BytesMut::new(),
             outgoing: Vec::new(),
+            unhurried: 0,
             plain: BytesMut::new(),
             ended: false,
+            said_end: false,
         })
     }
 
@@ -75,15 +80,40 @@ impl Engine {
 
     /// Frees its buffers before a wait that may be long, if there is nothing in them.
     pub(super) fn rest(&mut self) {
-        if self.is_empty() && self.outgoing.is_empty() {
-            (self.incoming, self.outgoing, self.plain) =
-                (BytesMut::new(), Vec::new(), BytesMut::new());
+        if self.is_empty() {
+            (self.incoming, self.plain) = (BytesMut::new(), BytesMut::new());
+            self.outgoing.shrink_to_fit();
         }
+    }
+
+    /// After a handshake: keeps back what the client does not wait for.
+    ///
+    /// The last flight of TLS 1.3 has only tickets (RFC 8446 4.6.1). Sent by itself, it would cost a call and wake the client for
+    /// nothing; so it leaves with the next reply. In TLS 1.2 the client says nothing before it has the flight.
+    pub(super) fn keep_tickets_back(&mut self) {
+        if self.connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) {
+            self.unhurried = self.outgoing.len();
+        }
+    }
+
+    /// Whether there is ciphertext that has to leave now. If so, all of it does.
+    pub(super) fn has_to_send(&mut self) -> bool {
+        assert!(self.unhurried <= self.outgoing.len(), "a part of it");
+        let has_to = self.outgoing.len() > self.unhurried;
+        if has_to {
+            self.unhurried = 0;
+        }
+        has_to
     }
 
     /// Whether the client has said that it sends no more.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether the client has been sent that no more comes.
+    pub(super) fn has_said_end(&self) -> bool {
+        self.said_end
     }
 
     /// Whether the handshake resumed an earlier session.
@@ -145,6 +175,11 @@ impl Engine {
             }
             Ok(ConnectionState::BlockedHandshake) => Ok(Step::Starved),
             Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                assert!(
+                    !self.said_end || matches!(send, Send::Nothing),
+                    "nothing is sent after the end"
+                );
+                self.said_end |= matches!(send, Send::Close);
                 append(&mut self.outgoing, |room| {
                     let written = match send {
                         Send::Nothing => return Ok(0),
@@ -197,3 +232,105 @@ fn append(
 }
 
 const _: () = assert!(TLS_RECORD_PLAIN_OCTETS == 16 * 1024);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+
+    /// An engine that tickets are made for, and a client, both before the handshake.
+    fn both(version: &'static SupportedProtocolVersion) -> (Engine, ClientConnection) {
+        let key = KeyPair::generate().unwrap();
+        let parameters = CertificateParams::new(vec!["mx.example".to_owned()]).unwrap();
+        let certificate = CertificateDer::from(parameters.self_signed(&key).unwrap());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(rustls::DEFAULT_VERSIONS)
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        server.ticketer = rustls::crypto::ring::Ticketer::new().unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = "mx.example".try_into().unwrap();
+        let client = ClientConnection::new(Arc::new(client), name).unwrap();
+        (Engine::new(Arc::new(server)).unwrap(), client)
+    }
+
+    /// Shakes hands until the engine's last flight is in `outgoing`.
+    fn shake_hands(engine: &mut Engine, client: &mut ClientConnection) {
+        loop {
+            let mut wire = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut wire).unwrap();
+            }
+            engine.incoming.extend_from_slice(&wire);
+            let step = loop {
+                match engine.step(None, Send::Nothing).unwrap() {
+                    Step::Again => {}
+                    step => break step,
+                }
+            };
+            match step {
+                Step::Idle => return,
+                Step::Starved => hear(engine, client),
+                Step::Again | Step::Ended => panic!("{step:?}"),
+            }
+        }
+    }
+
+    /// Gives the client what is for it.
+    fn hear(engine: &mut Engine, client: &mut ClientConnection) {
+        let sent = std::mem::take(&mut engine.outgoing);
+        let mut rest = &sent[..];
+        while !rest.is_empty() {
+            client.read_tls(&mut rest).unwrap();
+            client.process_new_packets().unwrap();
+        }
+    }
+
+    #[test]
+    fn tickets_of_tls_1_3_leave_with_the_next_reply() {
+        let (mut engine, mut client) = both(&rustls::version::TLS13);
+        shake_hands(&mut engine, &mut client);
+        assert!(!client.is_handshaking(), "it waits for nothing");
+        engine.keep_tickets_back();
+        assert!(!engine.has_to_send());
+        // Nothing of them is lost while the connection waits.
+        engine.rest();
+        assert!(!engine.outgoing.is_empty() && !engine.has_to_send());
+        let reply = Send::Octets(b"250 Ok\r\n");
+        assert_eq!(engine.step(None, reply).unwrap(), Step::Idle);
+        assert!(engine.has_to_send());
+        hear(&mut engine, &mut client);
+        assert!(client.tls13_tickets_received() > 0);
+        let mut heard = [0; 8];
+        client.reader().read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"250 Ok\r\n");
+        assert!(!engine.has_to_send());
+    }
+
+    #[test]
+    fn the_last_flight_of_tls_1_2_leaves_at_once() {
+        let (mut engine, mut client) = both(&rustls::version::TLS12);
+        shake_hands(&mut engine, &mut client);
+        assert!(client.is_handshaking(), "it waits for the flight");
+        engine.keep_tickets_back();
+        assert!(engine.has_to_send());
+        hear(&mut engine, &mut client);
+        assert!(!client.is_handshaking());
+    }
+}

@@ -109,7 +109,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         replies.swap(&mut octets);
         let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
         self.slot.arm(soon);
-        let write = self.stream.write_all(octets);
+        let write = self.stream.write_all(octets, true);
         let (result, _) = self
             .slot
             .operation(self.transport, Shutdown::Both, write)
