@@ -283,12 +283,7 @@ fn a_commit_is_answered_by_its_driver_alone() {
         (Expects::Driver, waiting)
     );
 
-    session.resolve(
-        commit,
-        Err::<&str, _>(Refusal::StorageTimedOut),
-        now,
-        &mut output,
-    );
+    session.resolve(commit, Err(Refusal::StorageTimedOut), now, &mut output);
     let mut said = Vec::new();
     output.replies().swap(&mut said);
     let said = String::from_utf8(said).expect("ASCII");

@@ -2,6 +2,7 @@
 //! transaction, so that nothing of it is copied before it is in a record.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 
 use crate::smtp::address::Mailbox;
 use crate::smtp::parameter::{Body, MailParameters};
@@ -16,6 +17,8 @@ struct Facts {
     ip: IpAddr,
     /// `192.0.2.1:4711`, `[2001:db8::1]:4711`.
     text: Box<str>,
+    /// Where the address is in it, without brackets.
+    of_ip: Range<usize>,
 }
 
 impl Client {
@@ -23,10 +26,14 @@ impl Client {
     /// address.
     pub fn new(address: SocketAddr) -> Self {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-        Self(Box::new(Facts {
-            ip: address.ip(),
-            text: address.to_string().into(),
-        }))
+        let text: Box<str> = address.to_string().into();
+        let colon = text.rfind(':').expect("the port follows a colon");
+        let of_ip = match address {
+            SocketAddr::V4(_) => 0..colon,
+            SocketAddr::V6(_) => 1..colon - 1,
+        };
+        let ip = address.ip();
+        Self(Box::new(Facts { ip, text, of_ip }))
     }
 
     /// The address.
@@ -50,8 +57,7 @@ impl Client {
 
     /// The address without its port.
     pub fn ip_text(&self) -> &str {
-        let ip = self.0.text.rsplit_once(':').map_or("", |(ip, _)| ip);
-        ip.trim_start_matches('[').trim_end_matches(']')
+        &self.0.text[self.0.of_ip.clone()]
     }
 }
 

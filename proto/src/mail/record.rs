@@ -4,7 +4,6 @@
 //!
 //! Invariants: each name stands once, every value is UTF-8, and the recipients take no more than the session counted.
 
-use std::io::Write as _;
 use std::ops::Range;
 
 use bytes::BytesMut;
@@ -12,6 +11,7 @@ use bytes::BytesMut;
 use super::envelope::Envelope;
 use super::header;
 use super::id::QueueId;
+use crate::decimal::Decimal;
 use crate::smtp::address::Mailbox;
 use crate::smtp::domain;
 
@@ -76,7 +76,7 @@ impl Record {
         self.push_event(envelope, stamp);
         self.push_envelope(envelope);
         self.write(header::SIZE, |octets| {
-            write!(octets, "{}", stamp.size).expect("a Vec takes all octets");
+            octets.extend_from_slice(Decimal::new(stamp.size).as_str().as_bytes());
         });
         if stamp.bare_newlines {
             self.push(header::BARE_NEWLINES, b"true");
@@ -92,7 +92,7 @@ impl Record {
         };
         self.push(header::CONTENT_TYPE, content_type.as_bytes());
         self.push(header::SPECVERSION, b"1.0");
-        self.push(header::ID, stamp.id.text().as_str().as_bytes());
+        self.push(header::ID, stamp.id.as_str().as_bytes());
         self.write(header::SOURCE, |octets| {
             octets.extend_from_slice(b"//");
             octets.extend_from_slice(stamp.hostname.as_bytes());
@@ -200,7 +200,7 @@ fn write_recipients(octets: &mut Vec<u8>, recipients: &[Mailbox]) {
     let from = octets.len();
     for recipient in recipients {
         octets.push(if octets.len() == from { b'[' } else { b',' });
-        serde_json::to_writer(&mut *octets, recipient.as_str()).expect("a Vec takes all octets");
+        write_string(octets, recipient);
     }
     octets.push(b']');
     let counted: usize = recipients.iter().map(Mailbox::json_octets).sum();
@@ -209,6 +209,18 @@ fn write_recipients(octets: &mut Vec<u8>, recipients: &[Mailbox]) {
         counted + 1,
         "recipients take what the session counted"
     );
+}
+
+/// Writes a mailbox as a JSON string.
+fn write_string(octets: &mut Vec<u8>, mailbox: &Mailbox) {
+    if mailbox.is_quoted() {
+        serde_json::to_writer(octets, mailbox.as_str()).expect("a Vec takes all octets");
+    } else {
+        // Nothing in it is written another way in JSON.
+        octets.push(b'"');
+        octets.extend_from_slice(mailbox.as_str().as_bytes());
+        octets.push(b'"');
+    }
 }
 
 #[cfg(test)]

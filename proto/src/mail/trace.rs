@@ -47,7 +47,6 @@ pub fn write(
         "`end_section` finds the date by its length"
     );
     assert!(!hostname.is_empty(), "a server has a name");
-    let id = id.text();
     let mut put = |text: &str| body.extend_from_slice(text.as_bytes());
     put("Received: from ");
     let literal = envelope.client.literal();

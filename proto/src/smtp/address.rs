@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::domain::{self, is_domain};
+use super::octet::{self, ATEXT, HYPHEN, LABEL, PLAIN_ATEXT};
 use crate::limits::{DOMAIN_LABEL_OCTETS, LOCAL_PART_OCTETS, PATH_OCTETS};
 
 /// A mailbox as the client wrote it.
@@ -51,11 +52,17 @@ impl Mailbox {
     /// Bytes that it takes in a JSON array of strings, its quotes and a comma included. A backslash stands before each quote and
     /// each backslash, which a quoted local-part alone has; control characters, which are longer in JSON, no mailbox has.
     pub fn json_octets(&self) -> usize {
-        let escaped = match self.text.as_bytes().first() {
-            Some(b'"') => memchr::memchr2_iter(b'"', b'\\', self.text.as_bytes()).count(),
-            _ => 0,
+        let escaped = if self.is_quoted() {
+            memchr::memchr2_iter(b'"', b'\\', self.text.as_bytes()).count()
+        } else {
+            0
         };
         self.text.len() + escaped + "\"\",".len()
+    }
+
+    /// Whether its local-part is a quoted string.
+    pub fn is_quoted(&self) -> bool {
+        self.text.starts_with('"')
     }
 
     /// Whether it needs SMTPUTF8.
@@ -95,13 +102,13 @@ fn bare_path(input: &[u8]) -> Result<(Option<Mailbox>, &[u8]), Malformed> {
 /// The path that nearly all are: a dot-string and a domain, in ASCII. `None` for any other one, well-formed or not, which the
 /// thorough way decides.
 fn plain_path(inner: &[u8]) -> Option<(Mailbox, &[u8])> {
-    let at = dotted_length(inner, PLAIN_ATEXT)?;
+    let (at, _) = dotted(inner, PLAIN_ATEXT)?;
     let domain = inner[at..].strip_prefix(b"@")?;
-    let length = dotted_length(domain, PLAIN_LABEL)?;
+    let (length, classes) = dotted(domain, LABEL)?;
     let rest = domain[length..].strip_prefix(b">")?;
     let domain = &domain[..length];
     // A domain that is no longer than a label may be has no label that is too long.
-    let simple = length <= DOMAIN_LABEL_OCTETS && !domain.contains(&b'-');
+    let simple = length <= DOMAIN_LABEL_OCTETS && classes & HYPHEN == 0;
     if at > LOCAL_PART_OCTETS || at + 1 + length + 2 > PATH_OCTETS || !(simple || is_domain(domain))
     {
         return None;
@@ -111,16 +118,20 @@ fn plain_path(inner: &[u8]) -> Option<(Mailbox, &[u8])> {
     Some((Mailbox { text, at }, rest))
 }
 
-/// Length of the front that is made of octets of this class and single dots between them; something else follows it.
-fn dotted_length(input: &[u8], class: u8) -> Option<usize> {
+/// Length of the front that is made of octets of this class and single dots between them, and all classes of these octets.
+/// Something else follows it.
+fn dotted(input: &[u8], class: u8) -> Option<(usize, u8)> {
     let mut atom_begins = true;
+    let mut all = 0;
     for (place, &octet) in input.iter().enumerate() {
-        if CLASSES[octet as usize] & class != 0 {
+        let classes = octet::classes_of(octet);
+        if classes & class != 0 {
             atom_begins = false;
+            all |= classes;
         } else if octet == b'.' && !atom_begins {
             atom_begins = true;
         } else {
-            return (!atom_begins).then_some(place);
+            return (!atom_begins).then_some((place, all));
         }
     }
     None
@@ -229,8 +240,14 @@ fn is_dot_string(input: &[u8]) -> bool {
 /// Whether a local-part is a dot-string by the letter (RFC 5321 4.1.2): no quotes, no dot without an atom on each side, and
 /// nothing that a reader of a header field could take for something else.
 pub fn is_strict_dot_string(local_part: &str) -> bool {
+    let mut atoms = local_part.as_bytes().split(|&octet| octet == b'.');
+    if !atoms.all(|atom| !atom.is_empty()) {
+        return false;
+    }
     let plain = |c: char| c != '"' && !c.is_control() && !c.is_whitespace();
-    local_part.split('.').all(|atom| !atom.is_empty()) && local_part.chars().all(plain)
+    let is_plain = |octet: u8| octet == b'.' || octet::is(octet, PLAIN_ATEXT);
+    // What nearly all are made of needs no look at its characters.
+    local_part.bytes().all(is_plain) || local_part.chars().all(plain)
 }
 
 /// Letters, digits and few signs: what has no domain is taken only where nobody could mean anything else with it.
@@ -267,42 +284,7 @@ fn quoted_string_length(input: &[u8]) -> Option<usize> {
 
 /// RFC 5322 atext, and UTF-8 as RFC 6531 adds it.
 fn is_atext(octet: u8) -> bool {
-    CLASSES[octet as usize] & ATEXT != 0
-}
-
-/// What an octet may be part of: one look instead of a chain of comparisons, for each octet of each address.
-static CLASSES: [u8; 256] = classes();
-const ATEXT: u8 = 1;
-const LABEL: u8 = 2;
-/// The same in ASCII alone.
-const PLAIN_ATEXT: u8 = 4;
-const PLAIN_LABEL: u8 = 8;
-
-const fn classes() -> [u8; 256] {
-    let mut classes = [0; 256];
-    let mut octet = 0;
-    while octet < 256 {
-        let one = octet as u8;
-        if one.is_ascii_alphanumeric() || one >= 128 {
-            classes[octet] = ATEXT | LABEL;
-        }
-        octet += 1;
-    }
-    let others = b"!#$%&'*+/=?^`{|}~";
-    let mut place = 0;
-    while place < others.len() {
-        classes[others[place] as usize] = ATEXT;
-        place += 1;
-    }
-    classes[b'-' as usize] = ATEXT | LABEL;
-    classes[b'_' as usize] = ATEXT | LABEL;
-    let mut octet = 0;
-    while octet < 128 {
-        // PLAIN_ATEXT is two bits above ATEXT, as PLAIN_LABEL is above LABEL.
-        classes[octet] |= classes[octet] << 2;
-        octet += 1;
-    }
-    classes
+    octet::is(octet, ATEXT)
 }
 
 /// Whether `input` is an address literal (RFC 5321 4.1.3): `[192.0.2.1]` or `[IPv6:2001:db8::1]`.

@@ -76,11 +76,11 @@ impl Decoder {
         let (mut read, mut write) = (0, 0);
         while read < piece.len() {
             if matches!(self.place, Place::Inside) {
-                let run = self.run(&piece[read..]);
+                let Run { kept, looked_at } = self.run(&piece[read..]);
                 if write != read {
-                    piece.copy_within(read..read + run, write);
+                    piece.copy_within(read..read + kept, write);
                 }
-                (read, write) = (read + run, write + run);
+                (read, write) = (read + looked_at, write + kept);
                 continue;
             }
             let octet = piece[read];
@@ -114,22 +114,33 @@ impl Decoder {
         }
     }
 
-    /// The number of octets from inside a line that can be kept at once, up to and including the next CRLF that a dot
-    /// follows, or all of them; leaves `place` after them.
-    fn run(&mut self, rest: &[u8]) -> usize {
+    /// Looks at octets from inside a line, up to and including the next CRLF that a dot follows, or all of them; leaves `place`
+    /// after them. A dot that cannot be the end of the data is dropped here: it is on every line that was stuffed.
+    fn run(&mut self, rest: &[u8]) -> Run {
         let Scan { dot, bare } = scan(rest);
         self.bare_newlines |= bare;
         if let Some(at) = dot {
             assert_eq!(rest[at], b'.', "a line that starts with a dot");
-            self.place = Place::LineStart;
-            return at;
+            let stuffed = !matches!(rest.get(at + 1), None | Some(b'\r'));
+            self.place = if stuffed {
+                Place::Inside
+            } else {
+                Place::LineStart
+            };
+            return Run {
+                kept: at,
+                looked_at: at + usize::from(stuffed),
+            };
         }
         self.place = match rest {
             [.., b'\r', b'\n'] => Place::LineStart,
             [.., b'\r'] => Place::SawCr,
             _ => Place::Inside,
         };
-        rest.len()
+        Run {
+            kept: rest.len(),
+            looked_at: rest.len(),
+        }
     }
 
     fn step(&mut self, octet: u8) -> Step {
@@ -147,6 +158,14 @@ impl Decoder {
         self.place = place;
         step
     }
+}
+
+/// What a run of octets came to.
+struct Run {
+    /// Octets at its front that are kept.
+    kept: usize,
+    /// Those, and the dot after them if it is dropped.
+    looked_at: usize,
 }
 
 enum Step {

@@ -19,6 +19,7 @@ use std::fmt;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
+use super::octet::{self, LABEL};
 use crate::limits::{DOMAIN_LABEL_OCTETS, DOMAIN_OCTETS};
 
 /// Whether `input` is a domain: labels of letters, digits and hyphens that begin and end with no hyphen, or U-labels. An
@@ -147,14 +148,13 @@ fn check_ascii(input: &[u8]) -> Result<(), NotADomain> {
 }
 
 fn check_label(label: &[u8]) -> Result<(), NotADomain> {
-    let inner = |&octet: &u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
     let (Some(first), Some(last)) = (label.first(), label.last()) else {
         return Err(NotADomain::EmptyLabel);
     };
     if label.len() > DOMAIN_LABEL_OCTETS {
         return Err(NotADomain::LongLabel);
     }
-    if !label.iter().all(inner) {
+    if !label.iter().all(|&octet| octet::is(octet, LABEL)) {
         return Err(NotADomain::Character);
     }
     if *first == b'-' || *last == b'-' {

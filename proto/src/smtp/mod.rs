@@ -14,6 +14,7 @@
 //! | `command` | the verbs and their arguments |
 //! | `address` | paths and mailboxes (RFC 5321 4.1.2, RFC 6531) |
 //! | `domain` | domains, and the one form that their spellings share (RFC 5890) |
+//! | `octet` | what an octet of an address may be part of |
 //! | `parameter` | the parameters of MAIL and RCPT |
 //! | `data` | transparency and the end of the data (RFC 5321 4.5.2, 4.1.1.4) |
 //! | `scan` | the one loop over the octets of the data |
@@ -39,6 +40,7 @@ pub mod domain;
 pub mod extension;
 pub mod line;
 pub mod list;
+mod octet;
 pub mod parameter;
 mod pattern;
 pub mod policy;

@@ -201,14 +201,22 @@ impl Recipients {
         if let Some(rule) = self.exact.get(domain) {
             return Some(rule);
         }
+        self.rule_below(domain).or(self.every.as_ref())
+    }
+
+    /// What the longest pattern `*.` says of a domain that it holds.
+    fn rule_below(&self, domain: &str) -> Option<&Option<List>> {
+        if self.below.is_empty() {
+            return None;
+        }
         let mut rest = domain;
-        while let Some((_, parent)) = rest.split_once('.').filter(|_| !self.below.is_empty()) {
+        loop {
+            let (_, parent) = rest.split_once('.')?;
             if let Some(rule) = self.below.get(parent) {
                 return Some(rule);
             }
             rest = parent;
         }
-        self.every.as_ref()
     }
 
     fn is_listed(&self, list: &List, local_part: &str, domain: &str) -> bool {

@@ -44,14 +44,26 @@ pub struct Row {
     pub text: &'static str,
     /// The text after the value.
     pub after: &'static str,
+    /// The whole line, CRLF at its end, of a reply that has no value.
+    pub line: &'static str,
     /// The paragraph that has it.
     pub source: &'static str,
     /// The dialogue in proto/tests/dialogues, or the test, that holds it.
     pub held_by: &'static str,
 }
 
+/// A reply's line; a code without an enhanced one has no blank after the place of that.
+macro_rules! line {
+    ($code:tt "" $text:tt) => {
+        concat!($code, " ", $text, "\r\n")
+    };
+    ($code:tt $enhanced:tt $text:tt) => {
+        concat!($code, " ", $enhanced, " ", $text, "\r\n")
+    };
+}
+
 macro_rules! table {
-    ($($name:ident: $code:literal $enhanced:literal $text:literal $after:literal $source:literal $held_by:literal;)*) => {
+    ($($name:ident: $code:tt $enhanced:tt $text:tt $after:literal $source:literal $held_by:literal;)*) => {
         impl Positive {
             /// All of them, in the order of the table.
             pub const ALL: &'static [Positive] = &[$(Positive::$name),*];
@@ -64,6 +76,7 @@ macro_rules! table {
                         enhanced: $enhanced,
                         text: $text,
                         after: $after,
+                        line: line!($code $enhanced $text),
                         source: $source,
                         held_by: $held_by,
                     },)*
@@ -105,6 +118,8 @@ table! {
 #[cfg(test)]
 mod tests {
     use super::Positive;
+    use crate::limits::REPLY_LINE_OCTETS;
+    use crate::smtp::reply::Replies;
 
     #[test]
     fn codes_agree_with_their_enhanced_codes() {
@@ -119,6 +134,17 @@ mod tests {
                 row.enhanced.is_empty() || row.enhanced.starts_with("2."),
                 "{positive:?}"
             );
+        }
+    }
+
+    #[test]
+    fn whole_lines_are_as_their_parts() {
+        for positive in Positive::ALL {
+            let row = positive.row();
+            let mut replies = Replies::default();
+            replies.line(row.code, row.enhanced, &[row.text]);
+            assert_eq!(replies.waiting(), row.line.as_bytes(), "{positive:?}");
+            assert!(row.line.len() <= REPLY_LINE_OCTETS, "{positive:?}");
         }
     }
 }

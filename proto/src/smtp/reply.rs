@@ -48,18 +48,15 @@ impl Replies {
         std::mem::swap(&mut self.octets, buffer);
     }
 
-    /// One line with an enhanced status code, or without one where RFC 2034 has none (`enhanced` empty).
-    pub fn line(&mut self, code: u16, enhanced: &str, text: fmt::Arguments<'_>) {
-        let start = self.octets.len();
-        let mut out = Octets(&mut self.octets);
-        let separator = if enhanced.is_empty() { "" } else { " " };
-        out.write_fmt(format_args!("{code} {enhanced}{separator}{text}"))
-            .expect("a Vec takes all octets");
-        self.finish(start);
+    /// A whole line of a table, which is as a line has to be.
+    pub(super) fn whole(&mut self, line: &'static str) {
+        assert!(line.ends_with("\r\n"), "a line has its end");
+        self.octets.extend_from_slice(line.as_bytes());
     }
 
-    /// The same for a text that needs no formatting, as most have.
-    pub fn text(&mut self, code: u16, enhanced: &str, text: &str) {
+    /// One line with an enhanced status code, or without one where RFC 2034 has none (`enhanced` empty), and the parts of its
+    /// text.
+    pub fn line(&mut self, code: u16, enhanced: &str, text: &[&str]) {
         let start = self.octets.len();
         let digit = |divisor: u16| b'0' + (code / divisor % 10) as u8;
         let code = [digit(100), digit(10), digit(1), b' '];
@@ -68,14 +65,16 @@ impl Replies {
             self.octets.extend_from_slice(enhanced.as_bytes());
             self.octets.push(b' ');
         }
-        self.octets.extend_from_slice(text.as_bytes());
+        for part in text {
+            self.octets.extend_from_slice(part.as_bytes());
+        }
         self.finish(start);
     }
 
     /// A refusal's line.
     pub fn refuse(&mut self, refusal: Refusal) {
         let row = refusal.row();
-        self.text(row.code, row.enhanced, row.text);
+        self.line(row.code, row.enhanced, &[row.text]);
     }
 
     /// A line of a reply of several, which have no enhanced codes (RFC 2034 3: EHLO's); the last one ends the reply.
@@ -120,13 +119,13 @@ mod tests {
     #[test]
     fn lines_have_their_form() {
         let mut replies = Replies::default();
-        replies.line(250, "2.0.0", format_args!("{}", 7));
-        replies.text(354, "", "go");
+        replies.line(250, "2.0.0", &["7", " of ", "8"]);
+        replies.line(354, "", &["go"]);
+        replies.whole("214 2.0.0 HELO\r\n");
         replies.further(250, false, format_args!("mx"));
         replies.further(250, true, format_args!("SIZE"));
         replies.refuse(Refusal::NeedMail);
-        let expected =
-            "250 2.0.0 7\r\n354 go\r\n250-mx\r\n250 SIZE\r\n503 5.5.1 Send MAIL first\r\n";
+        let expected = "250 2.0.0 7 of 8\r\n354 go\r\n214 2.0.0 HELO\r\n250-mx\r\n250 SIZE\r\n503 5.5.1 Send MAIL first\r\n";
         assert_eq!(text(&mut replies), expected);
         assert!(replies.is_empty());
     }
@@ -134,7 +133,7 @@ mod tests {
     #[test]
     fn a_line_is_never_too_long() {
         let mut replies = Replies::default();
-        replies.line(250, "2.0.0", format_args!("{}", "x".repeat(2000)));
+        replies.line(250, "2.0.0", &["x".repeat(2000).as_str()]);
         let line = text(&mut replies);
         assert_eq!(line.len(), REPLY_LINE_OCTETS);
         assert!(line.ends_with("x\r\n"));

@@ -228,7 +228,7 @@ impl Driver {
         self.log.committed.push(message);
         let outcome = self.outcomes.pop_front().unwrap_or(Ok(()));
         let id = format!("queued as {}", self.log.committed.len());
-        let outcome = outcome.map(|()| id);
+        let outcome = outcome.map(|()| id.as_str());
         self.session
             .resolve(commit, outcome, self.now, &mut self.output);
     }

@@ -23,7 +23,6 @@ mod effects;
 mod output;
 mod step;
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,6 +34,7 @@ use super::positive::Positive;
 use super::rate::Rate;
 use super::refusal::Refusal;
 use super::state::{Framing, Stage, State};
+use crate::decimal::Decimal;
 use crate::limits::{COMMAND_LINE_OCTETS, REPLY_BUFFER_OCTETS};
 use counts::Counts;
 use effects::{Answer, Effects};
@@ -48,12 +48,13 @@ pub use output::{Event, Output};
 ///
 /// - **Inputs** say what has happened, and when: [`begin`](Session::begin), [`receive`](Session::receive),
 ///   [`receive_data`](Session::receive_data), [`admit`](Session::admit), [`resolve`](Session::resolve),
-///   [`secured`](Session::secured), [`spoil`](Session::spoil), [`expire`](Session::expire), [`drain`](Session::drain).
+///   [`secured`](Session::secured), [`resume`](Session::resume), [`spoil`](Session::spoil), [`expire`](Session::expire),
+///   [`drain`](Session::drain).
 ///   What they say goes to the [`Output`] that they are given.
 /// - **Then** the driver takes [`poll_action`](Session::poll_action) until it is `None`, sends the replies, and asks for the
 ///   next [`deadline`](Session::deadline).
 /// - **Questions**: [`expects`](Session::expects), [`data_limit`](Session::data_limit), [`is_idle`](Session::is_idle),
-///   [`about`](Session::about).
+///   [`heard`](Session::heard), [`about`](Session::about).
 /// - **Settings**: [`adopt`](Session::adopt), [`limit`](Session::limit), [`explain_refusals`](Session::explain_refusals).
 #[derive(Debug)]
 pub struct Session {
@@ -61,7 +62,8 @@ pub struct Session {
     state: State,
     splitter: Splitter,
     action: Option<Action>,
-    deadline: Instant,
+    /// When something last happened.
+    heard: Instant,
     started: Instant,
     /// Whether it is encrypted.
     secure: bool,
@@ -77,13 +79,12 @@ pub struct Session {
 impl Session {
     /// A session that has said nothing yet.
     pub fn new(policy: Arc<Policy>, now: Instant) -> Self {
-        let deadline = now + policy.command_timeout;
         Self {
             policy,
             state: State::Ready(Stage::Connected),
             splitter: Splitter::default(),
             action: None,
-            deadline,
+            heard: now,
             started: now,
             secure: false,
             explains: false,
@@ -101,7 +102,7 @@ impl Session {
         );
         self.secure = secure;
         self.started = now;
-        self.renew(now);
+        self.heard = now;
         output.say_with(Positive::Banner, &self.policy.hostname);
     }
 
@@ -156,10 +157,9 @@ impl Session {
             progress.kept <= progress.consumed && progress.consumed <= piece.len(),
             "no more is kept than has come"
         );
+        self.heard = now;
         if progress.ended {
             self.end_of_data(now, output);
-        } else {
-            self.renew(now);
         }
         progress
     }
@@ -203,7 +203,7 @@ impl Session {
     pub fn resolve(
         &mut self,
         commit: Commit,
-        outcome: Result<impl Display, Refusal>,
+        outcome: Result<&str, Refusal>,
         now: Instant,
         output: &mut Output,
     ) {
@@ -275,6 +275,11 @@ impl Session {
         }
     }
 
+    /// The client has taken the replies that it was waited for: what comes next has its time from now on.
+    pub fn resume(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
     /// The next action.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.action.take()
@@ -285,9 +290,29 @@ impl Session {
         self.action.is_some()
     }
 
+    /// When something last happened, by what its driver said.
+    pub fn heard(&self) -> Instant {
+        self.heard
+    }
+
     /// When [`Session::expire`] is due.
     pub fn deadline(&self) -> Instant {
-        self.deadline
+        let (policy, heard) = (&self.policy, self.heard);
+        match &self.state {
+            State::Ready(Stage::BetweenChunks(incoming)) => {
+                incoming.until.min(heard + policy.command_timeout)
+            }
+            State::Receiving(receiving) => {
+                receiving.incoming.until.min(heard + policy.data_timeout)
+            }
+            State::Skipping(skipping) => skipping.until.min(heard + policy.data_timeout),
+            State::Committing => heard + policy.commit_timeout,
+            // A driver that shakes hands, looks for room or closes has its own times.
+            State::Ready(Stage::Connected | Stage::Greeted(_) | Stage::Addressed(_))
+            | State::Securing(_)
+            | State::Admitting
+            | State::Closed => heard + policy.command_timeout,
+        }
     }
 
     /// Which input comes next.
@@ -399,7 +424,7 @@ impl Session {
     ) {
         let before = output.explained();
         output.command(verb);
-        self.renew(now);
+        self.heard = now;
         match self.may_command(now).and(command) {
             Ok(command) => self.obey(command, now, output),
             Err(refusal) => self.refuse(refusal, output),
@@ -409,7 +434,7 @@ impl Session {
 
     /// Whether the session may go on.
     fn may_command(&mut self, now: Instant) -> Result<(), Refusal> {
-        if self.is_idle() && now.duration_since(self.started) >= self.policy.session_timeout {
+        if self.is_idle() && now >= self.started + self.policy.session_timeout {
             return Err(Refusal::SessionTooLong);
         }
         self.counts.command(&self.policy)
@@ -460,24 +485,7 @@ impl Session {
 
     fn enter(&mut self, state: State, now: Instant) {
         self.state = state;
-        self.renew(now);
-    }
-
-    /// Something came: the deadline is the state's again.
-    fn renew(&mut self, now: Instant) {
-        let policy = &self.policy;
-        self.deadline = match &self.state {
-            State::Ready(Stage::Connected | Stage::Greeted(_) | Stage::Addressed(_)) => {
-                now + policy.command_timeout
-            }
-            State::Ready(Stage::BetweenChunks(incoming)) => {
-                incoming.until.min(now + policy.command_timeout)
-            }
-            State::Receiving(receiving) => receiving.incoming.until.min(now + policy.data_timeout),
-            State::Skipping(skipping) => skipping.until.min(now + policy.data_timeout),
-            State::Committing => now + policy.commit_timeout,
-            State::Securing(_) | State::Admitting | State::Closed => self.deadline,
-        };
+        self.heard = now;
     }
 
     /// Gives the one answer of a step, and hands its action to the driver.
@@ -501,7 +509,7 @@ impl Session {
             }
             Answer::ChunkTaken(size) => {
                 self.counts.said(Positive::ChunkTaken);
-                output.say_with(Positive::ChunkTaken, size);
+                output.say_with(Positive::ChunkTaken, Decimal::new(size).as_str());
             }
             Answer::Refused(refusal) => self.refuse(refusal, output),
             Answer::MessageRefused(refusal, about) => {

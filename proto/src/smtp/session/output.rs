@@ -48,6 +48,11 @@ impl Output {
         self.replies.len()
     }
 
+    /// Whether there are events.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Events since the last call.
     pub fn events(&mut self) -> impl Iterator<Item = Event> {
         self.events.drain(..)
@@ -85,15 +90,15 @@ impl Output {
         let row = positive.row();
         assert!(row.after.is_empty(), "{positive:?} has a value");
         self.events.push(Event::Reply(row.code));
-        self.replies.text(row.code, row.enhanced, row.text);
+        self.replies.whole(row.line);
     }
 
     /// A reply with its value.
-    pub(super) fn say_with(&mut self, positive: Positive, value: impl Display) {
+    pub(super) fn say_with(&mut self, positive: Positive, value: &str) {
         let row = positive.row();
         self.events.push(Event::Reply(row.code));
-        let text = format_args!("{}{value}{}", row.text, row.after);
-        self.replies.line(row.code, row.enhanced, text);
+        let text = [row.text, value, row.after];
+        self.replies.line(row.code, row.enhanced, &text);
     }
 
     /// A reply of several lines, which have no enhanced codes (RFC 2034 3: the answer to EHLO).
