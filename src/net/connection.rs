@@ -10,7 +10,8 @@
 //! Owns: the buffers of a connection, and the order of reading, acting and writing. Must not know: the protocol (the
 //! session does), the runtime (the transport does) and ciphers (the stream does).
 //!
-//! Invariants: replies leave before the client is waited for, in one write; a body is read by the kernel into the buffer
+//! Invariants: the clock is asked once for what a wait brought, and the session remembers it for what follows without another
+//! wait; replies leave before the client is waited for, in one write; a body is read by the kernel into the buffer
 //! that the record will have, and bytes are copied only where a client sent data after a command, or commands after
 //! data, in one packet; while an outcome is awaited, nothing is read; a connection that ends with a refusal is not reset by
 //! what the client still sends, so that the client can read why.
@@ -220,8 +221,8 @@ impl<'a, T: Transport> Connection<'a, T> {
         if self.input.is_empty() {
             return false;
         }
-        let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
-        let consumed = self.session.receive(&self.input, now, output);
+        let (heard, output) = (self.session.heard(), lent(&mut self.output, self.hub));
+        let consumed = self.session.receive(&self.input, heard, output);
         self.input.advance(consumed);
         self.count();
         consumed > 0
@@ -363,8 +364,8 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn data_behind_commands(&mut self) {
         let mut input = std::mem::take(&mut self.input);
         self.make_room_for(input.len());
-        let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
-        let progress = self.session.receive_data(&mut input, now, output);
+        let (heard, output) = (self.session.heard(), lent(&mut self.output, self.hub));
+        let progress = self.session.receive_data(&mut input, heard, output);
         if let Some(message) = &mut self.message {
             message.body.extend_from_slice(&input[..progress.kept]);
             message
@@ -453,6 +454,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             .slot
             .operation(self.transport, Shutdown::Both, write)
             .await;
+        self.session.resume(self.hub.clock.now());
         // Nothing was said meanwhile, so the next replies can use the same memory.
         octets.clear();
         lent(&mut self.output, self.hub).replies().swap(&mut octets);
@@ -461,7 +463,7 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     fn count(&mut self) {
         let (metrics, tally) = (&self.hub.shared.metrics, &self.hub.tally);
-        let Some(output) = &mut self.output else {
+        let Some(output) = self.output.as_mut().filter(|output| output.has_events()) else {
             return;
         };
         for event in output.events() {

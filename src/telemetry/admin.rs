@@ -1,6 +1,6 @@
 //! The admin listener: `/metrics`, `/healthz`, `/readyz` over HTTP.
 //!
-//! Owns: paths, status codes and the upkeep of histograms. Must not know: what ready means; [`Health`] does.
+//! Owns: paths and status codes. Must not know: what ready means; [`Health`] does.
 //!
 //! Invariant: nothing here can change the server, so the listener needs no authentication, only a private address.
 //!
@@ -22,9 +22,6 @@ use super::metrics::Scrape;
 /// How long requests under way may take once the server stops: a scrape is a few milliseconds of work.
 pub const DRAIN: Duration = Duration::from_secs(1);
 
-/// Time between two rounds of upkeep.
-const UPKEEP: Duration = Duration::from_secs(5);
-
 const INDEX: &str = "ringpost\n\n/metrics  counters, gauges and histograms for Prometheus\n\
     /healthz  200 while the process works\n/readyz   200 while mail can be stored, otherwise 503 and the reason\n";
 
@@ -41,7 +38,6 @@ pub trait Health: Send + Sync {
 }
 
 /// Serves until `shutdown` is over and requests under way have been answered, or [`DRAIN`] has passed.
-/// Does the [`upkeep`] meanwhile.
 pub async fn serve(
     listener: TcpListener,
     handle: Scrape,
@@ -49,12 +45,11 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
     let (stopping, stopped) = oneshot::channel();
-    let server =
-        axum::serve(listener, router(handle.clone(), health)).with_graceful_shutdown(async move {
-            shutdown.await;
-            // The receiver is gone if the server is being dropped.
-            let _ = stopping.send(());
-        });
+    let server = axum::serve(listener, router(handle, health)).with_graceful_shutdown(async move {
+        shutdown.await;
+        // The receiver is gone if the server is being dropped.
+        let _ = stopping.send(());
+    });
     let deadline = async {
         match stopped.await {
             Ok(()) => tokio::time::sleep(DRAIN).await,
@@ -67,16 +62,6 @@ pub async fn serve(
             tracing::error!(%error, "the admin listener failed");
         },
         () = deadline => tracing::debug!("admin requests were cut off by the shutdown"),
-        () = upkeep(handle) => {}
-    }
-}
-
-/// Moves the samples of histograms into their buckets, forever. Without it they pile up until a scrape, so a
-/// server without an admin listener has to run this itself.
-pub async fn upkeep(handle: Scrape) {
-    loop {
-        tokio::time::sleep(UPKEEP).await;
-        handle.run_upkeep();
     }
 }
 

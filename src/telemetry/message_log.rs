@@ -202,7 +202,7 @@ impl Why {
 fn write_message(lines: &mut Vec<u8>, form: Form, stored: &str, said: Line<'_>) {
     let envelope = said.envelope;
     let mut line = Writer::begin(lines, form, said.time, "message");
-    line.word("id", said.id.text().as_str());
+    line.word("id", said.id.as_str());
     line.text("client", envelope.client.text());
     line.text("helo", envelope.helo);
     line.text("tls", envelope.tls.unwrap_or(NO_TLS));

@@ -5,6 +5,7 @@
 //! | `table` | the one row of each metric: name, unit, help, handle |
 //! | `label` | labels and their values |
 //! | `handle` | the kinds of handles that a row may have |
+//! | `histogram` | the one with buckets |
 //! | `tally` | what comes with every message, which each worker counts for itself |
 //! | `statistics` | what the sink counts of itself |
 //!
@@ -12,10 +13,9 @@
 //! Prometheus.
 //!
 //! Invariant: counting is an operation on a handle or a number that is there from the start.
-//!
-//! BUGS: the histograms are shared by all workers.
 
 mod handle;
+mod histogram;
 mod label;
 mod statistics;
 pub mod table;
@@ -26,13 +26,13 @@ mod tests;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::sink::Statistics;
 pub use handle::Kind;
+pub use histogram::{SECONDS_BUCKETS, SIZE_BUCKETS};
 pub use label::{Code, Io, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
 pub use table::{Handles, Row, Sums, TABLE};
-use table::{SECONDS_BUCKETS, SIZE_BUCKETS};
 use tally::Tallies;
 pub use tally::Tally;
 
@@ -57,29 +57,17 @@ impl Scrape {
     pub fn render(&self) -> String {
         let sum = self.metrics.0.tallies.sum();
         self.metrics.show(&sum);
-        self.handle.render()
-    }
-
-    /// Folds the observations of the histograms, which otherwise wait for a scrape and take memory.
-    pub fn run_upkeep(&self) {
-        self.handle.run_upkeep();
+        let mut text = self.handle.render();
+        Handles::write(&sum, &mut text);
+        text
     }
 }
 
 impl Metrics {
     /// The handles of a server with this many workers, and what renders them for Prometheus. Servers in one process do not
     /// share them.
-    ///
-    /// # Panics
-    /// Never: the buckets are constant.
     pub fn new(workers: usize) -> (Self, Scrape) {
-        let times = Matcher::Suffix("_seconds".to_owned());
-        let sizes = Matcher::Suffix("_size_bytes".to_owned());
-        let recorder = PrometheusBuilder::new()
-            .set_buckets_for_metric(times, &SECONDS_BUCKETS)
-            .and_then(|builder| builder.set_buckets_for_metric(sizes, &SIZE_BUCKETS))
-            .expect("the buckets are not empty")
-            .build_recorder();
+        let recorder = PrometheusBuilder::new().build_recorder();
         let handles = metrics::with_local_recorder(&recorder, || Handles::register(workers));
         let metrics = Self(Arc::new(Inner {
             handles,

@@ -1,6 +1,6 @@
 //! The page docs/metrics.md, made from the table of metrics.
 
-use ringpost::telemetry::metrics::table::{SECONDS_BUCKETS, SIZE_BUCKETS, TABLE};
+use ringpost::telemetry::metrics::{SECONDS_BUCKETS, SIZE_BUCKETS, TABLE};
 use ringpost_proto::smtp::refusal::Refusal;
 
 /// The page, in Markdown.

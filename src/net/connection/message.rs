@@ -4,7 +4,7 @@
 //! bytes of the body arrive.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Connection, Message, lent};
 use crate::limits::{
@@ -36,9 +36,12 @@ impl<T: Transport> Connection<'_, T> {
     /// Begins a message where there is room for it within a while; else it is refused.
     pub(super) async fn find_room(&mut self, admission: Admission) -> io::Result<()> {
         let (expected, room) = self.expect(admission.announced());
+        let mut now = self.session.heard();
         let mut charge = self.hub.memory.budget.charge_now(room);
         if charge.is_none() {
-            charge = match Box::pin(self.wait_for_room(room)).await {
+            let waited = Box::pin(self.wait_for_room(room)).await;
+            now = self.hub.clock.now();
+            charge = match waited {
                 Ok(charge) => charge,
                 Err(error) => {
                     self.left = Some(Box::new(admission.about()));
@@ -46,7 +49,7 @@ impl<T: Transport> Connection<'_, T> {
                 }
             };
         }
-        self.admit(admission, expected, charge);
+        self.admit(admission, expected, charge, now);
         Ok(())
     }
 
@@ -63,7 +66,13 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     /// Begins the message in the room that was charged for it; without any it is refused.
-    fn admit(&mut self, admission: Admission, expected: usize, charge: Option<Charge>) {
+    fn admit(
+        &mut self,
+        admission: Admission,
+        expected: usize,
+        charge: Option<Charge>,
+        now: Instant,
+    ) {
         let admitted = match charge {
             Some(charge) => {
                 let message = self.open_message(admission.transaction(), expected, charge);
@@ -72,7 +81,7 @@ impl<T: Transport> Connection<'_, T> {
             }
             None => Err(Refusal::NoRoom),
         };
-        let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
+        let output = lent(&mut self.output, self.hub);
         self.session.admit(admission, admitted, now, output);
     }
 
@@ -115,33 +124,31 @@ impl<T: Transport> Connection<'_, T> {
     }
 
     pub(super) async fn commit(&mut self, commit: Commit) {
-        let received = self.hub.clock.now();
+        let received = self.session.heard();
         let mut message = *self.message.take().expect("a message is being committed");
         trace::end_section(&mut message.body, message.field);
         let id = message.id;
         self.last_size = u32::try_from(message.body.len()).unwrap_or(u32::MAX);
-        let outcome = match self.submit(message, &commit) {
+        let (outcome, now) = match self.submit(message, &commit) {
             Submitted::Under(ticket) => self.outcome(ticket).await,
-            Submitted::Done(outcome) => outcome,
+            Submitted::Done(outcome) => (outcome, received),
         };
-        let now = self.hub.clock.now();
         if self.hub.shared.message_log.is_some() {
             self.log(id, &commit, outcome, now - received);
         }
         let output = lent(&mut self.output, self.hub);
         match outcome {
             Outcome::Stored => {
-                let (metrics, tally) = (&self.hub.shared.metrics, &self.hub.tally);
+                let tally = &self.hub.tally;
                 tally.messages.increment(MessageOutcome::Accepted);
                 tally.message_bytes.add(commit.size);
-                metrics.message_size.record(commit.size as f64);
-                metrics.receive_to_reply.record(now - received);
-                let id = id.text();
+                tally.message_size.record(commit.size as f64);
+                let took = (now - received).as_secs_f64();
+                tally.receive_to_reply.record(took);
                 self.session.resolve(commit, Ok(id.as_str()), now, output);
             }
             Outcome::Refused(refusal) => {
-                let refused = Err::<&str, _>(refusal);
-                self.session.resolve(commit, refused, now, output);
+                self.session.resolve(commit, Err(refusal), now, output);
             }
         }
     }
@@ -184,22 +191,24 @@ impl<T: Transport> Connection<'_, T> {
         Submitted::Under(ticket)
     }
 
-    /// Waits for the outcome of a record.
-    async fn outcome(&mut self, ticket: Ticket) -> Outcome {
-        let (hub, shared) = (self.hub, &self.hub.shared);
-        let produced = hub.clock.now();
+    /// Waits for the outcome of a record, which has been handed over just now; the outcome, and when it came.
+    async fn outcome(&mut self, ticket: Ticket) -> (Outcome, Instant) {
+        let (hub, produced) = (self.hub, self.session.heard());
         self.slot.arm(self.session.deadline());
-        match self.slot.outcome(ticket).await {
+        let reported = self.slot.outcome(ticket).await;
+        let now = hub.clock.now();
+        let outcome = match reported {
             Some(outcome) => {
-                let took = hub.clock.now() - produced;
-                shared.metrics.produce_to_report.record(took);
+                let took = (now - produced).as_secs_f64();
+                hub.tally.produce_to_report.record(took);
                 outcome
             }
             None => {
                 hub.flights.abandon(ticket);
                 Outcome::Refused(Refusal::StorageTimedOut)
             }
-        }
+        };
+        (outcome, now)
     }
 
     /// Grows the body, if the budget allows; else the message is spoilt and its memory freed. It grows to the expected

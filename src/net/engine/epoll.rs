@@ -80,7 +80,8 @@ impl Transport for TcpStream {
         let room = most.min(buffer.capacity() - buffer.len());
         assert!(room > 0, "a read needs room");
         let result = loop {
-            if let Err(error) = self.readable().await {
+            // Not the stream's own `readable`, which takes a place in a queue of waiters.
+            if let Err(error) = Transport::readable(self).await {
                 break Err(error);
             }
             match self.try_read_buf(&mut (&mut buffer).limit(room)) {

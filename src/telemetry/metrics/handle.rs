@@ -4,18 +4,20 @@
 //!
 //! | handle | label | counted |
 //! |---|---|---|
-//! | [`Counter`], [`Gauge`], [`Histogram`] | none | anywhere |
+//! | [`Counter`], [`Gauge`] | none | anywhere |
 //! | [`CounterBy`], [`GaugeBy`] | one | anywhere |
 //! | [`GaugePerWorker`] | the worker | anywhere |
 //! | [`Tallied`] | none or one | by each worker for itself, as often as mail comes |
 //! | [`TalliedGauge`] | none | by each worker for itself |
+//!
+//! The handle of a histogram is in `histogram`.
 //!
 //! Invariant: every series exists from the start, so that a rate is known from the first event on.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics::{Counter, Gauge, counter, gauge};
 
 use super::label::Label;
 
@@ -44,6 +46,8 @@ pub trait Handle {
     fn register(name: &'static str, workers: usize) -> Self;
     /// Shows what all workers together have counted by themselves.
     fn show(&self, _sum: &Self::Own) {}
+    /// Writes what the recorder does not render: a histogram.
+    fn write(_name: &str, _help: &str, _sum: &Self::Own, _text: &mut String) {}
 }
 
 /// What one worker, or all of them together, counted of one metric.
@@ -72,7 +76,7 @@ macro_rules! unlabelled {
     )* };
 }
 
-unlabelled! { Counter counter Gauge gauge Histogram histogram }
+unlabelled! { Counter counter Gauge gauge }
 
 /// A counter for each value of a label.
 pub struct CounterBy<L> {
@@ -258,7 +262,7 @@ impl Own for Level {
 }
 
 /// Adds to a number that has no other writer: no locked instruction.
-fn add(number: &AtomicU64, more: u64) {
+pub(super) fn add(number: &AtomicU64, more: u64) {
     let sum = number.load(Ordering::Relaxed).wrapping_add(more);
     number.store(sum, Ordering::Relaxed);
 }

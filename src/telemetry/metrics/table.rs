@@ -5,11 +5,12 @@
 //! A metric is added by its row here, and counted where it happens by `metrics.FIELD.increment(1)`, or by
 //! `tally.FIELD.increment(…)` where the row's handle is a tallied one (`handle` has the list).
 
-use metrics::{Counter, Gauge, Histogram, Unit};
+use metrics::{Counter, Gauge, Unit};
 
 use super::handle::{
     BuildInfo, CounterBy, GaugeBy, GaugePerWorker, Handle, Kind, Own, Tallied, TalliedGauge,
 };
+use super::histogram::{Sizes, TalliedHistogram, Times};
 use super::label::{Code, Io, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
 use crate::smtp::command::Verb;
 use crate::smtp::refusal::Refusal;
@@ -91,6 +92,11 @@ macro_rules! rows {
             pub(super) fn show(&self, sum: &Sums) {
                 $(Handle::show(&self.$field, &sum.$field);)*
             }
+
+            /// Writes what the recorder does not render.
+            pub(super) fn write(sum: &Sums, text: &mut String) {
+                $(<$handle as Handle>::write($name, $help, &sum.$field, text);)*
+            }
         }
 
         /// What one worker counts by itself, or the sum of several.
@@ -142,11 +148,11 @@ rows! {
         "Messages by the reply to DATA or to the end of the data: 250, 4xx, 5xx";
     message_bytes: Tallied, Bytes, "ringpost_message_bytes_total",
         "Bytes of accepted messages, as received";
-    message_size: Histogram, Bytes, "ringpost_message_size_bytes",
+    message_size: TalliedHistogram<Sizes>, Bytes, "ringpost_message_size_bytes",
         "Size of an accepted message, as received";
-    receive_to_reply: Histogram, Seconds, "ringpost_receive_to_reply_seconds",
+    receive_to_reply: TalliedHistogram<Times>, Seconds, "ringpost_receive_to_reply_seconds",
         "From the last byte of the data to the 250";
-    produce_to_report: Histogram, Seconds, "ringpost_produce_to_report_seconds",
+    produce_to_report: TalliedHistogram<Times>, Seconds, "ringpost_produce_to_report_seconds",
         "From handing a record to librdkafka to its delivery report";
     in_flight_messages: TalliedGauge, Count, "ringpost_in_flight_messages",
         "Messages between the reply to DATA and the end of their delivery report";
@@ -179,29 +185,11 @@ fn describe() {
         match row.kind {
             Kind::Counter => metrics::describe_counter!(row.name, row.unit, row.help),
             Kind::Gauge => metrics::describe_gauge!(row.name, row.unit, row.help),
-            Kind::Histogram => metrics::describe_histogram!(row.name, row.unit, row.help),
+            // The recorder has none.
+            Kind::Histogram => {}
         }
     }
 }
-
-/// Upper bounds of the buckets of times: a reply within a millisecond to one after half a minute.
-pub const SECONDS_BUCKETS: [f64; 16] = [
-    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    10.0, 30.0,
-];
-
-/// Upper bounds of the buckets of sizes: powers of four from 1 KiB to 64 MiB.
-pub const SIZE_BUCKETS: [f64; 9] = [
-    1024.0,
-    4096.0,
-    16_384.0,
-    65_536.0,
-    262_144.0,
-    1_048_576.0,
-    4_194_304.0,
-    16_777_216.0,
-    67_108_864.0,
-];
 
 #[cfg(test)]
 mod tests {

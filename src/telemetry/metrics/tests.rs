@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use std::time::Duration;
-
 use super::label::{CODES, Label};
 use super::*;
 use crate::smtp::command::Verb;
@@ -140,9 +138,9 @@ fn messages_connections_and_the_budget() {
     let tally = metrics.tally();
     tally.messages.increment(MessageOutcome::Accepted);
     tally.message_bytes.add(5000);
-    metrics.message_size.record(5000.0);
-    metrics.receive_to_reply.record(Duration::from_millis(3));
-    metrics.produce_to_report.record(Duration::from_micros(200));
+    tally.message_size.record(5000.0);
+    tally.receive_to_reply.record(0.003);
+    tally.produce_to_report.record(0.0002);
     for outcome in [MessageOutcome::Tempfailed, MessageOutcome::Refused] {
         let times = 1 + outcome.place();
         (0..times).for_each(|_| tally.messages.increment(outcome));
