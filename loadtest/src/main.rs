@@ -31,9 +31,10 @@
 //! | [`tally`] | what is counted, in memory that does not grow with the run |
 //! | [`measure`] | CPU time and memory of processes, and the server's metrics |
 //! | [`fault`] | what went wrong: kinds, the server's words, how often each was said |
-//! | [`units`], [`signals`], [`ring`], [`failure`] | how values are written; SIGINT and SIGTERM; io_uring, and why there is none; why there is no result |
+//! | [`net`] | what sockets go through: io_uring, or epoll where it is not allowed |
+//! | [`units`], [`signals`], [`failure`] | how values are written; SIGINT and SIGTERM; why there is no result |
 //!
-//! From the bottom up: [`failure`], [`ring`], [`signals`], [`units`], [`fault`], [`measure`], [`tally`], [`options`], [`content`],
+//! From the bottom up: [`failure`], [`net`], [`signals`], [`units`], [`fault`], [`measure`], [`tally`], [`options`], [`content`],
 //! [`plan`], [`client`], [`verify`], [`view`], [`engine`], [`report`], [`command`], [`sink`]. A file imports folders that come
 //! before its own, or files of its own folder, and no files import each other in a circle.
 //!
@@ -49,10 +50,10 @@ mod engine;
 mod failure;
 mod fault;
 mod measure;
+mod net;
 mod options;
 mod plan;
 mod report;
-mod ring;
 mod signals;
 mod sink;
 mod tally;

@@ -22,7 +22,6 @@ use bytes::Bytes;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio_uring::buf::BoundedBuf;
-use tokio_uring::net::TcpStream;
 
 use super::deadline::Slot;
 use super::negative::Negatives;
@@ -31,11 +30,15 @@ use super::reply::ReplyReader;
 use super::tls::Tls;
 use super::{dial, os_error};
 use crate::fault::{ErrorKind, Fault, Step};
+use crate::net::choice::Io;
+use crate::net::stream::Stream;
 use crate::options::shape::TlsMode;
 use crate::tally::{Phase, Tally};
 
 /// How to connect.
 pub(crate) struct Dial<'a> {
+    /// What the connection goes through.
+    pub io: Io,
     /// Where to.
     pub address: SocketAddr,
     /// Where from, if it matters.
@@ -56,7 +59,7 @@ pub(crate) struct Dial<'a> {
 
 /// An open connection.
 pub(crate) struct Connection {
-    pub(super) stream: Rc<TcpStream>,
+    pub(super) stream: Rc<Stream>,
     pub(super) tls: Option<Box<Tls>>,
     pub(super) slot: Rc<Slot>,
     pub(super) timeout: Duration,
@@ -79,7 +82,7 @@ impl Connection {
         tally: Rc<RefCell<Tally>>,
     ) -> Result<Connection, Fault> {
         let begun = Instant::now();
-        let (stream, done) = dial::start(dial.address, dial.source).map_err(|error| {
+        let (stream, done) = dial::start(dial.io, dial.address, dial.source).map_err(|error| {
             let words = os_error::plain(&error).into_bytes();
             Fault {
                 kind: ErrorKind::Connect,
@@ -105,7 +108,7 @@ impl Connection {
         };
         connection.arm();
         if !done {
-            let (result, _) = connection.stream.write(Vec::<u8>::new()).submit().await;
+            let result = connection.stream.connected().await;
             result.map_err(|error| connection.connect_fault(&error))?;
         }
         connection.record(Phase::Connect, begun);
@@ -268,15 +271,14 @@ impl Connection {
 
     async fn fill_in_clear(&mut self) {
         let buffer = self.replies.lend();
-        let filled = buffer.len();
-        if filled == buffer.capacity() {
+        if buffer.len() == buffer.capacity() {
             self.replies.give_back(buffer);
             let line = self.replies.unread_line();
             self.ended = Some(self.fault(ErrorKind::Protocol, line));
             return;
         }
-        let (result, slice) = self.stream.read(buffer.slice(filled..)).await;
-        self.replies.give_back(slice.into_inner());
+        let (result, buffer) = self.stream.read(buffer).await;
+        self.replies.give_back(buffer);
         self.note_read(result);
     }
 

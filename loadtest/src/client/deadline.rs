@@ -9,11 +9,10 @@
 //! - A limit is noticed up to a twentieth of it late.
 
 use std::cell::{Cell, RefCell};
-use std::net::Shutdown;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
-use tokio_uring::net::TcpStream;
+use crate::net::stream::Stream;
 
 /// How often the watchdog looks, at most and at least.
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);
@@ -24,14 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The time limit of one connection.
 #[derive(Default)]
 pub(crate) struct Slot {
-    stream: RefCell<Option<Rc<TcpStream>>>,
+    stream: RefCell<Option<Rc<Stream>>>,
     deadline: Cell<Option<Instant>>,
     expired: Cell<bool>,
 }
 
 impl Slot {
     /// Watches a new stream; nothing is limited until [`Slot::arm`].
-    pub(crate) fn watch(&self, stream: Rc<TcpStream>) {
+    pub(crate) fn watch(&self, stream: Rc<Stream>) {
         let before = self.stream.replace(Some(stream));
         assert!(before.is_none(), "a slot watches one stream at a time");
         self.deadline.set(None);
@@ -62,8 +61,7 @@ impl Slot {
     /// Shuts the stream down, if there is one; its reads and writes end.
     pub(crate) fn shut_down(&self) {
         if let Some(stream) = self.stream.borrow().as_deref() {
-            // An error means that the connection is gone, and with it what waits for it.
-            let _ = stream.shutdown(Shutdown::Both);
+            stream.shut_down();
         }
     }
 

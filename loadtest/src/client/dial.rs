@@ -6,13 +6,18 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio_uring::net::TcpStream;
 
+use crate::net::choice::Io;
+use crate::net::stream::Stream;
 use crate::options::shape::ProxyHeader;
 
-/// Starts to connect. Where the kernel is not done at once, a write without bytes waits for it: io_uring polls the socket
-/// for that, under the watchdog's eyes, since tokio-uring's own connect cannot be given a deadline.
-pub(crate) fn start(address: SocketAddr, source: Option<IpAddr>) -> io::Result<(TcpStream, bool)> {
+/// Starts to connect; whether it is done. Where it is not, [`Stream::connected`] waits for it under the watchdog's eyes, since
+/// tokio-uring's own connect cannot be given a deadline.
+pub(crate) fn start(
+    io: Io,
+    address: SocketAddr,
+    source: Option<IpAddr>,
+) -> io::Result<(Stream, bool)> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking(),
@@ -30,10 +35,8 @@ pub(crate) fn start(address: SocketAddr, source: Option<IpAddr>) -> io::Result<(
     }
     // Over loopback the handshake is usually done by now.
     let done = socket.peer_addr().is_ok();
-    // A nonblocking socket makes io_uring report "would block" instead of waiting.
-    socket.set_nonblocking(false)?;
     socket.set_tcp_nodelay(true)?;
-    Ok((TcpStream::from_std(socket.into()), done))
+    Ok((Stream::new(io, socket.into())?, done))
 }
 
 /// The PROXY header of session `number`: a client of 198.51.100.0/24 (RFC 5737), another one for each of many sessions.

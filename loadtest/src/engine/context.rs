@@ -13,6 +13,7 @@ use super::misbehave::{self, Props};
 use crate::client::deadline::Slots;
 use crate::client::{Connection, Dial, dial};
 use crate::fault::Fault;
+use crate::net::choice::Io;
 use crate::options::misbehaviour::Misdeed;
 use crate::plan::{Plan, Profile};
 use crate::tally::{Interval, Live, MisdeedOutcome, Tally};
@@ -33,6 +34,8 @@ pub(super) struct First {
 pub(super) struct Context {
     /// The run.
     pub plan: Arc<Plan>,
+    /// What its sockets go through.
+    pub io: Io,
     /// What threads share.
     pub live: Arc<Live>,
     /// The thread's counts.
@@ -58,6 +61,7 @@ impl Context {
     pub(super) fn dial<'a>(&'a self, profile: &'a Profile, number: u64) -> Dial<'a> {
         let plan = &self.plan;
         Dial {
+            io: self.io,
             address: plan.address,
             source: plan.source(number),
             proxy: dial::proxy_header(profile.proxy, number),
@@ -160,7 +164,7 @@ impl Context {
         }
         self.misbehaving.set(self.misbehaving.get() + 1);
         let context = Rc::clone(self);
-        tokio_uring::spawn(async move {
+        tokio::task::spawn_local(async move {
             let outcome = context.misbehave(misdeed, work.number).await;
             context.count_misdeed(misdeed, outcome);
             let open = context.misbehaving.get();

@@ -7,7 +7,7 @@ use tokio::task::JoinError;
 
 use crate::failure::{Blame, Blamed};
 use crate::fault::Fault;
-use crate::ring;
+use crate::net::runtime::NoRuntime;
 
 /// Something on this machine, or in this program, did not work.
 #[derive(Debug, Error)]
@@ -23,9 +23,9 @@ pub(super) enum EngineError {
     /// A thread panicked.
     #[error("a thread panicked; its message is above")]
     Panicked,
-    /// A thread has no ring.
+    /// A thread has nothing to run in.
     #[error(transparent)]
-    Ring(#[from] ring::Unavailable),
+    Runtime(#[from] NoRuntime),
     /// The precise timer of the open loop.
     #[error("timer: {0}")]
     Timer(#[source] io::Error),

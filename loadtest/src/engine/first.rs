@@ -106,7 +106,7 @@ async fn try_once(context: &Rc<Context>, profile: &Profile) -> Result<Connection
     let slot = context.slots.add();
     let mut dial = context.dial(profile, context.next_session());
     dial.timeout = options.first_time();
-    let watch = tokio_uring::spawn(watch(Rc::clone(&slot), dial.address, options.quiet));
+    let watch = tokio::task::spawn_local(watch(Rc::clone(&slot), dial.address, options.quiet));
     let opened = Connection::open(&dial, slot, Rc::clone(&context.tally)).await;
     watch.abort();
     let mut connection = opened?;

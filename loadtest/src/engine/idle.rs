@@ -57,9 +57,9 @@ pub(super) async fn open(
     if count == 0 {
         return (Vec::new(), None);
     }
-    let guard = tokio_uring::spawn(watch(Rc::clone(context), says));
+    let guard = tokio::task::spawn_local(watch(Rc::clone(context), says));
     let openers: Vec<_> = (0..OPENERS.min(count as usize))
-        .map(|_| tokio_uring::spawn(open_some(Rc::clone(&opening))))
+        .map(|_| tokio::task::spawn_local(open_some(Rc::clone(&opening))))
         .collect();
     for opener in openers {
         // If a task fails, its sessions are missing.
@@ -117,7 +117,7 @@ impl Opening {
         let task = stay(Rc::clone(&self.context), Rc::clone(&slot), connection);
         self.sessions
             .borrow_mut()
-            .push((slot, tokio_uring::spawn(task)));
+            .push((slot, tokio::task::spawn_local(task)));
     }
 
     fn count(&self, fault: &Fault) {

@@ -1,6 +1,6 @@
 //! The run: threads, what each of them does, and the main thread that looks on.
 //!
-//! Each thread has one io_uring runtime, a share of the connections and of the idle sessions; each connection is a task
+//! Each thread has one runtime, a share of the connections and of the idle sessions; each connection is a task
 //! (see [`sender`]). The main thread flushes the log, takes the threads' intervals away every second, samples the server,
 //! and shows progress.
 //!

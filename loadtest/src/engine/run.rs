@@ -4,7 +4,7 @@
 //! - Giving up waits for the replies that are outstanding, each up to `--timeout`; a signal waits two seconds for them.
 
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use super::thread::{Share, run_thread};
 use crate::failure::Failure;
 use crate::measure::scrape;
 use crate::measure::usage::{self, Machine};
+use crate::net::choice::choose;
 use crate::plan::Plan;
 use crate::signals;
 use crate::tally::{GivenUp, Interval, Live, Outcome, Tally, Verdict};
@@ -38,7 +39,8 @@ pub(crate) fn run(plan: &Arc<Plan>, view: &mut View) -> Result<Outcome, Failure>
         false => None,
     };
     let count = plan.options.threads.min(plan.options.connections.max(1));
-    let shared = Arc::new(Shared::new(plan, count));
+    let chosen = choose(plan.options.io)?;
+    let shared = Arc::new(Shared::new(plan, chosen, count));
     let threads = start_threads(&shared, count, verifier.as_ref())?;
     watch(&shared, view, threads, verifier)
 }
@@ -82,6 +84,7 @@ fn watch(
     shared.meet();
     let before = usage::of_trees(&plan.options.pid);
     shared.meet();
+    say_why_epoll(shared, view);
     let metrics_before = plan.options.metrics.as_deref().map(scrape::read);
     let start = usage::of_trees(&plan.options.pid);
     let (cpu_before, machine_before) = (usage::own_cpu(), Machine::read());
@@ -108,6 +111,7 @@ fn watch(
     Ok(Outcome {
         elapsed: elapsed(plan, live, &tally, started, own_cpu_over),
         began,
+        io: Some(shared.io),
         own_cpu,
         own_cpu_over,
         threads_busy,
@@ -124,6 +128,18 @@ fn watch(
         log_error: plan.log.as_ref().and_then(|log| log.finish()),
         tally,
     })
+}
+
+/// Once, also in a search. A run that does not begin has one line, which says why.
+fn say_why_epoll(shared: &Shared, view: &View) {
+    static SAID: Once = Once::new();
+    if let (Some(why), None) = (&shared.why_epoll, shared.start_error()) {
+        SAID.call_once(|| {
+            view.note(&format!(
+                "epoll is used, which costs this side more, because {why}"
+            ));
+        });
+    }
 }
 
 /// How long the run took, as its rate counts it.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Barrier, OnceLock};
 
 use crate::failure::Failure;
+use crate::net::choice::{Io, Unavailable};
 use crate::plan::Plan;
 use crate::tally::{Live, Tally};
 
@@ -22,6 +23,10 @@ pub(super) struct ThreadResult {
 pub(super) struct Shared {
     /// The run.
     pub plan: Arc<Plan>,
+    /// What its sockets go through.
+    pub io: Io,
+    /// Why that is not io_uring, if it was left open.
+    pub why_epoll: Option<Unavailable>,
     /// What is known while it goes on.
     pub live: Arc<Live>,
     barrier: Barrier,
@@ -30,9 +35,11 @@ pub(super) struct Shared {
 
 impl Shared {
     /// For this many sending threads, and the main thread.
-    pub(super) fn new(plan: &Arc<Plan>, threads: u32) -> Shared {
+    pub(super) fn new(plan: &Arc<Plan>, chosen: (Io, Option<Unavailable>), threads: u32) -> Shared {
         Shared {
             plan: Arc::clone(plan),
+            io: chosen.0,
+            why_epoll: chosen.1,
             live: Arc::new(Live::new(plan.profiles.len())),
             barrier: Barrier::new(threads as usize + 1),
             start_error: OnceLock::new(),

@@ -17,8 +17,9 @@ use super::timer::Timer;
 use super::{first, idle};
 use crate::client::deadline::{Slots, watchdog};
 use crate::measure::usage;
+use crate::net::choice::Io;
+use crate::net::runtime::{NoRuntime, Runtime};
 use crate::plan::Plan;
-use crate::ring;
 use crate::tally::{Interval, Tally};
 use crate::verify::Sent;
 
@@ -68,7 +69,7 @@ pub(super) fn run_thread(
     interval: Arc<Mutex<Interval>>,
     verify: Option<Channel<Sent>>,
 ) -> Result<ThreadResult, EngineError> {
-    let runtime = match runtime(share.connections + share.idle_sessions) {
+    let runtime = match runtime(shared.io, share.connections + share.idle_sessions) {
         Ok(runtime) => runtime,
         Err(error) => {
             shared.meet_always();
@@ -90,11 +91,11 @@ pub(super) fn run_thread(
     Ok(ThreadResult { tally, busy })
 }
 
-/// A ring with room for a read, a write and a close of every connection.
-fn runtime(connections: u32) -> Result<tokio_uring::Runtime, ring::Unavailable> {
+/// A ring has room for a read, a write and a close of every connection.
+fn runtime(io: Io, connections: u32) -> Result<Runtime, NoRuntime> {
     let entries = (connections * 2).next_power_of_two().clamp(64, 4096);
     let completions = (connections * 4).next_power_of_two().clamp(1024, 65_536);
-    ring::runtime(entries, completions)
+    Runtime::new(io, entries, completions)
 }
 
 /// What a thread is made of.
@@ -114,7 +115,7 @@ impl Thread<'_> {
         let shared = self.shared;
         let options = &shared.plan.options;
         let slots = Rc::new(Slots::default());
-        let guard = tokio_uring::spawn(watchdog(
+        let guard = tokio::task::spawn_local(watchdog(
             Rc::clone(&slots),
             options.first_time().min(options.step_time()),
         ));
@@ -189,6 +190,7 @@ impl Thread<'_> {
             .timetable(self.share.index.into(), self.share.threads.into());
         Rc::new(Context {
             plan: Arc::clone(&shared.plan),
+            io: shared.io,
             live: Arc::clone(&shared.live),
             tally: Rc::clone(&self.tally),
             shared_interval: Arc::clone(&self.interval),
@@ -210,9 +212,9 @@ impl Thread<'_> {
     async fn send_all(&self, context: &Rc<Context>) -> Result<(), EngineError> {
         let is_open_loop = context.plan.is_open_loop();
         let pacer = if is_open_loop {
-            let mut timer = Timer::new().map_err(EngineError::Timer)?;
+            let mut timer = Timer::new(context.io).map_err(EngineError::Timer)?;
             let context = Rc::clone(context);
-            Some(tokio_uring::spawn(async move {
+            Some(tokio::task::spawn_local(async move {
                 context.dispatcher.pace(&mut timer).await
             }))
         } else {
@@ -222,7 +224,7 @@ impl Thread<'_> {
             .map(|number| {
                 let place = self.share.place(number);
                 let sender = Sender::new(Rc::clone(context), place.into());
-                tokio_uring::spawn(sender.run(delay(&context.plan, place)))
+                tokio::task::spawn_local(sender.run(delay(&context.plan, place)))
             })
             .collect();
         for sender in senders {

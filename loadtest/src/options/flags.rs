@@ -10,6 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::shape::Shape;
 use crate::fault::Addresses;
+use crate::net::choice::IoChoice;
 use crate::units::{parse_duration, parse_rate};
 
 /// The largest number of a message: its digits in a message are fixed.
@@ -41,7 +42,7 @@ Examples:
 Exit status: 0 done and every assertion holds (without --assert: every message was accepted, none lost or altered);
 1 not so, or the run failed; 2 wrong usage.";
 
-/// A load tester for SMTP servers: open and closed loop, io_uring, percentiles without coordinated omission, CPU time of
+/// A load tester for SMTP servers: open and closed loop, percentiles without coordinated omission, CPU time of
 /// both sides, and a check that what got its 250 is in the topic.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "ringpost-loadtest", version, after_help = AFTER_HELP)]
@@ -76,7 +77,17 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "0s", help_heading = "Load")]
     pub ramp: Duration,
 
-    /// Threads; each has its own io_uring and its share of the connections
+    /// What this side's sockets go through; epoll costs it more
+    #[arg(
+        long,
+        value_name = "ENGINE",
+        value_enum,
+        default_value = "auto",
+        help_heading = "Load"
+    )]
+    pub io: IoChoice,
+
+    /// Threads; each has its own io_uring or epoll and its share of the connections
     #[arg(long, value_name = "T", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256),
           help_heading = "Load")]
     pub threads: u32,

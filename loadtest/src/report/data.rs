@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::limit::Limit;
 use crate::fault::Reason;
 use crate::measure::scrape::Change;
+use crate::net::choice::Io;
 use crate::options::assertion::Unit;
 use crate::tally::Phase;
 
@@ -160,6 +161,7 @@ pub(crate) struct SeriesPoint {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Own {
+    pub io: Option<Io>,
     pub cpu_seconds: f64,
     pub cpu_microseconds_per_message: Option<f64>,
     pub threads_busy: Vec<f64>,

@@ -163,6 +163,7 @@ impl Own {
     /// From the outcome of a run.
     pub(crate) fn new(outcome: &Outcome) -> Own {
         Own {
+            io: outcome.io,
             cpu_seconds: outcome.own_cpu.as_secs_f64(),
             cpu_microseconds_per_message: per_message(outcome.own_cpu, &outcome.tally),
             threads_busy: outcome.threads_busy.clone(),

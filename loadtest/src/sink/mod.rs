@@ -1,5 +1,4 @@
-//! `ringpost-loadtest sink`: a server that accepts everything and keeps nothing, on io_uring, to measure the load tester's own
-//! ceiling.
+//! `ringpost-loadtest sink`: a server that accepts everything and keeps nothing, to measure the load tester's own ceiling.
 //!
 //! Owns the sockets; [`session`] owns the dialogue. At the end (SIGINT, SIGTERM) it prints what it counted, so that both
 //! sides' counts can be compared.
@@ -9,6 +8,7 @@
 
 mod session;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
@@ -20,14 +20,15 @@ use clap::Parser;
 use serde::Serialize;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
-use tokio_uring::buf::BoundedBuf;
-use tokio_uring::net::{TcpListener, TcpStream};
 
 use crate::failure::{Blame, Blamed, Failure};
 use crate::measure::usage;
+use crate::net::choice::{Io, IoChoice, Unavailable, choose};
+use crate::net::runtime::{NoRuntime, Runtime};
+use crate::net::stream::{Listener, Stream};
 use crate::plan::allow_open_files;
+use crate::signals;
 use crate::units::parse_duration;
-use crate::{ring, signals};
 use session::{Counted, Session};
 
 /// Bytes of a connection's buffer; memory is used only as far as it is filled.
@@ -45,7 +46,11 @@ struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:2526")]
     listen: SocketAddr,
 
-    /// Threads; each has its own io_uring and its own listening socket
+    /// What its sockets go through
+    #[arg(long, value_name = "ENGINE", value_enum, default_value = "auto")]
+    io: IoChoice,
+
+    /// Threads; each has its own io_uring or epoll and its own listening socket
     #[arg(long, value_name = "T", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: u32,
 
@@ -116,7 +121,9 @@ enum SinkError {
     #[error("--threads: {0}")]
     Spawn(#[source] io::Error),
     #[error(transparent)]
-    Ring(#[from] ring::Unavailable),
+    Io(#[from] Unavailable),
+    #[error(transparent)]
+    Runtime(#[from] NoRuntime),
 }
 
 impl Blamed for SinkError {
@@ -143,6 +150,10 @@ pub(crate) fn main(words: &[String]) -> Result<bool, Failure> {
 
 /// Starts all threads; returns the address that they share.
 fn start(options: &Options, counts: &Arc<Counts>) -> Result<SocketAddr, SinkError> {
+    let (io, why_epoll) = choose(options.io)?;
+    if let Some(why) = why_epoll {
+        eprintln!("ringpost-loadtest sink: epoll is used, because {why}");
+    }
     let mut address = options.listen;
     for index in 0..options.threads {
         let listener = listen(address).map_err(|source| SinkError::Listen { address, source })?;
@@ -151,10 +162,10 @@ fn start(options: &Options, counts: &Arc<Counts>) -> Result<SocketAddr, SinkErro
         let counts = Arc::clone(counts);
         let delay = options.delay;
         let (sender, made) = mpsc::sync_channel(1);
-        let body = move || match ring::runtime(RING, RING * 4) {
+        let body = move || match Runtime::new(io, RING, RING * 4) {
             Ok(runtime) => {
                 let _ = sender.send(Ok(()));
-                runtime.block_on(serve(listener, &counts, delay));
+                runtime.block_on(serve(io, listener, &counts, delay));
             }
             Err(error) => {
                 let _ = sender.send(Err(error));
@@ -212,19 +223,24 @@ fn listen(address: SocketAddr) -> io::Result<StdListener> {
 }
 
 /// Serves until the process ends.
-async fn serve(listener: StdListener, counts: &Arc<Counts>, delay: Duration) {
-    let listener = TcpListener::from_std(listener);
+async fn serve(io: Io, listener: StdListener, counts: &Arc<Counts>, delay: Duration) {
+    let Err(error) = accept(io, listener, counts, delay).await;
+    eprintln!("ringpost-loadtest sink: accept: {error}");
+    std::process::exit(1);
+}
+
+async fn accept(
+    io: Io,
+    listener: StdListener,
+    counts: &Arc<Counts>,
+    delay: Duration,
+) -> io::Result<Infallible> {
+    let listener = Listener::new(io, listener)?;
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                eprintln!("ringpost-loadtest sink: accept: {error}");
-                std::process::exit(1);
-            }
-        };
+        let stream = listener.accept().await?;
         counts.connections.fetch_add(1, Ordering::Relaxed);
         let counts = Arc::clone(counts);
-        tokio_uring::spawn(async move {
+        tokio::task::spawn_local(async move {
             // A client may go at any time.
             let _ = connection(Rc::new(stream), &counts, delay).await;
         });
@@ -232,8 +248,7 @@ async fn serve(listener: StdListener, counts: &Arc<Counts>, delay: Duration) {
 }
 
 /// One connection: replies and the next read are submitted together.
-async fn connection(stream: Rc<TcpStream>, counts: &Counts, delay: Duration) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+async fn connection(stream: Rc<Stream>, counts: &Counts, delay: Duration) -> io::Result<()> {
     let mut session = Session::new();
     let mut replies = b"220 sink.ringpost.example ESMTP\r\n".to_vec();
     let mut buffer = Vec::with_capacity(BUFFER);
@@ -268,11 +283,14 @@ async fn connection(stream: Rc<TcpStream>, counts: &Counts, delay: Duration) -> 
 }
 
 /// Reads after what is in the buffer; the end of the stream is an error.
-async fn read(stream: &TcpStream, buffer: Vec<u8>) -> io::Result<Vec<u8>> {
-    let filled = buffer.len();
-    let (result, slice) = stream.read(buffer.slice(filled..)).await;
+async fn read(stream: &Stream, buffer: Vec<u8>) -> io::Result<Vec<u8>> {
+    // A line without an end.
+    if buffer.len() == buffer.capacity() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let (result, buffer) = stream.read(buffer).await;
     match result? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(slice.into_inner()),
+        _ => Ok(buffer),
     }
 }

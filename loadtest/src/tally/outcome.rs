@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::fault::{Fault, Troubles};
 use crate::measure::scrape::{Change, MetricsError};
 use crate::measure::usage::Usage;
+use crate::net::choice::Io;
 use crate::signals;
 
 /// What came of a run.
@@ -24,6 +25,8 @@ pub(crate) struct Outcome {
     pub began: Timestamp,
     /// From the start to the last message's result or error, or the end of `--duration`; of a run that ended early, to its end.
     pub elapsed: Duration,
+    /// What this side's sockets went through; nothing if it did not begin.
+    pub io: Option<Io>,
     /// This process's CPU time for the run.
     pub own_cpu: Duration,
     /// The time in which it was used: to the end of all threads.
@@ -61,6 +64,7 @@ impl Outcome {
             tally: Tally::new(),
             began: Timestamp::now(),
             elapsed: Duration::ZERO,
+            io: None,
             own_cpu: Duration::ZERO,
             own_cpu_over: Duration::ZERO,
             threads_busy: Vec::new(),
