@@ -82,8 +82,8 @@ pub const TICKET_KEY_MILLISECONDS: u64 = 6 * 60 * 60 * 1000;
 /// The most bytes of a ticket. A session is its name of at most 255 bytes, a secret of at most 48 and some 30 more.
 pub const TICKET_OCTETS: usize = 512;
 
-/// Accepts that a worker keeps in flight per listener: while one completion is handled, the next is under way.
-pub const ACCEPTS_IN_FLIGHT: usize = 4;
+/// Connections that a worker on io_uring accepts after one wait, per listener; then the others have their turn.
+pub const ACCEPTS_AT_ONCE: u32 = 64;
 
 /// A worker hands connections on once it has more than its share of them and this fraction of that: 1/8. Of few connections the
 /// fraction is none, and no worker has more than its share, rounded up.

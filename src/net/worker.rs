@@ -163,12 +163,9 @@ async fn serve<E: Engine>(plan: Plan, vitals: Vitals) -> Result<CutOff, Error> {
     let (mut doors, mut accepts) = (Vec::new(), Vec::new());
     for Door { listener, opening } in plan.doors {
         doors.push(listener.try_clone().map_err(Error::Socket)?);
-        let listener = Rc::new(E::listen(listener).map_err(Error::Socket)?);
-        for _ in 0..E::ACCEPTS {
-            let (hub, handover) = (Rc::clone(&hub), Rc::clone(&handover));
-            let accept = accept::<E>(Rc::clone(&listener), opening, hub, handover);
-            accepts.push(spawn_local(accept));
-        }
+        let listener = E::listen(listener).map_err(Error::Socket)?;
+        let (hub, handover) = (Rc::clone(&hub), Rc::clone(&handover));
+        accepts.push(spawn_local(accept::<E>(listener, opening, hub, handover)));
     }
     spawn_local(adopt::<E>(handover, Rc::clone(&hub)));
     spawn_local(take_reports(plan.reported, plan.reports, Rc::clone(&hub)));
@@ -186,7 +183,7 @@ async fn serve<E: Engine>(plan: Plan, vitals: Vitals) -> Result<CutOff, Error> {
 /// Ends the accepts, so that nothing comes in that the drain does not see.
 async fn stop_accepting(doors: &[TcpListener], accepts: Vec<JoinHandle<()>>, deadline: Instant) {
     for door in doors {
-        // The accepts that are under way complete with an error, and their loops end.
+        // The accept that is under way ends with an error, and its loop with it.
         let _ = socket2::SockRef::from(door).shutdown(Shutdown::Both);
     }
     let ended = async {
@@ -257,7 +254,7 @@ async fn take_reports(reported: Arc<Notify>, reports: Reports, hub: Rc<Hub>) {
 }
 
 async fn accept<E: Engine>(
-    listener: Rc<E::Listener>,
+    listener: E::Listener,
     opening: Opening,
     hub: Rc<Hub>,
     handover: Rc<Handover>,

@@ -27,8 +27,6 @@ impl Engine for Epoll {
     type Listener = TcpListener;
     type Stream = TcpStream;
     type Error = io::Error;
-    /// It accepts until nobody waits.
-    const ACCEPTS: usize = 1;
 
     fn new(_connections: usize) -> io::Result<Self> {
         // Its tasks stay on this thread, which spares each wake-up the queue of a LocalSet.

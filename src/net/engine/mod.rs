@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `seam` | what an engine is |
 //! | `uring` | the engine on io_uring, by tokio-uring |
+//! | `operation` | its operations, and what the kernel holds while one is in flight |
 //! | `epoll` | the engine on epoll, by tokio |
 //! | `choice` | which of them serves |
 //! | `probe` | whether the kernel lets us use io_uring, and what to do where it does not |
@@ -14,6 +15,7 @@
 
 pub mod choice;
 pub(super) mod epoll;
+mod operation;
 pub mod probe;
 pub(super) mod seam;
 mod socket;

@@ -20,9 +20,6 @@ pub(in crate::net) trait Engine: Sized + 'static {
     /// Why there is no engine.
     type Error;
 
-    /// Accepts that are under way at each listening socket.
-    const ACCEPTS: usize;
-
     /// An engine for up to this many connections.
     ///
     /// # Errors

@@ -1,40 +1,50 @@
-//! The engine on io_uring, by tokio-uring: it waits, accepts and reads bodies through the ring.
+//! The engine on io_uring, by tokio-uring: it waits for connections, commands and bodies through the ring, and bodies are read
+//! there.
 //!
 //! A reply is a few dozen bytes for a socket that has room for thousands: send(2) takes it at once. Through the ring it
 //! would cost a submission, a completion and another round of the worker's loop (two system calls) before the next read
 //! can even be asked for. A connection that waits for a command waits for "readable" (IORING_OP_POLL_ADD) and so holds no
-//! buffer; the command is then read into the worker's own.
+//! buffer; the command is then read into the worker's own. A body is read by IORING_OP_RECV, not by the read of tokio-uring's
+//! stream (IORING_OP_READ): the kernel gets to the socket's bytes with less in between.
 //!
 //! Invariant: an operation that was started is awaited to its end. A dropped one stays in flight, and a dropped read
 //! swallows the client's next bytes.
 
-#![allow(unsafe_code, reason = "tokio-uring lends descriptors as numbers only")]
-
+use std::cell::Cell;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 use bytes::BytesMut;
-use io_uring::{cqueue, opcode, types};
-use rustix::event::PollFlags;
-use tokio_uring::buf::BoundedBuf;
-use tokio_uring::net::{TcpListener, TcpStream};
-use tokio_uring::{OneshotOutputTransform, Runtime, UnsubmittedOneshot};
+use rustix::net::SocketFlags;
+use socket2::SockRef;
+use tokio_uring::Runtime;
 
+use super::operation;
 use super::probe::{self, Unavailable};
 use super::seam::Engine;
 use super::socket;
-use crate::limits::ACCEPTS_IN_FLIGHT;
+use crate::limits::ACCEPTS_AT_ONCE;
 use crate::net::transport::Transport;
 
 /// See the module.
 pub(in crate::net) struct Uring(Runtime);
 
+/// A socket that listens.
+pub(in crate::net) struct Listener {
+    socket: Rc<OwnedFd>,
+    /// Accepts that are still made without a wait.
+    at_once: Cell<u32>,
+}
+
+/// A connection. Operations in flight share its descriptor, so the number is not given to another file before they end.
+pub(in crate::net) struct Stream(Rc<OwnedFd>);
+
 impl Engine for Uring {
-    type Listener = TcpListener;
-    type Stream = TcpStream;
+    type Listener = Listener;
+    type Stream = Stream;
     type Error = Unavailable;
-    const ACCEPTS: usize = ACCEPTS_IN_FLIGHT;
 
     fn new(connections: usize) -> Result<Self, Unavailable> {
         let ring = probe::ring(connections);
@@ -45,84 +55,90 @@ impl Engine for Uring {
         self.0.block_on(future)
     }
 
-    fn listen(socket: std::net::TcpListener) -> io::Result<TcpListener> {
-        Ok(TcpListener::from_std(socket))
+    fn listen(socket: std::net::TcpListener) -> io::Result<Listener> {
+        socket.set_nonblocking(true)?;
+        Ok(Listener {
+            socket: Rc::new(socket.into()),
+            at_once: Cell::new(0),
+        })
     }
 
-    async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-        listener.accept().await
+    /// One wait serves many clients: after it, those that are there are accepted until there is none.
+    async fn accept(listener: &Listener) -> io::Result<(Stream, SocketAddr)> {
+        loop {
+            match listener.at_once.get().checked_sub(1) {
+                Some(rest) => listener.at_once.set(rest),
+                None => {
+                    operation::readable(&listener.socket).await?;
+                    listener.at_once.set(ACCEPTS_AT_ONCE);
+                }
+            }
+            match rustix::net::acceptfrom_with(&listener.socket, SocketFlags::CLOEXEC) {
+                Ok((stream, client)) => {
+                    let client = client.and_then(|client| SocketAddr::try_from(client).ok());
+                    let client = client.ok_or(io::ErrorKind::AddrNotAvailable)?;
+                    return Ok((Stream(Rc::new(stream)), client));
+                }
+                Err(error) => {
+                    // Whatever it was, the next accept waits.
+                    listener.at_once.set(0);
+                    if error != rustix::io::Errno::AGAIN {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
     }
 
-    fn duplicate(stream: &TcpStream) -> io::Result<std::net::TcpStream> {
-        descriptor(stream).try_clone_to_owned().map(Into::into)
+    fn duplicate(stream: &Stream) -> io::Result<std::net::TcpStream> {
+        stream.0.try_clone().map(Into::into)
     }
 
-    fn adopt(socket: std::net::TcpStream) -> io::Result<TcpStream> {
-        Ok(TcpStream::from_std(socket))
+    fn adopt(socket: std::net::TcpStream) -> io::Result<Stream> {
+        Ok(Stream(Rc::new(socket.into())))
     }
 }
 
-impl Transport for TcpStream {
+impl Transport for Stream {
     fn has_spoken(&self) -> bool {
-        socket::has_spoken(descriptor(self))
+        socket::has_spoken(self.0.as_fd())
     }
 
     fn readable(&self) -> impl Future<Output = io::Result<()>> {
-        readable(self)
+        operation::readable(&self.0)
     }
 
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        socket::receive_now(descriptor(self), buffer)
+        socket::receive_now(self.0.as_fd(), buffer)
     }
 
-    async fn read(&self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut) {
-        let from = buffer.len();
-        let to = buffer.capacity().min(from.saturating_add(most));
-        assert!(from < to, "a read needs room");
-        let (result, slice) = TcpStream::read(self, buffer.slice(from..to)).await;
-        (result, slice.into_inner())
+    fn read(
+        &self,
+        buffer: BytesMut,
+        most: usize,
+    ) -> impl Future<Output = (io::Result<usize>, BytesMut)> {
+        operation::receive(&self.0, buffer, most)
     }
 
     fn write_now(&self, octets: &[u8]) -> io::Result<usize> {
-        socket::send_now(descriptor(self), octets)
+        socket::send_now(self.0.as_fd(), octets)
     }
 
     async fn write_all(&self, octets: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
-        TcpStream::write_all(self, octets).await
+        let (mut octets, mut sent) = (octets, 0);
+        while sent < octets.len() {
+            let (result, back) = operation::send(&self.0, octets, sent).await;
+            octets = back;
+            match result {
+                Ok(more) => sent += more,
+                Err(error) => return (Err(error), octets),
+            }
+        }
+        (Ok(()), octets)
     }
 
     fn shutdown(&self, how: Shutdown) {
         // ENOTCONN: the peer was faster.
-        let _ = TcpStream::shutdown(self, how);
-    }
-}
-
-fn descriptor(stream: &TcpStream) -> BorrowedFd<'_> {
-    // SAFETY: the stream owns the descriptor and closes it when it is dropped; the loan has the lifetime of the borrow of
-    // the stream, so it ends before that.
-    unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) }
-}
-
-/// Waits until something can be read, or the stream has ended or failed, which a read then shows.
-pub(super) fn readable(stream: &TcpStream) -> impl Future<Output = io::Result<()>> + use<> {
-    let events = u32::from((PollFlags::IN | PollFlags::RDHUP).bits());
-    let poll = opcode::PollAdd::new(types::Fd(stream.as_raw_fd()), events).build();
-    // The submission names no memory, so nothing has to outlive it. It keeps the socket open until it completes; the task
-    // that waits here awaits it to its end, and shuts the socket down to end it early.
-    UnsubmittedOneshot::new((), Readiness, poll).submit()
-}
-
-/// The completion of a poll.
-struct Readiness;
-
-impl OneshotOutputTransform for Readiness {
-    type Output = io::Result<()>;
-    type StoredData = ();
-
-    fn transform_oneshot_output(self, (): (), completion: cqueue::Entry) -> io::Result<()> {
-        match completion.result() {
-            failed @ ..0 => Err(io::Error::from_raw_os_error(-failed)),
-            0.. => Ok(()),
-        }
+        let _ = SockRef::from(&*self.0).shutdown(how);
     }
 }
