@@ -1,4 +1,5 @@
-//! What the program's sockets go through: io_uring, or epoll where it is not allowed. The only folder that tells them apart.
+//! What the program's sockets go through: io_uring, or epoll where it is not allowed. Only this folder and the timer of
+//! [`crate::engine`] tell them apart.
 //!
 //! | file | owns |
 //! |---|---|
