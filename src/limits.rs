@@ -89,6 +89,10 @@ pub const ACCEPTS_AT_ONCE: u32 = 64;
 /// fraction is none, and no worker has more than its share, rounded up.
 pub const SHARE_TOLERANCE: usize = 8;
 
+/// Connections that one worker hands on in a minute at the most. Long-lived ones come less often, and where short ones come faster
+/// than that, handing on costs more than it gains.
+pub const HANDED_ON_A_MINUTE: usize = 600;
+
 /// Connections on their way to one worker; further ones stay where they were accepted.
 pub const HANDED_ON_MOST: usize = 256;
 

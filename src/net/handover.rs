@@ -3,17 +3,23 @@
 //! Owns: how a socket gets there, and what goes with it. Must not know: whom it goes to (`loads`), and what is done with it
 //! there.
 //!
+//! A hand-over costs some system calls and the wake-up of another thread. Where connections with one mail come by the thousand,
+//! the counts are uneven for moments only, and it would gain nothing. So a worker hands on a bounded number in a minute:
+//! enough for the connections that stay, which come less often.
+//!
 //! Invariants: nothing waits for an inbox that is full, or whose worker is gone: the sender keeps the connection. What was sent is
 //! taken, in order, by a worker that lives.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::Notify;
 
 use super::connection::Opening;
-use crate::limits::HANDED_ON_MOST;
+use crate::limits::{HANDED_ON_A_MINUTE, HANDED_ON_MOST};
+use crate::smtp::rate::Rate;
 
 /// A connection of which nothing was read and to which nothing was said.
 #[derive(Debug)]
@@ -32,6 +38,8 @@ pub struct Handover {
     inbox: Receiver<Accepted>,
     arrived: Arc<Notify>,
     all: Arc<[Inbox]>,
+    /// What this worker may still send.
+    rate: Rate,
 }
 
 /// A worker's inbox, as the others see it.
@@ -41,8 +49,8 @@ struct Inbox {
     arrived: Arc<Notify>,
 }
 
-/// For this many workers.
-pub fn among(workers: usize) -> Vec<Handover> {
+/// For this many workers, from now on.
+pub fn among(workers: usize, now: Instant) -> Vec<Handover> {
     let (senders, receivers): (Vec<_>, Vec<_>) =
         (0..workers).map(|_| bounded(HANDED_ON_MOST)).unzip();
     let inbox = |accepted| Inbox {
@@ -54,11 +62,17 @@ pub fn among(workers: usize) -> Vec<Handover> {
         inbox,
         arrived: Arc::clone(&all[worker].arrived),
         all: Arc::clone(&all),
+        rate: Rate::per_minute(HANDED_ON_A_MINUTE, now),
     };
     receivers.into_iter().enumerate().map(handover).collect()
 }
 
 impl Handover {
+    /// Whether one more may be sent now, which then counts.
+    pub fn allows(&self, now: Instant) -> bool {
+        self.rate.take(now)
+    }
+
     /// Sends a connection to a worker; whether its inbox has taken it.
     pub fn send(&self, worker: usize, accepted: Accepted) -> bool {
         let inbox = &self.all[worker];
@@ -100,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_worker_gets_what_is_sent_to_it_with_its_opening() {
-        let mut all = among(2);
+        let mut all = among(2, Instant::now());
         let (second, first) = (all.pop().unwrap(), all.pop().unwrap());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
@@ -117,8 +131,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_minute_allows_is_sent_and_no_more() {
+        let now = Instant::now();
+        let one = &among(1, now)[0];
+        let allowed = (0..2 * HANDED_ON_A_MINUTE).filter(|_| one.allows(now));
+        assert_eq!(allowed.count(), HANDED_ON_A_MINUTE);
+    }
+
+    #[test]
     fn who_finds_a_full_inbox_or_nobody_there_keeps_the_connection() {
-        let mut all = among(3);
+        let mut all = among(3, Instant::now());
         let gone = all.pop().unwrap();
         for _ in 0..HANDED_ON_MOST {
             assert!(all[0].send(1, accepted(Opening::Clear)));

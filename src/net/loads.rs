@@ -8,7 +8,7 @@
 //! Invariants: a count is never lower than the connections that its worker serves and those on their way to it; it is raised
 //! before a connection is sent, and a worker that has closed is sent none, so that none is lost when workers end.
 //!
-//! BUGS: a connection counts as one, however much it sends, and stays where it is once it is served.
+//! BUGS: hand-overs are limited in number, and what comes faster stays where the hash puts it; a connection counts as one, however much it sends, and stays where it is once it is served.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -80,15 +80,16 @@ impl Loads {
         assert!(before & !CLOSED > 0, "who leaves has entered");
     }
 
+    /// Whether the worker seems to have more than its share, where the server has this many, or a few more. The counts of
+    /// the others, which they write to all the time, are not looked at.
+    pub fn is_above_share(&self, worker: usize, connections: usize) -> bool {
+        self.of(worker) > most(connections, self.0.len())
+    }
+
     /// Whom worker `own` hands the connection on to that it has accepted and counted; the connection then counts there as
-    /// well. `None`: it keeps it. `connections` are those of the server, or fewer.
-    pub fn elsewhere(&self, own: usize, connections: usize) -> Option<usize> {
-        let workers = self.0.len();
-        // Mostly that is all, and the counts of the others, which they write to all the time, are not looked at.
-        if self.of(own) <= most(connections, workers) {
-            return None;
-        }
-        let receiver = receiver(workers, own, |worker| self.of(worker))?;
+    /// well. `None`: it keeps it.
+    pub fn elsewhere(&self, own: usize) -> Option<usize> {
+        let receiver = receiver(self.0.len(), own, |worker| self.of(worker))?;
         self.raise(receiver).then_some(receiver)
     }
 
@@ -162,7 +163,7 @@ mod tests {
                 // The worst that a hash can do: all to two workers.
                 let own = number % 2 % workers;
                 loads.enter(own);
-                if loads.elsewhere(own, number + 1).is_some() {
+                if loads.is_above_share(own, number + 1) && loads.elsewhere(own).is_some() {
                     loads.leave(own);
                 }
             }
@@ -178,11 +179,11 @@ mod tests {
         let loads = Loads::new(2);
         loads.enter(0);
         loads.enter(0);
-        assert_eq!(loads.elsewhere(0, 2), Some(1));
+        assert_eq!(loads.elsewhere(0), Some(1));
         assert!(!loads.close(1), "one is on its way");
         loads.leave(1);
         assert!(loads.close(1));
-        assert_eq!(loads.elsewhere(0, 2), None, "nobody is there");
+        assert_eq!(loads.elsewhere(0), None, "nobody is there");
         assert_eq!((loads.of(0), loads.of(1)), (2, 0));
     }
 
@@ -194,7 +195,7 @@ mod tests {
             std::thread::scope(|scope| {
                 scope.spawn(|| {
                     for _ in 0..2 {
-                        let taken = loads.elsewhere(0, 4).is_some();
+                        let taken = loads.elsewhere(0).is_some();
                         sent.fetch_add(usize::from(taken), Ordering::Relaxed);
                     }
                 });

@@ -286,7 +286,11 @@ fn hand_on<E: Engine>(
 ) -> bool {
     let shared = &hub.shared;
     let connections = shared.admission.connections();
-    let Some(worker) = shared.loads.elsewhere(hub.worker, connections) else {
+    let above = shared.loads.is_above_share(hub.worker, connections);
+    if !above || !handover.allows(hub.clock.now()) {
+        return false;
+    }
+    let Some(worker) = shared.loads.elsewhere(hub.worker) else {
         return false;
     };
     let accepted = E::duplicate(stream).map(|socket| Accepted {

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -97,7 +98,9 @@ pub(super) fn each(
     assert_eq!(reports.len(), workers, "each worker has its reports");
     let in_flight = shares::in_flight(config, shared.policy.message_size, workers);
     let parts = doors.into_iter().zip(wakers).zip(reports);
-    let parts = parts.zip(handover::among(workers)).enumerate();
+    let parts = parts
+        .zip(handover::among(workers, Instant::now()))
+        .enumerate();
     let plan = |(index, (((doors, reported), reports), handover))| {
         Ok(Plan {
             index: u32::try_from(index).expect("workers are few"),
