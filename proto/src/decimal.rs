@@ -21,9 +21,14 @@ impl Decimal {
         }
     }
 
-    /// As text, without a zero in front.
+    /// Without a zero in front.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.digits[self.from..]
+    }
+
+    /// The same as text.
     pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.digits[self.from..]).expect("digits are ASCII")
+        std::str::from_utf8(self.as_bytes()).expect("digits are ASCII")
     }
 }
 

@@ -20,6 +20,11 @@ impl QueueId {
         Self(text)
     }
 
+    /// Its characters, which are ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Its characters.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("the alphabet is ASCII")

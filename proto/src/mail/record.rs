@@ -76,7 +76,7 @@ impl Record {
         self.push_event(envelope, stamp);
         self.push_envelope(envelope);
         self.write(header::SIZE, |octets| {
-            octets.extend_from_slice(Decimal::new(stamp.size).as_str().as_bytes());
+            octets.extend_from_slice(Decimal::new(stamp.size).as_bytes());
         });
         if stamp.bare_newlines {
             self.push(header::BARE_NEWLINES, b"true");
@@ -92,7 +92,7 @@ impl Record {
         };
         self.push(header::CONTENT_TYPE, content_type.as_bytes());
         self.push(header::SPECVERSION, b"1.0");
-        self.push(header::ID, stamp.id.as_str().as_bytes());
+        self.push(header::ID, stamp.id.as_bytes());
         self.write(header::SOURCE, |octets| {
             octets.extend_from_slice(b"//");
             octets.extend_from_slice(stamp.hostname.as_bytes());

@@ -69,7 +69,8 @@ pub fn write(
     put(" with ");
     put(envelope.protocol);
     put(" id ");
-    put(id.as_str());
+    body.extend_from_slice(id.as_bytes());
+    let mut put = |text: &str| body.extend_from_slice(text.as_bytes());
     if let [one] = envelope.recipients
         && is_strict_dot_string(one.local_part())
     {

@@ -118,8 +118,9 @@ impl Verb {
         let Some(upper) = upper.get_mut(..word.len()) else {
             return Verb::Unknown;
         };
-        upper.copy_from_slice(word);
-        upper.make_ascii_uppercase();
+        for (upper, octet) in upper.iter_mut().zip(word) {
+            *upper = octet.to_ascii_uppercase();
+        }
         match &*upper {
             b"HELO" => Verb::Helo,
             b"EHLO" => Verb::Ehlo,
@@ -195,7 +196,8 @@ fn first_word(line: &[u8]) -> Verb {
 
 fn divide(line: &[u8]) -> (Verb, &[u8]) {
     let line = line.trim_ascii_end();
-    let (word, rest) = match memchr::memchr2(b' ', b'\t', line) {
+    // Verbs are short: a search with vectors would not pay.
+    let (word, rest) = match line.iter().position(|octet| matches!(octet, b' ' | b'\t')) {
         Some(at) => (&line[..at], &line[at + 1..]),
         None => (line, &line[line.len()..]),
     };

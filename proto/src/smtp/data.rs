@@ -22,6 +22,8 @@
 //! before the dot belongs to the message; every other octet goes through unchanged, bare CR and bare LF and NUL among
 //! them; the result does not depend on how the octets were cut.
 
+use std::ops::Range;
+
 use super::scan::{Scan, scan};
 
 /// What precedes the next octet.
@@ -76,11 +78,14 @@ impl Decoder {
         let (mut read, mut write) = (0, 0);
         while read < piece.len() {
             if matches!(self.place, Place::Inside) {
-                let Run { kept, looked_at } = self.run(&piece[read..]);
-                if write != read {
-                    piece.copy_within(read..read + kept, write);
+                let scan = self.run(&piece[read..]);
+                let mut from = read;
+                for dot in scan.dots() {
+                    write = move_down(piece, from..read + dot, write);
+                    from = read + dot + 1;
                 }
-                (read, write) = (read + looked_at, write + kept);
+                read += scan.seen;
+                write = move_down(piece, from..read, write);
                 continue;
             }
             let octet = piece[read];
@@ -114,33 +119,23 @@ impl Decoder {
         }
     }
 
-    /// Looks at octets from inside a line, up to and including the next CRLF that a dot follows, or all of them; leaves `place`
-    /// after them. A dot that cannot be the end of the data is dropped here: it is on every line that was stuffed.
-    fn run(&mut self, rest: &[u8]) -> Run {
-        let Scan { dot, bare } = scan(rest);
-        self.bare_newlines |= bare;
-        if let Some(at) = dot {
-            assert_eq!(rest[at], b'.', "a line that starts with a dot");
-            let stuffed = !matches!(rest.get(at + 1), None | Some(b'\r'));
-            self.place = if stuffed {
-                Place::Inside
-            } else {
+    /// Looks at octets from inside a line, up to and including the next CRLF before a dot that may be the end of the data, or at
+    /// all; leaves `place` after them. Dots of stuffed lines that cannot be the end are found on the way.
+    fn run(&mut self, rest: &[u8]) -> Scan {
+        let scan = scan(rest);
+        self.bare_newlines |= scan.bare;
+        self.place = match rest.get(scan.seen) {
+            Some(octet) => {
+                assert_eq!(*octet, b'.', "a line that starts with a dot");
                 Place::LineStart
-            };
-            return Run {
-                kept: at,
-                looked_at: at + usize::from(stuffed),
-            };
-        }
-        self.place = match rest {
-            [.., b'\r', b'\n'] => Place::LineStart,
-            [.., b'\r'] => Place::SawCr,
-            _ => Place::Inside,
+            }
+            None => match rest {
+                [.., b'\r', b'\n'] => Place::LineStart,
+                [.., b'\r'] => Place::SawCr,
+                _ => Place::Inside,
+            },
         };
-        Run {
-            kept: rest.len(),
-            looked_at: rest.len(),
-        }
+        scan
     }
 
     fn step(&mut self, octet: u8) -> Step {
@@ -160,12 +155,13 @@ impl Decoder {
     }
 }
 
-/// What a run of octets came to.
-struct Run {
-    /// Octets at its front that are kept.
-    kept: usize,
-    /// Those, and the dot after them if it is dropped.
-    looked_at: usize,
+/// Moves octets of a piece down over what was dropped before them; the place after them.
+fn move_down(piece: &mut [u8], octets: Range<usize>, to: usize) -> usize {
+    let end = to + octets.len();
+    if octets.start != to {
+        piece.copy_within(octets, to);
+    }
+    end
 }
 
 enum Step {

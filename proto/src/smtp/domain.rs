@@ -19,7 +19,7 @@ use std::fmt;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
-use super::octet::{self, LABEL};
+use super::octet::{self, INTERNATIONAL, LABEL, UPPER, WORD};
 use crate::limits::{DOMAIN_LABEL_OCTETS, DOMAIN_OCTETS};
 
 /// Whether `input` is a domain: labels of letters, digits and hyphens that begin and end with no hyphen, or U-labels. An
@@ -80,10 +80,11 @@ pub fn check(input: &[u8]) -> Result<(), NotADomain> {
 /// The normal form of a domain or address literal that is well-formed; of anything else, its lower case.
 pub fn normal(text: &str) -> Cow<'_, str> {
     let text = text.strip_suffix('.').unwrap_or(text);
-    if !text.is_ascii() {
+    let classes = octet::classes_among(text.as_bytes());
+    if classes & INTERNATIONAL != 0 {
         return international(text).map_or_else(|| Cow::Owned(text.to_lowercase()), Cow::Owned);
     }
-    if text.bytes().any(|octet| octet.is_ascii_uppercase()) {
+    if classes & UPPER != 0 {
         Cow::Owned(text.to_ascii_lowercase())
     } else {
         Cow::Borrowed(text)
@@ -142,9 +143,27 @@ fn check_ascii(input: &[u8]) -> Result<(), NotADomain> {
     if input.len() > DOMAIN_OCTETS {
         return Err(NotADomain::TooLong);
     }
+    if is_plain(input) {
+        return Ok(());
+    }
     input
         .split(|&octet| octet == b'.')
         .try_for_each(check_label)
+}
+
+/// Whether it has the form that nearly all domains have: labels without a hyphen, which are together no longer than one may be.
+fn is_plain(input: &[u8]) -> bool {
+    let mut label_begins = true;
+    for &octet in input {
+        if octet::is(octet, WORD) {
+            label_begins = false;
+        } else if octet == b'.' && !label_begins {
+            label_begins = true;
+        } else {
+            return false;
+        }
+    }
+    !label_begins && input.len() <= DOMAIN_LABEL_OCTETS
 }
 
 fn check_label(label: &[u8]) -> Result<(), NotADomain> {

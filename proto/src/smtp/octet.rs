@@ -9,12 +9,23 @@ pub(super) const PLAIN_ATEXT: u8 = 2;
 pub(super) const LABEL: u8 = 4;
 /// A hyphen.
 pub(super) const HYPHEN: u8 = 8;
+/// A letter in upper case.
+pub(super) const UPPER: u8 = 16;
+/// What a label may be made of, but the hyphen.
+pub(super) const WORD: u8 = 64;
+/// Outside of ASCII.
+pub(super) const INTERNATIONAL: u8 = 32;
 
 static CLASSES: [u8; 256] = classes();
 
 /// All classes of an octet.
 pub(super) fn classes_of(octet: u8) -> u8 {
     CLASSES[octet as usize]
+}
+
+/// The classes that at least one of these octets has.
+pub(super) fn classes_among(octets: &[u8]) -> u8 {
+    octets.iter().fold(0, |all, &octet| all | classes_of(octet))
 }
 
 /// Whether an octet is of this class.
@@ -29,12 +40,13 @@ const fn classes() -> [u8; 256] {
         let octet = place as u8;
         classes[place] = match octet {
             b'-' => ATEXT | PLAIN_ATEXT | LABEL | HYPHEN,
-            b'_' => ATEXT | PLAIN_ATEXT | LABEL,
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => ATEXT | PLAIN_ATEXT | LABEL,
+            b'_' => ATEXT | PLAIN_ATEXT | LABEL | WORD,
+            b'A'..=b'Z' => ATEXT | PLAIN_ATEXT | LABEL | WORD | UPPER,
+            b'a'..=b'z' | b'0'..=b'9' => ATEXT | PLAIN_ATEXT | LABEL | WORD,
             b'!' | b'#'..=b'\'' | b'*' | b'+' | b'/' | b'=' | b'?' | b'^' | b'`' | b'{'..=b'~' => {
                 ATEXT | PLAIN_ATEXT
             }
-            128.. => ATEXT,
+            128.. => ATEXT | INTERNATIONAL,
             _ => 0,
         };
         place += 1;
@@ -59,6 +71,9 @@ mod tests {
                 "{octet}"
             );
             assert_eq!(is(octet, HYPHEN), octet == b'-', "{octet}");
+            assert_eq!(is(octet, WORD), letter || octet == b'_', "{octet}");
+            assert_eq!(is(octet, UPPER), octet.is_ascii_uppercase(), "{octet}");
+            assert_eq!(is(octet, INTERNATIONAL), !octet.is_ascii(), "{octet}");
         }
     }
 }

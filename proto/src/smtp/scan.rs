@@ -1,11 +1,10 @@
-//! One look at each octet of the data: where the next line that starts with a dot is, and whether a CR or LF stands alone
-//! before it.
+//! One look at each octet of the data: where lines start with a dot, and whether a CR or LF stands alone.
 //!
 //! Owns: the loop that most octets of most mails pass through. Must not know: what follows from what it finds; `data` does.
 //!
 //! A block of [`BLOCK`] octets becomes three words, one bit an octet: where its CRs, its LFs and its dots are. What is
-//! looked for are then a few operations on words, without a branch until a dot is found, so that lines that start with one
-//! cost little more than others. Vector instructions make the words where the processor has them; the words are the same.
+//! looked for are then a few operations on words, without a branch until a dot is found. The look goes on after a dot that
+//! cannot be the end of the data, so that lines that start with one cost little more than others. Vector instructions make the words where the processor has them; the words are the same.
 
 #![allow(
     unsafe_code,
@@ -17,14 +16,53 @@ use std::sync::LazyLock;
 /// Octets of a block: the bits of a word.
 const BLOCK: usize = 64;
 
+/// The most dots that one scan notes.
+const DOTS: usize = 16;
+
 /// What [`scan`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scan {
-    /// Where the first dot is that follows a CRLF.
-    pub dot: Option<usize>,
-    /// Whether a CR without LF or an LF without CR is in front of it, or among all octets. The last octet's successor is
-    /// not known here, so a CR there is not judged.
+    /// Octets that were looked at: all, or those before a dot that follows a CRLF and was not noted. That is one before a CR,
+    /// which may be the end of the data, one at the very end, or one more than there is room for.
+    pub seen: usize,
+    /// Whether a CR without LF or an LF without CR is among them. The last octet's successor is not known here, so a CR there
+    /// is not judged.
     pub bare: bool,
+    dots: [usize; DOTS],
+    noted: usize,
+}
+
+impl Scan {
+    fn all(octets: &[u8]) -> Self {
+        Self {
+            seen: octets.len(),
+            bare: false,
+            dots: [0; DOTS],
+            noted: 0,
+        }
+    }
+
+    /// Where the dots among them are that follow a CRLF.
+    pub(super) fn dots(&self) -> &[usize] {
+        &self.dots[..self.noted]
+    }
+
+    /// Notes dots of the block that begins at `from`; the place in the block of the first that is not noted.
+    #[inline(always)]
+    fn note(&mut self, dots: u64, octets: &[u8], from: usize) -> Option<usize> {
+        let mut left = dots;
+        while left != 0 {
+            let place = left.trailing_zeros() as usize;
+            let at = from + place;
+            if matches!(octets.get(at + 1), None | Some(b'\r')) || self.noted == DOTS {
+                return Some(place);
+            }
+            self.dots[self.noted] = at;
+            self.noted += 1;
+            left &= left - 1;
+        }
+        None
+    }
 }
 
 /// Looks at octets of which the first is inside a line: neither a CR nor the start of a line is in front of it.
@@ -81,52 +119,74 @@ struct Line {
     after_cr: u64,
     /// 1 if the last two octets were CRLF.
     after_newline: u64,
-    /// Not 0 if a bare CR or LF was seen.
-    bare: u64,
+}
+
+/// What is looked for in one block, one bit an octet.
+struct Found {
+    /// Dots after a CRLF.
+    dots: u64,
+    /// CRs without LF, each at the octet after it, and LFs without CR.
+    unpaired: u64,
 }
 
 impl Line {
-    /// Takes the first `length` octets of a block, which is not 0; where the first dot after a CRLF is.
+    /// Takes the first `length` octets of a block, which is not 0.
     #[inline(always)]
-    fn block(&mut self, marks: Marks, length: usize) -> Option<usize> {
+    fn block(&mut self, marks: Marks, length: usize) -> Found {
         let valid = u64::MAX >> (BLOCK - length);
         let after_cr = marks.cr << 1 | self.after_cr;
         let unpaired = (after_cr ^ marks.lf) & valid;
         let newlines = after_cr & marks.lf;
         let dots = (newlines << 1 | self.after_newline) & marks.dot & valid;
-        if dots != 0 {
-            // The octets in front of the dot are judged, what follows it is the next scan's.
-            self.bare |= unpaired & (dots & dots.wrapping_neg()).wrapping_sub(1);
-            return Some(dots.trailing_zeros() as usize);
-        }
-        self.bare |= unpaired;
         self.after_cr = marks.cr >> (BLOCK - 1);
         self.after_newline = newlines >> (BLOCK - 1);
-        None
+        Found { dots, unpaired }
     }
 }
 
 #[inline(always)]
 fn scan_blocks(octets: &[u8], marks: impl Fn(&[u8; BLOCK]) -> Marks) -> Scan {
     let mut line = Line::default();
-    let mut dot = None;
+    let mut scan = Scan::all(octets);
+    // Not 0 once a bare CR or LF was seen.
+    let mut bare = 0;
     let (blocks, rest) = octets.as_chunks::<BLOCK>();
     for (number, block) in blocks.iter().enumerate() {
-        if let Some(at) = line.block(marks(block), BLOCK) {
-            dot = Some(number * BLOCK + at);
-            break;
+        let found = line.block(marks(block), BLOCK);
+        if let Some(place) = scan.note(found.dots, octets, number * BLOCK) {
+            return end(
+                scan,
+                number * BLOCK + place,
+                bare | found.unpaired & below(place),
+            );
         }
+        bare |= found.unpaired;
     }
-    if dot.is_none() && !rest.is_empty() {
+    if !rest.is_empty() {
         let mut block = [0; BLOCK];
         block[..rest.len()].copy_from_slice(rest);
-        let at = line.block(marks(&block), rest.len());
-        dot = at.map(|at| octets.len() - rest.len() + at);
+        let (found, from) = (
+            line.block(marks(&block), rest.len()),
+            octets.len() - rest.len(),
+        );
+        if let Some(place) = scan.note(found.dots, octets, from) {
+            return end(scan, from + place, bare | found.unpaired & below(place));
+        }
+        bare |= found.unpaired;
     }
-    Scan {
-        dot,
-        bare: line.bare != 0,
-    }
+    end(scan, octets.len(), bare)
+}
+
+/// The bits of the octets before this place.
+fn below(place: usize) -> u64 {
+    (1 << place) - 1
+}
+
+#[inline(always)]
+fn end(mut scan: Scan, seen: usize, bare: u64) -> Scan {
+    scan.seen = seen;
+    scan.bare = bare != 0;
+    scan
 }
 
 /// 32 octets an instruction.
@@ -207,14 +267,39 @@ mod tests {
 
     /// As simple as possible.
     fn oracle(octets: &[u8]) -> Scan {
-        let dot = octets.windows(3).position(|three| three == b"\r\n.");
-        let dot = dot.map(|at| at + 2);
-        let judged = dot.map_or(octets, |at| &octets[..at]);
-        let bare = judged.first() == Some(&b'\n')
+        let mut scan = Scan::all(octets);
+        for (before, three) in octets.windows(3).enumerate() {
+            let at = before + 2;
+            if three != b"\r\n." {
+                continue;
+            }
+            if at + 1 == octets.len() || octets[at + 1] == b'\r' || scan.noted == DOTS {
+                scan.seen = at;
+                break;
+            }
+            scan.dots[scan.noted] = at;
+            scan.noted += 1;
+        }
+        let judged = &octets[..scan.seen];
+        scan.bare = judged.first() == Some(&b'\n')
             || judged
                 .windows(2)
                 .any(|two| (two[0] == b'\r') != (two[1] == b'\n'));
-        Scan { dot, bare }
+        scan
+    }
+
+    #[test]
+    fn dots_are_noted_while_there_is_room() {
+        for lines in [1, DOTS - 1, DOTS, DOTS + 1, 3 * DOTS] {
+            for line in [&b"\r\n.x"[..], b"\r\n..\n", b"\r\n.a line of more octets"] {
+                let octets = line.repeat(lines);
+                for way in ways() {
+                    let scan = way(&octets);
+                    assert_eq!(scan, oracle(&octets), "{}", octets.escape_ascii());
+                    assert_eq!(scan.dots().len(), lines.min(DOTS));
+                }
+            }
+        }
     }
 
     fn ways() -> Vec<fn(&[u8]) -> Scan> {
@@ -229,7 +314,14 @@ mod tests {
     #[test]
     fn all_ways_agree_with_the_naive_one_wherever_things_stand() {
         let sequences: [&[u8]; 8] = [
-            b"", b"\r\n.", b"\r\n", b"\n.", b"\r", b"\n", b"\r\r\n.", b".\r\n..",
+            b"",
+            b"\r\n.",
+            b"\r\n.\r",
+            b"\n.",
+            b"\r",
+            b"\n",
+            b"\r\r\n.\n",
+            b".\r\n..",
         ];
         let ways = ways();
         let lengths = [0, 1, 5, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3, 300];
