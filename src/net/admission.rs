@@ -60,8 +60,14 @@ struct Shard {
 #[derive(Debug)]
 pub struct Visit<'a> {
     admission: &'a Admission,
-    /// Whom it counts for, once that is known and allowed.
-    client: Option<IpAddr>,
+    /// Whom it counts for, once that is known and allowed, where a limit asks for it. Boxed: without such a limit a connection
+    /// has no room for it.
+    counted: Option<Box<Counted>>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    client: IpAddr,
     rate: Option<Arc<Rate>>,
 }
 
@@ -90,8 +96,7 @@ impl Admission {
         // Dropped, also where it is refused, it counts out what is counted in here.
         let visit = Visit {
             admission: self,
-            client: None,
-            rate: None,
+            counted: None,
         };
         if self.connections.fetch_add(1, Ordering::Relaxed) >= self.limits.connections {
             return Err(Refusal::TooManyConnections);
@@ -128,7 +133,7 @@ impl Visit<'_> {
     /// # Panics
     /// If it counts for one already.
     pub fn attribute(&mut self, client: IpAddr, now: Instant) -> Result<(), Refusal> {
-        assert!(self.client.is_none(), "a connection has one client");
+        assert!(self.counted.is_none(), "a connection has one client");
         if !self.admission.is_limited() {
             return Ok(());
         }
@@ -147,28 +152,29 @@ impl Visit<'_> {
         if limits.per_network > 0 {
             *shard.networks.entry(network).or_insert(0) += 1;
         }
-        if limits.messages_per_minute > 0 {
+        let rate = (limits.messages_per_minute > 0).then(|| {
             let whose = match client {
                 IpAddr::V4(_) => Network::of(client, 32),
                 // One host has all addresses of its network to send from.
                 IpAddr::V6(_) => network,
             };
-            self.rate = Some(shard.rate(whose, limits.messages_per_minute, now));
-        }
-        self.client = Some(client);
+            shard.rate(whose, limits.messages_per_minute, now)
+        });
+        self.counted = Some(Box::new(Counted { client, rate }));
         Ok(())
     }
 
     /// The limit of messages that it shares with the other connections of its client; none without such a limit.
     pub fn rate(&self) -> Option<&Arc<Rate>> {
-        self.rate.as_ref()
+        self.counted.as_ref()?.rate.as_ref()
     }
 }
 
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
         self.admission.connections.fetch_sub(1, Ordering::Relaxed);
-        if let Some(client) = self.client {
+        if let Some(counted) = &self.counted {
+            let client = counted.client;
             let network = self.admission.network(client);
             let mut shard = self.admission.shard(network);
             count_out(&mut shard.addresses, client);

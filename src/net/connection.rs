@@ -34,7 +34,7 @@ use bytes::{Buf, BytesMut};
 use super::budget::Charge;
 use super::hub::Hub;
 use super::slots::Seat;
-use super::stream::{Secured, Stream};
+use super::stream::Stream;
 use super::transport::Transport;
 use crate::limits::{
     BODY_INITIAL_OCTETS, BODY_READ_OCTETS, COMMAND_BUFFER_OCTETS, REPLY_BUFFER_OCTETS,
@@ -59,10 +59,7 @@ struct Message {
 }
 
 struct Connection<'a, T> {
-    transport: &'a T,
     stream: Stream<'a, T>,
-    /// What was agreed, once the stream is encrypted.
-    secured: Option<Box<Secured>>,
     hub: &'a Hub,
     slot: Seat<'a>,
     client: Client,
@@ -90,13 +87,18 @@ pub enum Opening {
 }
 
 /// Serves one connection from its opening to close.
-pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, opening: Opening) {
+///
+/// No async fn: one would hold its arguments beside the connection that is made of them.
+pub fn serve<'a, T: Transport>(
+    transport: &'a T,
+    client: Client,
+    hub: &'a Hub,
+    opening: Opening,
+) -> impl Future<Output = ()> + use<'a, T> {
     let slot = hub.slots.enter(hub.clock.now());
     let policy = Arc::clone(&hub.shared.rules.load().policy);
     let mut connection = Connection {
-        transport,
         stream: Stream::new(transport),
-        secured: None,
         hub,
         slot,
         client,
@@ -108,20 +110,22 @@ pub async fn serve<T: Transport>(transport: &T, client: Client, hub: &Hub, openi
         last_size: 0,
         end: SessionEnd::ClosedByClient,
     };
-    // While this lives, the connection counts.
     connection.session.explain_refusals(hub.journal.is_kept());
-    let Some(_visit) = Box::pin(connection.welcome(opening)).await else {
-        return;
-    };
-    let result = connection.run().await;
-    if result.is_ok() && connection.stream.owes_end() {
-        Box::pin(connection.say_farewell()).await;
+    async move {
+        // While this lives, the connection counts.
+        let Some(_visit) = Box::pin(connection.welcome(opening)).await else {
+            return;
+        };
+        let result = connection.run().await;
+        if result.is_ok() && connection.stream.owes_end() {
+            Box::pin(connection.say_farewell()).await;
+        }
+        if let (Ok(()), Some(longest)) = (&result, connection.lingers()) {
+            Box::pin(connection.linger(longest)).await;
+        }
+        connection.count_out(&result);
+        connection.log_gone(&result);
     }
-    if let (Ok(()), Some(longest)) = (&result, connection.lingers()) {
-        Box::pin(connection.linger(longest)).await;
-    }
-    connection.count_out(&result);
-    connection.log_gone(&result);
 }
 
 impl<T> Drop for Connection<'_, T> {
@@ -145,21 +149,32 @@ impl<T> Connection<'_, T> {
 impl<'a, T: Transport> Connection<'a, T> {
     /// Until the end: answers what needs no waiting at once, leaves the rest to a future that lasts until the next wait for a
     /// command.
-    async fn run(&mut self) -> io::Result<()> {
-        loop {
-            if !self.answer()? && !Box::pin(self.work()).await? {
-                return Ok(());
-            }
-            self.rest();
-            let readable = if self.stream.rests() {
-                self.readable().await
-            } else {
-                Ok(())
-            };
-            let more = self.read_commands(readable).await;
-            self.slot.set_idle(false);
-            if !more? {
-                return self.flush().await;
+    #[allow(
+        clippy::manual_async_fn,
+        reason = "an async fn would hold its argument twice, in every connection"
+    )]
+    fn run(&mut self) -> impl Future<Output = io::Result<()>> + use<'_, 'a, T> {
+        async move {
+            loop {
+                if !self.answer()? && !Box::pin(self.work()).await? {
+                    return Ok(());
+                }
+                self.rest();
+                let readable = if self.stream.rests() {
+                    self.readable().await
+                } else {
+                    Ok(())
+                };
+                let more = if self.stream.is_clear() {
+                    let received = readable.and_then(|()| self.receive_now());
+                    self.have_arrived(received)?
+                } else {
+                    let received = Box::pin(self.receive_secure(readable)).await;
+                    self.have_arrived(received)?
+                };
+                if !more {
+                    return Box::pin(self.flush()).await;
+                }
             }
         }
     }
@@ -241,41 +256,38 @@ impl<'a, T: Transport> Connection<'a, T> {
     /// Waits until something can be read, until the session's deadline.
     fn readable(&self) -> impl Future<Output = io::Result<()>> + use<'a, '_, T> {
         self.slot.arm(self.session.deadline());
-        let readable = self.transport.readable();
+        let transport = self.stream.transport();
         self.slot
-            .operation(self.transport, Shutdown::Read, readable)
+            .operation(transport, Shutdown::Read, transport.readable())
     }
 
-    /// Reads commands that have come; whether there is more to do. In clear they are read into the worker's buffer, out of which
-    /// the session takes what it can.
-    async fn read_commands(&mut self, readable: io::Result<()>) -> io::Result<bool> {
-        let result = match readable {
-            Ok(()) if self.stream.is_clear() => self.receive_now(),
-            Ok(()) => Box::pin(self.read_secure()).await,
-            Err(error) => Err(error),
-        };
-        match result {
+    /// What a read of commands brought; whether there is more to do.
+    fn have_arrived(&mut self, received: io::Result<usize>) -> io::Result<bool> {
+        self.slot.set_idle(false);
+        match received {
             // Spurious readiness; wait again.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
-            result => self.arrived(result),
+            received => self.arrived(received),
         }
     }
 
+    /// Reads commands that have come, in clear, into the worker's buffer, out of which the session takes what it can.
+    fn receive_now(&mut self) -> io::Result<usize> {
+        self.hub.memory.with_scratch(|scratch| {
+            let received = self.stream.transport().read_now(scratch)?;
+            self.take_commands(&scratch[..received]);
+            Ok(received)
+        })
+    }
+
     /// The same over TLS, into a buffer that the worker lends.
-    async fn read_secure(&mut self) -> io::Result<usize> {
+    async fn receive_secure(&mut self, readable: io::Result<()>) -> io::Result<usize> {
+        readable?;
         let buffer = self.hub.memory.take_buffer(BODY_INITIAL_OCTETS);
         let (result, buffer) = self.read(buffer, COMMAND_BUFFER_OCTETS).await;
         self.take_commands(&buffer);
         self.hub.memory.keep_buffer(buffer);
         result
-    }
-
-    fn receive_now(&mut self) -> io::Result<usize> {
-        self.hub.memory.with_scratch(|scratch| {
-            let received = self.transport.read_now(scratch)?;
-            self.take_commands(&scratch[..received]);
-            Ok(received)
-        })
     }
 
     /// Gives the session what has been read, unless something comes before it; what it does not take is kept.
@@ -335,7 +347,7 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     fn drop_read(&mut self, readable: io::Result<()>, scratch: &mut [u8]) -> io::Result<bool> {
         let most = scratch.len().min(self.session.data_limit());
-        let result = readable.and_then(|()| self.transport.read_now(&mut scratch[..most]));
+        let result = readable.and_then(|()| self.stream.transport().read_now(&mut scratch[..most]));
         let received = match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
             result => result,
@@ -389,15 +401,13 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     async fn read(&mut self, buffer: BytesMut, most: usize) -> (io::Result<usize>, BytesMut) {
         self.slot.arm(self.session.deadline());
+        let transport = self.stream.transport();
         if self.stream.is_clear() {
-            let read = self.transport.read(buffer, most);
-            return self
-                .slot
-                .operation(self.transport, Shutdown::Read, read)
-                .await;
+            let read = transport.read(buffer, most);
+            return self.slot.operation(transport, Shutdown::Read, read).await;
         }
         let read = self.stream.read(buffer, most);
-        let read = self.slot.operation(self.transport, Shutdown::Read, read);
+        let read = self.slot.operation(transport, Shutdown::Read, read);
         Box::pin(read).await
     }
 
@@ -432,7 +442,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             && output.waiting() > 0
         {
             let replies = output.replies();
-            let sent = self.transport.write_now(replies.waiting())?;
+            let sent = self.stream.transport().write_now(replies.waiting())?;
             replies.sent(sent);
         }
         Ok(self.waiting() == 0)
@@ -448,12 +458,10 @@ impl<'a, T: Transport> Connection<'a, T> {
         lent(&mut self.output, self.hub).replies().swap(&mut octets);
         self.slot
             .arm(self.hub.clock.now() + self.hub.shared.policy.command_timeout);
+        let transport = self.stream.transport();
         let last = self.session.expects() == Expects::Nothing;
         let write = self.stream.write_all(octets, last);
-        let (result, mut octets) = self
-            .slot
-            .operation(self.transport, Shutdown::Both, write)
-            .await;
+        let (result, mut octets) = self.slot.operation(transport, Shutdown::Both, write).await;
         self.session.resume(self.hub.clock.now());
         // Nothing was said meanwhile, so the next replies can use the same memory.
         octets.clear();

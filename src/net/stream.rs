@@ -25,12 +25,10 @@ pub(super) struct Stream<'a, T> {
 }
 
 /// What was agreed in a handshake.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Secured {
     /// `TLSv1.3` or `TLSv1.2`.
     pub version: TlsVersion,
-    /// Version and cipher suite, as in the record's header `ce_smtptls`.
-    pub text: Arc<str>,
     /// Whether it resumed an earlier session.
     pub resumed: bool,
 }
@@ -56,6 +54,13 @@ impl fmt::Display for HandshakeError {
     }
 }
 
+impl<T> Stream<'_, T> {
+    /// Version and cipher suite, as in the record's header `ce_smtptls`; `None` in clear.
+    pub(super) fn agreed(&self) -> Option<&str> {
+        self.tls.as_ref().map(|engine| engine.agreed.as_str())
+    }
+}
+
 impl<'a, T: Transport> Stream<'a, T> {
     /// In clear.
     pub(super) fn new(transport: &'a T) -> Self {
@@ -71,6 +76,11 @@ impl<'a, T: Transport> Stream<'a, T> {
             Some(_) => TLS_RECORD_PLAIN_OCTETS,
             None => BODY_MINIMUM_READ_OCTETS,
         }
+    }
+
+    /// Where the bytes come from and go to.
+    pub(super) fn transport(&self) -> &'a T {
+        self.transport
     }
 
     /// Whether bytes go as they are.
@@ -192,13 +202,10 @@ impl<'a, T: Transport> Stream<'a, T> {
             .await
             .map_err(HandshakeError::Transport)?;
         let (version, text) = engine.facts();
+        engine.agreed = text;
         let resumed = engine.is_resumed();
         self.tls = Some(engine);
-        Ok(Secured {
-            version,
-            text: text.into(),
-            resumed,
-        })
+        Ok(Secured { version, resumed })
     }
 
     /// Whether the client is still to be told that no more comes (RFC 8446 6.1).

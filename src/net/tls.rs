@@ -56,6 +56,8 @@ pub(super) struct Engine {
     unhurried: usize,
     /// Plaintext that had no room where it was wanted, or came while something was sent.
     pub(super) plain: BytesMut,
+    /// Version and cipher suite, once they are agreed.
+    pub(super) agreed: String,
     ended: bool,
     said_end: bool,
 }
@@ -68,6 +70,7 @@ impl Engine {
             outgoing: Vec::new(),
             unhurried: 0,
             plain: BytesMut::new(),
+            agreed: String::new(),
             ended: false,
             said_end: false,
         })

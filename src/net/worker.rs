@@ -324,8 +324,17 @@ async fn adopt<E: Engine>(handover: Rc<Handover>, hub: Rc<Hub>) {
     }
 }
 
-async fn serve_one<T: Transport>(stream: T, client: Client, opening: Opening, here: Here) {
-    connection::serve(&stream, client, &here.0, opening).await;
+#[allow(
+    clippy::manual_async_fn,
+    reason = "an async fn would hold its arguments twice, in every connection"
+)]
+fn serve_one<T: Transport>(
+    stream: T,
+    client: Client,
+    opening: Opening,
+    here: Here,
+) -> impl Future<Output = ()> {
+    async move { connection::serve(&stream, client, &here.0, opening).await }
 }
 
 /// A connection that counts for its worker, until this is dropped.

@@ -119,8 +119,7 @@ impl<T: Transport> Connection<'_, T> {
 
     /// The envelope of a transaction of this connection.
     fn envelope<'e>(&'e self, transaction: &'e Transaction) -> Envelope<'e> {
-        let tls = self.secured.as_ref().map(|secured| &*secured.text);
-        Envelope::of(transaction, &self.client, tls)
+        Envelope::of(transaction, &self.client, self.stream.agreed())
     }
 
     pub(super) async fn commit(&mut self, commit: Commit) {

@@ -82,7 +82,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         // Without a delay, early talk cannot be told from a client that was merely fast.
         if opening == Opening::Clear && !self.hub.shared.greeting_delay.is_zero() {
             self.keep_waiting().await;
-            if self.transport.has_spoken() {
+            if self.stream.transport().has_spoken() {
                 return Err(Refusal::EarlyTalker);
             }
         }
@@ -109,11 +109,9 @@ impl<'a, T: Transport> Connection<'a, T> {
         replies.swap(&mut octets);
         let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
         self.slot.arm(soon);
+        let transport = self.stream.transport();
         let write = self.stream.write_all(octets, true);
-        let (result, _) = self
-            .slot
-            .operation(self.transport, Shutdown::Both, write)
-            .await;
+        let (result, _) = self.slot.operation(transport, Shutdown::Both, write).await;
         // Where there are too many connections already, refused ones are not kept open longer.
         if result.is_ok() && refusal != Refusal::TooManyConnections {
             Box::pin(self.linger(FAREWELL_MILLISECONDS)).await;
@@ -137,19 +135,20 @@ impl<'a, T: Transport> Connection<'a, T> {
     /// Says that no more comes, then drops what the client still sends until it ends the connection too: a socket that is
     /// closed with unread bytes is reset (RFC 2525 2.17), and the client may lose the last reply with that.
     pub(super) async fn linger(&mut self, longest: u64) {
-        self.transport.shutdown(Shutdown::Write);
+        self.stream.transport().shutdown(Shutdown::Write);
         self.slot
             .arm(self.hub.clock.now() + Duration::from_millis(longest));
         loop {
-            let readable = self.transport.readable();
+            let readable = self.stream.transport().readable();
             let readable = self
                 .slot
-                .operation(self.transport, Shutdown::Read, readable)
+                .operation(self.stream.transport(), Shutdown::Read, readable)
                 .await;
             let over = self.slot.expired();
             let memory = &self.hub.memory;
-            let read = readable
-                .and_then(|()| memory.with_scratch(|scratch| self.transport.read_now(scratch)));
+            let read = readable.and_then(|()| {
+                memory.with_scratch(|scratch| self.stream.transport().read_now(scratch))
+            });
             match read {
                 Ok(1..) if !over => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !over => {}
@@ -162,9 +161,10 @@ impl<'a, T: Transport> Connection<'a, T> {
     pub(super) async fn say_farewell(&mut self) {
         let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
         self.slot.arm(soon);
+        let transport = self.stream.transport();
         let farewell = self.stream.close();
         self.slot
-            .operation(self.transport, Shutdown::Both, farewell)
+            .operation(transport, Shutdown::Both, farewell)
             .await;
     }
 
@@ -186,8 +186,9 @@ impl<'a, T: Transport> Connection<'a, T> {
         loop {
             let consumed = match proxy::parse(&self.input) {
                 Header::Incomplete => {
+                    let transport = self.stream.transport();
                     let read = self.stream.read_more(&mut self.input);
-                    let read = self.slot.operation(self.transport, Shutdown::Both, read);
+                    let read = self.slot.operation(transport, Shutdown::Both, read);
                     if read.await? == 0 {
                         return Err(self.refuse_header("it ended inside the header"));
                     }
@@ -228,10 +229,11 @@ impl<'a, T: Transport> Connection<'a, T> {
             .expect("TLS is offered where there is a certificate");
         self.slot
             .arm(self.hub.clock.now() + shared.handshake_timeout);
+        let transport = self.stream.transport();
         let handshake = self.stream.handshake(Arc::clone(tls));
         let result = self
             .slot
-            .operation(self.transport, Shutdown::Both, handshake)
+            .operation(transport, Shutdown::Both, handshake)
             .await;
         match result {
             Ok(secured) => {
@@ -240,7 +242,6 @@ impl<'a, T: Transport> Connection<'a, T> {
                     let resumed = &shared.metrics.tls_handshakes_resumed;
                     resumed.increment(secured.version);
                 }
-                self.secured = Some(Box::new(secured));
                 Ok(())
             }
             Err(error) => {

@@ -63,7 +63,7 @@ impl<T> Connection<'_, T> {
         self.hub.log_refused(RefusedLine {
             why,
             client: &self.client,
-            tls: self.secured.as_ref().map(|secured| &*secured.text),
+            tls: self.stream.agreed(),
             about,
             error,
         });

@@ -17,7 +17,7 @@ pub(super) struct Counts {
     unknown_recipients: u32,
     /// Commands since one brought a message forward.
     idle_commands: u32,
-    messages: u64,
+    messages: u32,
     octets: u64,
 }
 
@@ -78,14 +78,14 @@ impl Counts {
 
     /// A message of this size is complete.
     pub(super) fn completed(&mut self, size: u64) {
-        self.messages += 1;
+        self.messages = self.messages.saturating_add(1);
         self.octets = self.octets.saturating_add(size);
     }
 
     /// Whether the session has brought as much as it may.
     pub(super) fn is_full(&self, policy: &Policy) -> bool {
         let reached = |count: u64, limit: u64| limit > 0 && count >= limit;
-        reached(self.messages, policy.session_messages)
+        reached(u64::from(self.messages), policy.session_messages)
             || reached(self.octets, policy.session_octets)
     }
 }
