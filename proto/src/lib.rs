@@ -8,7 +8,6 @@
 // `pub` says that other crates see it. Not for the tests, which include files of each other.
 #![warn(unreachable_pub)]
 
-mod decimal;
 pub mod limits;
 pub mod mail;
 pub mod proxy;

@@ -3,7 +3,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `transport` | the door between a connection and its bytes |
-//! | `engine` | what a worker runs on: io_uring by tokio-uring, epoll by tokio |
+//! | `engine` | what a worker runs on: io_uring by tokio-uring, epoll in a runtime of tokio |
 //! | `stream` | the transport in clear, or TLS over it |
 //! | `tls` | one connection's TLS state, without I/O |
 //! | `certificates` | the certificates that are served, by name, exchanged without a restart |

@@ -11,8 +11,8 @@ use bytes::BytesMut;
 use super::envelope::Envelope;
 use super::header;
 use super::id::QueueId;
-use crate::decimal::Decimal;
 use crate::smtp::address::Mailbox;
+use crate::smtp::decimal::Decimal;
 use crate::smtp::domain;
 
 /// `ce_type` of every record.

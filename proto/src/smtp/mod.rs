@@ -14,6 +14,7 @@
 //! | `command` | the verbs and their arguments |
 //! | `address` | paths and mailboxes (RFC 5321 4.1.2, RFC 6531) |
 //! | `domain` | domains, and the one form that their spellings share (RFC 5890) |
+//! | `decimal` | a number in digits |
 //! | `octet` | what an octet of an address may be part of |
 //! | `parameter` | the parameters of MAIL and RCPT |
 //! | `data` | transparency and the end of the data (RFC 5321 4.5.2, 4.1.1.4) |
@@ -36,6 +37,7 @@ pub mod access;
 pub mod address;
 pub mod command;
 pub mod data;
+pub(crate) mod decimal;
 pub mod domain;
 pub mod extension;
 pub mod line;

@@ -1,10 +1,14 @@
 //! The few calls that go to a socket directly, past any engine: they take what is possible at once, and never wait.
 
-use std::io;
-use std::os::fd::BorrowedFd;
+#![allow(unsafe_code, reason = "the kernel fills buffers")]
 
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use bytes::BytesMut;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 /// Sends as many of `octets` as the socket takes at once.
 ///
@@ -29,6 +33,40 @@ pub(super) fn receive_now(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Resu
         Err(Errno::INTR) => Err(io::ErrorKind::WouldBlock.into()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Reads into the spare room of `buffer`, at most `most` bytes; 0 is the end of the stream.
+///
+/// # Errors
+/// As [`receive_now`].
+pub(super) fn receive_into(
+    socket: BorrowedFd<'_>,
+    buffer: &mut BytesMut,
+    most: usize,
+) -> io::Result<usize> {
+    let spare = buffer.spare_capacity_mut();
+    let room = most.min(spare.len());
+    let received = match rustix::net::recv(socket, &mut spare[..room], RecvFlags::DONTWAIT) {
+        Ok(((filled, _), _)) => filled.len(),
+        Err(Errno::INTR) => return Err(io::ErrorKind::WouldBlock.into()),
+        Err(error) => return Err(error.into()),
+    };
+    let length = buffer.len() + received;
+    assert!(length <= buffer.capacity(), "the kernel stays in the room");
+    // SAFETY: the first `received` bytes of the spare room were filled: rustix gives them back as initialized.
+    unsafe { buffer.set_len(length) };
+    Ok(received)
+}
+
+/// A connection that waits at a socket that listens, and where it comes from.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] where none waits; else what accept(2) says, also once the socket was shut down.
+pub(super) fn accept_now(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
+    let (stream, client) = rustix::net::acceptfrom_with(listener, SocketFlags::CLOEXEC)?;
+    let client = client.and_then(|client| SocketAddr::try_from(client).ok());
+    let client = client.ok_or(io::ErrorKind::AddrNotAvailable)?;
+    Ok((stream, client))
 }
 
 /// Whether the client has sent something already.

@@ -17,7 +17,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use rustix::net::SocketFlags;
 use socket2::SockRef;
 use tokio_uring::Runtime;
 
@@ -73,17 +72,13 @@ impl Engine for Uring {
                     listener.at_once.set(ACCEPTS_AT_ONCE);
                 }
             }
-            match rustix::net::acceptfrom_with(&listener.socket, SocketFlags::CLOEXEC) {
-                Ok((stream, client)) => {
-                    let client = client.and_then(|client| SocketAddr::try_from(client).ok());
-                    let client = client.ok_or(io::ErrorKind::AddrNotAvailable)?;
-                    return Ok((Stream(Rc::new(stream)), client));
-                }
+            match socket::accept_now(listener.socket.as_fd()) {
+                Ok((stream, client)) => return Ok((Stream(Rc::new(stream)), client)),
                 Err(error) => {
                     // Whatever it was, the next accept waits.
                     listener.at_once.set(0);
-                    if error != rustix::io::Errno::AGAIN {
-                        return Err(error.into());
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        return Err(error);
                     }
                 }
             }
