@@ -58,8 +58,11 @@ impl Tls {
     /// Before the handshake.
     pub fn new() -> Self {
         let name = "mx.example".try_into().expect("a name");
+        let mut connection = ClientConnection::new(Arc::clone(&CLIENT), name).expect("a client");
+        // A client may say more during its handshake than rustls keeps by default.
+        connection.set_buffer_limit(None);
         Self {
-            connection: ClientConnection::new(Arc::clone(&CLIENT), name).expect("a client"),
+            connection,
             answered: false,
         }
     }
