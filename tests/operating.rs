@@ -278,10 +278,11 @@ fn both_wildcards_with_one_port_have_a_listener_each() {
     if std::net::TcpListener::bind("[::1]:0").is_err() {
         return tools::say_skipped("this machine has no IPv6");
     }
-    // A port that was free a moment ago: one that the kernel chose would be another for each.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    // One that the kernel chooses would be another for each, and it gives a free one of its own range to whoever asks next.
+    let from = std::process::id() as usize % 10_000;
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let port = (20_000..30_000_u16).cycle().skip(from).find(is_free);
+    let port = port.expect("a free port");
     let text = format!(
         "[server]\nlisten = [\"0.0.0.0:{port}\", \"[::]:{port}\"]\n[kafka]\nbrokers = \"discard\"\n"
     );
