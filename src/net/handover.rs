@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn who_finds_a_full_inbox_or_nobody_there_keeps_the_connection() {
+    fn a_worker_that_finds_a_full_inbox_or_none_keeps_the_connection() {
         let mut all = among(3, Instant::now());
         let gone = all.pop().unwrap();
         for _ in 0..HANDED_ON_MOST {

@@ -8,7 +8,8 @@
 //! Invariants: a count is never lower than the connections that its worker serves and those on their way to it; it is raised
 //! before a connection is sent, and a worker that has closed is sent none, so that none is lost when workers end.
 //!
-//! BUGS: hand-overs are limited in number, and what comes faster stays where the hash puts it; a connection counts as one, however much it sends, and stays where it is once it is served.
+//! BUGS: the number of hand-overs is limited, and connections that come faster stay where the hash puts them. A connection counts as
+//! one, however much it sends, and stays where it is once it is served.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -51,7 +52,7 @@ pub fn receiver(workers: usize, own: usize, count: impl Fn(usize) -> usize) -> O
     }
     assert!(
         fewest + 1 < owned,
-        "who has more than its share is not the next to have it"
+        "a worker above its share is not the next to be above it"
     );
     Some(receiver)
 }
@@ -77,7 +78,7 @@ impl Loads {
     /// One that counted for the worker does so no longer.
     pub fn leave(&self, worker: usize) {
         let before = self.0[worker].0.fetch_sub(1, Ordering::Relaxed);
-        assert!(before & !CLOSED > 0, "who leaves has entered");
+        assert!(before & !CLOSED > 0, "a connection that leaves has entered");
     }
 
     /// Whether the worker seems to have more than its share, where the server has this many, or a few more. The counts of

@@ -3,7 +3,7 @@
 //! Owns: what the kernel needs while one is in flight, which is its socket and its buffer. Must not know: what is sent.
 //!
 //! tokio-uring takes any submission without a look at it, and keeps what it is given beside it (`StoredData`) until the
-//! completion, also where the future is dropped before. So the rule here is: a submission names no memory and no descriptor
+//! completion, even if the future is dropped earlier. So the rule here is: a submission names no memory and no descriptor
 //! but those that are given with it.
 
 #![allow(unsafe_code, reason = "the kernel fills buffers")]

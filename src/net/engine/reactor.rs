@@ -1,4 +1,4 @@
-//! The sockets of one worker on epoll: which are ready, and which task waits for each.
+//! The sockets of one worker on epoll: which are ready, and which task waits for each of them.
 //!
 //! Owns: one epoll instance, and 40 bytes for each socket. Must not know: what is read and written.
 //!
@@ -29,7 +29,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::coop;
 
-/// Events that are taken at once; then those that they wake have their turn.
+/// Events that are taken at once; then the tasks that they wake have their turn.
 const EVENTS: usize = 256;
 
 /// See the module.
@@ -75,7 +75,7 @@ impl Reactor {
         }))
     }
 
-    /// Wakes whom the kernel names, for ever.
+    /// Wakes the tasks whose sockets the kernel names, for ever.
     ///
     /// # Errors
     /// The runtime ends.
@@ -116,7 +116,7 @@ impl Reactor {
             let place = usize::try_from(place).expect("a place was a usize");
             let socket = sockets
                 .get_mut(place)
-                .expect("who is registered has a place");
+                .expect("a registered socket has a place");
             socket.over |= failed || flags.intersects(EventFlags::RDHUP);
             socket.readable |= flags.intersects(EventFlags::IN);
             socket.writable |= failed || flags.intersects(EventFlags::OUT);
@@ -202,7 +202,7 @@ impl Registered {
             return Ok(place);
         }
         let place = self.reactor.sockets.borrow_mut().insert(Socket::default());
-        let place = u32::try_from(place).expect("there are fewer descriptors than that");
+        let place = u32::try_from(place).expect("a process has fewer sockets than that");
         self.place.set(Some(place));
         let data = EventData::new_u64(u64::from(place));
         epoll::add(
@@ -231,6 +231,7 @@ impl Drop for Registered {
             // Not left to close(2): another descriptor of the socket would keep it registered. It is not where `add` has failed.
             let _ = epoll::delete(self.reactor.epoll.get_ref(), &self.socket);
             let socket = self.reactor.sockets.borrow_mut().remove(place as usize);
+            // After the borrow: its waker may be the last that holds a task, whose end drops a socket too.
             drop(socket);
         }
     }
