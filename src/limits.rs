@@ -117,6 +117,11 @@ pub const SUBMISSION_ENTRIES: u32 = 1024;
 /// Largest completion queue that the kernel grants (IORING_MAX_CQ_ENTRIES is twice this many submissions).
 pub const COMPLETION_ENTRIES_MAXIMUM: u32 = 65_536;
 
+/// Routes of a configuration. Its topics are twice as many at most, and two more, so that 16 bits name one.
+pub const ROUTES_MOST: usize = 1000;
+
+const _: () = assert!(2 * ROUTES_MOST + 2 <= u16::MAX as usize);
+
 /// Delivery reports that may wait between the librdkafka thread and a worker, in batches. One batch is whatever one
 /// event brought, and records in flight are bounded by the budget, so the channel cannot be the first to fill.
 pub const REPORT_BATCHES: usize = 65_536;

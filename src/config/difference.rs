@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::options::{Config, SETTINGS};
+use super::options::{Config, ROUTES, SETTINGS};
 use super::row::Change;
 
 /// Characters of a value that are shown.
@@ -42,7 +42,19 @@ impl Config {
                 let key = setting.key;
                 Some(Difference { key, what })
             })
+            .chain(self.other_routes(newer))
             .collect()
+    }
+
+    fn other_routes(&self, newer: &Config) -> Option<Difference> {
+        let (old, new) = (self.routes.len(), newer.routes.len());
+        let what = match self.routes == newer.routes {
+            true => return None,
+            false if old == new => format!("({old}, not all as before)"),
+            false => format!("from {old} to {new}"),
+        };
+        let key = ROUTES.name;
+        Some(Difference { key, what })
     }
 
     fn offers_tls(&self) -> bool {
@@ -104,6 +116,7 @@ mod tests {
             "debug",
             "json",
             "epoll",
+            "domain",
             "other.example",
         ];
         for setting in SETTINGS.iter() {
@@ -161,6 +174,24 @@ mod tests {
             properties.insert("linger.ms".to_owned(), "7".to_owned());
         });
         assert_eq!(all, ["kafka.properties (linger.ms, sasl.password)"]);
+    }
+
+    #[test]
+    fn other_routes_are_told() {
+        let route = |topic: &str| crate::config::Route {
+            topic: topic.to_owned(),
+            ..Default::default()
+        };
+        assert_eq!(
+            differences(|config| config.routes = vec![route("a"), route("b")]),
+            ["routes from 0 to 2"]
+        );
+        let [mut started, mut newer] = [(); 2].map(|()| Config::default());
+        (started.routes, newer.routes) = (vec![route("a")], vec![route("b")]);
+        let [difference] = &started.changes_that_need_a_restart(&newer)[..] else {
+            panic!("the routes differ");
+        };
+        assert_eq!(difference.to_string(), "routes (1, not all as before)");
     }
 
     #[test]

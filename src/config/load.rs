@@ -8,6 +8,7 @@
 mod environment;
 mod file;
 mod flags;
+mod routes;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The options that the file, the environment or a flag set; the others have their defaults.
     pub set: BTreeSet<&'static str>,
+    /// Where each route was written, in the order of the configuration.
+    pub routes: Vec<Place>,
 }
 
 /// The variable that names the file where no flag does.
@@ -86,8 +89,20 @@ struct Draft {
     incomplete: bool,
     /// A file without any option, and what names it.
     sets_nothing: Option<(PathBuf, &'static str)>,
+    /// Where the routes are, in their order.
+    routes: Vec<RouteSource>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
+}
+
+/// Where a route is in the file.
+struct RouteSource {
+    /// Its beginning.
+    place: Place,
+    /// Each of its addresses.
+    listen: Vec<Place>,
+    /// Something in it is a mistake: nothing may be concluded from what it lacks.
+    failed: bool,
 }
 
 impl Draft {
@@ -98,6 +113,7 @@ impl Draft {
             failed: BTreeSet::new(),
             incomplete: false,
             sets_nothing: None,
+            routes: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
         }
@@ -154,6 +170,7 @@ impl Draft {
         self.refuse_an_empty_file();
         if !self.incomplete {
             self.check_relations();
+            self.check_routes();
         }
         if !self.problems.is_empty() {
             return Err(Error::new(self.problems));
@@ -167,6 +184,7 @@ impl Draft {
             config: self.config,
             warnings: self.warnings,
             set: self.places.keys().copied().collect(),
+            routes: self.routes.into_iter().map(|route| route.place).collect(),
         })
     }
 

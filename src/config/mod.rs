@@ -24,6 +24,7 @@ mod row;
 mod suggest;
 pub mod ticket_keys;
 mod toml_file;
+pub mod topics;
 mod unknown;
 mod value;
 
@@ -33,8 +34,9 @@ pub use load::{FILE_VARIABLE, Loaded, file_of, load};
 pub use loss::{losses, opened};
 pub use options::{
     Access, Admin, Brokers, Config, IoChoice, Kafka, Limits, Log, LogFormat, LogLevel, Recipients,
-    Server, Setting, Tls,
+    Route, Server, Setting, Split, Tls,
 };
-pub use reason::{Conflict, ContentFault, FileFault, PropertyFault, Reason, Remedy};
+pub use reason::{Conflict, ContentFault, FileFault, PropertyFault, Reason, Remedy, RouteFault};
 pub use ringpost_proto::mail::record::RecordKey;
 pub use row::{Shape, Texts};
+pub use topics::{TopicPlace, Topics};

@@ -1,7 +1,8 @@
 //! The configuration as a whole, and the one list of its options. Reading the file, the environment and flags, checking, and every
 //! text about options follow from it: an option is added by adding its row to the table's file in `options`.
 //!
-//! Owns which tables there are. Knows nothing of files, positions or precedence; what a row is, is the business of `row`.
+//! Owns which tables there are, and the one array of tables, `[[routes]]`. Knows nothing of files, positions or precedence; what a
+//! row is, is the business of `row`.
 //!
 //! Invariants: every key is there once, below the section that it names; [`Config::default`] has the default of every option, and
 //! passes the checks between options.
@@ -12,17 +13,20 @@ mod kafka;
 mod limits;
 mod log;
 mod recipients;
+mod routes;
 mod server;
 mod tls;
 
+use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 pub use access::Access;
 pub use admin::Admin;
-pub use kafka::{Brokers, Kafka};
+pub use kafka::{Brokers, Kafka, Split};
 pub use limits::Limits;
 pub use log::{Log, LogFormat, LogLevel};
 pub use recipients::Recipients;
+pub use routes::Route;
 pub use server::{IoChoice, Server};
 pub use tls::Tls;
 
@@ -30,6 +34,8 @@ use super::row::Section;
 
 /// One option.
 pub type Setting = super::row::Setting<Config>;
+/// One option of a route.
+pub type RouteSetting = super::row::Setting<Route>;
 
 macro_rules! tables {
     ($($table:ident: $Type:ident,)+) => {
@@ -40,6 +46,8 @@ macro_rules! tables {
                 #[doc = concat!("The table `[", stringify!($table), "]`.")]
                 pub $table: $Type,
             )+
+            /// The tables `[[routes]]`, in the order of the file.
+            pub routes: Vec<Route>,
         }
 
         impl Config {
@@ -47,6 +55,7 @@ macro_rules! tables {
             pub(super) fn of_rows() -> Self {
                 Self {
                     $($table: $Type::default(),)+
+                    routes: Vec::new(),
                 }
             }
         }
@@ -87,6 +96,22 @@ impl Default for Config {
         config
     }
 }
+
+impl Config {
+    /// The addresses that SMTP is served on, as they are configured: a port may be 0. Listeners are in this order.
+    pub fn listening(&self) -> Vec<SocketAddr> {
+        let server = &self.server;
+        let all = [&server.listen, &server.listen_tls, &server.listen_proxy];
+        all.into_iter().flatten().copied().collect()
+    }
+}
+
+/// What `[[routes]]` is, as one table of it has its options: an array of tables, which only a file can set.
+pub const ROUTES: Section = routes::SECTION;
+
+/// The options of one route.
+pub static ROUTE_SETTINGS: LazyLock<Vec<RouteSetting>> =
+    LazyLock::new(|| routes::settings(|route: &Route| route, |route: &mut Route| route));
 
 /// The option of this key.
 pub fn setting(key: &str) -> Option<&'static Setting> {

@@ -154,6 +154,10 @@ pub enum Reason {
     #[error(transparent)]
     Content(#[from] ContentFault),
 
+    /// Something about a route.
+    #[error(transparent)]
+    Route(#[from] RouteFault),
+
     /// Values that do not go together.
     #[error(transparent)]
     Conflict(#[from] Conflict),
@@ -315,6 +319,16 @@ pub enum ContentFault {
         /// The section.
         section: String,
     },
+    /// Something else where an array of tables is expected.
+    #[error(
+        "is of type {found}, and tables are expected: begin each with a line [[{name}]], in two pairs of brackets"
+    )]
+    NotTables {
+        /// The type in TOML.
+        found: &'static str,
+        /// The name of the array.
+        name: &'static str,
+    },
     /// No section of this name.
     #[error("unknown section [{name}]: {remedy}")]
     UnknownSection {
@@ -349,6 +363,9 @@ pub enum Remedy {
     /// This section.
     #[error("did you mean [{0}]?")]
     Section(&'static str),
+    /// This array of tables.
+    #[error("did you mean [[{0}]]?")]
+    Tables(&'static str),
     /// One of these sections.
     #[error("there are {}", .0.join(", "))]
     Sections(Vec<&'static str>),
@@ -374,6 +391,35 @@ pub enum Remedy {
     /// Any option, in its section.
     #[error("every key belongs below the line of its section, such as [server]")]
     InASection,
+}
+
+/// What is wrong with a route as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RouteFault {
+    /// It says nothing of which mail takes it.
+    #[error(
+        "has neither recipients nor listen, so it would match no mail: set one of them, or both"
+    )]
+    MatchesNothing,
+    /// It does not say where mail goes.
+    #[error("has no topic: set topic, which its mail goes to")]
+    NoTopic,
+    /// An address that nothing listens on.
+    #[error(
+        "is an address that neither server.listen nor server.listen_tls nor server.listen_proxy has: {listening} is served"
+    )]
+    NotAListener {
+        /// The addresses that there are.
+        listening: String,
+    },
+    /// Too many routes.
+    #[error("there are {count} routes: {most} are allowed; several domains can share one")]
+    TooMany {
+        /// Routes.
+        count: usize,
+        /// The most that are allowed.
+        most: usize,
+    },
 }
 
 /// Values that do not go together: which, and what to write instead.

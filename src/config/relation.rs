@@ -124,10 +124,7 @@ fn listening(config: &Config) -> [(&'static str, &[SocketAddr]); 3] {
 }
 
 fn an_address_is_listened_on_once(config: &Config) -> Option<Conflict> {
-    let all: Vec<SocketAddr> = listening(config)
-        .iter()
-        .flat_map(|(_, addresses)| addresses.iter().copied())
-        .collect();
+    let all = config.listening();
     let twice = all.iter().enumerate().find(|(index, address)| {
         // Port 0 is another port each time.
         address.port() != 0 && all[..*index].contains(address)

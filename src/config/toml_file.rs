@@ -15,15 +15,24 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::options::{self, SECTIONS, Setting};
+use super::options::{self, Config, ROUTE_SETTINGS, ROUTES, Route, SECTIONS};
 use super::reason::{ContentFault, FileFault, Reason};
-use super::row::Shape;
+use super::row::{Setting, Shape};
 use super::unknown;
 
-/// An option that the file sets.
-pub(super) struct Entry<'a> {
-    pub setting: &'static Setting,
+/// An option that the file sets, of the configuration or of a route.
+pub(super) struct Entry<'a, C: 'static> {
+    pub setting: &'static Setting<C>,
     pub content: Content<'a>,
+}
+
+/// A route of the file.
+pub(super) struct RouteTable<'a> {
+    /// Offset of its first byte.
+    pub start: usize,
+    pub entries: Vec<Entry<'a, Route>>,
+    /// Something in it is a mistake: nothing may be concluded from what it lacks.
+    pub faulty: bool,
 }
 
 /// The value of an option, as written.
@@ -87,10 +96,27 @@ pub(super) struct Mistake {
 
 /// What was found in a file, in the order of the file.
 pub(super) struct Contents<'a> {
-    pub entries: Vec<Entry<'a>>,
+    pub entries: Vec<Entry<'a, Config>>,
+    pub routes: Vec<RouteTable<'a>>,
     pub mistakes: Vec<Mistake>,
     /// The syntax is broken: there are options in the file that are not known.
     pub broken: bool,
+}
+
+impl Contents<'_> {
+    /// Whether there is nothing in the file.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.routes.is_empty() && self.mistakes.is_empty()
+    }
+
+    fn unknown_key(&mut self, key: &Key<'_>, fault: ContentFault) {
+        self.mistakes.push(Mistake {
+            start: key.span().start,
+            key: None,
+            value: None,
+            reason: fault.into(),
+        });
+    }
 }
 
 /// The text of the file. `named_by` is the flag or the variable that names it.
@@ -126,6 +152,7 @@ pub(super) fn parse(text: &str) -> Contents<'_> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut contents = Contents {
         entries: Vec::new(),
+        routes: Vec::new(),
         mistakes: Vec::new(),
         broken: !errors.is_empty(),
     };
@@ -156,6 +183,9 @@ fn section<'a>(text: &'a str, key: &Key<'a>, item: &Item<'a>, contents: &mut Con
     let name = key.get_ref().as_ref();
     let start = key.span().start;
     let known = SECTIONS.iter().any(|section| section.name == name);
+    if name == ROUTES.name {
+        return routes(text, start, item, contents);
+    }
     let mut mistake = |key, fault: ContentFault| {
         contents.mistakes.push(Mistake {
             start,
@@ -170,6 +200,9 @@ fn section<'a>(text: &'a str, key: &Key<'a>, item: &Item<'a>, contents: &mut Con
                 option(text, name, key, item, contents);
             }
         }
+        DeValue::Array(array) if !known && is_of_tables(array) => {
+            mistake(None, unknown::section(name));
+        }
         DeValue::Table(_) => mistake(None, unknown::section(name)),
         other if known => {
             let fault = ContentFault::NotASection {
@@ -182,6 +215,58 @@ fn section<'a>(text: &'a str, key: &Key<'a>, item: &Item<'a>, contents: &mut Con
     }
 }
 
+fn is_of_tables(array: &[Item<'_>]) -> bool {
+    let table = |item: &Item<'_>| matches!(item.get_ref(), DeValue::Table(_));
+    !array.is_empty() && array.iter().all(table)
+}
+
+/// The routes, which are an array of tables. One that is no table is a mistake.
+fn routes<'a>(text: &'a str, start: usize, item: &Item<'a>, contents: &mut Contents<'a>) {
+    let other = |start, item: &Item<'a>| Mistake {
+        start,
+        key: Some(ROUTES.name.to_owned()),
+        value: None,
+        reason: ContentFault::NotTables {
+            found: item.get_ref().type_str(),
+            name: ROUTES.name,
+        }
+        .into(),
+    };
+    let DeValue::Array(array) = item.get_ref() else {
+        return contents.mistakes.push(other(start, item));
+    };
+    for item in array {
+        let start = item.span().start;
+        let DeValue::Table(table) = item.get_ref() else {
+            contents.mistakes.push(other(start, item));
+            continue;
+        };
+        let before = contents.mistakes.len();
+        let entries = table.iter().filter_map(|(key, item)| {
+            let setting = route_setting(key, contents)?;
+            let content = content(text, setting, key, item, contents)?;
+            Some(Entry { setting, content })
+        });
+        let entries = entries.collect();
+        let faulty = contents.mistakes.len() > before;
+        contents.routes.push(RouteTable {
+            start,
+            entries,
+            faulty,
+        });
+    }
+}
+
+fn route_setting(key: &Key<'_>, contents: &mut Contents<'_>) -> Option<&'static Setting<Route>> {
+    let name = key.get_ref().as_ref();
+    let known = ROUTE_SETTINGS.iter().find(|known| known.name() == name);
+    if known.is_none() {
+        let fault = unknown::key_of_route(name);
+        contents.unknown_key(key, fault);
+    }
+    known
+}
+
 fn option<'a>(
     text: &'a str,
     section: &str,
@@ -191,16 +276,24 @@ fn option<'a>(
 ) {
     let full = format!("{section}.{}", key.get_ref());
     let Some(setting) = options::setting(&full) else {
-        let reason = unknown::key(section, key.get_ref()).into();
-        contents.mistakes.push(Mistake {
-            start: key.span().start,
-            key: None,
-            value: None,
-            reason,
-        });
-        return;
+        let fault = unknown::key(section, key.get_ref());
+        return contents.unknown_key(key, fault);
     };
-    let content = match (setting.shape(), item.get_ref()) {
+    let content = content(text, setting, key, item, contents);
+    contents
+        .entries
+        .extend(content.map(|content| Entry { setting, content }));
+}
+
+/// What an option is set to; nothing where that is a mistake.
+fn content<'a, C>(
+    text: &'a str,
+    setting: &'static Setting<C>,
+    key: &Key<'a>,
+    item: &Item<'a>,
+    contents: &mut Contents<'a>,
+) -> Option<Content<'a>> {
+    match (setting.shape(), item.get_ref()) {
         (Shape::Table, DeValue::Table(table)) => {
             let pairs = pairs(setting, table, contents);
             Some(Content::Table(pairs, key.span().start))
@@ -214,16 +307,13 @@ fn option<'a>(
             (array.is_empty() || !items.is_empty()).then(|| Content::List(items, whole(text, item)))
         }
         (shape, _) => expect(text, setting, shape, item, contents).map(Content::One),
-    };
-    contents
-        .entries
-        .extend(content.map(|content| Entry { setting, content }));
+    }
 }
 
 /// A value of an option, or an item of its list, that is written as the shape asks; what is not becomes a mistake.
-fn expect<'a>(
+fn expect<'a, C>(
     text: &'a str,
-    setting: &'static Setting,
+    setting: &'static Setting<C>,
     shape: Shape,
     item: &Item<'a>,
     contents: &mut Contents<'a>,
@@ -287,8 +377,8 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
 }
 
 /// The names and values of a table; those that are none become mistakes.
-fn pairs(
-    setting: &'static Setting,
+fn pairs<C>(
+    setting: &'static Setting<C>,
     table: &DeTable<'_>,
     contents: &mut Contents<'_>,
 ) -> Vec<Named> {
@@ -329,7 +419,7 @@ fn flatten<'t, 'a>(
     }
 }
 
-fn wrong_type(setting: &Setting, found: &'static str, source: &str) -> ContentFault {
+fn wrong_type<C>(setting: &Setting<C>, found: &'static str, source: &str) -> ContentFault {
     let expected = match setting.shape() {
         Shape::Switch => "true or false, without quotes,".to_owned(),
         Shape::Count => format!("a whole number without quotes ({})", setting.allowed()),

@@ -2,14 +2,15 @@
 //!
 //! Owns the order in which a likely name is looked for. Must not know: where in the file the name is.
 
-use super::options::{SECTIONS, SETTINGS, Setting};
+use super::options::{ROUTE_SETTINGS, ROUTES, RouteSetting, SECTIONS, SETTINGS, Setting};
 use super::reason::{ContentFault, Remedy};
 use super::suggest;
 
 /// No section has this name.
 pub(super) fn section(name: &str) -> ContentFault {
-    let names = || SECTIONS.iter().map(|section| section.name);
+    let names = || SECTIONS.iter().chain([&ROUTES]).map(|section| section.name);
     let remedy = match suggest::nearest(name, names()) {
+        Some(near) if near == ROUTES.name => Remedy::Tables(near),
         Some(near) => Remedy::Section(near),
         None => Remedy::Sections(names().collect()),
     };
@@ -36,6 +37,25 @@ pub(super) fn key(section: &str, name: &str) -> ContentFault {
         section: section.to_owned(),
         name: name.to_owned(),
         remedy: remedy(section, name),
+    }
+}
+
+/// A route has no option of this name.
+pub(super) fn key_of_route(name: &str) -> ContentFault {
+    let names = || ROUTE_SETTINGS.iter().map(RouteSetting::name);
+    let near = suggest::nearest(name, names())
+        .and_then(|near| ROUTE_SETTINGS.iter().find(|setting| setting.name() == near));
+    let remedy = match near {
+        Some(near) => Remedy::Key(near.key),
+        None => Remedy::Keys {
+            section: format!("[{}]", ROUTES.name),
+            keys: names().collect(),
+        },
+    };
+    ContentFault::UnknownKey {
+        section: ROUTES.name.to_owned(),
+        name: name.to_owned(),
+        remedy,
     }
 }
 

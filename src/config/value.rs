@@ -11,7 +11,9 @@ mod recipient;
 mod scalar;
 
 pub(super) use host::{address, host_name, network};
-pub(super) use kafka::{broker_list, property_name, property_value, topic};
+pub(super) use kafka::{
+    broker_list, optional_topic, property_name, property_value, topic, topic_or_nothing,
+};
 pub(super) use pairs::pairs;
 pub(super) use path::{optional_path, path};
 pub(super) use recipient::{delimiters, domain_pattern};

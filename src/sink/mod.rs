@@ -1,7 +1,7 @@
 //! Where messages go, and what is known of those under way.
 //!
 //! `seam` is what a server sees of a sink: the trait [`Sink`], and [`Configured`], a sink before it runs. `report` is what is
-//! said of a record, `routes` is how that reaches its worker, `ledger` is the only place that knows what is in flight;
+//! said of a record, `routes` is how that reaches its worker, `routing` says which topic mail goes to, `ledger` is the only place that knows what is in flight;
 //! `statistics` is what a sink counts of itself. None of them knows a sink.
 //!
 //! The sinks: `kafka` stores, `embedded` is Kafka in this process, for a first try, `discard` keeps nothing, for measuring.
@@ -14,6 +14,7 @@ pub mod kafka;
 pub mod ledger;
 pub mod report;
 mod routes;
+pub mod routing;
 pub mod seam;
 pub mod statistics;
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use ringpost::config::options::{SECTIONS, SETTINGS};
+use ringpost::config::options::{ROUTE_SETTINGS, ROUTES, RouteSetting, SECTIONS, SETTINGS};
 use ringpost::config::{Loaded, Setting, Shape, load};
 
 /// Columns of the example file.
@@ -40,8 +40,19 @@ pub fn example() -> String {
             }
         }
     }
+    text.push('\n');
+    comment(&mut text, ROUTES.doc);
+    for example_line in ROUTE.lines() {
+        line(&mut text, &format!("# {example_line}"));
+    }
     text
 }
+
+/// A route as the example file shows it.
+const ROUTE: &str = r#"[[routes]]
+recipients = ["*.tenant.example"]
+topic = "mail.tenant"
+"#;
 
 /// The reference of all options, in Markdown.
 pub fn page() -> String {
@@ -54,6 +65,16 @@ pub fn page() -> String {
         for setting in of_section(section.name) {
             entry(&mut text, setting);
         }
+    }
+    line(
+        &mut text,
+        &format!(
+            "\n## [[{}]]\n\n{}\n\n```toml\n{ROUTE}```",
+            ROUTES.name, ROUTES.doc
+        ),
+    );
+    for setting in ROUTE_SETTINGS.iter() {
+        route_entry(&mut text, setting);
     }
     text
 }
@@ -84,6 +105,7 @@ topic = "mail"
 ```
 
 - **Environment**: `RINGPOST_`, the section, the key: `RINGPOST_LIMITS_MESSAGE_SIZE=50MiB`. Items of a list are separated by commas.
+  The [routes](#routes) have no variables: an array of tables is in a file.
   Other variables that begin with `RINGPOST_`, except `RINGPOST_CONFIG`, have no effect, and a warning says so.
 - **Sizes** are bytes, or a whole number with B, KiB, MiB, GiB, TiB (powers of 1024), KB, MB, GB or TB (powers of 1000). Case
   makes no difference, a space before the unit is allowed, and the B is optional: `25M` is 25,000,000 bytes. In the file, a size with
@@ -122,6 +144,14 @@ fn entry(text: &mut String, setting: &Setting) {
         text,
         &format!("- Reload: {}", if setting.reload { "yes" } else { "no" }),
     );
+}
+
+/// A key of a route: only a file sets it, and no reload does.
+fn route_entry(text: &mut String, setting: &RouteSetting) {
+    line(text, &format!("\n### {}\n\n{}\n", setting.key, setting.doc));
+    line(text, &format!("- Allowed: {}", setting.allowed()));
+    line(text, "- Environment: none");
+    line(text, "- Reload: no");
 }
 
 fn of_section(name: &str) -> impl Iterator<Item = &'static Setting> {
@@ -245,6 +275,9 @@ fn lines_of_the_example_are_not_too_long() {
 #[test]
 fn the_reference_has_every_option() {
     let text = page();
+    for setting in ROUTE_SETTINGS.iter() {
+        assert!(text.contains(&format!("\n### {}\n", setting.key)));
+    }
     for setting in SETTINGS.iter() {
         assert_eq!(
             text.matches(&format!("\n### {}\n", setting.key)).count(),
@@ -272,4 +305,5 @@ fn the_configuration_in_the_preface_loads() {
     let (_, rest) = PREFACE.split_once("```toml\n").expect("a block begins");
     let (block, _) = rest.split_once("```").expect("and ends");
     assert_eq!(loaded(block).config.kafka.topic, "mail");
+    assert_eq!(loaded(ROUTE).config.routes[0].topic, "mail.tenant");
 }

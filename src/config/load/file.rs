@@ -4,11 +4,11 @@
 
 use std::path::Path;
 
-use super::Draft;
+use super::{Draft, RouteSource};
 use crate::config::error::{Place, Problem};
-use crate::config::options;
+use crate::config::options::{self, Config, Route};
 use crate::config::row::{Fault, Written};
-use crate::config::toml_file::{self, Content, Entry, Named};
+use crate::config::toml_file::{self, Content, Entry, Named, RouteTable};
 
 impl Draft {
     pub(super) fn apply_file(&mut self, path: &Path, named_by: &'static str) {
@@ -35,7 +35,7 @@ impl Draft {
         };
         let contents = toml_file::parse(&text);
         self.incomplete = contents.broken;
-        if contents.entries.is_empty() && contents.mistakes.is_empty() {
+        if contents.is_empty() {
             self.sets_nothing = Some((path.to_owned(), named_by));
         }
         for mistake in contents.mistakes {
@@ -55,42 +55,81 @@ impl Draft {
             });
         }
         for entry in contents.entries {
-            self.apply_entry(entry, &place);
+            self.apply_entry(&entry, &place);
+        }
+        for route in contents.routes {
+            self.apply_route(route, &place);
         }
         self.problems.sort_by(|a, b| a.place.cmp(&b.place));
     }
 
-    fn apply_entry(&mut self, entry: Entry<'_>, place: &dyn Fn(usize) -> Place) {
-        let Entry { setting, content } = entry;
-        let written = match &content {
-            Content::One(one) => Written::One(&one.text),
-            Content::List(items, _) => {
-                Written::List(items.iter().map(|item| item.text.as_str()).collect())
+    fn apply_entry(&mut self, entry: &Entry<'_, Config>, place: &dyn Fn(usize) -> Place) {
+        let start = place(entry.content.start());
+        let faults = self.set(entry.setting, start, &written(&entry.content));
+        self.problems.extend(problems(entry, faults, place));
+    }
+
+    /// Adds a route, with what its entries set.
+    fn apply_route(&mut self, table: RouteTable<'_>, place: &dyn Fn(usize) -> Place) {
+        let (mut route, mut failed) = (Route::default(), table.faulty);
+        let mut listen = Vec::new();
+        for entry in &table.entries {
+            let set = entry.setting.set(&mut route, &written(&entry.content));
+            failed |= set.is_err();
+            let faults = set.err().unwrap_or_default();
+            self.problems.extend(problems(entry, faults, place));
+            if let (Content::List(items, _), "listen") = (&entry.content, entry.setting.name()) {
+                listen.extend(items.iter().map(|item| place(item.start)));
             }
-            Content::Table(entries, _) => {
-                let pairs = entries.iter().map(|entry| (&*entry.name, &*entry.text));
-                Written::Table(pairs.collect())
-            }
-        };
-        for Fault { item, reason } in self.set(setting, place(content.start()), &written) {
-            let key = setting.key;
-            let (start, key, value) = match (&content, item) {
-                (Content::Table(entries, _), Some(index)) => {
-                    let Named { name, start, .. } = &entries[index];
-                    (*start, format!("{key}.{name}"), None)
-                }
-                (Content::Table(_, start), None) => (*start, key.to_owned(), None),
-                (Content::List(items, _), Some(index)) => items[index].shown(key),
-                (Content::List(_, whole), None) | (Content::One(whole), _) => whole.shown(key),
-            };
-            self.problems.push(Problem {
-                place: place(start),
-                key: Some(key),
-                value,
-                reason,
-            });
+        }
+        self.config.routes.push(route);
+        self.routes.push(RouteSource {
+            place: place(table.start),
+            listen,
+            failed,
+        });
+    }
+}
+
+/// The value of an option, as a kind reads it.
+fn written<'c>(content: &'c Content<'_>) -> Written<'c> {
+    match content {
+        Content::One(one) => Written::One(&one.text),
+        Content::List(items, _) => {
+            Written::List(items.iter().map(|item| item.text.as_str()).collect())
+        }
+        Content::Table(entries, _) => {
+            let pairs = entries.iter().map(|entry| (&*entry.name, &*entry.text));
+            Written::Table(pairs.collect())
         }
     }
+}
+
+/// What is wrong with the value of an option, and where.
+fn problems<C>(
+    entry: &Entry<'_, C>,
+    faults: Vec<Fault>,
+    place: &dyn Fn(usize) -> Place,
+) -> Vec<Problem> {
+    let key = entry.setting.key;
+    let problem = |Fault { item, reason }| {
+        let (start, key, value) = match (&entry.content, item) {
+            (Content::Table(entries, _), Some(index)) => {
+                let Named { name, start, .. } = &entries[index];
+                (*start, format!("{key}.{name}"), None)
+            }
+            (Content::Table(_, start), None) => (*start, key.to_owned(), None),
+            (Content::List(items, _), Some(index)) => items[index].shown(key),
+            (Content::List(_, whole), None) | (Content::One(whole), _) => whole.shown(key),
+        };
+        Problem {
+            place: place(start),
+            key: Some(key),
+            value,
+            reason,
+        }
+    };
+    faults.into_iter().map(problem).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use ringpost_proto::mail::record::RecordKey;
 
 use crate::config::reason::Reason;
 use crate::config::row::{
-    Choice, Shown, Switch, Table, Text, Texts, Time, milliseconds, minutes, rows,
+    Choice, GIB, KIB, Shown, Size, Switch, Table, Text, Texts, Time, milliseconds, minutes, rows,
 };
 use crate::config::value;
 
@@ -21,12 +21,30 @@ rows! {
         brokers: Brokers = "embedded",
             Text("`host:port`, several separated by commas; or `embedded`, or `discard`", brokers), flag "--brokers";
 
-        /// The topic that records go to.
+        /// The topic that records go to, unless one of the [routes](#routes) says otherwise.
         topic: String = "mail",
             Text("1 to 249 letters, digits, dots, underscores and hyphens", value::topic), flag "--topic";
 
+        /// The topic of records of `kafka.large_size` or more, for mail that no route matches: a broker appends to a
+        /// partition one request at a time, so that small mails wait behind large ones in the same topic. Empty: they go to
+        /// `kafka.topic` like the others.
+        large_topic: Option<String> = "",
+            Text("a topic's name, or nothing", value::optional_topic);
+
+        /// From how many bytes on a record's value is large, its Received field included.
+        large_size: u64 = "1MiB", Size(KIB..=GIB);
+
+        /// Whether a mail to several recipients becomes several records. `none`: one record for each topic. `domain`: one for
+        /// each domain of its recipients, in whichever case it is written. `recipient`: one for each recipient. Each record
+        /// names its own recipients alone, and the 250 comes after all of them. See [routing.md](routing.md).
+        split: Split = "none", Choice(&[
+            ("none", Split::None),
+            ("domain", Split::Domain),
+            ("recipient", Split::Recipient),
+        ]);
+
         /// What a record's key is made of; records with the same key are in one partition, in order. `recipient` and
-        /// `recipient-domain` use the first recipient of the message. In a key, a domain is in lower case and as
+        /// `recipient-domain` use the first recipient of the record. In a key, a domain is in lower case and as
         /// A-labels, however it was written; a local-part is as it was written. `none` spreads records evenly.
         key: RecordKey = "none", Choice(&[
             ("none", RecordKey::None),
@@ -69,6 +87,17 @@ pub enum Brokers {
     Discard,
     /// The `bootstrap.servers` of a cluster: `host:port`, separated by commas.
     List(String),
+}
+
+/// How the recipients of a mail are divided into records, beside by their topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// `none`: all recipients of one topic share a record.
+    None,
+    /// `domain`: those of one domain.
+    Domain,
+    /// `recipient`: each has its own.
+    Recipient,
 }
 
 impl fmt::Display for Brokers {

@@ -184,6 +184,7 @@ fn every_choice_can_be_made_and_is_shown_as_its_word() {
                 "client-ip",
             ],
         ),
+        ("kafka.split", &["none", "domain", "recipient"]),
         ("log.level", &["error", "warn", "info", "debug", "trace"]),
         ("log.format", &["text", "json"]),
     ] {

@@ -73,6 +73,16 @@ pub(in crate::config) fn topic(text: &str) -> Result<String, Reason> {
     Err(Reason::NotATopic)
 }
 
+/// A topic name, or nothing where there may be none.
+pub(in crate::config) fn optional_topic(text: &str) -> Result<Option<String>, Reason> {
+    (!text.is_empty()).then(|| topic(text)).transpose()
+}
+
+/// A topic name, or the empty text, of which somebody else says that a topic is missing.
+pub(in crate::config) fn topic_or_nothing(text: &str) -> Result<String, Reason> {
+    Ok(optional_topic(text)?.unwrap_or_default())
+}
+
 /// The name of a property that may be passed on to librdkafka.
 pub(in crate::config) fn property_name(name: &str) -> Result<String, Reason> {
     let mut reserved = RESERVED_PROPERTIES.iter();
@@ -286,7 +296,10 @@ mod tests {
             &"a".repeat(250),
         ] {
             assert!(topic(text).is_err(), "{text}");
+            assert_eq!(optional_topic(text).is_err(), !text.is_empty(), "{text}");
         }
+        assert_eq!(optional_topic(""), Ok(None));
+        assert_eq!(topic_or_nothing("a"), Ok("a".to_owned()));
     }
 
     #[test]
