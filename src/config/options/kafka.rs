@@ -21,7 +21,7 @@ rows! {
         brokers: Brokers = "embedded",
             Text("`host:port`, several separated by commas; or `embedded`, or `discard`", brokers), flag "--brokers";
 
-        /// The topic that records go to, unless one of the [routes](#routes) says otherwise.
+        /// The topic that records go to, unless one of the `[[routes]]` says otherwise.
         topic: String = "mail",
             Text("1 to 249 letters, digits, dots, underscores and hyphens", value::topic), flag "--topic";
 
