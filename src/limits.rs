@@ -68,6 +68,9 @@ pub const TICKET_KEYS_MOST: usize = 16;
 /// The most bytes of the file of `tls.ticket_keys`: its keys, with a long comment for each.
 pub const TICKET_KEYS_FILE_OCTETS: u64 = 16 * 1024;
 
+/// The most bytes of the file of `kafka.properties_file`: its properties, keys and certificates in PEM among them.
+pub const KAFKA_PROPERTIES_FILE_OCTETS: u64 = 64 * 1024;
+
 /// How long a TLS session can be resumed, in seconds: 12 hours, so that a sender that comes back the same day saves the
 /// handshake, and what a stolen key reveals of TLS 1.2 does not reach back much farther than the rotation of keys does. RFC
 /// 8446 4.6.1 allows seven days.

@@ -32,6 +32,9 @@ pub struct Options {
     /// Topic that records go to
     #[arg(long, value_name = "NAME")]
     pub topic: Option<String>,
+    /// File of librdkafka properties, name=value a line: passwords, which do not belong on a command line
+    #[arg(long, value_name = "FILE")]
+    pub properties_file: Option<String>,
     /// What serves connections: auto, io_uring or epoll
     #[arg(long, value_name = "ENGINE")]
     pub io: Option<String>,
@@ -60,6 +63,7 @@ impl Options {
             ("recipients.domains", self.domain.clone()),
             ("kafka.brokers", one(&self.brokers)),
             ("kafka.topic", one(&self.topic)),
+            ("kafka.properties_file", one(&self.properties_file)),
             ("admin.listen", one(&self.admin)),
             ("tls.certificate", one(&self.tls_cert)),
             ("tls.key", one(&self.tls_key)),

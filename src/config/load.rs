@@ -1,4 +1,5 @@
-//! Puts a configuration together: defaults, then the file, then the environment, then flags; each beats the one before.
+//! Puts a configuration together: defaults, then the file, then the environment, then flags; each beats the one before. At last
+//! come the properties of `kafka.properties_file`, which replace none.
 //!
 //! Owns the precedence, and collects every mistake of one pass, so that an operator corrects them all at once. Knows
 //! nothing of single options; what they are is in the table.
@@ -8,6 +9,7 @@
 mod environment;
 mod file;
 mod flags;
+mod properties;
 mod routes;
 #[cfg(test)]
 mod tests;
@@ -168,6 +170,7 @@ impl Draft {
 
     fn finish(mut self) -> Result<Loaded, Error> {
         self.refuse_an_empty_file();
+        self.apply_properties_file();
         if !self.incomplete {
             self.check_relations();
             self.check_routes();

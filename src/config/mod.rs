@@ -6,8 +6,8 @@
 //! of who uses the values: it opens no socket and asks no broker.
 //!
 //! Invariants: a [`Config`] that [`load()`] returns has every value inside its range and passes the checks between
-//! values, so that nobody after it has to check again. Reading the configuration file, and the machine's host name where
-//! none is set, is the only I/O of a load.
+//! values, so that nobody after it has to check again. Reading the configuration file and the file of `kafka.properties_file`, and the
+//! machine's host name where none is set, is the only I/O of a load.
 //!
 //! BUGS: paths are taken as written, so relative ones start at the folder that ringpost was started in.
 
@@ -17,6 +17,7 @@ mod error;
 mod load;
 mod loss;
 pub mod options;
+mod properties_file;
 mod reason;
 pub mod recipients;
 mod relation;
@@ -36,7 +37,9 @@ pub use options::{
     Access, Admin, Brokers, Config, IoChoice, Kafka, Limits, Log, LogFormat, LogLevel, Recipients,
     Route, Server, Setting, Split, Tls,
 };
+pub use properties_file::PropertiesFault;
 pub use reason::{Conflict, ContentFault, FileFault, PropertyFault, Reason, Remedy, RouteFault};
 pub use ringpost_proto::mail::record::RecordKey;
 pub use row::{Shape, Texts};
 pub use topics::{TopicPlace, Topics};
+pub use value::of_java;

@@ -11,6 +11,8 @@ use ringpost_proto::smtp::access::NotANetwork;
 use ringpost_proto::smtp::domain::NotADomain;
 use thiserror::Error;
 
+use super::properties_file::PropertiesFault;
+
 /// What is wrong with a value, or with what is written in place of one.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Reason {
@@ -145,6 +147,9 @@ pub enum Reason {
     /// Something about a property of librdkafka.
     #[error(transparent)]
     Property(#[from] PropertyFault),
+    /// Something about the file of properties.
+    #[error(transparent)]
+    Properties(#[from] PropertiesFault),
 
     // The file.
     /// The file as a whole.
@@ -196,6 +201,20 @@ pub enum PropertyFault {
         /// The one that was probably meant.
         near: Option<&'static str>,
     },
+    /// One that only Java clients have.
+    #[error("is for Java clients only: {instead}")]
+    OfJava {
+        /// What to set instead.
+        instead: &'static str,
+    },
+    /// Kerberos.
+    #[error(
+        "asks for GSSAPI (Kerberos), which is not built in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER are"
+    )]
+    Gssapi,
+    /// One of a part of librdkafka that is left out.
+    #[error("is of a part of librdkafka that is not built in; remove it")]
+    NotBuiltIn,
     /// A number with a unit, or one that is too large for librdkafka.
     #[error("takes a number without a unit, within the range of librdkafka")]
     Unit,

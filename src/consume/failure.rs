@@ -195,12 +195,13 @@ pub fn is_denied(error: &KafkaError) -> bool {
 fn of_properties(refused: &Refused) -> String {
     let one = |key: &str, why: &str| {
         format!(
-            "property {key:?} (--property, [kafka.properties] or RINGPOST_KAFKA_PROPERTIES): {why}"
+            "property {key:?} (--property, the file of --properties-file, [kafka.properties] or RINGPOST_KAFKA_PROPERTIES): {why}"
         )
     };
     match refused {
         Refused::Unreadable { key, .. } => one(key, &refused.why()),
-        Refused::OfJava { key, instead } => one(key, instead),
+        Refused::OfJava { key, .. } => one(key, &refused.why()),
+        Refused::Kerberos { .. } => one("sasl.mechanism", &refused.why()),
         Refused::One { key, reason } => one(key, reason),
         Refused::Together { reason, .. } => format!("librdkafka refuses the properties: {reason}"),
         Refused::NotStarted(error) => format!("cannot create the Kafka consumer: {error}"),

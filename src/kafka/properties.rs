@@ -13,6 +13,7 @@ use std::io;
 use rdkafka::error::KafkaError;
 
 use super::reach;
+use crate::config;
 use crate::failure::{Blame, Blamed};
 
 /// Properties that name a file which librdkafka reads where brokers are spoken to in TLS.
@@ -44,6 +45,11 @@ pub enum Refused {
         /// What to set instead.
         instead: &'static str,
     },
+    /// A login is wanted, and librdkafka would ask Kerberos for it.
+    Kerberos {
+        /// Whether an operator has asked for that; it is librdkafka's default.
+        asked: bool,
+    },
     /// librdkafka refuses one.
     One {
         /// The property.
@@ -69,7 +75,7 @@ impl Refused {
         properties: impl Iterator<Item = (&'a str, &'a str)> + Clone,
     ) -> Self {
         match error {
-            KafkaError::ClientConfig(_, reason, key, _) => match instead(&key) {
+            KafkaError::ClientConfig(_, reason, key, _) => match config::of_java(&key) {
                 Some(instead) => Self::OfJava { key, instead },
                 None => Self::One {
                     key,
@@ -88,6 +94,7 @@ impl Refused {
     pub fn keys(&self) -> Vec<&str> {
         match self {
             Self::Unreadable { key, .. } => vec![key],
+            Self::Kerberos { .. } => vec!["sasl.mechanism"],
             Self::OfJava { key, .. } | Self::One { key, .. } => vec![key],
             Self::Together { keys, .. } => keys.iter().map(String::as_str).collect(),
             Self::NotStarted(_) => Vec::new(),
@@ -100,7 +107,16 @@ impl Refused {
             Self::Unreadable { source, .. } => {
                 format!("the file that it names cannot be read: {source}")
             }
-            Self::OfJava { instead, .. } => (*instead).to_owned(),
+            Self::OfJava { instead, .. } => format!("it is for Java clients only: {instead}"),
+            Self::Kerberos { asked } => {
+                let begin = match asked {
+                    true => "asks for GSSAPI (Kerberos), which",
+                    false => "is not set, and its default, GSSAPI (Kerberos),",
+                };
+                format!(
+                    "{begin} is not built in: set it to PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
+                )
+            }
             Self::One { reason, .. } => format!("librdkafka refuses it: {reason}"),
             Self::Together { reason, .. } => format!("librdkafka refuses the settings: {reason}"),
             Self::NotStarted(error) => format!("librdkafka did not start: {error}"),
@@ -123,7 +139,10 @@ impl std::error::Error for Refused {
         match self {
             Self::Unreadable { source, .. } => Some(source),
             Self::NotStarted(error) => Some(error),
-            Self::OfJava { .. } | Self::One { .. } | Self::Together { .. } => None,
+            Self::OfJava { .. }
+            | Self::Kerberos { .. }
+            | Self::One { .. }
+            | Self::Together { .. } => None,
         }
     }
 }
@@ -134,17 +153,31 @@ impl Blamed for Refused {
             Self::NotStarted(_) => Blame::Machine,
             Self::Unreadable { .. }
             | Self::OfJava { .. }
+            | Self::Kerberos { .. }
             | Self::One { .. }
             | Self::Together { .. } => Blame::Operator,
         }
     }
 }
 
-/// Looks for a property whose file cannot be read: librdkafka's own words do not say which.
+/// Looks for what librdkafka would refuse in words of its build, or without saying which property it is: a login by
+/// Kerberos, a file that cannot be read.
 ///
 /// # Errors
 /// The first of them.
-pub fn readable<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<(), Refused> {
+pub fn usable<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<(), Refused> {
+    let protocol = get("security.protocol").unwrap_or_default();
+    if protocol.trim().to_ascii_lowercase().starts_with("sasl_") {
+        let asked = get("sasl.mechanism").or_else(|| get("sasl.mechanisms"));
+        if asked.is_none_or(|mechanism| mechanism.trim() == "GSSAPI") {
+            let asked = asked.is_some();
+            return Err(Refused::Kerberos { asked });
+        }
+    }
+    readable(get)
+}
+
+fn readable<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<(), Refused> {
     if reach::in_clear(get("security.protocol")) {
         return Ok(());
     }
@@ -156,19 +189,6 @@ pub fn readable<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<(), Refused
         std::fs::File::open(file).map_err(|source| Refused::Unreadable { key, source })?;
     }
     Ok(())
-}
-
-/// What to set instead of a property that only Java clients have.
-fn instead(name: &str) -> Option<&'static str> {
-    match name {
-        "sasl.jaas.config" => {
-            Some("it is for Java clients only: use sasl.mechanism, sasl.username and sasl.password")
-        }
-        "ssl.truststore.location" | "ssl.truststore.password" | "ssl.truststore.type" => {
-            Some("it is for Java clients only: use ssl.ca.location, a file of certificates in PEM")
-        }
-        _ => None,
-    }
 }
 
 /// Where these properties are in the configuration.
@@ -222,6 +242,26 @@ pub fn hide_values<'a>(properties: impl Iterator<Item = (&'a str, &'a str)>, tex
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_login_by_kerberos_is_refused_whether_it_is_asked_for_or_the_default() {
+        let said = |pairs: &[(&str, &'static str)]| {
+            let get = |name: &str| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1);
+            usable(get).err().map(|refused| refused.to_string())
+        };
+        assert_eq!(said(&[]), None);
+        assert_eq!(said(&[("sasl.mechanism", "GSSAPI")]), None);
+        let protocol = ("security.protocol", "SASL_PLAINTEXT");
+        assert_eq!(said(&[protocol, ("sasl.mechanisms", "PLAIN")]), None);
+        for (pairs, words) in [
+            (&[protocol][..], "is not set, and its default, GSSAPI"),
+            (&[protocol, ("sasl.mechanism", "GSSAPI")], "asks for GSSAPI"),
+        ] {
+            let said = said(pairs).unwrap();
+            assert!(said.starts_with("kafka.properties, key \"sasl.mechanism\": "));
+            assert!(said.contains(words) && said.contains("set it to PLAIN"));
+        }
+    }
 
     #[test]
     fn a_value_is_hidden_whole_and_an_item_of_it_in_quotes() {

@@ -44,8 +44,12 @@ pub struct Options {
     /// File for summary, json and mbox, continued in a group and emptied without; folder for eml and maildir
     #[arg(long, value_name = "PATH")]
     pub output: Option<PathBuf>,
+    /// File of librdkafka properties, name=value a line [environment: RINGPOST_KAFKA_PROPERTIES_FILE] [default:
+    /// kafka.properties_file of the configuration]
+    #[arg(long, value_name = "FILE")]
+    pub properties_file: Option<String>,
     /// A librdkafka property; may be given again. Everybody on the machine can read a command line: a password belongs in
-    /// the file or into RINGPOST_KAFKA_PROPERTIES
+    /// --properties-file or RINGPOST_KAFKA_PROPERTIES
     #[arg(long = "property", value_name = "NAME=VALUE")]
     pub properties: Vec<String>,
 }

@@ -65,6 +65,7 @@ fn from(
     let flags = [
         ("kafka.brokers", one(&options.brokers)),
         ("kafka.topic", one(&options.topic)),
+        ("kafka.properties_file", one(&options.properties_file)),
     ];
     let loaded = config::load(options.config.as_deref(), environment, &flags)?;
     let kafka = loaded.config.kafka;
@@ -180,6 +181,35 @@ mod tests {
                 .unwrap_err()
                 .starts_with("--topic")
         );
+    }
+
+    #[test]
+    fn a_file_of_properties_is_beaten_by_every_other_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kafka.properties");
+        std::fs::write(
+            &path,
+            "sasl.password=of-file\nclient.id=of-file\nclient.rack=x",
+        )
+        .unwrap();
+        let file = path.to_str().unwrap();
+        let variables = [("RINGPOST_KAFKA_PROPERTIES", "client.id=of-environment")];
+        let flags = ["--properties-file", file, "--property", "client.rack=flag"];
+        let read = settings(&flags, &variables).unwrap();
+        let got = |name| read.properties.get(name);
+        assert_eq!(got("sasl.password"), Some("of-file"));
+        assert_eq!(got("client.id"), Some("of-environment"));
+        assert_eq!(got("client.rack"), Some("flag"));
+        let named = [("RINGPOST_KAFKA_PROPERTIES_FILE", file)];
+        let read = settings(&[], &named).unwrap();
+        assert_eq!(read.properties.get("sasl.password"), Some("of-file"));
+        std::fs::write(&path, "sasl.pasword=hunter2").unwrap();
+        let error = settings(&[], &named).unwrap_err();
+        assert!(
+            error.contains(":1:1: sasl.pasword: is not a property"),
+            "{error}"
+        );
+        assert!(!error.contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The table `[kafka]`: where messages go.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ringpost_proto::mail::record::RecordKey;
@@ -67,12 +68,20 @@ rows! {
         // its data (RFC 5321 4.5.3.2.6): a reply that comes later makes the sender send the message again.
         delivery_timeout: Duration = "30s", Time(milliseconds(100)..=minutes(9));
 
+        /// File of more properties, which keeps passwords out of this file: one `name=value` a line, as the tools of Kafka and
+        /// librdkafka write it, with comments after `#` at the beginning of a line. A value is taken as it is; in `ssl.key.pem`
+        /// and the other properties in PEM, `\n` is the end of a line. `kafka.properties` and its variable beat this file. It is
+        /// checked as they are; an error names its line and never a value. ringpost warns if every user of the machine may read
+        /// it. It is read at the start and by `check` and `consume`. A relative path starts at the folder that ringpost was
+        /// started in. Empty: none.
+        properties_file: Option<PathBuf> = "", Text("a path", value::optional_path), flag "--properties-file";
+
         /// Any property of librdkafka's producer, such as `compression.type = "zstd"`, `security.protocol = "ssl"` or
         /// `linger.ms = 5`; values are strings, numbers or booleans. Properties that ringpost sets itself are refused:
         /// `acks`, `message.max.bytes`, `delivery.timeout.ms`, `bootstrap.servers` and similar ones. With a name that
         /// librdkafka does not know, or a value that it does not accept, ringpost does not start (exit code 2). In the
         /// environment: `name=value;name=value`, with `\;` for a semicolon and `\\` for a backslash in a value; these
-        /// are added to the properties in the file and beat them.
+        /// are added to the properties in the file and beat them. Passwords belong in `kafka.properties_file`.
         properties: Texts = "",
             Table { of: "properties", name: value::property_name, text: value::property_value };
     }

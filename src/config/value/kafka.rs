@@ -93,11 +93,29 @@ pub(in crate::config) fn property_name(name: &str) -> Result<String, Reason> {
     if name.is_empty() || !name.bytes().all(legal) {
         return Err(PropertyFault::NotAName.into());
     }
-    Ok(name.to_owned())
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+    Ok(alias.map_or(name, |&(_, name)| name).to_owned())
+}
+
+/// What to set instead of a property that only Java clients have.
+pub fn of_java(name: &str) -> Option<&'static str> {
+    match name {
+        "sasl.jaas.config" => Some("use sasl.mechanism, sasl.username and sasl.password"),
+        "ssl.truststore.location" | "ssl.truststore.password" | "ssl.truststore.type" => {
+            Some("use ssl.ca.location, a file of certificates in PEM")
+        }
+        _ => None,
+    }
 }
 
 /// Whether librdkafka accepts this value of a property.
 pub(in crate::config) fn property_value(name: &str, value: &str) -> Result<(), Reason> {
+    if let Some(instead) = of_java(name) {
+        return Err(PropertyFault::OfJava { instead }.into());
+    }
+    if name == MECHANISM {
+        return Ok(mechanism(value.trim())?);
+    }
     let set = ClientConfig::new().set(name, value).create_native_config();
     match set {
         Ok(native) => {
@@ -110,6 +128,15 @@ pub(in crate::config) fn property_value(name: &str, value: &str) -> Result<(), R
         }
         Err(KafkaError::ClientConfig(_, reason, ..)) => Err(refused(name, &reason).into()),
         Err(_) => Err(PropertyFault::Nul.into()),
+    }
+}
+
+/// Whether librdkafka has this mechanism; it finds out when a client is made, in words about how it was built.
+fn mechanism(value: &str) -> Result<(), PropertyFault> {
+    match value {
+        "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512" | "OAUTHBEARER" => Ok(()),
+        "GSSAPI" => Err(PropertyFault::Gssapi),
+        _ => Err(PropertyFault::NoneOf { words: MECHANISMS }),
     }
 }
 
@@ -136,6 +163,9 @@ fn refused(name: &str, reason: &str) -> PropertyFault {
         let allowed = range.trim().replace("..", " to ");
         return PropertyFault::OutOfRange { allowed };
     }
+    if reason.contains("not supported in this build") {
+        return PropertyFault::NotBuiltIn;
+    }
     if reason.starts_with("Expected bool") {
         return PropertyFault::Switch;
     }
@@ -155,8 +185,15 @@ fn takes_a_number(name: &str) -> bool {
     default.is_ok_and(|text| text.parse::<f64>().is_ok())
 }
 
+const MECHANISM: &str = "sasl.mechanism";
+const MECHANISMS: &str = "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER";
+
+/// Names that librdkafka takes for others. One source has to beat the other, whichever name each uses.
+const ALIASES: [(&str, &str); 1] = [("sasl.mechanisms", MECHANISM)];
+
 /// What the properties take that are set most often.
-const PROPERTY_WORDS: [(&str, &str); 3] = [
+const PROPERTY_WORDS: [(&str, &str); 4] = [
+    (MECHANISM, MECHANISMS),
     (
         "security.protocol",
         "plaintext, ssl, sasl_plaintext and sasl_ssl",

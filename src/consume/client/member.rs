@@ -13,7 +13,7 @@ use super::answer::give_up_whatever;
 use super::reports::{Change, Reports};
 use crate::consume::failure::{NO_GROUP, ReadError};
 use crate::consume::plan::{Plan, SESSION_TIMEOUT_MS};
-use crate::kafka::properties::{Refused, readable};
+use crate::kafka::properties::{Refused, usable};
 
 /// How long a client that leaves listens for the group's last words.
 const LEAVE_WAIT: Duration = Duration::from_millis(20);
@@ -69,7 +69,7 @@ pub fn create(plan: &Plan) -> Result<BaseConsumer<Reports>, ReadError> {
         // Where reading begins is always said; this is for a partition that was cut while it was read: none is skipped.
         .set("auto.offset.reset", "earliest")
         .set_log_level(RDKafkaLogLevel::Error);
-    readable(|name| plan.properties.get(name)).map_err(ReadError::Properties)?;
+    usable(|name| plan.properties.get(name)).map_err(ReadError::Properties)?;
     config
         .create_with_context(Reports::new(plan.say))
         .map_err(|error| ReadError::Properties(Refused::new(error, plan.properties.pairs())))

@@ -15,7 +15,7 @@ use super::librdkafka::{Events, Producer};
 use super::verdict::delivery_outcome;
 use crate::config;
 use crate::kafka::lock::lock;
-use crate::kafka::properties::{Refused, hide_values, named_in, place, readable};
+use crate::kafka::properties::{Refused, hide_values, named_in, place, usable};
 use crate::kafka::words::without_thread;
 use crate::limits::{BATCH_OCTETS, RECORD_OVERHEAD_OCTETS};
 
@@ -122,7 +122,7 @@ impl Cluster {
 /// # Errors
 /// Which key is wrong, and why.
 pub(crate) fn check(kafka: &config::Kafka, message_size: u64) -> Result<Vec<String>, Refused> {
-    readable(|name| kafka.properties.get(name).map(String::as_str))?;
+    usable(|name| kafka.properties.get(name).map(String::as_str))?;
     let nowhere = Cluster {
         brokers: String::new(),
         kafka: kafka.clone(),
