@@ -206,6 +206,9 @@ pub const FLOOD_MILLISECONDS: u64 = 10_000;
 /// ends by default: one client's session is written whole.
 pub const FLOOD_LINES: u32 = 20;
 
+/// The same for messages that the storage did not take: an outage refuses those of all clients, and its own lines say why.
+pub const OUTAGE_LINES: u32 = 1;
+
 /// Floods that a worker tells apart, some 60 bytes each; those beyond share one.
 pub const FLOODS_TOLD_APART: usize = 256;
 

@@ -27,7 +27,7 @@ fn mock() -> Mock {
 /// A server that gives its broker this long, and the lines of `[kafka.properties]`.
 fn serving(brokers: &str, delivery_timeout: &str, properties: &str) -> Ringpost {
     let text = format!(
-        "[server]\nworkers = 2\n[kafka]\ndelivery_timeout = \"{delivery_timeout}\"\n[kafka.properties]\n{properties}"
+        "[server]\nworkers = 2\n[kafka]\nfail_fast_after = \"0s\"\ndelivery_timeout = \"{delivery_timeout}\"\n[kafka.properties]\n{properties}"
     );
     Ringpost::configured(&text, &["--brokers", brokers])
 }
@@ -171,7 +171,7 @@ fn an_outage_is_one_line_when_it_begins_and_one_when_it_ends() {
     );
     std::fs::write(
         &config,
-        "[log]\nlevel = \"trace\"\n[kafka]\ndelivery_timeout = \"1s\"\n",
+        "[log]\nlevel = \"trace\"\n[kafka]\nfail_fast_after = \"0s\"\ndelivery_timeout = \"1s\"\n",
     )
     .unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ringpost"));

@@ -40,7 +40,7 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ringpost.toml");
         let text = format!(
-            "[server]\nworkers = 1\n[kafka]\nbrokers = \"{}\"\ntopic = \"{topic}\"\n{lines}\n",
+            "[server]\nworkers = 1\n[kafka]\nfail_fast_after = \"0s\"\nbrokers = \"{}\"\ntopic = \"{topic}\"\n{lines}\n",
             cluster.bootstrap()
         );
         std::fs::write(&path, text).unwrap();

@@ -4,12 +4,12 @@
 mod support;
 
 use std::net::TcpStream;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, KeyPair};
+use support::postfix::Postfix;
 use support::ringpost::{Client, Ringpost};
 use support::tools;
 use support::topic::{Received, read_topic};
@@ -206,90 +206,14 @@ fn posttls_finger_finds_the_certificate_verified() {
     assert!(said.contains("TLSv1.3 with cipher"), "{said}");
 }
 
-/// A Postfix instance that sends mail and accepts none: its processes end with this value.
-struct Postfix<'a>(&'a Path);
-
-const MASTER: &str = "\
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-";
-
-impl<'a> Postfix<'a> {
-    fn start(folder: &'a Path, relay: &str) -> Self {
-        let path = folder.display();
-        let main = format!(
-            "compatibility_level = 3.6\nqueue_directory = {path}/queue\ndata_directory = {path}/data\n\
-             multi_instance_name = postfix-sender\nmulti_instance_enable = yes\nmeta_directory = /etc/postfix\n\
-             myhostname = client.example\nmydestination =\nalias_maps =\nalias_database =\n\
-             inet_interfaces = loopback-only\nrelayhost = [127.0.0.1]:{}\nsmtp_tls_security_level = encrypt\n\
-             smtp_tls_session_cache_database = btree:{path}/data/sessions\n",
-            port(relay)
-        );
-        for folder_of in ["queue", "data"] {
-            std::fs::create_dir(folder.join(folder_of)).unwrap();
-        }
-        tools::run(
-            Command::new("chown")
-                .arg("postfix")
-                .arg(folder.join("data")),
-            b"",
-        );
-        std::fs::write(folder.join("main.cf"), main).unwrap();
-        std::fs::write(folder.join("master.cf"), MASTER).unwrap();
-        let postfix = Self(folder);
-        postfix.command("start");
-        postfix
-    }
-
-    fn command(&self, what: &str) {
-        let mut command = Command::new("/usr/sbin/postfix");
-        command.arg("-c").arg(self.0).arg(what);
-        // Its daemons would keep a pipe of ours open.
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        assert!(command.status().unwrap().success(), "postfix {what}");
-    }
-
-    fn send(&self, from: &str, to: &[&str], message: &[u8]) {
-        let mut command = Command::new("/usr/sbin/sendmail");
-        command
-            .arg("-C")
-            .arg(self.0)
-            .args(["-i", "-f", from])
-            .args(to);
-        tools::run(&mut command, message);
-    }
-}
-
-impl Drop for Postfix<'_> {
-    fn drop(&mut self) {
-        self.command("stop");
-    }
-}
-
 #[test]
 fn postfix_relays_by_starttls() {
-    if tools::find_or_skip("postfix").is_none() {
+    if !Postfix::can_run_or_skip() {
         return;
     }
-    if !Path::new("/etc/postfix/postfix-files").exists() || !is_root() {
-        return tools::skip("an instance of Postfix is started by root alone");
-    }
     let server = server();
-    let postfix = Postfix::start(server.folder.path(), &server.clear);
+    let relay = format!("[127.0.0.1]:{}", port(&server.clear));
+    let postfix = Postfix::start(server.folder.path(), &relay, "encrypt");
     let body = format!("Subject: p\n\n.dot\n{}\ngr\u{fc}n\n", "x".repeat(900));
     postfix.send(
         "a@client.example",
@@ -325,10 +249,6 @@ fn postfix_relays_by_starttls() {
         ["b@mx.example", "c@mx.example"]
     );
     assert_eq!(recipients(""), ["b@mx.example"]);
-}
-
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
 #[test]

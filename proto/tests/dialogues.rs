@@ -91,7 +91,8 @@ fn check(script: &Script) -> Result<(), String> {
 }
 
 fn driver(script: &Script) -> Driver {
-    let mut driver = Driver::new(Arc::new(script.policy.clone()), Instant::now());
+    let policy = Arc::new(script.policy.clone());
+    let mut driver = Driver::begin(policy, Instant::now(), script.intake);
     driver.rooms = script.rooms.clone().into();
     driver.outcomes = script.outcomes.clone().into();
     driver
@@ -143,6 +144,7 @@ fn in_turn(script: &Script) -> Result<Log, String> {
             Step::Expire => driver.expire(),
             Step::Drain => driver.drain(),
             Step::Secured => driver.secure(),
+            Step::Intake(intake) => driver.session.heed(*intake),
             Step::Send(_) => unreachable!("handled above"),
         }
     }
@@ -216,12 +218,13 @@ fn in_pieces(script: &Script, cut: impl Fn(usize) -> bool) -> Log {
                     at += 1;
                 }
             }
-            Step::Expire | Step::Drain | Step::Secured => {
+            Step::Expire | Step::Drain | Step::Secured | Step::Intake(_) => {
                 driver.receive(&pending);
                 pending.clear();
                 match step {
                     Step::Expire => driver.expire(),
                     Step::Drain => driver.drain(),
+                    Step::Intake(intake) => driver.session.heed(*intake),
                     _ => driver.secure(),
                 }
             }

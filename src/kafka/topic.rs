@@ -4,6 +4,8 @@
 //!
 //! Invariant: whether a topic is there follows from Kafka's code, never from a text.
 
+use std::collections::BTreeMap;
+
 use rdkafka::metadata::{Metadata, MetadataPartition};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
@@ -20,6 +22,10 @@ pub struct TopicInfo {
     pub in_sync: usize,
     /// Brokers in the cluster.
     pub brokers: usize,
+    /// The largest number of replicas in sync of a partition that has a leader; 0 where none has one.
+    pub led_in_sync: usize,
+    /// Of each broker that leads a partition, one of those.
+    pub led: Vec<i32>,
 }
 
 /// Why a cluster that answers has no such topic for this client.
@@ -63,11 +69,15 @@ pub fn read(metadata: &Metadata, topic: &str) -> Result<TopicInfo, NoTopic> {
         counts.min().unwrap_or(0)
     };
     let leaderless = partitions.iter().filter(|one| one.leader() < 0);
+    let led = || partitions.iter().filter(|one| one.leader() >= 0);
+    let one_of_each: BTreeMap<i32, i32> = led().map(|one| (one.leader(), one.id())).collect();
     Ok(TopicInfo {
         partitions: partitions.iter().map(MetadataPartition::id).collect(),
         leaderless: leaderless.count(),
         replicas: least(|partition| partition.replicas().len()),
         in_sync: least(|partition| partition.isr().len()),
         brokers,
+        led_in_sync: led().map(|one| one.isr().len()).max().unwrap_or(0),
+        led: one_of_each.into_values().collect(),
     })
 }

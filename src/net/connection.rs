@@ -232,7 +232,7 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     /// Gives the session the commands that are here; whether it took any.
     fn commands(&mut self) -> bool {
-        self.session.adopt(&self.hub.shared.rules.load().policy);
+        self.follow_what_holds_now();
         if self.input.is_empty() {
             return false;
         }
@@ -241,6 +241,13 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.input.advance(consumed);
         self.count();
         consumed > 0
+    }
+
+    /// What comes before commands are given to the session: the rules as they are now, and whether mail is taken.
+    fn follow_what_holds_now(&mut self) {
+        let shared = &self.hub.shared;
+        self.session.adopt(&shared.rules.load().policy);
+        self.session.heed(shared.sink.intake());
     }
 
     /// What comes before a wait for commands: a connection that waits holds the front of a command line at most.
@@ -294,7 +301,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn take_commands(&mut self, octets: &[u8]) {
         let mut rest = octets;
         if self.input.is_empty() {
-            self.session.adopt(&self.hub.shared.rules.load().policy);
+            self.follow_what_holds_now();
             let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
             let consumed = self.session.receive(rest, now, output);
             rest = &rest[consumed..];
@@ -485,6 +492,9 @@ impl<'a, T: Transport> Connection<'a, T> {
                 }
                 Event::Refused(refusal) => {
                     metrics.refusals.increment(refusal);
+                    if refusal.is_of_an_outage() {
+                        self.hub.shared.sink.turned_away();
+                    }
                     self.end = match refusal {
                         Refusal::ShuttingDown => SessionEnd::Shutdown,
                         Refusal::TimedOut => SessionEnd::TimedOut,

@@ -36,11 +36,13 @@ impl Journal {
         self.log.is_some()
     }
 
-    /// Adds the line of a message.
-    pub fn add(&self, line: Line<'_>) {
-        if let Some(log) = &self.log
-            && log.add(&mut self.gathered.borrow_mut(), line)
-        {
+    /// Adds the line of a message, or counts it among those that the storage did not take.
+    pub fn add(&self, line: Line<'_>, now: Instant) {
+        let Some(log) = &self.log else {
+            return;
+        };
+        let mut gathered = self.gathered.borrow_mut();
+        if log.writes_message(&mut gathered, line.outcome, now) && log.add(&mut gathered, line) {
             self.first.notify_one();
         }
     }

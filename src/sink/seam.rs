@@ -12,6 +12,7 @@ use super::routes::Reports;
 use super::statistics::Statistics;
 use crate::failure::Failure;
 use crate::mail::record::Record;
+use crate::smtp::session::Intake;
 use crate::verdict::Line;
 
 /// A place that takes records. All workers share one.
@@ -19,6 +20,8 @@ use crate::verdict::Line;
 /// Its methods, by kind:
 /// - the path of a mail: [`submit`](Self::submit), by any worker at any time, answered by [`Submission`] at once or by a
 ///   [`Report`](super::report::Report) later;
+/// - what senders learn before they send: [`intake`](Self::intake), asked where a connection begins and before commands are taken,
+///   and [`turned_away`](Self::turned_away);
 /// - the operator's question: [`ready`](Self::ready);
 /// - the end: [`drain`](Self::drain), once, when the workers have stopped;
 /// - what it is: [`describe`](Self::describe), which never changes.
@@ -31,10 +34,19 @@ use crate::verdict::Line;
 ///   250 because of it;
 /// - a record whose submission is pending is reported exactly once, to the worker that its ticket names, drained or not; a
 ///   record that is decided at once is not reported;
-/// - `submit` and `ready` never wait: not for a disk, a socket or a lock that is held across either.
+/// - `submit`, `intake` and `ready` never wait: not for a disk, a socket or a lock that is held across either.
 pub trait Sink: Send + Sync {
     /// Hands a record over. Never blocks, and copies no value.
     fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission;
+
+    /// Whether a session, or a transaction, may begin. One load of an atomic: every worker asks all the time. A sink that is
+    /// never away keeps this.
+    fn intake(&self) -> Intake {
+        Intake::Open
+    }
+
+    /// A client was refused because of [`intake`](Self::intake): counted for what the sink says of its outage.
+    fn turned_away(&self) {}
 
     /// Whether mail would be stored, as far as is known now.
     ///

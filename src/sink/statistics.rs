@@ -23,4 +23,12 @@ pub struct Statistics {
     pub rtt_average: Option<Duration>,
     /// The 99th percentile of the round trip to the slowest broker.
     pub rtt_p99: Option<Duration>,
+    /// When a record was last stored, since 1970.
+    pub last_stored: Option<Duration>,
+    /// Whether no mail can be stored.
+    pub away: Option<bool>,
+    /// Whether senders are refused before their mail.
+    pub fails_fast: Option<bool>,
+    /// Questions that were asked to find out, since the start.
+    pub probes: Option<u64>,
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{
     FLOOD_LINES, FLOOD_MILLISECONDS, FLOOD_PREFIX_IPV4, FLOOD_PREFIX_IPV6, FLOODS_TOLD_APART,
+    OUTAGE_LINES,
 };
 use crate::smtp::access::Network;
 
@@ -56,21 +57,18 @@ impl Floods {
             IpAddr::V4(_) => Network::of(client, FLOOD_PREFIX_IPV4),
             IpAddr::V6(_) => Network::of(client, FLOOD_PREFIX_IPV6),
         };
-        let flood = self.flood(kind, network, now);
-        if flood.is_over(now) && flood.counted == 0 {
-            (flood.began, flood.written) = (now, 0);
-        }
-        if flood.written < FLOOD_LINES {
-            flood.written += 1;
-            return true;
-        }
-        flood.counted += 1;
-        false
+        self.flood(kind, Some(network), now)
+            .writes(FLOOD_LINES, now)
+    }
+
+    /// The same for what is the storage's doing and no client's: all networks are one flood, of a line or so.
+    pub(super) fn writes_of_all(&mut self, kind: Kind, now: Instant) -> bool {
+        self.flood(kind, None, now).writes(OUTAGE_LINES, now)
     }
 
     /// Its flood; the one that is shared where there is no room for another.
-    fn flood(&mut self, kind: Kind, network: Network, now: Instant) -> &mut Flood {
-        let mine = (Some(kind), Some(network));
+    fn flood(&mut self, kind: Kind, network: Option<Network>, now: Instant) -> &mut Flood {
+        let mine = (Some(kind), network);
         let mut place = self
             .0
             .iter()
@@ -112,6 +110,19 @@ impl Floods {
 }
 
 impl Flood {
+    /// Whether one more is written, of this many; else it has been counted.
+    fn writes(&mut self, most: u32, now: Instant) -> bool {
+        if self.is_over(now) && self.counted == 0 {
+            (self.began, self.written) = (now, 0);
+        }
+        if self.written < most {
+            self.written += 1;
+            return true;
+        }
+        self.counted += 1;
+        false
+    }
+
     fn is_over(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.began) >= Duration::from_millis(FLOOD_MILLISECONDS)
     }
@@ -202,6 +213,29 @@ mod tests {
             .sum::<u64>();
         assert_eq!(written + counted, 95 * 7);
         assert!(floods.0.is_empty() && written <= u64::from(FLOOD_LINES) * 10);
+    }
+
+    #[test]
+    fn what_an_outage_causes_is_one_flood_whoever_sends() {
+        let (mut floods, start) = (Floods::default(), Instant::now());
+        let late = Kind {
+            message: "messages not stored",
+            reason: "kafka_timed_out",
+        };
+        let written = (0..1000)
+            .filter(|_| floods.writes_of_all(late, start))
+            .count();
+        assert_eq!(written as u32, OUTAGE_LINES);
+        let client = IpAddr::from([192, 0, 2, 1]);
+        assert!(floods.writes(DENIED, client, start), "another flood");
+        let told = (
+            Some(late),
+            String::new(),
+            1000 - u64::from(OUTAGE_LINES),
+            10,
+        );
+        let end = start + Duration::from_secs(10);
+        assert_eq!(ended(&mut floods, end, false), [told]);
     }
 
     #[test]

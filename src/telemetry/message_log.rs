@@ -118,6 +118,21 @@ impl MessageLog {
         self.enabled.load(Ordering::Relaxed)
     }
 
+    /// Whether a message of this outcome has its own line; else it is in the count of what the storage did not take.
+    pub fn writes_message(
+        &self,
+        gathered: &mut Gathered,
+        outcome: Result<(), Refusal>,
+        now: Instant,
+    ) -> bool {
+        let Err(refusal) = outcome else { return true };
+        let kind = Kind {
+            message: "messages not stored",
+            reason: refusal.row().label,
+        };
+        gathered.floods.writes_of_all(kind, now)
+    }
+
     /// Adds the line of a message; whether it is the first that waits, so that a task has to hand it over.
     pub fn add(&self, gathered: &mut Gathered, line: Line<'_>) -> bool {
         if !self.is_enabled() {

@@ -31,6 +31,8 @@ checks that each of them exists and contains the reply; proto/tests/dialogues/RE
   a valid size is answered 521, and nothing after it is read.
 - An HTTP request is answered 521 at its first line, however that line ends and however long it is, or at the latest at its first
   header field. Nothing after it is read: an attacker may control its headers and its body.
+- While no mail can be stored (`kafka.fail_fast_after`), a new connection gets 421 in place of the banner, and an open one 451 at MAIL: no
+  transaction begins. One that is open goes on to its end.
 - A connection that ends with a refusal is read to its end for up to 5 s, so that the reply is not lost to a reset.
 - With `server.trace` the value of a record is one Received field and the message, which is the last `ce_smtpsize` bytes. If the
   message begins with neither a field nor an empty line, an empty line is put between them, so that all of the message is the body.

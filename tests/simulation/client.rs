@@ -40,6 +40,11 @@ pub struct Client {
     awaited: VecDeque<Awaited>,
     inbox: Vec<u8>,
     last_code: u16,
+    /// The MAIL of the transaction that is answered now was refused: what was sent with it is refused as well.
+    mail_refused: bool,
+    /// When it connected, and when it began to send what is answered now.
+    connected: u64,
+    began: u64,
     /// Nothing more is expected but the end; anything goes.
     loose: bool,
     /// The reply to STARTTLS has come.
@@ -90,6 +95,9 @@ impl Client {
             awaited: VecDeque::new(),
             inbox: Vec::new(),
             last_code: 0,
+            mail_refused: false,
+            connected: 0,
+            began: 0,
             loose: false,
             expects_handshake: false,
             leave_after: usize::MAX,
@@ -159,6 +167,8 @@ impl Client {
     ) {
         self.tls = secure.then(Tls::new);
         self.expects_handshake = false;
+        self.mail_refused = false;
+        (self.connected, self.began) = (now, now);
         self.sent = 0;
         self.inbox.clear();
         self.awaited.clear();
@@ -280,6 +290,7 @@ impl Client {
                 Some(turn) => {
                     self.turn = turn;
                     self.sent = 0;
+                    self.began = now;
                     self.awaited.extend(self.turn.awaited.drain(..));
                     if self
                         .awaited
@@ -424,10 +435,13 @@ impl Client {
         let Awaited { what, from, mail } =
             awaited.unwrap_or_else(|| panic!("a reply too many: {code} {text}"));
         let fits = match what {
-            What::Banner => code == 220,
-            What::Hello | What::Mail | What::Reset => code == 250,
+            What::Banner => code == 220 && !judge.kafka.is_closed_since(self.connected),
+            What::Hello | What::Reset => code == 250,
+            What::Mail if code == 250 => !judge.kafka.takes_no_mail_since(self.began),
+            What::Mail => code == 451 && !(self.calm && self.is_good()),
             What::StartTls => code == 220,
             What::Unannounced => code == 503,
+            What::Rcpt { .. } | What::Data if self.mail_refused => code == 503,
             What::Rcpt { ours } => code == if ours { 250 } else { 550 },
             What::Data => matches!(code, 354 | 451),
             What::Chunk => matches!(code, 250 | 451 | 503),
@@ -440,6 +454,9 @@ impl Client {
             "{:?} {from}: {code} {text} in reply to {what:?}",
             self.kind
         );
+        if what == What::Mail {
+            self.mail_refused = code == 451;
+        }
         match (what, code) {
             (What::StartTls, _) => self.expects_handshake = true,
             (What::End, 250) => {
@@ -448,7 +465,7 @@ impl Client {
                     mail.delivered = true;
                 }
             }
-            (What::Data | What::Chunk, 451 | 503) | (What::End, _) => {
+            (What::Mail, 451) | (What::Data | What::Chunk, 451 | 503) | (What::End, _) => {
                 // Not now: what was not sent yet is not sent, and the mails stay in the queue.
                 self.turns.clear();
                 if self.kind == Kind::Blast {

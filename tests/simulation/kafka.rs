@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use ringpost::sink::{Description, Keeps, Outcome, Report, Sink, Submission, Ticket, Unready};
 use ringpost_proto::mail::record::Record;
 use ringpost_proto::smtp::refusal::Refusal;
+use ringpost_proto::smtp::session::Intake;
 
 use crate::random::Random;
 
@@ -50,6 +51,8 @@ struct Entry {
 struct State {
     random: Random,
     mode: Mode,
+    /// What it lets begin, and since when.
+    intake: (Intake, u64),
     now: u64,
     queue_most: usize,
     batches: bool,
@@ -82,6 +85,7 @@ impl Kafka {
             batches: random.once_in(2),
             random,
             mode: Mode::Healthy,
+            intake: (Intake::Open, 0),
             now: 0,
             queue_most,
             waiting: Vec::new(),
@@ -112,6 +116,26 @@ impl Kafka {
                 waiting.due = waiting.due.min(soon);
             }
         }
+    }
+
+    /// It lets this begin from now on.
+    pub fn let_begin(&self, intake: Intake) {
+        let mut state = self.state();
+        if state.intake.0 != intake {
+            state.intake = (intake, state.now);
+        }
+    }
+
+    /// Whether it has let no transaction begin at any moment since then.
+    pub fn takes_no_mail_since(&self, then: u64) -> bool {
+        let (intake, since) = self.state().intake;
+        intake != Intake::Open && since < then
+    }
+
+    /// Whether it has let no session begin at any moment since then.
+    pub fn is_closed_since(&self, then: u64) -> bool {
+        let (intake, since) = self.state().intake;
+        intake == Intake::Closed && since < then
     }
 
     /// Time passes.
@@ -268,6 +292,11 @@ impl Sink for Kafka {
         });
         Submission::Pending
     }
+
+    fn intake(&self) -> Intake {
+        self.state().intake.0
+    }
+
     fn ready(&self) -> Result<(), Unready> {
         match self.state().mode {
             Mode::Healthy | Mode::Slow | Mode::Losing => Ok(()),

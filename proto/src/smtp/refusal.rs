@@ -100,6 +100,10 @@ pub enum Refusal {
     StorageTooBig,
     /// The storage refuses the record for a reason that an operator has to see to, such as authorization.
     StorageRefused,
+    /// The storage has been away for so long that no connection is opened; it ends in place of the banner (RFC 5321 3.1).
+    StorageClosed,
+    /// The storage has been away, or has refused all mail, for so long that no transaction begins.
+    StorageAway,
 }
 
 /// A refusal's row in the table.
@@ -235,6 +239,10 @@ table! {
         "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
     StorageRefused: 451 "4.3.5" "kafka_refused" "The storage refuses the message; try again later"
         "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
+    StorageClosed: 421 "4.3.2" "storage_closed" "No mail can be stored now; try again later"
+        "RFC 5321 3.1" "proto/tests/dialogues/no-banner-while-the-storage-is-away.smtp";
+    StorageAway: 451 "4.3.2" "storage_away" "No mail can be stored now; try again later"
+        "RFC 5321 4.2.5" "proto/tests/dialogues/no-transaction-while-the-storage-is-away.smtp";
 }
 
 impl Refusal {
@@ -258,6 +266,11 @@ impl Refusal {
             Refusal::NeedMail | Refusal::NeedRecipient | Refusal::BareNewlineInData
         );
         matches!(self.row().code, 500..=504 | 550 | 553..=555) && !follows && !self.is_recipient()
+    }
+
+    /// Whether it comes before any message, because of the storage alone: one outage causes as many of these as clients connect.
+    pub fn is_of_an_outage(self) -> bool {
+        matches!(self, Refusal::StorageClosed | Refusal::StorageAway)
     }
 
     /// Whether it is about a recipient that is not taken. A correct client that sends to an old list causes many of these, so

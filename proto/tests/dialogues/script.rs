@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ringpost_proto::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
 use ringpost_proto::smtp::refusal::Refusal;
+use ringpost_proto::smtp::session::Intake;
 
 use crate::driver::Committed;
 
@@ -21,6 +22,8 @@ pub struct Script {
     pub rooms: Vec<Result<(), Refusal>>,
     /// Answers to commits.
     pub outcomes: Vec<Result<(), Refusal>>,
+    /// Whether mail is taken at first.
+    pub intake: Intake,
     /// What happens, in order.
     pub steps: Vec<Step>,
     /// Whether the session is over at the end.
@@ -51,6 +54,8 @@ pub enum Step {
     Drain,
     /// The TLS handshake is done.
     Secured,
+    /// Whether mail is taken changes.
+    Intake(Intake),
 }
 
 /// The dialogues of one file: one, or one for each line of its table.
@@ -78,6 +83,7 @@ fn parse_one(name: &str, text: &str, columns: &[&str]) -> Result<Script, String>
         policy: policy(),
         rooms: Vec::new(),
         outcomes: Vec::new(),
+        intake: Intake::Open,
         steps: Vec::new(),
         closed: false,
     };
@@ -153,10 +159,21 @@ fn directive(script: &mut Script, text: &str) -> Result<(), String> {
         "expire" => script.steps.push(Step::Expire),
         "drain" => script.steps.push(Step::Drain),
         "secured" => script.steps.push(Step::Secured),
+        "intake" if script.steps.is_empty() => script.intake = intake(value)?,
+        "intake" => script.steps.push(Step::Intake(intake(value)?)),
         "closed" => script.closed = true,
         _ => return Err("an unknown directive".to_owned()),
     }
     Ok(())
+}
+
+fn intake(value: &str) -> Result<Intake, String> {
+    match value {
+        "open" => Ok(Intake::Open),
+        "no_mail" => Ok(Intake::NoMail),
+        "closed" => Ok(Intake::Closed),
+        _ => Err("open, no_mail or closed".to_owned()),
+    }
 }
 
 fn answer(name: &str) -> Result<Result<(), Refusal>, String> {

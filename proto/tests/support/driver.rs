@@ -13,7 +13,7 @@ use ringpost_proto::smtp::data::oracle;
 use ringpost_proto::smtp::parameter::MailParameters;
 use ringpost_proto::smtp::policy::Policy;
 use ringpost_proto::smtp::refusal::Refusal;
-use ringpost_proto::smtp::session::{Action, Admission, Commit, Expects, Output, Session};
+use ringpost_proto::smtp::session::{Action, Admission, Commit, Expects, Intake, Output, Session};
 
 /// A message that the session handed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,11 @@ pub struct Driver {
 impl Driver {
     /// A session under `policy` that starts at `now`; time stands still.
     pub fn new(policy: Arc<Policy>, now: Instant) -> Self {
+        Self::begin(policy, now, Intake::Open)
+    }
+
+    /// The same where mail may not be taken.
+    pub fn begin(policy: Arc<Policy>, now: Instant, intake: Intake) -> Self {
         let mut driver = Self {
             session: Session::new(policy, now),
             rooms: VecDeque::new(),
@@ -84,8 +89,9 @@ impl Driver {
             chunked: false,
             securing: false,
         };
+        driver.session.heed(intake);
         driver.session.begin(false, now, &mut driver.output);
-        driver.collect();
+        driver.act();
         driver
     }
 

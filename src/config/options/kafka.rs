@@ -8,7 +8,8 @@ use ringpost_proto::mail::record::RecordKey;
 
 use crate::config::reason::Reason;
 use crate::config::row::{
-    Choice, GIB, KIB, Shown, Size, Switch, Table, Text, Texts, Time, milliseconds, minutes, rows,
+    Choice, GIB, KIB, Shown, Size, Switch, Table, Text, Texts, Time, hours, milliseconds, minutes,
+    rows,
 };
 use crate::config::value;
 
@@ -67,6 +68,13 @@ rows! {
         // Nine minutes leave one for what comes before and after Kafka, of the ten that a sender waits for the reply to
         // its data (RFC 5321 4.5.3.2.6): a reply that comes later makes the sender send the message again.
         delivery_timeout: Duration = "30s", Time(milliseconds(100)..=minutes(9));
+
+        /// How long there may be no broker and no leader that could take mail before senders are refused at once: a new
+        /// connection with 421 4.3.2 in place of the banner, an open one with 451 4.3.2 at MAIL. They keep their bytes, or
+        /// go to the next MX. Mail that is under way still has `kafka.delivery_timeout`. The time counts from the last
+        /// moment at which mail could be stored, and a question of ringpost's own finds that it can be again, never a mail.
+        /// 0s: never; each mail is then read whole and waits for its outcome. `docs/high-availability.md` has more.
+        fail_fast_after: Duration = "5s", Time(Duration::ZERO..=hours(1));
 
         /// File of more properties, which keeps passwords out of this file: one `name=value` a line, as the tools of Kafka and
         /// librdkafka write it, with comments after `#` at the beginning of a line. A value is taken as it is; in `ssl.key.pem`

@@ -133,7 +133,7 @@ impl<T: Transport> Connection<'_, T> {
             Submitted::Done(outcome) => (outcome, received),
         };
         if self.hub.shared.message_log.is_some() {
-            self.log(id, &commit, outcome, now - received);
+            self.log(id, &commit, outcome, (received, now));
         }
         let output = lent(&mut self.output, self.hub);
         match outcome {
@@ -152,9 +152,16 @@ impl<T: Transport> Connection<'_, T> {
         }
     }
 
-    fn log(&self, id: QueueId, commit: &Commit, outcome: Outcome, took: Duration) {
+    /// The line of a message: when it was received, and when its outcome came.
+    fn log(
+        &self,
+        id: QueueId,
+        commit: &Commit,
+        outcome: Outcome,
+        (received, now): (Instant, Instant),
+    ) {
         let time = self.hub.identities.rfc3339(self.hub.clock.wall());
-        self.hub.journal.add(Line {
+        let line = Line {
             time: std::str::from_utf8(&time).expect("a date is ASCII"),
             id,
             envelope: &self.envelope(commit.transaction()),
@@ -163,8 +170,9 @@ impl<T: Transport> Connection<'_, T> {
                 Outcome::Stored => Ok(()),
                 Outcome::Refused(refusal) => Err(refusal),
             },
-            took,
-        });
+            took: now - received,
+        };
+        self.hub.journal.add(line, now);
     }
 
     /// Hands the record over.

@@ -58,7 +58,7 @@ impl<'a, T: Transport> Connection<'a, T> {
                 return None;
             }
         }
-        self.session.adopt(&self.hub.shared.rules.load().policy);
+        self.follow_what_holds_now();
         let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
         self.session.begin(secure, now, output);
         Some(visit)

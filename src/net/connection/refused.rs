@@ -3,13 +3,14 @@
 //!
 //! Owns: which of them are written. Must not know: how a line looks, and how many of a flood there are.
 //!
-//! Invariant: a refusal has one line. That of a message which was committed is the line of the message.
+//! Invariant: a refusal has one line. That of a message which was committed is the line of the message. What an outage of the
+//! storage causes before a message has none: the sink says how many there were.
 
 use std::io;
 
 use super::Connection;
 use crate::smtp::refusal::Refusal;
-use crate::smtp::session::{About, Expects, Refused};
+use crate::smtp::session::{About, Expects, Intake, Refused};
 use crate::telemetry::message_log::{RefusedLine, Why};
 use crate::telemetry::metrics::SessionEnd;
 
@@ -20,7 +21,13 @@ impl<T> Connection<'_, T> {
         let output = self.output.as_mut();
         let refused: Vec<Refused> =
             output.map_or_else(Vec::new, |output| output.refused().collect());
+        let taken = self.hub.shared.sink.intake() == Intake::Open;
         for Refused { refusal, about } in refused {
+            // Commands that were sent together with the MAIL that was refused run into this.
+            let follows = matches!(refusal, Refusal::NeedMail | Refusal::NeedRecipient);
+            if refusal.is_of_an_outage() || follows && !taken {
+                continue;
+            }
             self.log_one(Why::Refused(refusal), &about, None);
         }
     }

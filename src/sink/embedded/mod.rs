@@ -65,7 +65,11 @@ impl Configured for Embedded {
         broker.watch(Arc::clone(&spread))?;
         let cluster = Cluster {
             brokers: broker.bootstrap(),
-            kafka: self.kafka.clone(),
+            kafka: config::Kafka {
+                // It is away with its process alone.
+                fail_fast_after: Duration::ZERO,
+                ..self.kafka.clone()
+            },
         };
         let parts = Parts {
             spread: Some(spread),

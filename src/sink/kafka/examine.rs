@@ -185,6 +185,8 @@ mod tests {
                 replicas: 3,
                 in_sync: 2,
                 brokers: 3,
+                led_in_sync: 1,
+                led: vec![0],
             },
             settings: Ok(TopicSettings {
                 max_message_bytes: Some(needed),

@@ -111,6 +111,11 @@ impl Subject {
         }
     }
 
+    /// Where the brokers are.
+    pub(super) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
     /// The topic.
     pub(super) fn topic(&self) -> &str {
         &self.topic

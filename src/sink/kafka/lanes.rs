@@ -117,7 +117,6 @@ impl Lanes {
     }
 
     /// Records without a report and events not yet polled, of all lanes.
-    #[cfg(test)]
     pub(super) fn outstanding(&self) -> usize {
         self.producers.iter().map(Producer::outstanding).sum()
     }

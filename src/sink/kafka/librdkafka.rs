@@ -241,6 +241,13 @@ impl Producer {
         self.client.fetch_metadata(Some(topic), timeout)
     }
 
+    /// Whether the leader of a partition answers a question of its own: for its offsets, which only it may tell.
+    pub(super) fn leader_answers(&self, topic: &str, partition: i32, timeout: Duration) -> bool {
+        self.client
+            .fetch_watermarks(topic, partition, timeout)
+            .is_ok()
+    }
+
     fn take_reports(&self, event: &Event, sink: &mut Vec<Report>) {
         let mut messages = [ptr::null::<ffi::rd_kafka_message_t>(); REPORTS_A_CALL];
         loop {

@@ -9,7 +9,9 @@
 //! | `lanes` | the producers, one for large records; `closing` closes their batches early; `spread` spreads them |
 //! | `librdkafka` | every raw pointer |
 //! | `topic` | what is asked of a cluster about the topic; `finding` is what is wrong with it |
-//! | `watch` | asks while mail flows; `storage` says when it is away and back, `size` what is too large |
+//! | `watch` | asks while mail flows; `watched` is what it knows of one topic, `gate` what workers see of that |
+//! | `patience` | when senders are refused before they send |
+//! | `storage` | says when it is away and back, `size` what is too large |
 //! | `verdict` | what an error means for the sender |
 //! | `statistics` | what librdkafka counts of itself |
 //!
@@ -19,8 +21,10 @@ mod closing;
 mod error;
 pub(super) mod examine;
 mod finding;
+mod gate;
 mod lanes;
 mod librdkafka;
+mod patience;
 pub(super) mod settings;
 pub(super) mod sink;
 mod size;
@@ -31,3 +35,4 @@ mod storage;
 mod topic;
 mod verdict;
 mod watch;
+mod watched;

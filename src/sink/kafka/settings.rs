@@ -57,6 +57,8 @@ impl Cluster {
             .set("client.id", "ringpost")
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
+            // A network that drops packets: a new try begins before the kernel's own pauses between two get long.
+            .set("socket.connection.setup.timeout.ms", "5000")
             .set("socket.keepalive.enable", "true");
         let level = if self.kafka.properties.contains_key("debug") {
             RDKafkaLogLevel::Debug
@@ -92,6 +94,13 @@ impl Cluster {
             ("queue.buffering.max.messages", "", "1000000".to_owned()),
             ("queue.buffering.max.kbytes", "", "2147483647".to_owned()),
             ("statistics.interval.ms", "", "5000".to_owned()),
+            // A connection on which nothing was answered for this long is made again: where a network dropped packets for a while, the
+            // kernel's own pause before its next try is as long as that while was.
+            (
+                "socket.timeout.ms",
+                "",
+                (delivery * 2 / 3).clamp(10_000, 30_000).to_string(),
+            ),
             // A late answer of a broker leaves a third of the time for another try.
             (
                 "request.timeout.ms",

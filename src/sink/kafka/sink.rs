@@ -29,19 +29,21 @@ use tokio::sync::Notify;
 
 use super::error::StartError;
 use super::finding::Subject;
+use super::gate::{Noted, Watch};
 use super::lanes::Lanes;
 use super::librdkafka::{Events, Traced};
 use super::settings::Cluster;
 use super::spread::Spread;
 use super::statistics::{Joined, Observe};
 use super::verdict::refusal;
-use super::watch::{First, Noted, Watch, Watcher};
+use super::watch::{First, Watcher};
 use crate::kafka::lock::lock;
 use crate::mail::record::Record;
 use crate::sink::report::{Outcome, Report, Submission, Ticket};
 use crate::sink::routes::{Reports, Routes};
 use crate::sink::seam::{Description, Keeps, Setup, Sink, Unready};
 use crate::smtp::refusal::Refusal;
+use crate::smtp::session::Intake;
 
 /// Longest wait of the poll thread for an event: bounds how late it sees that it has to stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -125,12 +127,14 @@ impl KafkaSink {
         parts: Parts,
     ) -> Result<(Self, Vec<Reports>), StartError> {
         let message_size = parts.message_size;
-        let watch = Arc::new(Watch::new());
+        let watch = Arc::new(Watch::new(1));
         let noted = Noted {
             watch: Arc::clone(&watch),
             events: parts.events,
         };
-        let joined = Joined::new(Box::new(noted), parts.observe);
+        let observe = Arc::new(parts.observe);
+        let of_lanes = Arc::clone(&observe);
+        let joined = Joined::new(Box::new(noted), Box::new(move |seen| of_lanes(seen)));
         let settings = cluster.producer(message_size);
         let lanes = Lanes::start(&settings, &cluster.kafka.topic, message_size, joined)
             .map_err(|error| cluster.refused(error))?;
@@ -156,8 +160,12 @@ impl KafkaSink {
         };
         // Dropping `sink` on an error below stops what has been started.
         sink.carry(&routes)?;
-        let subject = Subject::new(cluster, message_size).advertised();
-        sink.begin_watch(subject, parts.first)?;
+        let subjects = vec![Subject::new(cluster, message_size).advertised()];
+        let after = cluster.kafka.fail_fast_after;
+        sink.begin_watch(
+            Watcher::new(subjects, after, observe, &parts.first),
+            parts.first,
+        )?;
         Ok((sink, reports))
     }
 
@@ -176,8 +184,7 @@ impl KafkaSink {
         Ok(())
     }
 
-    fn begin_watch(&self, subject: Subject, first: First) -> Result<(), StartError> {
-        let mut watcher = Watcher::new(subject, &self.description.topic, &first);
+    fn begin_watch(&self, mut watcher: Watcher, first: First) -> Result<(), StartError> {
         watcher.begin(&self.shared.watch, first);
         let shared = Arc::clone(&self.shared);
         let thread = spawn("kafka-watch", move || {
@@ -201,18 +208,27 @@ impl Sink for KafkaSink {
             let refusal = Refusal::StorageUnavailable;
             return Submission::Done(Outcome::Refused(refusal), record);
         }
-        if let Some(refusal) = self.shared.watch.closed() {
+        if let Some(refusal) = self.shared.watch.closed(0) {
             return Submission::Done(Outcome::Refused(refusal), record);
         }
         let partition = self.shared.partition(&record);
         match self.shared.lanes.produce(ticket, record, partition) {
             Ok(()) => Submission::Pending,
             Err((code, record)) => {
-                self.shared.watch.failed(code, None);
+                self.shared.watch.failed(0, code, None);
                 Submission::Done(Outcome::Refused(refusal(code)), record)
             }
         }
     }
+
+    fn intake(&self) -> Intake {
+        self.shared.watch.intake()
+    }
+
+    fn turned_away(&self) {
+        self.shared.watch.turned_away();
+    }
+
     fn ready(&self) -> Result<(), Unready> {
         self.shared.watch.ready()
     }
@@ -275,7 +291,7 @@ fn poll(shared: &Shared, lane: usize, routes: &Routes) {
         if some {
             let stored = |report: &Report| report.outcome == Outcome::Stored;
             if reports.iter().any(stored) {
-                shared.watch.stored();
+                shared.watch.stored(0);
             }
             routes.deliver(&mut reports);
         }

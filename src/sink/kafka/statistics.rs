@@ -98,6 +98,7 @@ fn read(json: &str) -> Statistics {
         transmitted_bytes: total("txmsg_bytes"),
         rtt_average: slowest_broker(&all, "/rtt/avg"),
         rtt_p99: slowest_broker(&all, "/rtt/p99"),
+        ..Statistics::default()
     }
 }
 
@@ -120,6 +121,7 @@ fn sum(one: Statistics, other: Statistics) -> Statistics {
         transmitted_bytes: total(one.transmitted_bytes, other.transmitted_bytes),
         rtt_average: one.rtt_average.max(other.rtt_average),
         rtt_p99: one.rtt_p99.max(other.rtt_p99),
+        ..Statistics::default()
     }
 }
 
@@ -145,6 +147,7 @@ mod tests {
                 transmitted_bytes: Some(9000),
                 rtt_average: Some(Duration::from_micros(2500)),
                 rtt_p99: Some(Duration::from_micros(40_000)),
+                ..Statistics::default()
             }
         );
         let parts = read(r#"{"msg_cnt":1,"msg_size":"many","brokers":{"c":7}}"#);

@@ -10,7 +10,8 @@
 //!     └───── none any more: INFO, how long┘
 //! ```
 //!
-//! Invariants: a trouble is two lines, and one more each minute; the reason in the log is the one that /readyz shows.
+//! Invariants: a trouble is two lines, and one more each minute; one that comes and goes is a few lines, and one more each minute; the
+//! reason in the log is the one that /readyz shows.
 //!
 //! BUGS: when the reason changes, /readyz shows the new one at once, the log with its next line.
 
@@ -26,6 +27,8 @@ use crate::smtp::refusal::Refusal;
 
 /// Time between two lines of the same trouble.
 const REMINDER: Duration = Duration::from_secs(60);
+/// Lines that a storage which comes and goes may have in this time; what is beyond them is counted, and said at its end.
+const LINES: u32 = 4;
 /// Records that Kafka refused are a trouble until others are stored and none was refused this long,
 const QUIET: Duration = Duration::from_secs(10);
 /// or until nothing is known, as none was sent.
@@ -80,6 +83,8 @@ pub(super) enum Reason {
     Finding(Finding),
     /// Records are not stored; this is the last one.
     Failure(Failure),
+    /// Brokers answer, and none of the records under way has been stored for this long.
+    Stalled(Duration),
 }
 
 impl Reason {
@@ -88,12 +93,18 @@ impl Reason {
         match self {
             Self::Finding(finding) => finding.text(subject),
             Self::Failure(failure) => failure.text(subject),
+            Self::Stalled(lasted) => format!(
+                "kafka.brokers {}: they answer, but records have been under way for {:.0} s, none was stored, and a leader is \
+                 silent: it may be frozen or cut off",
+                subject.brokers(),
+                lasted.as_secs_f64()
+            ),
         }
     }
 
     fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Finding(_) => None,
+            Self::Finding(_) | Self::Stalled(_) => None,
             Self::Failure(failure) => Some(failure),
         }
     }
@@ -104,14 +115,40 @@ impl Reason {
 pub(super) struct Round {
     /// What is wrong with the cluster or the topic.
     pub(super) finding: Option<Finding>,
+    /// How long records have been under way in vain.
+    pub(super) stalled: Option<Duration>,
     /// The first record that was not stored.
     pub(super) failure: Option<Failure>,
     /// Whether writing is known to be allowed.
     pub(super) writable: bool,
-    /// Messages that were not stored.
-    pub(super) refused: u64,
-    /// Whether any was.
+    /// Who got no 250.
+    pub(super) refused: Refused,
+    /// Whether any record was stored.
     pub(super) stored: bool,
+}
+
+/// Who got no 250.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// Messages that were not stored.
+    pub(super) messages: u64,
+    /// Clients that were refused before a message.
+    pub(super) clients: u64,
+}
+
+impl Refused {
+    fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.clients += other.clients;
+    }
+
+    fn text(self) -> String {
+        let before = match self.clients {
+            0 => String::new(),
+            clients => format!(", refused before a message: {clients}"),
+        };
+        format!("messages that got 451: {}{before}", self.messages)
+    }
 }
 
 #[derive(Debug)]
@@ -122,7 +159,7 @@ struct Away {
     reason: Reason,
     /// When the reason was last seen.
     seen: Instant,
-    refused: u64,
+    refused: Refused,
     stored_since: bool,
 }
 
@@ -132,9 +169,31 @@ pub(super) struct Storage {
     away: Option<Away>,
     /// Whether some records are refused and others stored: one odd record must not make the whole server unready.
     partial: bool,
+    /// After how long senders are refused before their mail; none: never.
+    fail_fast: Option<Duration>,
+    lately: Lately,
+}
+
+/// What was said lately.
+#[derive(Debug, Default)]
+struct Lately {
+    /// When the first of these lines was said.
+    began: Option<Instant>,
+    lines: u32,
+    /// Troubles that were not said, and who got no 250 in them.
+    unsaid: u32,
+    refused: Refused,
 }
 
 impl Storage {
+    /// Nothing is known yet. Zero: senders are never refused before their mail.
+    pub(super) fn new(fail_fast: Duration) -> Self {
+        Self {
+            fail_fast: (!fail_fast.is_zero()).then_some(fail_fast),
+            ..Self::default()
+        }
+    }
+
     /// Why mail cannot be stored, if so.
     pub(super) fn reason(&self) -> Option<&Reason> {
         self.away.as_ref().map(|away| &away.reason)
@@ -145,18 +204,25 @@ impl Storage {
         self.reason().filter(|_| !self.partial)
     }
 
-    /// Takes note of a round, and says what changed.
+    /// Takes note of a round, and says what changed, unless too much has been said lately.
     pub(super) fn judge(&mut self, round: Round, now: Instant, time: Timestamp) -> Option<Line> {
+        let line = self.change(round, now, time);
+        let away = self.away.is_some();
+        self.lately.pass(line, away, now)
+    }
+
+    fn change(&mut self, round: Round, now: Instant, time: Timestamp) -> Option<Line> {
         let trouble = self.trouble(&round, now);
-        self.partial = match (&round.finding, &round.failure) {
-            (Some(_), _) => false,
-            (None, Some(_)) => round.stored,
-            (None, None) => self.partial || round.stored,
+        let known = round.finding.is_some() || round.stalled.is_some();
+        self.partial = match (known, &round.failure) {
+            (true, _) => false,
+            (false, Some(_)) => round.stored,
+            (false, None) => self.partial || round.stored,
         };
         match (&mut self.away, trouble) {
             (None, None) => None,
             (None, Some((reason, seen))) => {
-                let line = Line::Away(time, reason.clone());
+                let line = Line::Away(time, self.fail_fast, reason.clone());
                 self.away = Some(Away {
                     since: time,
                     from: now,
@@ -172,7 +238,7 @@ impl Storage {
                 let again = round.failure.is_some();
                 away.stored_since = !again && (away.stored_since || round.stored);
                 (away.reason, away.seen) = (reason, seen);
-                away.refused += round.refused;
+                away.refused.add(round.refused);
                 if now.duration_since(away.said) < REMINDER {
                     return None;
                 }
@@ -181,7 +247,8 @@ impl Storage {
             }
             (Some(away), None) => {
                 let lasted = now.duration_since(away.from);
-                let line = Line::Back(lasted, away.refused + round.refused);
+                away.refused.add(round.refused);
+                let line = Line::Back(lasted, away.refused);
                 self.away = None;
                 Some(line)
             }
@@ -192,6 +259,9 @@ impl Storage {
     fn trouble(&self, round: &Round, now: Instant) -> Option<(Reason, Instant)> {
         if let Some(finding) = &round.finding {
             return Some((Reason::Finding(finding.clone()), now));
+        }
+        if let Some(lasted) = round.stalled {
+            return Some((Reason::Stalled(lasted), now));
         }
         let away = self.away.as_ref();
         let known = away.and_then(|away| away.reason.failure());
@@ -214,35 +284,100 @@ impl Storage {
     }
 }
 
+impl Lately {
+    /// The line, if it is said; in its place, once enough time has passed, what was not said.
+    fn pass(&mut self, line: Option<Line>, away: bool, now: Instant) -> Option<Line> {
+        if let Some(Line::Still(..)) = line {
+            return line;
+        }
+        let over = |began| now.duration_since(began) >= REMINDER;
+        if self.began.is_some_and(over) {
+            let mut last = std::mem::take(self);
+            if last.unsaid > 0 {
+                last.count(line.as_ref());
+                return Some(Line::ComesAndGoes {
+                    times: last.unsaid,
+                    away,
+                    refused: last.refused,
+                });
+            }
+        }
+        let line = line?;
+        self.began.get_or_insert(now);
+        // Whoever reads that it went away reads that it is back.
+        let ends = matches!(line, Line::Back(..));
+        if self.unsaid == 0 && (ends || self.lines < LINES) {
+            self.lines += 1;
+            return Some(line);
+        }
+        self.count(Some(&line));
+        None
+    }
+
+    fn count(&mut self, line: Option<&Line>) {
+        match line {
+            Some(Line::Away(..)) => self.unsaid += 1,
+            Some(Line::Back(_, refused)) => self.refused.add(*refused),
+            Some(Line::Still(..) | Line::ComesAndGoes { .. }) | None => {}
+        }
+    }
+}
+
 /// What is said of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Line {
-    /// It went away at this time, for this reason.
-    Away(Timestamp, Reason),
-    /// It has been away since then; this many messages got no 250; the reason now.
-    Still(Timestamp, u64, Reason),
-    /// It is back after this time; this many messages got no 250.
-    Back(Duration, u64),
+    /// It went away at this time, for this reason; after so long senders are refused before their mail.
+    Away(Timestamp, Option<Duration>, Reason),
+    /// It has been away since then; who got no 250; the reason now.
+    Still(Timestamp, Refused, Reason),
+    /// It is back after this time; who got no 250.
+    Back(Duration, Refused),
+    /// It went away more often than was said.
+    ComesAndGoes {
+        /// How often.
+        times: u32,
+        /// Whether it is away now.
+        away: bool,
+        /// Who got no 250 in those that are over.
+        refused: Refused,
+    },
 }
 
 impl Line {
-    /// Says it.
-    pub(super) fn write(&self, subject: &Subject) {
+    /// Says it of a topic, or, for none, of all of them.
+    pub(super) fn write(&self, subject: &Subject, topic: Option<&str>) {
+        let storage = match topic {
+            None => "storage".to_owned(),
+            Some(topic) => format!("topic {topic:?}"),
+        };
         match self {
-            Line::Away(since, reason) => {
+            Line::Away(since, fail_fast, reason) => {
                 let reason = reason.text(subject);
-                tracing::error!("storage away since {since:.0}, senders get 451: {reason}");
+                let then = match (fail_fast, topic) {
+                    (Some(after), None) => format!(
+                        ", and after {:.0?} 421 and 451 4.3.2 before they send",
+                        after
+                    ),
+                    (Some(_), Some(_)) | (None, _) => String::new(),
+                };
+                tracing::error!("{storage} away since {since:.0}, senders get 451{then}: {reason}");
             }
             Line::Still(since, refused, reason) => {
-                let reason = reason.text(subject);
-                tracing::warn!(
-                    "storage still away since {since:.0}, messages that got 451: {refused}; {reason}"
-                );
+                let (refused, reason) = (refused.text(), reason.text(subject));
+                tracing::warn!("{storage} still away since {since:.0}, {refused}; {reason}");
             }
             Line::Back(lasted, refused) => {
-                let seconds = lasted.as_secs_f64();
-                tracing::info!(
-                    "storage back after {seconds:.1} s; messages that got 451: {refused}"
+                let (seconds, refused) = (lasted.as_secs_f64(), refused.text());
+                tracing::info!("{storage} back after {seconds:.1} s; {refused}");
+            }
+            Line::ComesAndGoes {
+                times,
+                away,
+                refused,
+            } => {
+                let (now, refused) = (if *away { "away" } else { "back" }, refused.text());
+                tracing::warn!(
+                    "{storage} comes and goes: away {times} more times in the last minute, {now} now; {refused}"
                 );
             }
         }
@@ -253,6 +388,19 @@ impl Line {
 mod tests {
     use super::*;
 
+    const FAIL_FAST: Duration = Duration::from_secs(5);
+
+    fn messages(messages: u64) -> Refused {
+        Refused {
+            messages,
+            ..Refused::default()
+        }
+    }
+
+    fn away(at: i64, reason: Reason) -> Line {
+        Line::Away(second(at), Some(FAIL_FAST), reason)
+    }
+
     struct Story {
         storage: Storage,
         start: Instant,
@@ -261,7 +409,7 @@ mod tests {
     impl Story {
         fn new() -> Self {
             Self {
-                storage: Storage::default(),
+                storage: Storage::new(FAIL_FAST),
                 start: Instant::now(),
             }
         }
@@ -291,7 +439,7 @@ mod tests {
     fn failing(code: Code) -> Round {
         Round {
             failure: Some(Failure { code, text: None }),
-            refused: 1,
+            refused: messages(1),
             ..Round::default()
         }
     }
@@ -311,26 +459,23 @@ mod tests {
     fn an_outage_is_two_lines_and_a_reminder_a_minute() {
         let mut story = Story::new();
         assert_eq!(story.at(0, stored()), None);
-        assert_eq!(
-            story.at(2, finding("a")),
-            Some(Line::Away(second(2), reason("a")))
-        );
+        assert_eq!(story.at(2, finding("a")), Some(away(2, reason("a"))));
         for at in 3..62 {
             assert_eq!(story.at(at, finding("b")), None);
             assert_eq!(story.storage.reason(), Some(&reason("b")));
         }
         let late = Round {
-            refused: 7,
+            refused: messages(7),
             ..finding("c")
         };
         assert_eq!(
             story.at(62, late),
-            Some(Line::Still(second(2), 7, reason("c")))
+            Some(Line::Still(second(2), messages(7), reason("c")))
         );
         assert_eq!(story.at(63, finding("c")), None);
         assert_eq!(
             story.at(64, stored()),
-            Some(Line::Back(Duration::from_secs(62), 7))
+            Some(Line::Back(Duration::from_secs(62), messages(7)))
         );
         assert_eq!(
             (story.at(65, stored()), story.storage.reason()),
@@ -343,13 +488,13 @@ mod tests {
         let mut story = Story::new();
         story.at(0, finding("a"));
         let line = story.at(9, failing(Code::MessageTimedOut));
-        assert_eq!(line, Some(Line::Back(Duration::from_secs(9), 1)));
+        assert_eq!(line, Some(Line::Back(Duration::from_secs(9), messages(1))));
     }
 
     #[test]
     fn a_refusal_has_kafkas_name_and_lasts_until_records_are_stored_again() {
         let mut story = Story::new();
-        let Some(Line::Away(_, reason)) = story.at(0, failing(Code::InvalidRecord)) else {
+        let Some(Line::Away(_, _, reason)) = story.at(0, failing(Code::InvalidRecord)) else {
             panic!("it is said");
         };
         let text = reason.text(&Subject::of_a_test());
@@ -358,7 +503,7 @@ mod tests {
         assert_eq!(story.at(2, stored()), None, "others may still be refused");
         assert_eq!(story.at(10, Round::default()), None);
         let line = story.at(11, Round::default());
-        assert_eq!(line, Some(Line::Back(Duration::from_secs(11), 2)));
+        assert_eq!(line, Some(Line::Back(Duration::from_secs(11), messages(2))));
     }
 
     #[test]
@@ -415,5 +560,79 @@ mod tests {
             }
             assert!(matches!(story.at(ends, round), Some(Line::Back(..))));
         }
+    }
+
+    #[test]
+    fn records_under_way_in_vain_are_a_trouble_until_one_is_stored() {
+        let mut story = Story::new();
+        let vain = |seconds| Round {
+            stalled: Some(Duration::from_secs(seconds)),
+            ..Round::default()
+        };
+        let line = story.at(5, vain(5));
+        let Some(Line::Away(_, _, reason)) = line else {
+            panic!("{line:?}");
+        };
+        let text = reason.text(&Subject::of_a_test());
+        assert!(
+            text.contains("k:9092") && text.contains("for 5 s"),
+            "{text}"
+        );
+        assert_eq!(story.at(6, vain(6)), None);
+        assert!(story.storage.unready().is_some());
+        assert!(matches!(story.at(9, stored()), Some(Line::Back(..))));
+    }
+
+    #[test]
+    fn clients_that_were_refused_before_their_mail_are_counted_apart() {
+        let mut story = Story::new();
+        story.at(0, finding("a"));
+        let refused = Refused {
+            messages: 2,
+            clients: 40,
+        };
+        let round = Round {
+            refused,
+            ..finding("a")
+        };
+        story.at(6, round);
+        let line = story.at(9, stored());
+        assert_eq!(line, Some(Line::Back(Duration::from_secs(9), refused)));
+        assert_eq!(
+            refused.text(),
+            "messages that got 451: 2, refused before a message: 40"
+        );
+    }
+
+    #[test]
+    fn a_storage_that_comes_and_goes_is_a_few_lines_a_minute() {
+        let mut story = Story::new();
+        let (mut lines, mut times) = (Vec::new(), 0);
+        for at in 0..600 {
+            let round = match at % 4 {
+                0 | 1 => finding("a"),
+                _ => stored(),
+            };
+            times += u32::from(at % 4 == 0);
+            lines.extend(story.at(at, round));
+        }
+        // Ten minutes of it: at most four lines and a sum in each, and the minute that has begun.
+        assert!(lines.len() <= 55, "{}", lines.len());
+        let said = lines.iter().map(|line| match line {
+            Line::Away(..) => 1,
+            Line::ComesAndGoes { times, .. } => *times,
+            Line::Still(..) | Line::Back(..) => 0,
+        });
+        let said: u32 = said.sum();
+        assert!(said <= times && said >= times - 16, "{said} of {times}");
+        // Once it stays, the last word is how it is.
+        let mut last = None;
+        for at in 600..700 {
+            last = story.at(at, stored()).or(last);
+        }
+        assert!(
+            matches!(last, Some(Line::ComesAndGoes { away: false, .. })),
+            "{last:?}"
+        );
     }
 }

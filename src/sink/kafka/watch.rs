@@ -1,442 +1,499 @@
-//! The thread that watches the cluster while mail flows: what it finds opens and closes the gate, and is said.
+//! The thread that watches the cluster while mail flows: what it finds opens and closes gates, tells senders what they may begin,
+//! and is said.
 //!
-//! Owns: when the cluster is asked, and which answers count. Must not know: producers' threads, sessions; what is asked is
-//! `topic`'s, what is said of it is `finding`'s and `storage`'s.
+//! Owns: when the cluster is asked, and the order of what follows. Must not know: producers' threads, sessions; what is asked is
+//! `topic`'s, what an answer means for one topic `watched`'s, for senders `patience`'s, what is said of it `storage`'s.
 //!
-//! Invariants: the gate is closed as long as a record that is handed over could be lost after its 250; no worker waits for
-//! this thread.
+//! ```text
+//!   look at topics ─▶ Watched, one for each ─▶ its gate
+//!                              │ together
+//!                              ├─▶ Storage: away since, and back ─▶ the log, /readyz
+//!                              └─▶ Patience: what senders may begin
+//! ```
 //!
-//! BUGS: a change of the topic's configuration is seen some seconds later, as it is asked for every few rounds.
+//! With several topics there is one story of the storage, for what concerns all of them, and one of each topic, told while others
+//! take mail.
+//!
+//! Invariants: no worker waits for this thread; one question is out at a time; the questions of a round are bounded, however many
+//! topics there are.
+//!
+//! BUGS: a change of a topic's configuration is seen some seconds later, as it is asked for every few rounds.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use jiff::Timestamp;
-use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::finding::{Effect, Finding, Subject};
+use super::finding::{Finding, Subject};
+use super::gate::Watch;
 use super::lanes::Lanes;
-use super::librdkafka::Events;
-use super::size::{self, Size};
-use super::storage::{Failure, Round, Storage};
-use super::topic::{self, Look, Seen, Told, TopicSettings, Untold};
-use crate::kafka::lock::lock;
-use crate::kafka::reach::Said;
-use crate::kafka::topic::TopicInfo;
-use crate::sink::seam::Unready;
-use crate::smtp::refusal::Refusal;
+use super::patience::{Patience, Sight};
+use super::statistics::Observe;
+use super::storage::{Refused, Round, Storage};
+use super::topic::{self, Look, Seen};
+use super::watched::{CONFIRM, Watched};
+use crate::sink::statistics::Statistics;
+use crate::smtp::session::Intake;
 
-/// Pause between two rounds, and the longest that one takes to ask for the topic.
+/// Pause between two rounds, and the longest that one takes to ask for a topic.
 const PAUSE: Duration = Duration::from_secs(2);
 const LOOK_WAIT: Duration = Duration::from_secs(1);
-/// Rounds from one question for the topic's configuration to the next, and the longest wait for an answer.
+/// The same while no broker, or no leader, could take mail: its return is to be seen at once, and a slow answer is one.
+const PAUSE_AWAY: Duration = Duration::from_millis(500);
+const LOOK_WAIT_AWAY: Duration = Duration::from_secs(3);
+/// The shortest pause: what is due in a moment is waited for.
+const PAUSE_LEAST: Duration = Duration::from_millis(10);
+/// Topics that are looked at in a round at least; of more than this many times `TURNS`, one in `TURNS`, so that each is seen often
+/// enough.
+const LOOKS: usize = 8;
+const TURNS: usize = 8;
+/// Rounds from one question for a topic's configuration to the next, the longest wait for an answer, and for all of a round.
 const DESCRIBE_EVERY: u32 = 3;
 const DESCRIBE_WAIT: Duration = Duration::from_secs(2);
-/// Rounds in a row that have to find a trouble which may pass in a moment.
-const CONFIRM: u32 = 2;
+/// The longest wait for one leader.
+const LEADER_WAIT: Duration = Duration::from_secs(1);
 
 /// What the sink begins with.
 #[derive(Debug, Clone)]
 pub(crate) enum First {
-    /// Nothing has been asked, and only the topic's partitions have to be: the broker is our own, or a test's.
+    /// Nothing has been asked, and only the topics' partitions have to be: the broker is our own, or a test's.
     Trusted,
-    /// What was seen a moment ago.
+    /// What was seen a moment ago, of the first topic.
     Asked(Result<Seen, Finding>),
-}
-
-/// What workers, poll threads and the admin listener share with the thread.
-pub(super) struct Watch {
-    /// 0 while records are taken; otherwise one more than the place of their refusal in `CLOSED_WITH`.
-    gate: AtomicU8,
-    ready: AtomicBool,
-    ended: AtomicBool,
-    /// Whether a trouble is known, so that more of it need not wake the thread.
-    away: AtomicBool,
-    stored: AtomicBool,
-    /// All brokers were unreachable at the same time since the last look.
-    all_down: AtomicBool,
-    refused: AtomicU64,
-    failures: AtomicU64,
-    /// Messages that were refused for their size.
-    oversized: AtomicU64,
-    failure: Mutex<Option<Failure>>,
-    unready: Mutex<Unready>,
-    said: Said,
-    wake: Sender<()>,
-    woken: Receiver<()>,
-}
-
-const CLOSED_WITH: [Refusal; 2] = [Refusal::StorageUnavailable, Refusal::StorageRefused];
-
-impl Watch {
-    pub(super) fn new() -> Self {
-        let (wake, woken) = bounded(1);
-        Self {
-            gate: AtomicU8::new(0),
-            ready: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            away: AtomicBool::new(false),
-            stored: AtomicBool::new(false),
-            all_down: AtomicBool::new(false),
-            refused: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            oversized: AtomicU64::new(0),
-            failure: Mutex::default(),
-            unready: Mutex::new(Unready::Unasked),
-            said: Said::default(),
-            wake,
-            woken,
-        }
-    }
-
-    /// With what a record is refused before it is handed over, if so.
-    pub(super) fn closed(&self) -> Option<Refusal> {
-        match self.gate.load(Ordering::Relaxed) {
-            0 => None,
-            place => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                Some(CLOSED_WITH[usize::from(place) - 1])
-            }
-        }
-    }
-
-    /// Whether mail would be stored, or why not.
-    pub(super) fn ready(&self) -> Result<(), Unready> {
-        match self.ready.load(Ordering::Relaxed) {
-            true => Ok(()),
-            false => Err(lock(&self.unready).clone()),
-        }
-    }
-
-    /// Records were stored.
-    pub(super) fn stored(&self) {
-        self.stored.store(true, Ordering::Relaxed);
-    }
-
-    /// A record was not stored. The first of a round wakes the thread.
-    pub(super) fn failed(&self, code: Code, text: Option<&str>) {
-        if Failure::is_of_its_size(code) && self.oversized.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.wake_up();
-        }
-        if Failure::is_the_records_own(code) {
-            return;
-        }
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        if self.failures.fetch_add(1, Ordering::Relaxed) > 0 {
-            return;
-        }
-        *lock(&self.failure) = Some(Failure {
-            code,
-            text: text.map(str::to_owned),
-        });
-        self.wake_up();
-    }
-
-    /// librdkafka said something of its connections.
-    fn heard(&self, code: Code, text: &str) {
-        if !self.said.note(code, text) {
-            self.all_down.store(true, Ordering::Relaxed);
-            self.wake_up();
-        }
-    }
-
-    /// Whether Kafka has refused a record since the last round: why is asked at once.
-    fn refuses(&self) -> bool {
-        let failure = lock(&self.failure);
-        failure.as_ref().is_some_and(Failure::is_a_refusal)
-            || self.oversized.load(Ordering::Relaxed) > 0
-    }
-
-    fn wake_up(&self) {
-        if !self.away.load(Ordering::Relaxed) {
-            // A full channel wakes it as well.
-            let _ = self.wake.try_send(());
-        }
-    }
-
-    /// The thread is to end, and nothing more is said.
-    pub(super) fn end(&self) {
-        self.ended.store(true, Ordering::SeqCst);
-        self.ready.store(false, Ordering::Relaxed);
-        let _ = self.wake.try_send(());
-    }
-
-    fn ended(&self) -> bool {
-        self.ended.load(Ordering::SeqCst)
-    }
-}
-
-/// A sink's events: what they tell of the storage is noted, all else goes on.
-pub(super) struct Noted {
-    pub(super) watch: std::sync::Arc<Watch>,
-    pub(super) events: Box<dyn Events>,
-}
-
-impl Events for Noted {
-    fn error(&self, code: Code, text: &str) {
-        self.watch.heard(code, text);
-        self.events.error(code, text);
-    }
-
-    fn log(&self, level: i32, facility: &str, text: &str) {
-        self.events.log(level, facility, text);
-    }
-
-    fn undelivered(&self, code: Code, text: Option<&str>) {
-        self.watch.failed(code, text);
-        self.events.undelivered(code, text);
-    }
 }
 
 /// The thread's own memory.
 pub(super) struct Watcher {
-    subject: Subject,
-    topic: String,
-    /// Whether configuration and rights are asked for.
-    describes: bool,
-    settings: Option<Told<TopicSettings>>,
-    writable: Option<Told<bool>>,
-    /// The last finding, and in how many rounds in a row there was one.
-    rounds_in_trouble: u32,
-    rounds: u32,
-    size: Size,
+    topics: Vec<Watched>,
     storage: Storage,
+    patience: Patience,
+    observe: Arc<Observe>,
+    rounds: u32,
+    /// The topic that is looked at next.
+    next: usize,
+    probes: u64,
+}
+
+/// What a round of questions brought.
+enum Looked {
+    /// No broker answers.
+    Silent(Finding),
+    /// What is wrong with each topic that was looked at, by its place.
+    At(Vec<(usize, Vec<Finding>)>),
 }
 
 impl Watcher {
-    pub(super) fn new(subject: Subject, topic: &str, first: &First) -> Self {
+    /// For these topics. What is known of them goes to `observe` with each round.
+    pub(super) fn new(
+        subjects: Vec<Subject>,
+        fail_fast_after: Duration,
+        observe: Arc<Observe>,
+        first: &First,
+    ) -> Self {
+        assert!(!subjects.is_empty(), "records go somewhere");
+        let describes = matches!(first, First::Asked(_));
+        let topics = subjects.into_iter().enumerate();
         Self {
-            subject,
-            topic: topic.to_owned(),
-            describes: matches!(first, First::Asked(_)),
-            settings: None,
-            writable: None,
-            rounds_in_trouble: 0,
+            topics: topics
+                .map(|(place, subject)| Watched::new(subject, place, describes))
+                .collect(),
+            storage: Storage::new(fail_fast_after),
+            patience: Patience::new(fail_fast_after, Instant::now()),
+            observe,
             rounds: 0,
-            size: Size::default(),
-            storage: Storage::default(),
+            next: 0,
+            probes: 0,
         }
     }
 
     /// Judges what was seen before the sink began, so that its trouble is said before "ready" is.
     pub(super) fn begin(&mut self, watch: &Watch, first: First) {
         let First::Asked(seen) = first else { return };
-        self.rounds_in_trouble = CONFIRM;
-        match seen {
+        let topic = &mut self.topics[0];
+        topic.rounds_in_trouble = CONFIRM;
+        let looked = match seen {
             Ok(seen) => {
-                self.settings = Some(seen.settings.clone());
-                self.writable = Some(seen.writable.clone());
-                let findings = seen.findings(&self.subject);
-                self.conclude(watch, findings);
+                topic.settings = Some(seen.settings);
+                topic.writable = Some(seen.writable);
+                Looked::At(vec![(0, topic.judge(seen.info))])
             }
-            Err(finding) => self.conclude(watch, vec![finding]),
-        }
+            Err(finding @ Finding::Unreachable(_)) => {
+                self.confirm_all();
+                Looked::Silent(finding)
+            }
+            Err(finding) => Looked::At(vec![(0, vec![finding])]),
+        };
+        self.conclude(watch, looked, Instant::now(), (false, None));
     }
 
     /// Watches until [`Watch::end`].
     pub(super) fn run(mut self, watch: &Watch, lanes: &Lanes) {
         while !watch.ended() {
-            let findings = self.ask(watch, lanes);
+            let looked = self.look(watch, lanes);
+            let answer = self.ask_leaders(watch, lanes, &looked);
             if watch.ended() {
                 return;
             }
-            self.conclude(watch, findings);
-            match watch.woken.recv_timeout(PAUSE) {
-                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+            let (now, under_way) = (Instant::now(), lanes.outstanding() > 0);
+            self.conclude(watch, looked, now, (under_way, answer));
+            if !watch.wait(self.pause(now)) {
+                return;
             }
         }
     }
 
-    fn ask(&mut self, watch: &Watch, lanes: &Lanes) -> Vec<Finding> {
-        let producer = lanes.producer(0);
-        let look = topic::look(producer, &self.topic, LOOK_WAIT);
-        // A producer that has seen the topic missing looks again when it is asked to.
-        for other in 1..lanes.names().count() {
-            if !watch.ended() && matches!(look, Look::Found(_)) {
-                let _ = topic::look(lanes.producer(other), &self.topic, LOOK_WAIT);
-            }
+    /// How long to wait for the next round.
+    fn pause(&self, now: Instant) -> Duration {
+        if self.topics.iter().any(|topic| !topic.is_known) && !self.is_away() {
+            return PAUSE_LEAST;
         }
-        match look {
-            Look::Found(info) => {
-                watch.said.forget();
-                watch.all_down.store(false, Ordering::Relaxed);
-                self.describe(watch, lanes);
-                self.judge(info)
-            }
-            Look::Bad(finding) => vec![finding],
-            Look::Silent(code) => {
-                if watch.all_down.load(Ordering::Relaxed) {
-                    self.rounds_in_trouble = CONFIRM;
-                }
-                vec![Finding::Unreachable(watch.said.reason(code))]
-            }
+        let usual = if self.is_away() { PAUSE_AWAY } else { PAUSE };
+        let left = self.patience.due().map(|due| due.duration_since(now));
+        match left.filter(|left| !left.is_zero()) {
+            Some(left) => usual.min(left).max(PAUSE_LEAST),
+            None => usual,
         }
     }
 
-    fn describe(&mut self, watch: &Watch, lanes: &Lanes) {
-        let due = self.rounds.is_multiple_of(DESCRIBE_EVERY)
-            || self.settings.is_none()
-            || self.storage.reason().is_some()
-            || watch.refuses()
-            || self.size.is_in_trouble();
+    /// Whether no broker, or no leader, could take mail.
+    fn is_away(&self) -> bool {
+        self.takes() == Intake::Closed || self.patience.is_stalled()
+    }
+
+    /// What the topic that is best off could take.
+    fn takes(&self) -> Intake {
+        let all = || self.topics.iter().map(Watched::intake);
+        if all().any(|intake| intake == Intake::Open) {
+            Intake::Open
+        } else if all().any(|intake| intake == Intake::NoMail) {
+            Intake::NoMail
+        } else {
+            Intake::Closed
+        }
+    }
+
+    fn confirm_all(&mut self) {
+        for topic in &mut self.topics {
+            topic.rounds_in_trouble = topic.rounds_in_trouble.max(CONFIRM);
+        }
+    }
+
+    /// Asks for some topics in turn, one question at a time.
+    fn look(&mut self, watch: &Watch, lanes: &Lanes) -> Looked {
+        let count = self.topics.len();
+        let looks = LOOKS.max(count.div_ceil(TURNS)).min(count);
+        let wait = if self.is_away() {
+            LOOK_WAIT_AWAY
+        } else {
+            LOOK_WAIT
+        };
         self.rounds = self.rounds.wrapping_add(1);
-        if !self.describes || !due {
+        let mut found = Vec::new();
+        let mut described = Duration::ZERO;
+        for _ in 0..looks {
+            if watch.ended() {
+                break;
+            }
+            let place = self.next;
+            self.next = (place + 1) % count;
+            match self.look_at(lanes, place, wait) {
+                Look::Found(info) => {
+                    watch.answered();
+                    let began = Instant::now();
+                    if described < DESCRIBE_WAIT {
+                        self.describe(watch, lanes, place);
+                    }
+                    described += began.elapsed();
+                    found.push((place, self.topics[place].judge(info)));
+                }
+                Look::Bad(finding) => {
+                    watch.answered();
+                    found.push((place, vec![finding]));
+                }
+                Look::Silent(code) => {
+                    if watch.is_all_down() {
+                        self.confirm_all();
+                    }
+                    return Looked::Silent(Finding::Unreachable(watch.why(code)));
+                }
+            }
+        }
+        Looked::At(found)
+    }
+
+    fn look_at(&mut self, lanes: &Lanes, place: usize, wait: Duration) -> Look {
+        let topic = self.topics[place].subject.topic();
+        let look = topic::look(lanes.producer(0), topic, wait);
+        self.probes += 1;
+        // A producer that has seen the topic missing looks again when it is asked to.
+        if matches!(look, Look::Found(_)) {
+            for other in 1..lanes.names().count() {
+                let _ = topic::look(lanes.producer(other), topic, LOOK_WAIT);
+                self.probes += 1;
+            }
+        }
+        look
+    }
+
+    fn describe(&mut self, watch: &Watch, lanes: &Lanes, place: usize) {
+        let known = self.storage.reason().is_some();
+        let topic = &mut self.topics[place];
+        let turn = u32::try_from(place).expect("topics are few");
+        let due = self
+            .rounds
+            .wrapping_add(turn)
+            .is_multiple_of(DESCRIBE_EVERY);
+        if !topic.describes() || !(due || topic.wants_description(watch, known)) {
             return;
         }
-        let stop = || watch.ended();
-        let producer = lanes.producer(0);
-        let (settings, writable) = topic::describe(producer, &self.topic, DESCRIBE_WAIT, stop);
+        let (producer, stop) = (lanes.producer(0), || watch.ended());
+        let name = topic.subject.topic();
+        let (settings, writable) = topic::describe(producer, name, DESCRIBE_WAIT, stop);
         // An answer is worth more than none: what is known stays known while a broker is slow to answer.
-        if settings.is_ok() || self.settings.is_none() {
-            self.settings = Some(settings);
+        if settings.is_ok() || topic.settings.is_none() {
+            topic.settings = Some(settings);
         }
-        self.writable = Some(writable);
+        topic.writable = Some(writable);
     }
 
-    fn judge(&mut self, info: TopicInfo) -> Vec<Finding> {
-        let seen = Seen {
-            info,
-            settings: self.settings.clone().unwrap_or(Err(Untold::Unasked)),
-            writable: self.writable.clone().unwrap_or(Err(Untold::Unasked)),
-        };
-        seen.findings(&self.subject)
+    /// Whether each broker that leads a partition answers; asked where records have been under way in vain.
+    fn ask_leaders(&mut self, watch: &Watch, lanes: &Lanes, looked: &Looked) -> Option<bool> {
+        if !self.patience.doubts(Instant::now()) || matches!(looked, Looked::Silent(_)) {
+            return None;
+        }
+        for topic in &self.topics {
+            for &partition in &topic.led {
+                if watch.ended() {
+                    return None;
+                }
+                self.probes += 1;
+                let (producer, name) = (lanes.producer(0), topic.subject.topic());
+                if !producer.leader_answers(name, partition, LEADER_WAIT) {
+                    return Some(false);
+                }
+            }
+        }
+        Some(true)
     }
 
-    fn conclude(&mut self, watch: &Watch, findings: Vec<Finding>) {
-        let stored = watch.stored.swap(false, Ordering::Relaxed);
-        self.say_size(watch, &findings);
-        let failure = lock(&watch.failure).take();
-        let contradicted = stored && failure.is_none();
-        let stops = findings
-            .into_iter()
-            .filter(|finding| finding.effect(&self.subject) != Effect::Warns)
-            // A cluster that is wrong about rights is contradicted by what it stores; so is a silence of the one broker that
-            // was asked.
-            .find(|finding| {
-                !(contradicted && matches!(finding, Finding::Unwritable | Finding::Unreachable(_)))
-            });
-        self.rounds_in_trouble = match &stops {
-            Some(_) => self.rounds_in_trouble.saturating_add(1),
-            None => 0,
+    /// What follows from a round: gates, what senders may begin, lines, /readyz, metrics. The last argument is whether
+    /// records are under way, and whether their leaders answer.
+    fn conclude(
+        &mut self,
+        watch: &Watch,
+        looked: Looked,
+        now: Instant,
+        (under_way, leaders_answer): (bool, Option<bool>),
+    ) {
+        let known = self.storage.reason().is_some();
+        let (silent, mut found) = match looked {
+            Looked::Silent(finding) => (Some(finding), Vec::new()),
+            Looked::At(found) => (None, found),
         };
-        let certain = self.rounds_in_trouble >= CONFIRM
-            || self.storage.reason().is_some()
-            || failure.is_some();
-        let stops = stops.filter(|finding| certain || !may_pass(finding));
-        self.move_gate(watch, stops.as_ref());
+        for (place, topic) in self.topics.iter_mut().enumerate() {
+            let mine = found.iter().position(|(at, _)| *at == place);
+            let mine = mine.map(|at| found.swap_remove(at).1);
+            let mine = mine.or_else(|| silent.clone().map(|finding| vec![finding]));
+            topic.note(watch, mine, known);
+        }
+        let sight = Sight {
+            takes: self.takes(),
+            certain: self.topics.iter().all(|topic| topic.stops.is_some()),
+            under_way,
+            stored: self.topics.iter().any(|topic| topic.passed.stored),
+            leaders_answer,
+        };
+        let intake = self.patience.judge(&sight, now);
+        watch.let_begin(intake);
+        self.tell(watch, sight.stored, now);
+        self.publish(watch, intake);
+    }
+
+    /// Says what changed, of all topics together and of those that are in trouble alone.
+    fn tell(&mut self, watch: &Watch, stored: bool, now: Instant) {
+        let time = Timestamp::now();
+        let alone = self.topics.len() == 1;
+        let all = self.topics.iter().all(|topic| topic.stops.is_some());
+        let stalled = self.patience.stalled(now);
+        let apart = !(alone || all || stalled.is_some());
+        if apart {
+            for topic in &mut self.topics {
+                let round = topic.round();
+                if let Some(line) = topic.story.judge(round, now, time) {
+                    line.write(&topic.subject, Some(topic.subject.topic()));
+                }
+            }
+        }
+        let mut refused = Refused {
+            messages: 0,
+            clients: watch.take_turned_away(),
+        };
+        for topic in &mut self.topics {
+            refused.messages += std::mem::take(&mut topic.passed.refused);
+        }
+        let first = &mut self.topics[0];
+        let failure = first.failure();
         let round = Round {
-            finding: stops,
-            failure,
-            writable: self.writable == Some(Ok(true)),
-            refused: watch.refused.swap(0, Ordering::Relaxed),
+            finding: first.stops.clone().filter(|_| all),
+            stalled,
+            failure: failure.filter(|_| alone),
+            writable: first.is_writable(),
+            refused,
             stored,
         };
-        watch.failures.store(0, Ordering::Relaxed);
-        let line = self.storage.judge(round, Instant::now(), Timestamp::now());
-        self.publish(watch);
-        if let Some(line) = line {
-            line.write(&self.subject);
+        if let Some(line) = self.storage.judge(round, now, time) {
+            line.write(&self.topics[0].subject, None);
         }
     }
 
-    fn publish(&self, watch: &Watch) {
-        let reason = self.storage.unready();
-        if let Some(reason) = reason {
-            *lock(&watch.unready) = Unready::Away(reason.text(&self.subject));
-        }
+    fn publish(&self, watch: &Watch, intake: Intake) {
+        let subject = &self.topics[0].subject;
+        let unready = self.storage.unready();
+        let reason = unready.map(|reason| reason.text(subject));
         // What is not certain yet changes nothing.
-        let known = self.rounds_in_trouble == 0 || watch.ready.load(Ordering::Relaxed);
-        let ready = reason.is_none() && known && !watch.ended();
+        let certain = self.topics.iter().any(|topic| topic.rounds_in_trouble == 0);
+        let ready = reason.is_none() && (certain || watch.is_ready());
         let away = self.storage.reason().is_some();
-        watch.away.store(away, Ordering::Relaxed);
-        watch.ready.store(ready, Ordering::Relaxed);
+        (self.observe)(&Statistics {
+            last_stored: watch.last_stored(),
+            away: Some(!ready),
+            fails_fast: Some(intake != Intake::Open),
+            probes: Some(self.probes),
+            ..Statistics::default()
+        });
+        watch.publish(ready, reason, away);
     }
-
-    /// Closed while the topic is missing or compacted, and as long as neither is known.
-    fn move_gate(&self, watch: &Watch, stops: Option<&Finding>) {
-        let refuses = |finding: &&Finding| finding.effect(&self.subject) == Effect::Refuses;
-        let place = match stops.filter(refuses) {
-            Some(Finding::Compacted(_) | Finding::BelowFloor(_)) => 2,
-            Some(_) => 1,
-            None if self.describes && self.settings.is_none() => 1,
-            None => 0,
-        };
-        assert!(
-            usize::from(place) <= CLOSED_WITH.len(),
-            "it has its refusal"
-        );
-        watch.gate.store(place, Ordering::Relaxed);
-    }
-
-    fn say_size(&mut self, watch: &Watch, findings: &[Finding]) {
-        let limit = |finding: &Finding| match finding {
-            Finding::TooSmall(most) => Some(*most),
-            _ => None,
-        };
-        let settings = self.settings.as_ref().and_then(|told| told.as_ref().ok());
-        let round = size::Round {
-            too_small: findings.iter().find_map(limit),
-            known: settings.is_some_and(|settings| settings.max_message_bytes.is_some()),
-            refused: watch.oversized.swap(0, Ordering::Relaxed),
-        };
-        if let Some(line) = self.size.judge(&round, Instant::now()) {
-            line.write(&self.subject);
-        }
-    }
-}
-
-/// Whether it may be over at the next look: a leader is being chosen, or one answer was late.
-fn may_pass(finding: &Finding) -> bool {
-    matches!(
-        finding,
-        Finding::Unreachable(_)
-            | Finding::Leaderless(..)
-            | Finding::FewInSync(..)
-            | Finding::Missing(_)
-    )
 }
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::types::RDKafkaErrorCode as Code;
+
     use super::*;
+    use crate::smtp::refusal::Refusal;
+
+    /// A watcher of topics that are not asked about, and what workers see of it.
+    struct Scene {
+        watch: Watch,
+        watcher: Watcher,
+        now: Instant,
+    }
+
+    fn watching(topics: usize) -> Scene {
+        let subjects = (0..topics).map(|_| Subject::of_a_test().advertised());
+        let after = Duration::from_secs(5);
+        let observe: Arc<Observe> = Arc::new(Box::new(|_| {}));
+        let watcher = Watcher::new(subjects.collect(), after, observe, &First::Trusted);
+        Scene {
+            watch: Watch::new(topics),
+            watcher,
+            now: Instant::now(),
+        }
+    }
+
+    impl Scene {
+        /// A round three seconds after the last one.
+        fn round(&mut self, looked: Looked) {
+            self.now += Duration::from_secs(3);
+            let records = (false, None);
+            self.watcher
+                .conclude(&self.watch, looked, self.now, records);
+        }
+
+        fn found(&mut self, findings: &[Vec<Finding>]) {
+            let found = findings.iter().cloned().enumerate().collect();
+            self.round(Looked::At(found));
+        }
+    }
 
     #[test]
     fn a_refusal_for_a_missing_right_has_the_command_though_the_cluster_does_not_tell_rights() {
-        let subject = Subject::of_a_test().advertised();
-        let (watch, mut watcher) = (Watch::new(), Watcher::new(subject, "mail", &First::Trusted));
-        watch.failed(Code::TopicAuthorizationFailed, None);
-        watcher.conclude(&watch, Vec::new());
-        let reason = watch.ready().unwrap_err().to_string();
+        let mut scene = watching(1);
+        scene.watch.failed(0, Code::TopicAuthorizationFailed, None);
+        scene.found(&[vec![]]);
+        let reason = scene.watch.ready().unwrap_err().to_string();
         assert!(reason.contains("kafka-acls.sh"), "{reason}");
         assert!(reason.contains("--operation Write"), "{reason}");
     }
 
     #[test]
-    fn a_record_that_is_too_large_leaves_the_server_ready_and_wakes_it_once() {
-        let subject = Subject::of_a_test().advertised();
-        let (watch, mut watcher) = (Watch::new(), Watcher::new(subject, "mail", &First::Trusted));
-        for _ in 0..3 {
-            watch.failed(Code::MessageSizeTooLarge, None);
-        }
-        assert!(watch.refuses() && watch.woken.try_recv().is_ok());
-        assert!(watch.woken.try_recv().is_err());
-        watcher.conclude(&watch, Vec::new());
-        assert!(watcher.size.is_in_trouble() && watcher.storage.reason().is_none());
-        assert_eq!(watch.ready(), Ok(()));
-        assert!(!watch.refuses());
+    fn a_record_that_is_too_large_leaves_the_server_ready() {
+        let mut scene = watching(1);
+        scene.watch.failed(0, Code::MessageSizeTooLarge, None);
+        scene.found(&[vec![]]);
+        assert!(scene.watcher.topics[0].is_too_small() && scene.watcher.storage.reason().is_none());
+        assert_eq!(scene.watch.ready(), Ok(()));
     }
 
     #[test]
     fn a_topic_below_the_floor_closes_the_gate() {
-        let subject = Subject::of_a_test().advertised();
-        let (watch, mut watcher) = (Watch::new(), Watcher::new(subject, "mail", &First::Trusted));
-        watcher.conclude(&watch, vec![Finding::BelowFloor(1_000)]);
-        assert_eq!(watch.closed(), Some(Refusal::StorageRefused));
-        assert!(watch.ready().is_err());
-        watcher.conclude(&watch, Vec::new());
-        assert_eq!(watch.closed(), None);
+        let mut scene = watching(1);
+        scene.found(&[vec![Finding::BelowFloor(1_000)]]);
+        assert_eq!(scene.watch.closed(0), Some(Refusal::StorageRefused));
+        assert!(scene.watch.ready().is_err());
+        scene.found(&[vec![]]);
+        assert_eq!(scene.watch.closed(0), None);
+    }
+
+    #[test]
+    fn senders_are_refused_only_where_no_topic_takes_mail() {
+        let mut scene = watching(2);
+        let missing = || vec![Finding::Missing(1)];
+        for _ in 0..3 {
+            scene.found(&[missing(), vec![]]);
+        }
+        assert_eq!(scene.watch.intake(), Intake::Open);
+        assert_eq!(scene.watch.closed(0), Some(Refusal::StorageUnavailable));
+        assert_eq!((scene.watch.closed(1), scene.watch.ready()), (None, Ok(())));
+        assert!(scene.watcher.topics[0].story.reason().is_some());
+        for _ in 0..3 {
+            scene.found(&[missing(), missing()]);
+        }
+        assert_eq!(scene.watch.intake(), Intake::Closed);
+        assert!(scene.watch.ready().is_err());
+        scene.found(&[missing(), vec![]]);
+        assert_eq!(
+            (scene.watch.intake(), scene.watch.ready()),
+            (Intake::Open, Ok(()))
+        );
+    }
+
+    #[test]
+    fn a_cluster_that_refuses_mail_leaves_the_banner() {
+        let mut scene = watching(1);
+        for _ in 0..2 {
+            scene.found(&[vec![Finding::BelowFloor(1_000)]]);
+        }
+        assert_eq!(scene.watch.intake(), Intake::NoMail);
+    }
+
+    #[test]
+    fn one_leader_is_enough() {
+        let mut scene = watching(1);
+        for _ in 0..3 {
+            scene.found(&[vec![Finding::Leaderless(3, 4)]]);
+        }
+        assert_eq!(scene.watch.intake(), Intake::Open);
+        assert!(scene.watch.ready().is_err());
+    }
+
+    #[test]
+    fn a_silence_concerns_all_topics_and_is_one_story() {
+        let mut scene = watching(3);
+        for _ in 0..3 {
+            let silent = Looked::Silent(Finding::Unreachable("refused".to_owned()));
+            scene.round(silent);
+        }
+        assert_eq!(scene.watch.intake(), Intake::Closed);
+        assert!(scene.watcher.storage.reason().is_some());
+        assert!(
+            scene
+                .watcher
+                .topics
+                .iter()
+                .all(|topic| topic.story.reason().is_none())
+        );
+        scene.found(&[vec![], vec![], vec![]]);
+        assert_eq!(scene.watch.ready(), Ok(()));
     }
 }

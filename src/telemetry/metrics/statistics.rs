@@ -34,10 +34,22 @@ pub(super) fn show(handles: &Handles, statistics: &Statistics) {
     for (gauge, time) in [
         (&handles.kafka_broker_rtt_average, statistics.rtt_average),
         (&handles.kafka_broker_rtt_p99, statistics.rtt_p99),
+        (&handles.last_stored, statistics.last_stored),
     ] {
         if let Some(time) = time {
             gauge.set(time.as_secs_f64());
         }
+    }
+    for (gauge, so) in [
+        (&handles.storage_away, statistics.away),
+        (&handles.storage_fails_fast, statistics.fails_fast),
+    ] {
+        if let Some(so) = so {
+            gauge.set(f64::from(u8::from(so)));
+        }
+    }
+    if let Some(probes) = statistics.probes {
+        handles.storage_probes.absolute(probes);
     }
 }
 
@@ -60,6 +72,10 @@ mod tests {
             transmitted_bytes: Some(9000),
             rtt_average: Some(Duration::from_micros(2500)),
             rtt_p99: Some(Duration::from_millis(40)),
+            last_stored: Some(Duration::from_millis(1_700_000_000_500)),
+            away: Some(true),
+            fails_fast: Some(false),
+            probes: Some(9),
         });
         metrics.sink_statistics(&Statistics {
             queued_messages: Some(1),
@@ -77,6 +93,18 @@ mod tests {
         ] {
             assert_eq!(
                 value(&text, &format!("ringpost_kafka_{series}")),
+                expected,
+                "{series}"
+            );
+        }
+        for (series, expected) in [
+            ("last_stored_timestamp_seconds", 1_700_000_000.5),
+            ("storage_away", 1.0),
+            ("storage_fails_fast", 0.0),
+            ("storage_probes_total", 9.0),
+        ] {
+            assert_eq!(
+                value(&text, &format!("ringpost_{series}")),
                 expected,
                 "{series}"
             );

@@ -174,6 +174,14 @@ rows! {
         "Average round trip to the slowest broker in the last window of statistics";
     kafka_broker_rtt_p99: Gauge, Seconds, "ringpost_kafka_broker_rtt_p99_seconds",
         "99th percentile of the round trip to the slowest broker in the last window of statistics";
+    last_stored: Gauge, Seconds, "ringpost_last_stored_timestamp_seconds",
+        "When a record was last stored, in seconds since 1970; 0 before the first";
+    storage_away: Gauge, Count, "ringpost_storage_away",
+        "1 while no mail can be stored, as /readyz says; else 0";
+    storage_fails_fast: Gauge, Count, "ringpost_storage_fails_fast",
+        "1 while senders are refused before their mail (kafka.fail_fast_after); else 0";
+    storage_probes: Counter, Count, "ringpost_storage_probes_total",
+        "Questions to brokers about a topic, by which ringpost finds out whether mail can be stored";
     reloads: CounterBy<ReloadResult>, Count, "ringpost_reloads_total",
         "Reloads of recipients, access and log level on SIGHUP, by whether they were applied";
     log_lines_dropped: Counter, Count, "ringpost_log_lines_dropped_total",

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use ringpost::limits::{SWEEP_MAXIMUM_MILLISECONDS, SWEEP_MINIMUM_MILLISECONDS};
 use ringpost::net::clock::Clock;
 use ringpost_proto::smtp::refusal::Refusal;
+use ringpost_proto::smtp::session::Intake;
 
 use super::{Event, World};
 use crate::kafka::Mode;
@@ -70,7 +71,7 @@ impl World {
     }
 
     pub(super) fn fault(&mut self) {
-        match self.random.below(13) {
+        match self.random.below(15) {
             0 | 1 => self.crash(),
             2 | 3 => self.drain(),
             4 if !self.wires.is_empty() => {
@@ -86,6 +87,11 @@ impl World {
                 if let Some(hub) = &self.hub {
                     hub.shared.rules.store(Arc::new(self.settings.rules()));
                 }
+            }
+            // Whether mail is being stored when that is said: an outage may end before it is noticed that it has.
+            7 | 8 => {
+                let intakes = [Intake::Open, Intake::NoMail, Intake::Closed];
+                self.kafka.let_begin(*self.random.of(&intakes));
             }
             _ => {
                 let refusals = [
@@ -142,6 +148,7 @@ impl World {
     pub(super) fn become_calm(&mut self) {
         (self.calm, self.calm_since) = (true, self.time.micros());
         self.kafka.become_(Mode::Healthy);
+        self.kafka.let_begin(Intake::Open);
         if self.kafka.lost() > 0 {
             self.crash();
         }

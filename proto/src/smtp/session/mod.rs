@@ -10,6 +10,7 @@
 //! | `action` | what the driver is asked for |
 //! | `output` | what is said and what has happened |
 //! | `about` | what a refusal was about, for a log |
+//! | `intake` | whether mail is taken at all |
 //!
 //! Invariants: replies stand in the order of their commands; a message has one final reply; the 250 after a message is
 //! written in [`Session::resolve`] alone, from `Committing` alone, for the outcome "stored" alone; a plain-text octet is
@@ -20,6 +21,7 @@ mod action;
 mod content;
 mod counts;
 mod effects;
+mod intake;
 mod output;
 mod step;
 
@@ -42,6 +44,7 @@ use step::Context;
 
 pub use about::{About, Refused};
 pub use action::{Action, Admission, Commit, Expects, Progress};
+pub use intake::Intake;
 pub use output::{Event, Output};
 
 /// A session. Its driver has the connection, the body and the time.
@@ -55,7 +58,8 @@ pub use output::{Event, Output};
 ///   next [`deadline`](Session::deadline).
 /// - **Questions**: [`expects`](Session::expects), [`data_limit`](Session::data_limit), [`is_idle`](Session::is_idle),
 ///   [`heard`](Session::heard), [`about`](Session::about).
-/// - **Settings**: [`adopt`](Session::adopt), [`limit`](Session::limit), [`explain_refusals`](Session::explain_refusals).
+/// - **Settings**: [`adopt`](Session::adopt), [`limit`](Session::limit), [`heed`](Session::heed),
+///   [`explain_refusals`](Session::explain_refusals).
 #[derive(Debug)]
 pub struct Session {
     policy: Arc<Policy>,
@@ -74,6 +78,8 @@ pub struct Session {
     counts: Counts,
     /// Messages that the client may begin; none without a limit.
     rate: Option<Arc<Rate>>,
+    /// Whether mail is taken, as far as the driver knows.
+    intake: Intake,
 }
 
 impl Session {
@@ -91,10 +97,12 @@ impl Session {
             hides: false,
             counts: Counts::default(),
             rate: None,
+            intake: Intake::default(),
         }
     }
 
-    /// The connection is open, in clear, or `secure` where TLS is on already (RFC 8314 3.3): says the banner.
+    /// The connection is open, in clear, or `secure` where TLS is on already (RFC 8314 3.3): says the banner, or, where nothing
+    /// may begin, 421 in its place, with which the session ends.
     pub fn begin(&mut self, secure: bool, now: Instant, output: &mut Output) {
         assert!(
             matches!(self.state, State::Ready(Stage::Connected)),
@@ -103,7 +111,12 @@ impl Session {
         self.secure = secure;
         self.started = now;
         self.heard = now;
-        output.say_with(Positive::Banner, &self.policy.hostname);
+        match self.intake {
+            Intake::Open | Intake::NoMail => {
+                output.say_with(Positive::Banner, &self.policy.hostname);
+            }
+            Intake::Closed => self.refuse(Refusal::StorageClosed, output),
+        }
     }
 
     /// Takes command lines from the front of `input`; the octets consumed. Stops where something else is expected, an
@@ -365,6 +378,12 @@ impl Session {
         self.rate = rate;
     }
 
+    /// Whether mail is taken now. It holds for what begins from here on: a transaction that is open goes on to its end. A driver
+    /// says it before [`Session::begin`] and whenever it gives commands, as with [`Session::adopt`].
+    pub fn heed(&mut self, intake: Intake) {
+        self.intake = intake;
+    }
+
     /// Whether [`Output::refused`] is asked for: without this nothing is kept for it.
     pub fn explain_refusals(&mut self, explains: bool) {
         self.explains = explains;
@@ -476,6 +495,7 @@ impl Session {
         Context {
             policy: &self.policy,
             rate: self.rate.as_deref(),
+            intake: self.intake,
             counts: &self.counts,
             secure: self.secure,
             explains: self.explains,

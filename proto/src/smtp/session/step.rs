@@ -13,6 +13,7 @@ use super::action::{Action, Admission};
 use super::content;
 use super::counts::Counts;
 use super::effects::{Answer, Effects, answer, ask, refuse, say};
+use super::intake::Intake;
 use super::output::Output;
 use crate::limits::ENVELOPE_OCTETS;
 use crate::smtp::address::Mailbox;
@@ -29,6 +30,8 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a Policy,
     /// Messages that the client may begin; none without a limit.
     pub(super) rate: Option<&'a Rate>,
+    /// Whether mail is taken.
+    pub(super) intake: Intake,
     pub(super) counts: &'a Counts,
     /// Whether the session is encrypted.
     pub(super) secure: bool,
@@ -152,6 +155,10 @@ fn mail(
 fn may_begin(parameters: &MailParameters, context: &Context<'_>) -> Result<(), Refusal> {
     if context.counts.is_full(context.policy) {
         return Err(Refusal::SessionFull);
+    }
+    match context.intake {
+        Intake::Open => {}
+        Intake::NoMail | Intake::Closed => return Err(Refusal::StorageAway),
     }
     if parameters.size > Some(context.policy.message_size) {
         return Err(Refusal::AnnouncedTooBig);

@@ -1,0 +1,226 @@
+//! What the watching thread knows of one topic, and what follows for its gate.
+//!
+//! Owns: which findings are certain, when its gate is closed, and whether it could take mail. Must not know: when the cluster is
+//! asked, the other topics; what is said of it all is `storage`'s and `size`'s.
+//!
+//! Invariant: the gate is closed as long as a record that is handed over could be lost after its 250.
+
+use std::time::Instant;
+
+use super::finding::{Effect, Finding, Subject};
+use super::gate::{Passed, Watch};
+use super::size::{self, Size};
+use super::storage::{Failure, Refused, Round, Storage};
+use super::topic::{Seen, Told, TopicSettings, Untold};
+use crate::kafka::topic::TopicInfo;
+use crate::smtp::refusal::Refusal;
+use crate::smtp::session::Intake;
+
+/// Rounds in a row that have to find a trouble which may pass in a moment.
+pub(super) const CONFIRM: u32 = 2;
+
+/// See the module.
+pub(super) struct Watched {
+    pub(super) subject: Subject,
+    /// Its place among the topics.
+    place: usize,
+    /// Whether configuration and rights are asked for.
+    describes: bool,
+    pub(super) settings: Option<Told<TopicSettings>>,
+    pub(super) writable: Option<Told<bool>>,
+    /// Of each broker that leads a partition, one of those.
+    pub(super) led: Vec<i32>,
+    /// Whether a partition has a leader and enough replicas in sync.
+    has_room: bool,
+    /// In how many rounds in a row it was in trouble.
+    pub(super) rounds_in_trouble: u32,
+    /// Whether it was looked at.
+    pub(super) is_known: bool,
+    /// What keeps it from taking mail.
+    pub(super) stops: Option<Finding>,
+    takes: Intake,
+    size: Size,
+    /// Its own story, where it is in trouble and others are not.
+    pub(super) story: Storage,
+    pub(super) passed: Passed,
+}
+
+impl Watched {
+    /// Nothing is known of it. `describes` says whether its configuration decides over mail.
+    pub(super) fn new(subject: Subject, place: usize, describes: bool) -> Self {
+        Self {
+            subject,
+            place,
+            describes,
+            settings: None,
+            writable: None,
+            led: Vec::new(),
+            has_room: true,
+            rounds_in_trouble: 0,
+            is_known: false,
+            stops: None,
+            takes: Intake::Open,
+            size: Size::default(),
+            story: Storage::default(),
+            passed: Passed::default(),
+        }
+    }
+
+    /// Whether its configuration is to be asked for out of turn. `known` says whether a trouble of all topics is known.
+    pub(super) fn wants_description(&self, watch: &Watch, known: bool) -> bool {
+        self.describes
+            && (known
+                || self.settings.is_none()
+                || self.story.reason().is_some()
+                || watch.refuses(self.place)
+                || self.size.is_in_trouble())
+    }
+
+    /// Whether it is to be asked for at all.
+    pub(super) fn describes(&self) -> bool {
+        self.describes
+    }
+
+    /// What its partitions and what is known of it come to.
+    pub(super) fn judge(&mut self, info: TopicInfo) -> Vec<Finding> {
+        let settings = self.settings.as_ref().and_then(|told| told.as_ref().ok());
+        let least = settings.and_then(|settings| settings.min_insync_replicas);
+        self.has_room = info.led_in_sync >= least.unwrap_or(1).max(1);
+        self.led.clone_from(&info.led);
+        let seen = Seen {
+            info,
+            settings: self.settings.clone().unwrap_or(Err(Untold::Unasked)),
+            writable: self.writable.clone().unwrap_or(Err(Untold::Unasked)),
+        };
+        seen.findings(&self.subject)
+    }
+
+    /// Takes note of what passed since the last round, and of what was found in this one, if it was looked at. `known` says
+    /// whether a trouble of all topics is known.
+    pub(super) fn note(&mut self, watch: &Watch, found: Option<Vec<Finding>>, known: bool) {
+        let before = std::mem::replace(&mut self.passed, watch.take(self.place));
+        self.passed.oversized += before.oversized;
+        if let Some(findings) = &found {
+            self.is_known = true;
+            self.say_size(findings);
+        }
+        let stored = self.passed.stored && self.passed.failure.is_none();
+        // A cluster that is wrong about rights is contradicted by what it stores; so is a silence of the one broker that was
+        // asked.
+        let contradicted = |finding: &Finding| {
+            stored && matches!(finding, Finding::Unwritable | Finding::Unreachable(_))
+        };
+        let Some(findings) = found else {
+            if self.stops.as_ref().is_some_and(contradicted) {
+                (self.stops, self.takes) = (None, Intake::Open);
+            }
+            return;
+        };
+        let stops = findings
+            .into_iter()
+            .filter(|finding| finding.effect(&self.subject) != Effect::Warns)
+            .find(|finding| !contradicted(finding));
+        self.rounds_in_trouble = match &stops {
+            Some(_) => self.rounds_in_trouble.saturating_add(1),
+            None => 0,
+        };
+        self.takes = stops
+            .as_ref()
+            .map_or(Intake::Open, |finding| self.takes(finding));
+        let certain = self.rounds_in_trouble >= CONFIRM
+            || known
+            || self.story.reason().is_some()
+            || self.passed.failure.is_some();
+        self.stops = stops.filter(|finding| certain || !may_pass(finding));
+        watch.set_gate(self.place, self.refusal());
+    }
+
+    /// What it could take, as far as is known.
+    pub(super) fn intake(&self) -> Intake {
+        self.takes
+    }
+
+    fn takes(&self, finding: &Finding) -> Intake {
+        match finding {
+            Finding::Unreachable(_) | Finding::Missing(_) => Intake::Closed,
+            Finding::Leaderless(..) | Finding::FewInSync(..) if self.has_room => Intake::Open,
+            Finding::Leaderless(..) | Finding::FewInSync(..) => Intake::Closed,
+            Finding::Hidden
+            | Finding::Unnameable
+            | Finding::Odd(_)
+            | Finding::Compacted(_)
+            | Finding::Unwritable
+            | Finding::BelowFloor(_) => Intake::NoMail,
+            Finding::TooSmall(_) => Intake::Open,
+        }
+    }
+
+    /// With what its records are refused: while it is missing or compacted, and as long as neither is known.
+    fn refusal(&self) -> Option<Refusal> {
+        let refuses = |finding: &&Finding| finding.effect(&self.subject) == Effect::Refuses;
+        match self.stops.as_ref().filter(refuses) {
+            Some(Finding::Compacted(_) | Finding::BelowFloor(_)) => Some(Refusal::StorageRefused),
+            Some(_) => Some(Refusal::StorageUnavailable),
+            None if self.describes && self.settings.is_none() => Some(Refusal::StorageUnavailable),
+            None => None,
+        }
+    }
+
+    /// What passed, as its own story takes it.
+    pub(super) fn round(&mut self) -> Round {
+        Round {
+            finding: self.stops.clone(),
+            stalled: None,
+            failure: self.failure(),
+            writable: self.is_writable(),
+            refused: Refused {
+                messages: std::mem::take(&mut self.passed.refused),
+                clients: 0,
+            },
+            stored: self.passed.stored,
+        }
+    }
+
+    /// The first of its records that was not stored.
+    pub(super) fn failure(&mut self) -> Option<Failure> {
+        self.passed.failure.take()
+    }
+
+    /// Whether writing to it is known to be allowed.
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable == Some(Ok(true))
+    }
+
+    fn say_size(&mut self, findings: &[Finding]) {
+        let limit = |finding: &Finding| match finding {
+            Finding::TooSmall(most) => Some(*most),
+            _ => None,
+        };
+        let settings = self.settings.as_ref().and_then(|told| told.as_ref().ok());
+        let round = size::Round {
+            too_small: findings.iter().find_map(limit),
+            known: settings.is_some_and(|settings| settings.max_message_bytes.is_some()),
+            refused: std::mem::take(&mut self.passed.oversized),
+        };
+        if let Some(line) = self.size.judge(&round, Instant::now()) {
+            line.write(&self.subject);
+        }
+    }
+
+    /// Whether a record was too large for it.
+    #[cfg(test)]
+    pub(super) fn is_too_small(&self) -> bool {
+        self.size.is_in_trouble()
+    }
+}
+
+/// Whether it may be over at the next look: a leader is being chosen, or one answer was late.
+fn may_pass(finding: &Finding) -> bool {
+    matches!(
+        finding,
+        Finding::Unreachable(_)
+            | Finding::Leaderless(..)
+            | Finding::FewInSync(..)
+            | Finding::Missing(_)
+    )
+}

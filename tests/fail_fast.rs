@@ -1,0 +1,286 @@
+//! Senders are refused before they send while Kafka is away, and mail flows by itself when it is back: with librdkafka's mock
+//! cluster, and with real Apache Kafka that is killed, frozen and cut down to one broker of three.
+
+mod support;
+
+use std::io::{BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use support::ringpost::{Client, Ringpost, promised};
+use support::topic::read_topic;
+
+/// Ends a test that would hang; nothing is measured against it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const MAIL: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
+
+/// A server that fails fast after a second, and its log.
+struct Server {
+    ringpost: Ringpost,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start(brokers: &str, lines: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ringpost.toml");
+        let text = format!(
+            "[server]\nworkers = 2\n[kafka]\nbrokers = \"{brokers}\"\nfail_fast_after = \"1s\"\n{lines}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        command.stderr(std::fs::File::create(folder.path().join("log")).unwrap());
+        let ringpost = Ringpost::launch_heard(command, &["--config", path.to_str().unwrap()]);
+        Self { ringpost, folder }
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap()
+    }
+
+    /// The lines of the log that are about the storage, or about mail that it did not take.
+    fn lines(&self) -> Vec<String> {
+        let log = self.log();
+        let about = |line: &&str| line.contains("storage") || line.contains("kafka_");
+        log.lines().filter(about).map(str::to_owned).collect()
+    }
+
+    fn fails_fast(&self) -> bool {
+        self.ringpost.metric("ringpost_storage_fails_fast") == 1.0
+    }
+
+    fn is_ready(&self) -> bool {
+        let mut stream = TcpStream::connect(&self.ringpost.admin).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = "GET /readyz HTTP/1.1\r\nHost: ringpost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.starts_with("HTTP/1.1 200")
+    }
+
+    /// What a client gets in place of the banner, and whether the connection ends with it.
+    fn banner(&self) -> (String, bool) {
+        let stream = TcpStream::connect(&self.ringpost.smtp).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut client = Client(BufReader::new(stream));
+        let banner = client.reply().unwrap();
+        let ends = banner.starts_with("421") && client.reply().is_err();
+        (banner, ends)
+    }
+
+    /// Looks until it is so.
+    fn until(&self, what: &str, mut so: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !so() {
+            let waited = start.elapsed();
+            assert!(waited < PATIENCE, "waited for {what}:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Connects until a mail is stored; its id. Whatever is said before that keeps the mail with its sender.
+    fn stored_in_the_end(&self) -> String {
+        let mut id = None;
+        self.until("a mail to be stored", || {
+            let stream = TcpStream::connect(&self.ringpost.smtp).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut client = Client(BufReader::new(stream));
+            if !client.reply().unwrap().starts_with("220") {
+                return false;
+            }
+            client.say("EHLO client.example").unwrap();
+            let reply = client.say("MAIL FROM:<a@client.example>").unwrap();
+            if reply.starts_with("451 4.3.2") {
+                return false;
+            }
+            client.say("RCPT TO:<b@mx.example>").unwrap();
+            client.say("DATA").unwrap();
+            client.write(MAIL).unwrap();
+            client.write(b".\r\n").unwrap();
+            let reply = client.reply().unwrap();
+            id = promised(&reply);
+            assert!(id.is_some() || reply.starts_with("451"), "{reply}");
+            id.is_some()
+        });
+        id.unwrap()
+    }
+
+    /// What clients are told while nothing is taken: `open` was connected before.
+    fn refuses(&self, open: &mut Client) {
+        self.until("senders to be refused", || self.fails_fast());
+        let (banner, ends) = self.banner();
+        assert!(banner.starts_with("421 4.3.2 "), "{banner}");
+        assert!(ends, "the connection ends with it");
+        assert!(open.say("NOOP").unwrap().starts_with("250"));
+        for _ in 0..2 {
+            let reply = open.say("MAIL FROM:<a@client.example>").unwrap();
+            assert!(reply.starts_with("451 4.3.2 "), "{reply}");
+        }
+        let reply = open.say("DATA").unwrap();
+        assert!(reply.starts_with("503 5.5.1"), "no transaction: {reply}");
+        assert!(!self.is_ready());
+        let refused = |of: &str| {
+            self.ringpost
+                .metric(&format!("ringpost_refusals_total{{reason=\"{of}\"}}"))
+        };
+        assert!(refused("storage_closed") >= 1.0 && refused("storage_away") >= 2.0);
+        assert_eq!(self.ringpost.metric("ringpost_storage_away"), 1.0);
+    }
+
+    /// The log has the story, and little else, however many clients there were.
+    fn tells_it_once(&self) {
+        self.until("the end to be told", || {
+            self.log().contains("storage back after")
+        });
+        let lines = self.lines();
+        let with = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
+        assert_eq!(
+            (with("storage away since"), with("storage back after")),
+            (1, 1),
+            "{lines:#?}"
+        );
+        assert!(lines.len() < 10, "{lines:#?}");
+        let away = lines
+            .iter()
+            .find(|line| line.contains("away since"))
+            .unwrap();
+        assert!(
+            away.contains("421 and 451 4.3.2 before they send"),
+            "{away}"
+        );
+    }
+}
+
+#[test]
+fn a_broker_that_is_away_closes_the_door_and_its_return_opens_it() {
+    let mock: MockCluster<'static, DefaultProducerContext> = MockCluster::new(1).unwrap();
+    mock.create_topic("mail", 2, 1).unwrap();
+    let server = Server::start(&mock.bootstrap_servers(), "");
+    let mut open = server.ringpost.client().unwrap();
+    let before = open.deliver(MAIL).unwrap();
+    assert!(
+        server
+            .ringpost
+            .metric("ringpost_last_stored_timestamp_seconds")
+            >= 0.0
+    );
+    mock.broker_down(-1).unwrap();
+    server.refuses(&mut open);
+    for _ in 0..500 {
+        assert!(server.banner().0.starts_with("421 4.3.2 "));
+    }
+    mock.broker_up(-1).unwrap();
+    let after = server.stored_in_the_end();
+    let last = open.deliver(MAIL).unwrap();
+    server.tells_it_once();
+    let stored = read_topic(&mock.bootstrap_servers(), "mail");
+    for id in [before, after, last] {
+        assert!(stored.iter().any(|record| record.id() == id), "{id}");
+    }
+    server.until("the last mail to be shown", || {
+        server
+            .ringpost
+            .metric("ringpost_last_stored_timestamp_seconds")
+            > 1.0e9
+            && server.ringpost.metric("ringpost_storage_probes_total") >= 2.0
+    });
+}
+
+#[test]
+fn with_zero_every_mail_is_read_and_waits_for_its_outcome() {
+    let mock: MockCluster<'static, DefaultProducerContext> = MockCluster::new(1).unwrap();
+    mock.create_topic("mail", 2, 1).unwrap();
+    let text = "[kafka]\nfail_fast_after = \"0s\"\ndelivery_timeout = \"500ms\"\n";
+    let ringpost = Ringpost::configured(text, &["--brokers", &mock.bootstrap_servers()]);
+    mock.broker_down(-1).unwrap();
+    // Longer than any that refuses at once: a round of questions and more.
+    for _ in 0..8 {
+        let mut client = ringpost.client().unwrap();
+        let reply = client.send(&[MAIL, b".\r\n"]).unwrap();
+        assert!(reply.starts_with("451 4.4."), "{reply}");
+    }
+}
+
+#[test]
+fn without_brokers_at_the_start_senders_are_refused_until_they_are_there() {
+    let Some(mut cluster) = support::kafka::start_or_skip(1) else {
+        return;
+    };
+    cluster.create_topic("mail", 4, 1, &[]);
+    cluster.kill_broker(0);
+    let server = Server::start(&cluster.bootstrap(), "");
+    server.until("senders to be refused", || server.fails_fast());
+    assert!(server.banner().0.starts_with("421 4.3.2 "));
+    cluster.start_broker(0);
+    server.stored_in_the_end();
+    server.tells_it_once();
+}
+
+#[test]
+fn a_cluster_that_is_killed_and_then_frozen_is_away_each_time() {
+    let Some(mut cluster) = support::kafka::start_or_skip(1) else {
+        return;
+    };
+    cluster.create_topic("mail", 4, 1, &[]);
+    let server = Server::start(&cluster.bootstrap(), "");
+    let mut open = server.ringpost.client().unwrap();
+    let mut promised = vec![open.deliver(MAIL).unwrap()];
+    cluster.kill_broker(0);
+    server.refuses(&mut open);
+    cluster.start_broker(0);
+    promised.push(server.stored_in_the_end());
+    promised.push(open.deliver(MAIL).unwrap());
+    server.tells_it_once();
+    cluster.pause_broker(0);
+    server.refuses(&mut open);
+    cluster.resume_broker(0);
+    promised.push(server.stored_in_the_end());
+    promised.push(open.deliver(MAIL).unwrap());
+    let stored = read_topic(&cluster.bootstrap(), "mail");
+    for id in promised {
+        assert!(stored.iter().any(|record| record.id() == id), "{id}");
+    }
+}
+
+#[test]
+fn brokers_that_answer_and_store_nothing_are_away_once_mail_shows_it() {
+    let Some(mut cluster) = support::kafka::start_or_skip(3) else {
+        return;
+    };
+    let configs = [("min.insync.replicas", "2")];
+    cluster.create_topic("mail", 6, 3, &configs);
+    let server = Server::start(&cluster.bootstrap(), "delivery_timeout = \"20s\"");
+    let mut open = server.ringpost.client().unwrap();
+    open.deliver(MAIL).unwrap();
+    // Without a majority of controllers, the third goes on naming their partitions' leaders.
+    cluster.pause_broker(0);
+    cluster.pause_broker(1);
+    let mut waits = server.ringpost.client().ok();
+    if let Some(client) = &mut waits {
+        // It may be known already that they are away.
+        if client
+            .say("MAIL FROM:<a@client.example>")
+            .unwrap()
+            .starts_with("250")
+        {
+            client.say("RCPT TO:<b@mx.example>").unwrap();
+            client.say("DATA").unwrap();
+            client.write(MAIL).unwrap();
+            client.write(b".\r\n").unwrap();
+        }
+    }
+    server.refuses(&mut open);
+    cluster.resume_broker(0);
+    cluster.resume_broker(1);
+    server.stored_in_the_end();
+}
