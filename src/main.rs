@@ -20,7 +20,7 @@ enum Command {
     /// Serve SMTP (the default)
     Serve(serve::Options),
     /// Ask whether serve would work: configuration, certificates, kernel, brokers, topic; one line each
-    Check(serve::Options),
+    Check(check::Options),
     /// Read records back
     Consume(consume::Options),
 }

@@ -12,7 +12,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use support::kafka::{self, Cluster};
-use support::ringpost::{Ringpost, promised};
+use support::ringpost::promised;
+use support::server::{Server, check, line, run};
 use support::topic::read_topic;
 
 /// Ends a test that would hang; nothing is measured against it.
@@ -26,115 +27,6 @@ allow.everyone.if.no.acl.found=true";
 fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: kafka::Shared = kafka::Shared::new();
     kafka::shared_or_skip(&CLUSTER, BROKER)
-}
-
-/// A server whose standard error goes to a file.
-struct Server {
-    ringpost: Ringpost,
-    folder: tempfile::TempDir,
-}
-
-impl Server {
-    /// Starts it for a topic, with lines of `[kafka]`.
-    fn start(cluster: &Cluster, topic: &str, lines: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ringpost.toml");
-        let text = format!(
-            "[server]\nworkers = 1\n[kafka]\nfail_fast_after = \"0s\"\nbrokers = \"{}\"\ntopic = \"{topic}\"\n{lines}\n",
-            cluster.bootstrap()
-        );
-        std::fs::write(&path, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
-        command.stderr(std::fs::File::create(folder.path().join("log")).unwrap());
-        let ringpost = Ringpost::launch_heard(command, &["--config", path.to_str().unwrap()]);
-        Self { ringpost, folder }
-    }
-
-    /// Status and text of /readyz.
-    fn readiness(&self) -> (bool, String) {
-        let mut stream = TcpStream::connect(&self.ringpost.admin).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let request = "GET /readyz HTTP/1.1\r\nHost: ringpost\r\nConnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
-        (head.starts_with("HTTP/1.1 200"), body.trim().to_owned())
-    }
-
-    /// Waits until it is ready, or not; what it says then.
-    fn wait(&self, ready: bool) -> String {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let (now, text) = self.readiness();
-            if now == ready {
-                return text;
-            }
-            assert!(
-                Instant::now() < end,
-                "ready is {now}: {text}\n{}",
-                self.log()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
-    }
-
-    /// The lines about the storage, and that there is no other of their kind.
-    fn lines(&self) -> (Vec<String>, Vec<String>) {
-        let log = self.log();
-        let with = |word: &str| -> Vec<String> {
-            let lines = log.lines().filter(|line| line.contains(word));
-            lines.map(str::to_owned).collect()
-        };
-        (with("storage away since"), with("storage back after"))
-    }
-
-    /// The reply to a mail of this size.
-    fn send(&self, octets: usize) -> String {
-        let mut client = self.ringpost.client().unwrap();
-        let line = "0123456789012345678901234567890123456789\r\n";
-        let body = line.repeat(octets / line.len() + 1);
-        let mail = format!("Subject: x\r\n\r\n{body}");
-        client.send(&[mail.as_bytes(), b".\r\n"]).unwrap()
-    }
-
-    fn stored(&self, octets: usize) {
-        let reply = self.send(octets);
-        assert!(promised(&reply).is_some(), "{reply}\n{}", self.log());
-    }
-
-    fn refused(&self, with: &str) {
-        let reply = self.send(10);
-        assert!(reply.starts_with(with), "{reply}\n{}", self.log());
-    }
-}
-
-/// The exit code and the output of a command.
-fn run(arguments: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the binary starts");
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8(text).unwrap())
-}
-
-fn check(cluster: &Cluster, topic: &str) -> (Option<i32>, String) {
-    run(&["check", "--brokers", &cluster.bootstrap(), "--topic", topic])
-}
-
-/// The line of a check's question.
-fn line<'a>(output: &'a str, verdict: &str, name: &str) -> &'a str {
-    let start = format!("{verdict:<8} {name:<12} ");
-    output
-        .lines()
-        .find_map(|line| line.strip_prefix(&start))
-        .unwrap_or_else(|| panic!("no line {start:?} in:\n{output}"))
 }
 
 fn assert_absent(cluster: &Cluster, topic: &str, who: &str) {
@@ -233,6 +125,7 @@ fn a_compacted_topic_takes_no_mail_until_it_is_changed() {
     assert!(why.contains("refuses every record without a key"), "{why}");
     let server = Server::start(cluster, topic, "");
     assert_eq!(server.readiness(), (false, why.to_owned()));
+    server.log_once(|log| log.contains("storage away since"));
     let (away, _) = server.lines();
     assert!(
         away[0].contains("ERROR") && away[0].ends_with(why),
@@ -330,6 +223,7 @@ fn a_topic_that_is_too_small_for_any_mail_keeps_all_mail_at_its_senders() {
     assert!(why.contains("kafka-configs.sh"), "{why}");
     let server = Server::start(cluster, topic, "");
     assert_eq!(server.readiness(), (false, why.to_owned()));
+    server.log_once(|log| log.contains("storage away since"));
     let (away, _) = server.lines();
     assert!(away[0].ends_with(why), "{away:?}");
     assert_eq!(advertised(&server), 25 << 20);

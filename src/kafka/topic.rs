@@ -4,9 +4,9 @@
 //!
 //! Invariant: whether a topic is there follows from Kafka's code, never from a text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rdkafka::metadata::{Metadata, MetadataPartition};
+use rdkafka::metadata::{Metadata, MetadataBroker, MetadataPartition};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 /// A topic that is there.
@@ -26,6 +26,10 @@ pub struct TopicInfo {
     pub led_in_sync: usize,
     /// Of each broker that leads a partition, one of those.
     pub led: Vec<i32>,
+    /// Which brokers have the replicas of each partition, the preferred leader first.
+    pub placement: BTreeMap<i32, Vec<i32>>,
+    /// All brokers that are known, in their order: those that answer, and those that have a replica.
+    pub members: Vec<i32>,
 }
 
 /// Why a cluster that answers has no such topic for this client.
@@ -68,6 +72,12 @@ pub fn read(metadata: &Metadata, topic: &str) -> Result<TopicInfo, NoTopic> {
         let counts = partitions.iter().map(count);
         counts.min().unwrap_or(0)
     };
+    let placement: BTreeMap<i32, Vec<i32>> = partitions
+        .iter()
+        .map(|partition| (partition.id(), partition.replicas().to_vec()))
+        .collect();
+    let mut members: BTreeSet<i32> = metadata.brokers().iter().map(MetadataBroker::id).collect();
+    members.extend(placement.values().flatten());
     let leaderless = partitions.iter().filter(|one| one.leader() < 0);
     let led = || partitions.iter().filter(|one| one.leader() >= 0);
     let one_of_each: BTreeMap<i32, i32> = led().map(|one| (one.leader(), one.id())).collect();
@@ -79,5 +89,7 @@ pub fn read(metadata: &Metadata, topic: &str) -> Result<TopicInfo, NoTopic> {
         brokers,
         led_in_sync: led().map(|one| one.isr().len()).max().unwrap_or(0),
         led: one_of_each.into_values().collect(),
+        placement,
+        members: members.into_iter().collect(),
     })
 }

@@ -37,6 +37,7 @@ pub fn configured(config: &Config) -> Box<dyn Configured> {
                 brokers: list.clone(),
                 kafka: config.kafka.clone(),
             },
+            destinations: kafka::destinations::of(config),
             message_size,
         }),
         Brokers::Embedded => Box::new(embedded::Embedded {

@@ -8,7 +8,7 @@
 //! Invariants: nothing is changed, neither here nor in the cluster, but this process's own limit of open files; every
 //! question gets its line on standard output, also after one that failed, and that line begins with its verdict; the
 //! sum of them is on standard error; exit code 0 where mail would be taken and stored, 1 where not, or not from everybody,
-//! or where the lines could not be written, 2 where the configuration itself is wrong.
+//! or where the lines could not be written, or where `--strict` finds a warning, 2 where the configuration itself is wrong.
 //!
 //! BUGS: an address in use is only a warning, as the running server may be the one that uses it; which process does is not
 //! known.
@@ -25,12 +25,24 @@ use jiff::Timestamp;
 
 use super::environment;
 use super::output::{self, Printed};
-use super::serve::Options;
+use super::serve;
 use crate::config::{self, Loaded};
 use crate::failure::{Blame, Blamed, Failure};
 use crate::sink;
 use crate::verdict::{Line, Verdict};
 use sum::Sum;
+
+/// Flags of `check`: those of `serve`, whose configuration is checked, and its own.
+#[derive(Debug, Default, Clone, clap::Args)]
+// Those of `serve` have a group of this name.
+#[group(skip)]
+pub struct Options {
+    #[command(flatten)]
+    serve: serve::Options,
+    /// Fail on warnings too
+    #[arg(long)]
+    strict: bool,
+}
 
 /// Standard output did not take all lines.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +64,15 @@ pub fn run(options: &Options) -> ExitCode {
 }
 
 fn ask(options: &Options) -> Result<ExitCode, Failure> {
-    let loaded = options.load()?;
+    let loaded = options.serve.load()?;
     let sink = sink::configured(&loaded.config);
     let odd = sink.check()?;
-    let (mut printed, mut sum) = (Printed::default(), Sum::default());
+    let (mut printed, mut sum) = (Printed::default(), Sum::new(options.strict));
     let mut print = |(verdict, name, text): Line| {
+        let verdict = sum.add(verdict, name);
         printed.line(&format!("{verdict:<8} {name:<12} {text}"));
-        sum.add(verdict, name);
     };
-    print((Verdict::Ok, "config", source(options)));
+    print((Verdict::Ok, "config", source(&options.serve)));
     for warning in loaded.warnings.iter().cloned().chain(odd) {
         print((Verdict::Warning, "config", warning));
     }
@@ -74,7 +86,7 @@ fn ask(options: &Options) -> Result<ExitCode, Failure> {
 }
 
 /// Where the configuration is from.
-fn source(options: &Options) -> String {
+fn source(options: &serve::Options) -> String {
     match config::file_of(options.config.as_deref(), environment()) {
         Some(path) => format!("{} is valid", path.display()),
         None => "no file; defaults, environment and flags are valid".to_owned(),

@@ -11,6 +11,8 @@ use crate::verdict::Verdict;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Sum {
+    /// Whether a warning is a failure.
+    strict: bool,
     failures: usize,
     warnings: usize,
     /// Failures of certificates, with which mail in clear and from senders that do not verify still comes.
@@ -18,12 +20,24 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    /// Counts an answer.
-    pub(super) fn add(&mut self, verdict: Verdict, name: &str) {
+    /// Of no answer yet.
+    pub(super) fn new(strict: bool) -> Self {
+        Self {
+            strict,
+            ..Self::default()
+        }
+    }
+
+    /// Counts an answer; the verdict that it is printed with.
+    pub(super) fn add(&mut self, verdict: Verdict, name: &str) -> Verdict {
         let failed = verdict == Verdict::Failed;
         self.failures += usize::from(failed);
         self.of_certificates += usize::from(failed && name == CERTIFICATE);
         self.warnings += usize::from(verdict == Verdict::Warning);
+        match verdict {
+            Verdict::Warning if self.strict => Verdict::Failed,
+            Verdict::Ok | Verdict::Warning | Verdict::Failed | Verdict::Skipped => verdict,
+        }
     }
 
     /// How many there are, and whether mail would be stored.
@@ -35,7 +49,12 @@ impl Sum {
             Keeps::Memory => "mail would be stored, in memory only",
             Keeps::Replicas => "mail would be stored",
         };
-        let warnings = counted(self.warnings, "warning");
+        let strictly = match (self.strict, self.warnings) {
+            (false, _) | (true, 0) => "",
+            (true, 1) => ", a failure with --strict",
+            (true, _) => ", failures with --strict",
+        };
+        let warnings = format!("{}{strictly}", counted(self.warnings, "warning"));
         match (self.failures, self.warnings) {
             (0, 0) => format!("no warning: {outcome}"),
             (0, _) => format!("{warnings}: {outcome}"),
@@ -47,9 +66,13 @@ impl Sum {
         }
     }
 
-    /// 1 where mail would not be stored, or not from everybody.
+    /// 1 where mail would not be stored, or not from everybody, or where a warning is a failure.
     pub(super) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(u8::from(self.failures > 0))
+        ExitCode::from(u8::from(self.is_bad()))
+    }
+
+    fn is_bad(&self) -> bool {
+        self.failures > 0 || self.strict && self.warnings > 0
     }
 }
 
@@ -67,9 +90,9 @@ mod tests {
     fn the_sum_says_how_many_are_bad_and_whether_mail_would_be_stored() {
         use Verdict::{Failed, Ok, Skipped, Warning};
         let text = |answers: &[(Verdict, &str)], keeps| {
-            let mut sum = Sum::default();
+            let mut sum = Sum::new(false);
             for &(verdict, name) in answers {
-                sum.add(verdict, name);
+                assert_eq!(sum.add(verdict, name), verdict);
             }
             (sum.text(keeps), sum.failures)
         };
@@ -96,5 +119,34 @@ mod tests {
             ),
             (partly.to_owned(), 2)
         );
+    }
+
+    #[test]
+    fn strictly_a_warning_is_a_failure_and_mail_would_be_stored_all_the_same() {
+        use Verdict::{Failed, Ok, Warning};
+        for (answers, text, bad) in [
+            (&[Ok][..], "no warning: mail would be stored", false),
+            (
+                &[Warning],
+                "1 warning, a failure with --strict: mail would be stored",
+                true,
+            ),
+            (
+                &[Warning, Failed, Warning],
+                "1 failure, 2 warnings, failures with --strict: mail would not be stored",
+                true,
+            ),
+        ] {
+            let mut sum = Sum::new(true);
+            for &verdict in answers {
+                let shown = sum.add(verdict, "topic");
+                assert_eq!(shown == Ok, verdict == Ok);
+                assert_ne!(shown, Warning);
+            }
+            assert_eq!(
+                (sum.text(Keeps::Replicas).as_str(), sum.is_bad()),
+                (text, bad)
+            );
+        }
     }
 }

@@ -8,8 +8,8 @@ use ringpost_proto::mail::record::RecordKey;
 
 use crate::config::reason::Reason;
 use crate::config::row::{
-    Choice, GIB, KIB, Shown, Size, Switch, Table, Text, Texts, Time, hours, milliseconds, minutes,
-    rows,
+    Choice, Count, GIB, KIB, Shown, Size, Switch, Table, Text, Texts, Time, hours, milliseconds,
+    minutes, rows,
 };
 use crate::config::value;
 
@@ -61,6 +61,18 @@ rows! {
         /// `false`, `ringpost check` fails, `/readyz` is 503, and mail gets 451 as long as the topic is compacted. A
         /// compacted topic refuses records without a key, so `true` needs a `kafka.key`.
         allow_compacted: bool = "false", Switch;
+
+        /// The least `min.insync.replicas` of the topic with which mail is taken. While it is lower, or more than 1 is
+        /// required and the cluster does not tell it, `ringpost check` fails, `/readyz` is 503, and mail gets 451; a
+        /// change of the topic is noticed within 20 seconds. With 1, Kafka's own default, one broker alone may confirm a
+        /// mail: `docs/promise.md` says what that is worth.
+        require_in_sync: usize = "1", Count(1..=100);
+
+        /// Whether a topic that is missing is created at the start, with 12 partitions, three replicas where the cluster
+        /// has three brokers, a `min.insync.replicas` that fits them, and a `max.message.bytes` that the largest message
+        /// needs. With `false`, and for a topic that is deleted later, ringpost creates none: mail gets 451 until it is
+        /// there.
+        create_topic: bool = "false", Switch;
 
         /// How long a record may take to reach every in-sync replica, retries included, before the client is answered
         /// 451 and keeps the message. It must be less than `server.drain_timeout`, and is well below the ten minutes

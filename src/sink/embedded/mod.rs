@@ -46,15 +46,17 @@ impl Configured for Embedded {
     fn examine(&self, _waiting: &dyn Fn(&str)) -> Vec<Line> {
         let memory =
             "kafka.brokers = \"embedded\": the broker in this process keeps mail in memory only";
-        vec![
+        let mut lines = vec![
             (Verdict::Warning, "brokers", memory.to_owned()),
             (
                 Verdict::Skipped,
                 "topic",
                 "the embedded broker creates it".to_owned(),
             ),
-            size(self.message_size),
-        ]
+        ];
+        lines.extend(in_sync(self.kafka.require_in_sync));
+        lines.push(size(self.message_size));
+        lines
     }
 
     fn start(&self, setup: Setup) -> Result<Started, Failure> {
@@ -116,6 +118,15 @@ impl Sink for EmbeddedSink {
     fn describe(&self) -> Description {
         self.description.clone()
     }
+}
+
+/// That one broker in memory has no replicas, where some are required.
+fn in_sync(required: usize) -> Option<Line> {
+    let text = format!(
+        "kafka.require_in_sync = {required}, but the embedded broker keeps one copy, so that all mail gets 451; set \
+         kafka.brokers to a cluster"
+    );
+    (required > 1).then_some((Verdict::Failed, "in_sync", text))
 }
 
 /// Whether the broker keeps the largest message that is wanted.

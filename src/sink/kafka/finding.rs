@@ -5,29 +5,10 @@
 //!
 //! Invariant: a text names what, where and the fix, and no value of a property.
 
-use super::settings::Cluster;
+use super::question::Question;
+use super::subject::{REPLICAS, Subject};
 use crate::config::RecordKey;
 use crate::limits::{MESSAGE_FLOOR_OCTETS, RECORD_OVERHEAD_OCTETS};
-
-/// Replicas that the printed command asks for, where the cluster has as many brokers.
-const REPLICAS: usize = 3;
-/// Partitions that it asks for.
-const PARTITIONS: usize = 12;
-
-/// What a finding answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Question {
-    /// Whether the cluster answers.
-    Brokers,
-    /// Whether the topic can take records.
-    Topic,
-    /// Whether the topic keeps every record.
-    Cleanup,
-    /// Whether this client may write to it.
-    Write,
-    /// Whether the topic takes the largest message.
-    Size,
-}
 
 /// Something that an operator has to fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +29,15 @@ pub(crate) enum Finding {
     FewInSync(usize, usize),
     /// This `cleanup.policy` compacts.
     Compacted(String),
+    /// `min.insync.replicas` is lower than `kafka.require_in_sync`, of a topic with this many replicas.
+    BelowRequired {
+        /// What it is.
+        least: usize,
+        /// The replicas of each partition.
+        replicas: usize,
+    },
+    /// It is not known, for this reason, and more than 1 is required.
+    RequiredUntold(String),
     /// Writing is not allowed.
     Unwritable,
     /// `max.message.bytes` is less than what the largest message needs.
@@ -67,159 +57,6 @@ pub(crate) enum Effect {
     Warns,
 }
 
-/// What the texts speak of.
-#[derive(Debug, Clone)]
-pub(crate) struct Subject {
-    brokers: String,
-    topic: String,
-    key: RecordKey,
-    allow_compacted: bool,
-    message_size: u64,
-    /// Whether EHLO names this size already, so that it can no longer be lowered.
-    advertised: bool,
-}
-
-impl Subject {
-    /// Of this cluster, with the largest message in bytes.
-    pub(crate) fn new(cluster: &Cluster, message_size: u64) -> Self {
-        let kafka = &cluster.kafka;
-        Self {
-            brokers: cluster.brokers.clone(),
-            topic: kafka.topic.clone(),
-            key: kafka.key,
-            allow_compacted: kafka.allow_compacted,
-            message_size,
-            advertised: false,
-        }
-    }
-
-    /// Of the default configuration, with messages of 1 MiB.
-    #[cfg(test)]
-    pub(super) fn of_a_test() -> Self {
-        let cluster = Cluster {
-            brokers: "k:9092".to_owned(),
-            kafka: crate::config::Config::default().kafka,
-        };
-        Self::new(&cluster, 1 << 20)
-    }
-
-    /// The same for a server that runs: its SIZE is said.
-    pub(super) fn advertised(self) -> Self {
-        Self {
-            advertised: true,
-            ..self
-        }
-    }
-
-    /// Where the brokers are.
-    pub(super) fn brokers(&self) -> &str {
-        &self.brokers
-    }
-
-    /// The topic.
-    pub(super) fn topic(&self) -> &str {
-        &self.topic
-    }
-
-    /// The largest message in bytes.
-    pub(super) fn message_size(&self) -> u64 {
-        self.message_size
-    }
-
-    /// The largest record in bytes.
-    fn record_size(&self) -> u64 {
-        self.message_size
-            .saturating_add(RECORD_OVERHEAD_OCTETS as u64)
-    }
-
-    /// Whether a topic with this largest record is too small for mail at all.
-    pub(super) fn is_below_floor(&self, most: u64) -> bool {
-        most < self
-            .message_size
-            .min(MESSAGE_FLOOR_OCTETS as u64)
-            .saturating_add(RECORD_OVERHEAD_OCTETS as u64)
-    }
-
-    /// Raises the topic's limit to what the largest message needs.
-    fn raise(&self) -> String {
-        self.alter(&format!("max.message.bytes={}", self.record_size()))
-    }
-
-    /// That Kafka has refused mail for its size, where the topic's limit is not known to be too small.
-    pub(super) fn refused_for_its_size(&self) -> String {
-        format!(
-            "kafka.topic {:?} at {}: Kafka refuses records for their size (MSG_SIZE_TOO_LARGE) that are within the SIZE = {} \
-             that EHLO names; such mail gets 451 until the topic's max.message.bytes is raised; raise it with {}",
-            self.topic,
-            self.brokers,
-            self.message_size,
-            self.raise()
-        )
-    }
-
-    /// What follows where the topic's `max.message.bytes` is not known.
-    pub(crate) fn size_unknown(&self) -> String {
-        format!(
-            "SIZE = {} is not checked against the topic's max.message.bytes: if that is lower, larger mail gets 451 until it is \
-             raised",
-            self.message_size
-        )
-    }
-
-    /// Whether a topic with this largest record is too small.
-    pub(super) fn exceeds(&self, most: u64) -> bool {
-        most < self.record_size()
-    }
-
-    /// Creates the topic so that it takes this configuration's mail, in a cluster of this many brokers; and what its copies
-    /// are worth where they are few. Zero brokers: the number is unknown.
-    fn create(&self, brokers: usize) -> String {
-        let replicas = match brokers {
-            0 => REPLICAS,
-            brokers => brokers.min(REPLICAS),
-        };
-        let (least, worth) = match replicas {
-            1 => (
-                1,
-                " (one copy: what its broker loses is lost; with three brokers use 3 and min.insync.replicas=2)",
-            ),
-            2 => (
-                1,
-                " (two copies, of which one alone may confirm a mail; with three brokers use 3 and min.insync.replicas=2)",
-            ),
-            _ => (2, ""),
-        };
-        let (bootstrap, topic, bytes) = (&self.brokers, &self.topic, self.record_size());
-        format!(
-            "`kafka-topics.sh --create --bootstrap-server {bootstrap} --topic {topic} --partitions {PARTITIONS} \
-             --replication-factor {replicas} --config min.insync.replicas={least} --config max.message.bytes={bytes} \
-             --config cleanup.policy=delete`{worth}"
-        )
-    }
-
-    /// Sets an entry of the topic's configuration.
-    fn alter(&self, entry: &str) -> String {
-        let (bootstrap, topic) = (&self.brokers, &self.topic);
-        format!(
-            "`kafka-configs.sh --bootstrap-server {bootstrap} --alter --topic {topic} --add-config {entry}`"
-        )
-    }
-
-    /// Grants operations on the topic.
-    pub(super) fn grant(&self, operations: &[&str]) -> String {
-        let (bootstrap, topic) = (&self.brokers, &self.topic);
-        let operations: Vec<String> = operations
-            .iter()
-            .map(|operation| format!("--operation {operation}"))
-            .collect();
-        let operations = operations.join(" ");
-        format!(
-            "`kafka-acls.sh --bootstrap-server {bootstrap} --add --allow-principal User:NAME {operations} --topic {topic}` \
-             (NAME is ringpost's user at the brokers)"
-        )
-    }
-}
-
 impl Finding {
     /// What it answers.
     pub(crate) fn question(&self) -> Question {
@@ -231,6 +68,7 @@ impl Finding {
             | Finding::Odd(_)
             | Finding::Leaderless(..)
             | Finding::FewInSync(..) => Question::Topic,
+            Finding::BelowRequired { .. } | Finding::RequiredUntold(_) => Question::InSync,
             Finding::Compacted(_) => Question::Cleanup,
             Finding::Unwritable => Question::Write,
             Finding::TooSmall(_) | Finding::BelowFloor(_) => Question::Size,
@@ -242,10 +80,10 @@ impl Finding {
         match self {
             Finding::Missing(_) | Finding::BelowFloor(_) => Effect::Refuses,
             // With a key, an operator may want the newest mail of each alone; without one, Kafka takes none at all.
-            Finding::Compacted(_) if subject.allow_compacted && subject.key != RecordKey::None => {
-                Effect::Warns
+            Finding::Compacted(_) if subject.allows_compacted() => Effect::Warns,
+            Finding::Compacted(_) | Finding::BelowRequired { .. } | Finding::RequiredUntold(_) => {
+                Effect::Refuses
             }
-            Finding::Compacted(_) => Effect::Refuses,
             Finding::TooSmall(_) => Effect::Warns,
             Finding::Unreachable(_)
             | Finding::Hidden
@@ -259,68 +97,101 @@ impl Finding {
 
     /// For an operator: what, where, and what helps.
     pub(crate) fn text(&self, subject: &Subject) -> String {
-        let (brokers, topic) = (&subject.brokers, &subject.topic);
+        let (brokers, topic, place) = (subject.brokers(), subject.topic(), subject.place());
         match self {
             Finding::Unreachable(reason) => format!("kafka.brokers {brokers}: {reason}"),
-            Finding::Missing(count) => format!(
-                "kafka.topic {topic:?} does not exist at {brokers} (UNKNOWN_TOPIC_OR_PARTITION), and ringpost creates none; \
-                 create it with {}",
-                subject.create(*count)
-            ),
+            Finding::Missing(count) => missing(subject, *count),
             Finding::Hidden => format!(
-                "kafka.topic {topic:?} at {brokers}: not authorized (TOPIC_AUTHORIZATION_FAILED); the operations Describe and \
+                "{place}: not authorized (TOPIC_AUTHORIZATION_FAILED); the operations Describe and \
                  Write are missing; grant them with {}",
                 subject.grant(&["Describe", "Write", "DescribeConfigs"])
             ),
-            Finding::Unnameable => format!(
-                "kafka.topic {topic:?} is not a name that {brokers} accepts (INVALID_TOPIC_EXCEPTION)"
-            ),
-            Finding::Odd(reason) => format!("kafka.topic {topic:?} at {brokers}: {reason}"),
+            Finding::Unnameable => {
+                format!("{place}: the name is not one that Kafka accepts (INVALID_TOPIC_EXCEPTION)")
+            }
+            Finding::Odd(reason) => format!("{place}: {reason}"),
             Finding::Leaderless(count, of) => format!(
-                "kafka.topic {topic:?} at {brokers}: {count} of {of} partitions have no leader; bring the brokers back that \
+                "{place}: {count} of {of} partitions have no leader; bring the brokers back that \
                  hold them; `kafka-topics.sh --describe --bootstrap-server {brokers} --topic {topic}` names them"
             ),
             Finding::FewInSync(in_sync, least) => format!(
-                "kafka.topic {topic:?} at {brokers}: a partition has {in_sync} replicas in sync, fewer than \
+                "{place}: a partition has {in_sync} replicas in sync, fewer than \
                  min.insync.replicas = {least}, so that mail for it gets 451; bring the brokers back, or lower it to what \
                  the replicas allow"
             ),
             Finding::Compacted(policy) => compacted(subject, policy),
+            Finding::BelowRequired { least, replicas } => {
+                below_required(subject, *least, *replicas)
+            }
+            Finding::RequiredUntold(why) => format!(
+                "kafka.require_in_sync = {} of {place} cannot be checked, so that all mail gets 451: {why}",
+                subject.require_in_sync()
+            ),
             Finding::Unwritable => format!(
-                "kafka.topic {topic:?} at {brokers}: ringpost may not write to it (TOPIC_AUTHORIZATION_FAILED); the operation \
+                "{place}: ringpost may not write to it (TOPIC_AUTHORIZATION_FAILED); the operation \
                  Write is missing; grant it with {}",
                 subject.grant(&["Write"])
             ),
             Finding::TooSmall(most) => too_small(subject, *most),
             Finding::BelowFloor(most) => format!(
-                "max.message.bytes = {most} of kafka.topic {topic:?} at {brokers} is too small for any mail: a message of \
+                "max.message.bytes = {most} of {place} is too small for any mail: a message of \
                  {} bytes and {RECORD_OVERHEAD_OCTETS} for its headers have to fit, so that all mail gets 451; raise it with {}",
-                subject.message_size.min(MESSAGE_FLOOR_OCTETS as u64),
+                subject.message_size().min(MESSAGE_FLOOR_OCTETS as u64),
                 subject.raise()
             ),
         }
     }
 }
 
+fn missing(subject: &Subject, brokers: usize) -> String {
+    let creates = match subject.creates() {
+        true => "ringpost creates it (kafka.create_topic) at its start only: restart it, or",
+        false => "ringpost creates none;",
+    };
+    format!(
+        "{} does not exist (UNKNOWN_TOPIC_OR_PARTITION), and {creates} create it with {}",
+        subject.place(),
+        subject.create(brokers)
+    )
+}
+
+fn below_required(subject: &Subject, least: usize, replicas: usize) -> String {
+    let required = subject.require_in_sync();
+    let entry = format!("min.insync.replicas={required}");
+    let mend = match replicas < required {
+        true => format!(
+            "its replicas are {replicas}, so that it cannot be raised as far: give the topic {} first, or lower \
+             kafka.require_in_sync",
+            REPLICAS.max(required + 1)
+        ),
+        false => format!("raise it with {}", subject.alter(&entry)),
+    };
+    format!(
+        "min.insync.replicas = {least} of {} is lower than kafka.require_in_sync = {required}, so that all mail gets 451; {mend}",
+        subject.place()
+    )
+}
+
 fn too_small(subject: &Subject, most: u64) -> String {
-    let (topic, wanted, raise) = (&subject.topic, subject.message_size, subject.raise());
+    let (place, wanted, raise) = (subject.place(), subject.message_size(), subject.raise());
+    let bound = subject.bound();
     let fits = most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64);
-    match subject.advertised {
+    match subject.is_advertised() {
         false => format!(
-            "max.message.bytes = {most} of kafka.topic {topic:?} is too small for limits.message_size = {wanted}: SIZE is \
+            "max.message.bytes = {most} of {place} is too small for {bound} = {wanted}: SIZE is \
              lowered to {fits} at the start, and a larger mail is refused; raise it with {raise}"
         ),
         true => format!(
-            "max.message.bytes = {most} of kafka.topic {topic:?} is too small for the SIZE = {wanted} that EHLO names: mail \
+            "max.message.bytes = {most} of {place} is too small for the SIZE = {wanted} that EHLO names: mail \
              of more than {fits} bytes gets 451 until it is raised; raise it with {raise}; or restart, and SIZE is {fits}"
         ),
     }
 }
 
 fn compacted(subject: &Subject, policy: &str) -> String {
-    let (brokers, topic) = (&subject.brokers, &subject.topic);
+    let place = subject.place();
     let mend = subject.alter("cleanup.policy=delete");
-    let harm = match subject.key {
+    let harm = match subject.key() {
         RecordKey::None => {
             "Kafka refuses every record without a key, which kafka.key = \"none\" makes"
         }
@@ -328,7 +199,7 @@ fn compacted(subject: &Subject, policy: &str) -> String {
             "Kafka deletes all but the newest record of each key, so that mail is lost after its 250"
         }
     };
-    let otherwise = match (subject.key, subject.allow_compacted) {
+    let otherwise = match (subject.key(), subject.is_compacted_by_choice()) {
         (RecordKey::None, _) => "",
         (_, true) => " (kafka.allow_compacted is true)",
         (_, false) => {
@@ -336,12 +207,13 @@ fn compacted(subject: &Subject, policy: &str) -> String {
         }
     };
     format!(
-        "kafka.topic {topic:?} at {brokers} is compacted (cleanup.policy = {policy}): {harm}; change it with {mend}{otherwise}"
+        "{place} is compacted (cleanup.policy = {policy}): {harm}; change it with {mend}{otherwise}"
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::Cluster;
     use super::*;
     use crate::config::Config;
 
@@ -414,6 +286,32 @@ mod tests {
     }
 
     #[test]
+    fn less_than_is_required_says_what_raises_it_where_the_replicas_allow() {
+        let subject = subject(|config| config.kafka.require_in_sync = 2);
+        for (replicas, words) in [
+            (
+                1,
+                "its replicas are 1, so that it cannot be raised as far: give the topic 3 first",
+            ),
+            (2, "--add-config min.insync.replicas=2`"),
+            (3, "--add-config min.insync.replicas=2`"),
+        ] {
+            let finding = Finding::BelowRequired { least: 1, replicas };
+            let text = finding.text(&subject);
+            assert!(text.contains(words), "{text}");
+            assert!(text.contains("kafka.require_in_sync = 2"), "{text}");
+            assert_eq!(finding.effect(&subject), Effect::Refuses);
+        }
+    }
+
+    #[test]
+    fn a_topic_that_the_start_would_create_is_said_to_need_a_restart() {
+        let text = |create| Finding::Missing(1).text(&subject(|c| c.kafka.create_topic = create));
+        assert!(text(true).contains("at its start only: restart it, or create it with"));
+        assert!(text(false).contains("ringpost creates none; create it with"));
+    }
+
+    #[test]
     fn a_finding_says_where_and_how_to_mend_it() {
         let subject = subject(|_| {});
         for (finding, words) in [
@@ -427,6 +325,10 @@ mod tests {
             (Finding::FewInSync(1, 2), "min.insync.replicas = 2"),
             (Finding::TooSmall(1_000_000), "SIZE is lowered to 934464"),
             (Finding::BelowFloor(1_000), "so that all mail gets 451"),
+            (
+                Finding::RequiredUntold("it is a secret".to_owned()),
+                "cannot be checked, so that all mail gets 451: it is a secret",
+            ),
             (Finding::BelowFloor(1_000), "max.message.bytes=26279936"),
         ] {
             let text = finding.text(&subject);

@@ -17,13 +17,15 @@
 //! Invariants: an accepted record comes out of `poll` once, or is freed in `drop`; `Stored` needs both no error and the
 //! status "persisted".
 //!
-//! What a cluster says of a topic is asked for in [`describe`], over the same client.
+//! What a cluster says of a topic is asked for in [`describe`], and a topic is created in [`create`], over the same client.
 //!
 //! BUGS: no refresh of OAUTHBEARER tokens; events other than reports, errors, logs and statistics are dropped, as are all
 //! that come after the last `poll`.
 
 #![allow(unsafe_code)]
 
+pub(super) mod admin;
+pub(super) mod create;
 pub(super) mod describe;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};

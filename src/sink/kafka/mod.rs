@@ -3,12 +3,15 @@
 //! | file | what |
 //! |---|---|
 //! | `start` | the cluster is asked, SIZE is lowered to what the topic takes, the sink starts |
+//! | `destinations` | which sizes of mail go to which topic, and the SIZE that follows from the limits of all |
 //! | `examine` | what `ringpost check` asks of a cluster |
 //! | `settings` | librdkafka's settings |
 //! | `sink` | the sink: its threads, and the way of a record and of its report |
 //! | `lanes` | the producers, one for large records; `closing` closes their batches early; `spread` spreads them |
 //! | `librdkafka` | every raw pointer |
-//! | `topic` | what is asked of a cluster about the topic; `finding` is what is wrong with it |
+//! | `topic` | what is asked of a cluster about the topic; `question` names it, `topic_settings` reads its configuration |
+//! | `finding` | what keeps the topic from taking mail; `weakness` is what makes a 250 worth less, `reassignment` gives more replicas |
+//! | `subject` | the topic and its cluster, as texts and commands name them |
 //! | `watch` | asks while mail flows; `watched` is what it knows of one topic, `gate` what workers see of that |
 //! | `patience` | when senders are refused before they send |
 //! | `storage` | says when it is away and back, `size` what is too large |
@@ -18,6 +21,7 @@
 //! Must not know: sessions, sockets, metrics. What a client that reads needs as well is in `crate::kafka`.
 
 mod closing;
+pub(super) mod destinations;
 mod error;
 pub(super) mod examine;
 mod finding;
@@ -25,6 +29,8 @@ mod gate;
 mod lanes;
 mod librdkafka;
 mod patience;
+mod question;
+mod reassignment;
 pub(super) mod settings;
 pub(super) mod sink;
 mod size;
@@ -32,7 +38,10 @@ pub(super) mod spread;
 pub(super) mod start;
 mod statistics;
 mod storage;
+mod subject;
 mod topic;
+mod topic_settings;
 mod verdict;
 mod watch;
 mod watched;
+mod weakness;

@@ -28,13 +28,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::error::StartError;
-use super::finding::Subject;
 use super::gate::{Noted, Watch};
 use super::lanes::Lanes;
 use super::librdkafka::{Events, Traced};
 use super::settings::Cluster;
 use super::spread::Spread;
 use super::statistics::{Joined, Observe};
+use super::subject::Subject;
 use super::verdict::refusal;
 use super::watch::{First, Watcher};
 use crate::kafka::lock::lock;

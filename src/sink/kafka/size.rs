@@ -9,7 +9,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::finding::{Finding, Subject};
+use super::finding::Finding;
+use super::subject::Subject;
 
 /// Time without a refusal after which it is over, where the limit is known to be large enough, and where it is not known.
 const QUIET: Duration = Duration::from_secs(10);

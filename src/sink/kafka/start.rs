@@ -9,26 +9,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::destinations::{self, Destination};
 use super::error::StartError;
 use super::examine;
-use super::finding::{Finding, Subject};
+use super::finding::Finding;
+use super::question::Question;
 use super::settings::{self, Cluster};
 use super::sink::{KafkaSink, Parts};
-use super::topic::{self, Seen};
+use super::subject::Subject;
+use super::topic::{self, Answer, Inquiry, Seen};
 use super::watch::First;
+use super::weakness;
 use crate::failure::Failure;
 use crate::kafka::reach;
-use crate::limits::RECORD_OVERHEAD_OCTETS;
 use crate::sink::seam::{Configured, Keeps, Setup, Started};
 use crate::verdict::Line;
 
 /// Longest wait for the cluster's answer.
 const CLUSTER_WAIT: Duration = Duration::from_secs(5);
 
+/// Longest wait for a topic to be created, and then for its leaders.
+const CREATE_WAIT: Duration = Duration::from_secs(10);
+
 /// `kafka.brokers` names a cluster.
 pub(crate) struct Kafka {
     /// The cluster.
     pub cluster: Cluster,
+    /// Each topic that mail can go to.
+    pub destinations: Vec<Destination>,
     /// The largest message in bytes that is wanted.
     pub message_size: u64,
 }
@@ -43,7 +51,7 @@ impl Configured for Kafka {
     }
 
     fn examine(&self, waiting: &dyn Fn(&str)) -> Vec<Line> {
-        examine::lines(&self.cluster, self.message_size, waiting)
+        examine::lines(&self.cluster, &self.subjects(), waiting)
     }
 
     fn start(&self, setup: Setup) -> Result<Started, Failure> {
@@ -61,6 +69,17 @@ impl Configured for Kafka {
 }
 
 impl Kafka {
+    /// Each topic that mail can go to, in the order of the destinations.
+    fn subjects(&self) -> Vec<Subject> {
+        let subject = Subject::new(&self.cluster, self.message_size);
+        let of = |destination: &Destination| {
+            let most = destination.sizes.1;
+            let subject = subject.clone();
+            subject.for_topic(&destination.topic, most, destination.bound)
+        };
+        self.destinations.iter().map(of).collect()
+    }
+
     /// Asks the cluster what it takes: what it said, and the largest message that fits. A list of which no name resolves is
     /// a mistake; a cluster that does not answer, or a topic that takes no mail, does not prevent the start: mail gets 451
     /// until that is fixed.
@@ -70,13 +89,90 @@ impl Kafka {
         if unresolved.len() == all {
             return Err(StartError::Unresolved { list: list.clone() });
         }
-        let subject = Subject::new(&self.cluster, self.message_size);
+        let subjects = self.subjects();
+        if let Some(weakness) = weakness::of_properties(&self.cluster.kafka.properties) {
+            tracing::warn!("{}", weakness.text(&subjects[0]));
+        }
+        let answers = match self.ask(&subjects)? {
+            Ok(answers) => answers,
+            Err(finding) => {
+                let answers = subjects.iter().map(|_| Err(finding.clone())).collect();
+                return Ok((First::Asked(answers), self.message_size));
+            }
+        };
+        let seen = subjects.iter().zip(&answers);
+        let seen = seen.filter_map(|(subject, answer)| Some((subject, answer.as_ref().ok()?)));
+        say_weaknesses(&seen.collect::<Vec<_>>());
+        let message_size = self.fitting(&subjects, &answers);
+        Ok((First::Asked(answers), message_size))
+    }
+
+    /// What was found about each topic, after those that are missing were created, if they are to be.
+    fn ask(&self, subjects: &[Subject]) -> Result<Result<Vec<Answer>, Finding>, StartError> {
         let waiting = |what: &str| tracing::warn!("still waiting for kafka.brokers {what}");
-        let seen = topic::ask(&self.cluster, CLUSTER_WAIT, waiting)?;
-        let most = seen.as_ref().ok().and_then(|seen| limit(seen, &subject));
-        let fits = |most: u64| most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64);
-        let message_size = most.map_or(self.message_size, fits);
-        Ok((First::Asked(seen), message_size))
+        let inquiry = Inquiry::new(&self.cluster, CLUSTER_WAIT)?;
+        let answered = inquiry.ask(subjects, CLUSTER_WAIT, waiting);
+        let some_created = match &answered {
+            Ok(answers) if self.cluster.kafka.create_topic => {
+                create_missing(&inquiry, subjects, answers)
+            }
+            Ok(_) | Err(_) => false,
+        };
+        match some_created {
+            true => Ok(inquiry.ask(subjects, CLUSTER_WAIT, waiting)),
+            false => Ok(answered),
+        }
+    }
+
+    /// The SIZE with which each message fits its topic, as far as the cluster tells. What is odd about sizes is said.
+    fn fitting(&self, subjects: &[Subject], answers: &[Answer]) -> u64 {
+        let limits = answers.iter().zip(subjects).map(|(answer, subject)| {
+            let seen = answer.as_ref().ok()?;
+            limit(seen, subject)
+        });
+        destinations::fitting(self.message_size, self.destinations.iter().zip(limits))
+    }
+}
+
+/// Creates the topics that do not exist, and says so of each; whether one was created.
+fn create_missing(inquiry: &Inquiry<'_>, subjects: &[Subject], answers: &[Answer]) -> bool {
+    let mut some = false;
+    for (subject, answer) in subjects.iter().zip(answers) {
+        let Err(Finding::Missing(brokers)) = answer else {
+            continue;
+        };
+        let plan = subject.plan(*brokers);
+        match inquiry.create(&plan, CREATE_WAIT) {
+            Ok(()) => {
+                tracing::info!("{} did not exist, and was created: {plan}", subject.place());
+                some = true;
+            }
+            Err(why) => tracing::error!("{}", why.text(subject)),
+        }
+    }
+    some
+}
+
+/// One line for each question whose answer is weak, about the first topic of which it is, and the names of the others.
+fn say_weaknesses(about: &[(&Subject, &Seen)]) {
+    let mut said: Vec<(Question, String, Vec<&str>)> = Vec::new();
+    for (subject, seen) in about {
+        for weakness in seen.weaknesses(subject) {
+            let question = weakness.question();
+            match said.iter_mut().find(|line| line.0 == question) {
+                Some((_, _, others)) => others.push(subject.topic()),
+                None => said.push((question, weakness.text(subject), Vec::new())),
+            }
+        }
+    }
+    for (_, text, others) in said {
+        match others.is_empty() {
+            true => tracing::warn!("{text}"),
+            false => tracing::warn!(
+                "{text}; `ringpost check` says the same of: {}",
+                others.join(", ")
+            ),
+        }
     }
 }
 

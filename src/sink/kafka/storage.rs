@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::finding::{Finding, Subject};
+use super::finding::Finding;
+use super::subject::Subject;
 use super::verdict::refusal;
 use crate::kafka::name::{meaning, named};
 use crate::smtp::refusal::Refusal;

@@ -10,17 +10,22 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::finding::{Finding, Subject};
-use super::librdkafka::describe::{Description, Unanswered};
+use super::finding::Finding;
+use super::librdkafka::admin::Unanswered;
+use super::librdkafka::create::NewTopic;
+use super::librdkafka::describe::Description;
 use super::librdkafka::{Events, Producer};
 use super::settings::Cluster;
+use super::subject::Subject;
+use super::topic_settings::TopicSettings;
 use super::verdict::delivery_outcome;
+use super::weakness::{self, Weakness};
 use crate::kafka::name::named;
 use crate::kafka::properties::Refused;
 use crate::kafka::reach::Said;
@@ -32,19 +37,15 @@ const LONGEST_TRY: Duration = Duration::from_secs(2);
 /// Longest wait for the topic's configuration and for what may be done with it.
 const DESCRIBE_WAIT: Duration = Duration::from_secs(3);
 
+/// Pause before a topic that was created is looked for again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The least time for a question, once the cluster has answered one.
+const LEAST_WAIT: Duration = Duration::from_millis(500);
+
 /// Said where a cluster answers, and leaves this out.
 pub(super) const UNTOLD_SIZE: &str = "the cluster does not tell the topic's max.message.bytes";
 
-/// What of a topic's configuration decides over mail.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct TopicSettings {
-    /// `max.message.bytes`: the largest record.
-    pub max_message_bytes: Option<u64>,
-    /// `min.insync.replicas`: with fewer in sync, nothing is stored.
-    pub min_insync_replicas: Option<usize>,
-    /// `cleanup.policy`: what becomes of old records.
-    pub cleanup_policy: Option<String>,
-}
+pub(super) const UNTOLD_IN_SYNC: &str = "the cluster does not tell the topic's min.insync.replicas";
 
 /// An answer, or why there is none.
 pub(super) type Told<T> = Result<T, Untold>;
@@ -144,6 +145,7 @@ impl Seen {
         if let Some(policy) = policy.filter(|policy| compacts(policy)) {
             findings.push(Finding::Compacted(policy.to_owned()));
         }
+        findings.extend(self.below_required(subject));
         if self.writable == Ok(false) {
             findings.push(Finding::Unwritable);
         }
@@ -166,6 +168,32 @@ impl Seen {
             }
         }
         findings
+    }
+
+    /// Whether less confirms a record than is required, or whether that is not known.
+    fn below_required(&self, subject: &Subject) -> Option<Finding> {
+        let required = subject.require_in_sync();
+        // With 1, nothing is required that acks=all does not give.
+        if required <= 1 {
+            return None;
+        }
+        let told = self
+            .settings
+            .as_ref()
+            .map(|settings| settings.min_insync_replicas);
+        match told {
+            Ok(Some(least)) => (least < required).then_some(Finding::BelowRequired {
+                least,
+                replicas: self.info.replicas,
+            }),
+            Ok(None) => Some(Finding::RequiredUntold(UNTOLD_IN_SYNC.to_owned())),
+            Err(why) => Some(Finding::RequiredUntold(why.text(subject))),
+        }
+    }
+
+    /// What makes a 250 worth less than it could be.
+    pub(super) fn weaknesses(&self, subject: &Subject) -> Vec<Weakness> {
+        weakness::of(&self.info, self.settings.as_ref().ok(), subject)
     }
 }
 
@@ -214,15 +242,7 @@ pub(super) fn describe(
 ) -> (Told<TopicSettings>, Told<bool>) {
     let Description { settings, rights } = producer.describe(topic, timeout, stop);
     let settings = settings
-        .map(|entries| TopicSettings {
-            max_message_bytes: entries
-                .get("max.message.bytes")
-                .and_then(|text| text.parse().ok()),
-            min_insync_replicas: entries
-                .get("min.insync.replicas")
-                .and_then(|text| text.parse().ok()),
-            cleanup_policy: entries.get("cleanup.policy").cloned(),
-        })
+        .map(|entries| TopicSettings::read(&entries))
         .map_err(|why| Untold::new(Asked::Settings, why));
     let writable = match rights {
         Ok(Some(rights)) => Ok(rights.write()),
@@ -232,42 +252,195 @@ pub(super) fn describe(
     (settings, writable)
 }
 
-/// Asks the cluster for all that decides over mail. Blocks up to `timeout` and the time for a description; less where every
-/// broker is known to be out of reach. `waiting` is called once if it takes longer than an operator expects.
-///
-/// # Errors
-/// A property that librdkafka refuses; within, what keeps the cluster or the topic from being asked.
-pub(super) fn ask(
-    cluster: &Cluster,
-    timeout: Duration,
-    waiting: impl FnOnce(&str),
-) -> Result<Result<Seen, Finding>, Refused> {
-    let mut settings = cluster.client();
-    // These detect a silent broker; librdkafka's own values are 30 s and 10 s.
-    let most = timeout.as_millis().max(1_000).to_string();
-    for name in [
-        "socket.connection.setup.timeout.ms",
-        "api.version.request.timeout.ms",
-    ] {
-        if settings.get(name).is_none() {
-            settings.set(name, &most);
+/// Why a topic could not be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Uncreated {
+    /// This client may not create it.
+    Denied,
+    /// The cluster refuses, or does not answer, in these words.
+    Refused(String),
+    /// It was created, and does not appear.
+    Unseen,
+}
+
+impl Uncreated {
+    fn new(why: Unanswered) -> Self {
+        match why.code {
+            Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => Self::Denied,
+            code => Self::Refused(format!("{}: {}", named(code), why.text)),
         }
     }
-    let said = Arc::new(Said::default());
-    let events = Box::new(Heard(Arc::clone(&said)));
-    let topic = &cluster.kafka.topic;
-    let producer = Producer::new(&settings, topic, events, delivery_outcome)
-        .map_err(|error| cluster.refused(error))?;
-    let info = match find(&producer, cluster, &said, timeout, waiting) {
-        Ok(info) => info,
-        Err(finding) => return Ok(Err(finding)),
-    };
-    let (settings, writable) = describe(&producer, topic, DESCRIBE_WAIT, || false);
-    Ok(Ok(Seen {
-        info,
-        settings,
-        writable,
-    }))
+
+    /// For an operator, with what helps.
+    pub(super) fn text(&self, subject: &Subject) -> String {
+        let place = subject.place();
+        match self {
+            Self::Denied => format!(
+                "{place} does not exist, and ringpost may not create it (kafka.create_topic): the operation Create is missing; \
+                 grant it with {}",
+                subject.grant(&["Create"])
+            ),
+            Self::Refused(words) => {
+                format!(
+                    "{place} does not exist, and could not be created (kafka.create_topic): {words}"
+                )
+            }
+            Self::Unseen => {
+                format!("{place} was created (kafka.create_topic), and has no leaders yet")
+            }
+        }
+    }
+}
+
+/// What was found about a topic: what was seen of it, or why it is not there for us.
+pub(crate) type Answer = Result<Seen, Finding>;
+
+/// Asks the cluster for all that decides over mail, as [`Inquiry::ask`] does.
+///
+/// # Errors
+/// A property that librdkafka refuses; within, that no broker answers.
+pub(super) fn ask(
+    cluster: &Cluster,
+    subjects: &[Subject],
+    timeout: Duration,
+    waiting: impl FnOnce(&str),
+) -> Result<Result<Vec<Answer>, Finding>, Refused> {
+    let inquiry = Inquiry::new(cluster, timeout)?;
+    Ok(inquiry.ask(subjects, timeout, waiting))
+}
+
+/// A client that asks a cluster before there is a sink.
+pub(super) struct Inquiry<'a> {
+    cluster: &'a Cluster,
+    producer: Producer,
+    said: Arc<Said>,
+}
+
+impl<'a> Inquiry<'a> {
+    /// Makes it; a silent broker is given up after `timeout`.
+    ///
+    /// # Errors
+    /// A property that librdkafka refuses.
+    pub(super) fn new(cluster: &'a Cluster, timeout: Duration) -> Result<Self, Refused> {
+        let mut settings = cluster.client();
+        // These detect a silent broker; librdkafka's own values are 30 s and 10 s.
+        let most = timeout.as_millis().max(1_000).to_string();
+        for name in [
+            "socket.connection.setup.timeout.ms",
+            "api.version.request.timeout.ms",
+        ] {
+            if settings.get(name).is_none() {
+                settings.set(name, &most);
+            }
+        }
+        let said = Arc::new(Said::default());
+        let events = Box::new(Heard(Arc::clone(&said)));
+        let topic = &cluster.kafka.topic;
+        let producer = Producer::new(&settings, topic, events, delivery_outcome)
+            .map_err(|error| cluster.refused(error))?;
+        Ok(Self {
+            cluster,
+            producer,
+            said,
+        })
+    }
+
+    /// Asks about each of these topics, of which there is one at least. Blocks up to `timeout` and the time for a description;
+    /// less where every broker is known to be out of reach. `waiting` is called once if it takes longer than an operator
+    /// expects.
+    ///
+    /// # Errors
+    /// That no broker answers.
+    pub(super) fn ask(
+        &self,
+        subjects: &[Subject],
+        timeout: Duration,
+        waiting: impl FnOnce(&str),
+    ) -> Result<Vec<Answer>, Finding> {
+        let (first, others) = subjects.split_first().expect("there is one topic");
+        let deadline = Instant::now() + timeout;
+        let mut found = vec![self.find(first.topic(), timeout, waiting)];
+        if let Err(finding @ Finding::Unreachable(_)) = &found[0] {
+            return Err(finding.clone());
+        }
+        for other in others {
+            // The cluster has answered: only a topic without leaders takes time.
+            let left = deadline.saturating_duration_since(Instant::now());
+            found.push(self.find(other.topic(), left.max(LEAST_WAIT), |_| {}));
+        }
+        let mut wait = DESCRIBE_WAIT;
+        let described = found.into_iter().zip(subjects).map(|(found, subject)| {
+            let info = found?;
+            let (settings, writable) = describe(&self.producer, subject.topic(), wait, || false);
+            if matches!(settings, Err(Untold::Unanswered(..))) {
+                // The others would not be answered either, and each would take as long.
+                wait = LEAST_WAIT;
+            }
+            Ok(Seen {
+                info,
+                settings,
+                writable,
+            })
+        });
+        Ok(described.collect())
+    }
+
+    /// Creates a topic, and waits until it has its leaders.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    pub(super) fn create(&self, topic: &NewTopic, timeout: Duration) -> Result<(), Uncreated> {
+        match self.producer.create(topic, timeout) {
+            Ok(()) => {}
+            // Another instance was faster.
+            Err(why) if why.code == Code::TopicAlreadyExists => {}
+            Err(why) => return Err(Uncreated::new(why)),
+        }
+        let deadline = Instant::now() + timeout;
+        loop {
+            // A broker may not know of the topic for a moment.
+            let found = self.find(&topic.name, LEAST_WAIT, |_| {});
+            let over = Instant::now() >= deadline;
+            match found {
+                Ok(info) if info.leaderless == 0 && !info.partitions.is_empty() => return Ok(()),
+                Ok(_) | Err(_) if over => return Err(Uncreated::Unseen),
+                Ok(_) | Err(_) => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    fn find(
+        &self,
+        topic: &str,
+        timeout: Duration,
+        waiting: impl FnOnce(&str),
+    ) -> Result<TopicInfo, Finding> {
+        let search = Search {
+            brokers: &self.cluster.brokers,
+            in_clear: self.cluster.in_clear(),
+            topic,
+            limit: timeout,
+            longest_try: LONGEST_TRY,
+            hopeless_after: Duration::ZERO,
+        };
+        let mut waiting = Some(waiting);
+        let caller = Caller {
+            // A topic without a leader has one in a moment.
+            settles: &|answer| answer.as_ref().map_or(true, |info| info.leaderless == 0),
+            stop: &|| None::<Infallible>,
+            waiting: &mut |_| {
+                if let Some(waiting) = waiting.take() {
+                    waiting(&self.said.so_far(&self.cluster.brokers));
+                }
+            },
+        };
+        match search.run(&self.producer, &self.said, caller) {
+            Ended::Answered(Ok(info)) => Ok(info),
+            Ended::Answered(Err(no_topic)) => Err(finding(no_topic)),
+            Ended::Silent { reason, .. } => Err(Finding::Unreachable(reason)),
+            Ended::Stopped(never) => match never {},
+        }
+    }
 }
 
 /// Keeps what librdkafka says of its connections.
@@ -293,40 +466,6 @@ impl Client for Producer {
     }
 }
 
-fn find(
-    producer: &Producer,
-    cluster: &Cluster,
-    said: &Said,
-    timeout: Duration,
-    waiting: impl FnOnce(&str),
-) -> Result<TopicInfo, Finding> {
-    let search = Search {
-        brokers: &cluster.brokers,
-        in_clear: cluster.in_clear(),
-        topic: &cluster.kafka.topic,
-        limit: timeout,
-        longest_try: LONGEST_TRY,
-        hopeless_after: Duration::ZERO,
-    };
-    let mut waiting = Some(waiting);
-    let caller = Caller {
-        // A topic without a leader has one in a moment.
-        settles: &|answer| answer.as_ref().map_or(true, |info| info.leaderless == 0),
-        stop: &|| None::<Infallible>,
-        waiting: &mut |_| {
-            if let Some(waiting) = waiting.take() {
-                waiting(&said.so_far(&cluster.brokers));
-            }
-        },
-    };
-    match search.run(producer, said, caller) {
-        Ended::Answered(Ok(info)) => Ok(info),
-        Ended::Answered(Err(no_topic)) => Err(finding(no_topic)),
-        Ended::Silent { reason, .. } => Err(Finding::Unreachable(reason)),
-        Ended::Stopped(never) => match never {},
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -347,8 +486,10 @@ mod tests {
         Cluster { brokers, kafka }
     }
 
-    fn asked(cluster: &Cluster) -> Result<Seen, Finding> {
-        ask(cluster, PATIENCE, |_| {}).unwrap()
+    fn asked(cluster: &Cluster) -> Answer {
+        let subjects = [Subject::new(cluster, 1 << 20)];
+        let mut answers = ask(cluster, &subjects, PATIENCE, |_| {}).unwrap()?;
+        answers.pop().unwrap()
     }
 
     #[test]
@@ -397,7 +538,8 @@ mod tests {
         let cluster = cluster(address.clone());
         let told = Cell::new(String::new());
         let limit = Duration::from_secs(3);
-        let answer = ask(&cluster, limit, |what| told.set(what.to_owned())).unwrap();
+        let subjects = [Subject::new(&cluster, 1 << 20)];
+        let answer = ask(&cluster, &subjects, limit, |what| told.set(what.to_owned())).unwrap();
         let Err(Finding::Unreachable(error)) = answer else {
             panic!("{answer:?}");
         };

@@ -24,13 +24,14 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::finding::{Finding, Subject};
+use super::finding::Finding;
 use super::gate::Watch;
 use super::lanes::Lanes;
 use super::patience::{Patience, Sight};
 use super::statistics::Observe;
 use super::storage::{Refused, Round, Storage};
-use super::topic::{self, Look, Seen};
+use super::subject::Subject;
+use super::topic::{self, Answer, Look, Untold};
 use super::watched::{CONFIRM, Watched};
 use crate::sink::statistics::Statistics;
 use crate::smtp::session::Intake;
@@ -58,8 +59,8 @@ const LEADER_WAIT: Duration = Duration::from_secs(1);
 pub(crate) enum First {
     /// Nothing has been asked, and only the topics' partitions have to be: the broker is our own, or a test's.
     Trusted,
-    /// What was seen a moment ago, of the first topic.
-    Asked(Result<Seen, Finding>),
+    /// What was found a moment ago, about each topic.
+    Asked(Vec<Answer>),
 }
 
 /// The thread's own memory.
@@ -108,20 +109,25 @@ impl Watcher {
 
     /// Judges what was seen before the sink began, so that its trouble is said before "ready" is.
     pub(super) fn begin(&mut self, watch: &Watch, first: First) {
-        let First::Asked(seen) = first else { return };
-        let topic = &mut self.topics[0];
-        topic.rounds_in_trouble = CONFIRM;
-        let looked = match seen {
-            Ok(seen) => {
-                topic.settings = Some(seen.settings);
-                topic.writable = Some(seen.writable);
-                Looked::At(vec![(0, topic.judge(seen.info))])
+        let First::Asked(answers) = first else { return };
+        let mut found = Vec::new();
+        let mut silent = None;
+        for (place, (topic, answer)) in self.topics.iter_mut().zip(answers).enumerate() {
+            topic.rounds_in_trouble = CONFIRM;
+            match answer {
+                Ok(seen) => {
+                    topic.settings = Some(seen.settings);
+                    topic.writable = Some(seen.writable);
+                    found.push((place, topic.judge(seen.info)));
+                }
+                Err(finding @ Finding::Unreachable(_)) => silent = Some(finding),
+                Err(finding) => found.push((place, vec![finding])),
             }
-            Err(finding @ Finding::Unreachable(_)) => {
-                self.confirm_all();
-                Looked::Silent(finding)
-            }
-            Err(finding) => Looked::At(vec![(0, vec![finding])]),
+        }
+        let looked = match silent {
+            // Of some topics alone, it is asked again in a moment.
+            Some(finding) if found.is_empty() => Looked::Silent(finding),
+            Some(_) | None => Looked::At(found),
         };
         self.conclude(watch, looked, Instant::now(), (false, None));
     }
@@ -249,8 +255,11 @@ impl Watcher {
         let (producer, stop) = (lanes.producer(0), || watch.ended());
         let name = topic.subject.topic();
         let (settings, writable) = topic::describe(producer, name, DESCRIBE_WAIT, stop);
-        // An answer is worth more than none: what is known stays known while a broker is slow to answer.
-        if settings.is_ok() || topic.settings.is_none() {
+        // An answer is worth more than none: what is known stays known while a broker is slow to answer. A right that is gone is
+        // an answer where something is required of the topic: it can no longer be checked.
+        let denied = matches!(settings, Err(Untold::Denied(_)));
+        let counts = settings.is_ok() || denied && topic.subject.require_in_sync() > 1;
+        if counts || topic.settings.is_none() {
             topic.settings = Some(settings);
         }
         topic.writable = Some(writable);

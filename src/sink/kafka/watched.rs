@@ -7,11 +7,13 @@
 
 use std::time::Instant;
 
-use super::finding::{Effect, Finding, Subject};
+use super::finding::{Effect, Finding};
 use super::gate::{Passed, Watch};
 use super::size::{self, Size};
 use super::storage::{Failure, Refused, Round, Storage};
-use super::topic::{Seen, Told, TopicSettings, Untold};
+use super::subject::Subject;
+use super::topic::{Seen, Told, Untold};
+use super::topic_settings::TopicSettings;
 use crate::kafka::topic::TopicInfo;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::Intake;
@@ -149,6 +151,8 @@ impl Watched {
             | Finding::Unnameable
             | Finding::Odd(_)
             | Finding::Compacted(_)
+            | Finding::BelowRequired { .. }
+            | Finding::RequiredUntold(_)
             | Finding::Unwritable
             | Finding::BelowFloor(_) => Intake::NoMail,
             Finding::TooSmall(_) => Intake::Open,
@@ -159,7 +163,12 @@ impl Watched {
     fn refusal(&self) -> Option<Refusal> {
         let refuses = |finding: &&Finding| finding.effect(&self.subject) == Effect::Refuses;
         match self.stops.as_ref().filter(refuses) {
-            Some(Finding::Compacted(_) | Finding::BelowFloor(_)) => Some(Refusal::StorageRefused),
+            Some(
+                Finding::Compacted(_)
+                | Finding::BelowFloor(_)
+                | Finding::BelowRequired { .. }
+                | Finding::RequiredUntold(_),
+            ) => Some(Refusal::StorageRefused),
             Some(_) => Some(Refusal::StorageUnavailable),
             None if self.describes && self.settings.is_none() => Some(Refusal::StorageUnavailable),
             None => None,

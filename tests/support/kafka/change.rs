@@ -18,10 +18,13 @@ const INCREMENTAL_ALTER_CONFIGS: i16 = 44;
 /// Numbers of resources, patterns, operations and permissions.
 const TOPIC: u8 = 2;
 const GROUP: u8 = 3;
+const CLUSTER: u8 = 4;
 const LITERAL: u8 = 3;
 const ALL: u8 = 2;
 const READ: u8 = 3;
 const WRITE: u8 = 4;
+const CREATE: u8 = 5;
+const DESCRIBE_CONFIGS: u8 = 10;
 const DENY: u8 = 2;
 const ALLOW: u8 = 3;
 
@@ -81,6 +84,38 @@ pub fn deny_reading(broker: SocketAddr, topic: &str) -> io::Result<()> {
     for (operation, permission) in [(ALL, ALLOW), (READ, DENY)] {
         put_rule(&mut body, topic, operation, permission);
     }
+    let answer = exchange(broker, CREATE_ACLS, 1, &body)?;
+    code(&answer, 4 + 4)
+}
+
+/// Denies everybody to read a topic's configuration, and allows all else.
+pub fn deny_describing_configs(broker: SocketAddr, topic: &str) -> io::Result<()> {
+    let mut body = Vec::new();
+    put_length(&mut body, 2);
+    for (operation, permission) in [(ALL, ALLOW), (DESCRIBE_CONFIGS, DENY)] {
+        put_rule(&mut body, topic, operation, permission);
+    }
+    let answer = exchange(broker, CREATE_ACLS, 1, &body)?;
+    code(&answer, 4 + 4)
+}
+
+/// Takes that back.
+pub fn allow_describing_configs(broker: SocketAddr, topic: &str) -> io::Result<()> {
+    let mut body = Vec::new();
+    put_length(&mut body, 1);
+    put_rule(&mut body, topic, DESCRIBE_CONFIGS, DENY);
+    let answer = exchange(broker, DELETE_ACLS, 1, &body)?;
+    code(&answer, 4 + 4)
+}
+
+/// Denies everybody to create topics by a right to the cluster, and this one by its own.
+pub fn deny_creating(broker: SocketAddr, topic: &str) -> io::Result<()> {
+    let mut body = Vec::new();
+    put_length(&mut body, 4);
+    put_rule(&mut body, topic, ALL, ALLOW);
+    put_rule_of(&mut body, CLUSTER, "kafka-cluster", ALL, ALLOW);
+    put_rule_of(&mut body, CLUSTER, "kafka-cluster", CREATE, DENY);
+    put_rule(&mut body, topic, CREATE, DENY);
     let answer = exchange(broker, CREATE_ACLS, 1, &body)?;
     code(&answer, 4 + 4)
 }

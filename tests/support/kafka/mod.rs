@@ -45,6 +45,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -64,6 +65,17 @@ const POLL: Duration = Duration::from_millis(20);
 const START_ATTEMPTS: u32 = 3;
 /// Lines of each broker's log that a failing test prints.
 const LOG_LINES: usize = 25;
+
+/// Kafka's own tools, and the class of each.
+const TOOLS: [(&str, &str); 4] = [
+    ("kafka-acls.sh", "org.apache.kafka.tools.AclCommand"),
+    ("kafka-configs.sh", "kafka.admin.ConfigCommand"),
+    (
+        "kafka-reassign-partitions.sh",
+        "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+    ),
+    ("kafka-topics.sh", "org.apache.kafka.tools.TopicCommand"),
+];
 
 /// Error codes of the Kafka protocol guide.
 const REQUEST_TIMED_OUT: i16 = 7;
@@ -265,6 +277,21 @@ impl Cluster {
         change::deny_reading(self.any(), topic).expect("rules are set");
     }
 
+    /// Denies everybody to read a topic's configuration.
+    pub fn deny_describing_configs(&self, topic: &str) {
+        change::deny_describing_configs(self.any(), topic).expect("rules are set");
+    }
+
+    /// Takes that back.
+    pub fn allow_describing_configs(&self, topic: &str) {
+        change::allow_describing_configs(self.any(), topic).expect("a rule is removed");
+    }
+
+    /// Denies everybody to create a topic.
+    pub fn deny_creating(&self, topic: &str) {
+        change::deny_creating(self.any(), topic).expect("rules are set");
+    }
+
     /// Takes that back.
     pub fn allow_writing(&self, topic: &str) {
         change::allow_writing(self.any(), topic).expect("a rule is removed");
@@ -319,6 +346,52 @@ impl Cluster {
     /// Ends a broker as a power cut would (SIGKILL), except that what it wrote stays in the kernel's page cache.
     pub fn kill_broker(&mut self, broker: usize) {
         self.brokers[broker].kill(&mut self.guard);
+    }
+
+    /// Takes the disk of a broker that is down: all that it has stored, its own identity included.
+    pub fn lose_disk(&mut self, broker: usize) {
+        assert!(
+            !self.brokers[broker].runs(),
+            "a disk is taken from a broker that is down"
+        );
+        let data = self.folder.path().join(broker.to_string()).join("data");
+        std::fs::remove_dir_all(data).expect("the broker had data");
+    }
+
+    /// Runs a shell command in which Kafka's own tools have their usual names, in a folder of its own; what it prints.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn shell(&self, command: &str) -> String {
+        let folder = self.folder.path().join("tools");
+        std::fs::create_dir_all(&folder).expect("a folder in ours");
+        for (name, class) in TOOLS {
+            let path = folder.join(name);
+            let script = broker::script("tool");
+            let words: Vec<_> = script
+                .get_args()
+                .map(|word| word.to_string_lossy())
+                .collect();
+            let text = format!(
+                "#!/bin/sh\nexec /bin/sh {} {class} \"$@\"\n",
+                words.join(" ")
+            );
+            std::fs::write(&path, text).expect("a script is written");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+                .expect("it may be run");
+        }
+        let path = std::env::var("PATH").expect("a PATH");
+        let output = std::process::Command::new("/bin/sh")
+            .args(["-c", command])
+            .current_dir(&folder)
+            .env("PATH", format!("{}:{path}", folder.display()))
+            .stdin(Stdio::null())
+            .output()
+            .expect("/bin/sh runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {text}{errors}");
+        text
     }
 
     /// Starts a stopped or killed broker at its old address with its old data, and waits as [`Cluster::start`] does.

@@ -2,33 +2,24 @@
 //!
 //! Owns: the pointers of the two admin requests. Must not know: what an answer means for mail.
 //!
-//! The proof, for every block here: options, resources, collections and queues are made by librdkafka and destroyed once,
-//! by the drop of their owner; what an answer's functions return lives as long as its event, and is copied before that
+//! The proof, for every block here: options and queues are `admin`'s; resources and collections are made by librdkafka and
+//! destroyed once; what an answer's functions return lives as long as its event, and is copied before that
 //! is destroyed. The client outlives them all, as it is borrowed.
 //!
 //! BUGS: a cluster older than Kafka 2.3 does not say which rights a client has, one older than 0.11 says neither.
 
 use std::collections::BTreeMap;
-use std::ffi::{CString, c_char};
-use std::ptr::{self, NonNull};
+use std::ffi::CString;
+use std::ptr;
 use std::time::{Duration, Instant};
 
 use rdkafka::bindings as ffi;
-use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
-use super::{Event, Producer, milliseconds, text};
+use super::admin::{Options, Queue, Unanswered, failure, unanswered};
+use super::{Event, Producer, text};
 
 /// Longest wait for an event before `stop` is asked again.
 const POLL: Duration = Duration::from_millis(50);
-/// How much less time librdkafka gets than the caller waits, so that its error names what it waited for.
-const MARGIN: Duration = Duration::from_millis(100);
-
-/// Why a question has no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::sink) struct Unanswered {
-    pub(in crate::sink) code: RDKafkaErrorCode,
-    pub(in crate::sink) text: String,
-}
 
 /// What a client may do with a topic: a set of Kafka's operations, by their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +49,9 @@ impl Producer {
         timeout: Duration,
         stop: impl Fn() -> bool,
     ) -> Description {
-        let silent = || Unanswered {
-            code: RDKafkaErrorCode::OperationTimedOut,
-            text: "no answer in time".to_owned(),
-        };
         let mut description = Description {
-            settings: Err(silent()),
-            rights: Err(silent()),
+            settings: Err(Unanswered::silent()),
+            rights: Err(Unanswered::silent()),
         };
         let Ok(name) = CString::new(topic) else {
             return description;
@@ -139,89 +126,6 @@ impl Producer {
     }
 }
 
-/// A queue for the answers alone: the main one is polled elsewhere.
-struct Queue(NonNull<ffi::rd_kafka_queue_t>);
-
-impl Queue {
-    fn new(producer: &Producer) -> Self {
-        // SAFETY: the client lives.
-        let queue = unsafe { ffi::rd_kafka_queue_new(producer.client.native_ptr()) };
-        Self(NonNull::new(queue).expect("a queue can be made"))
-    }
-
-    fn poll(&self, within: Duration) -> Option<Event> {
-        // SAFETY: the queue lives; the event is ours.
-        let event = unsafe { ffi::rd_kafka_queue_poll(self.0.as_ptr(), milliseconds(within)) };
-        NonNull::new(event).map(Event)
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        // SAFETY: ours, and destroyed once; a request that is still out holds its own reference.
-        unsafe { ffi::rd_kafka_queue_destroy(self.0.as_ptr()) };
-    }
-}
-
-struct Options(NonNull<ffi::rd_kafka_AdminOptions_t>);
-
-impl Options {
-    fn new(producer: &Producer, request: ffi::rd_kafka_admin_op_t, timeout: Duration) -> Self {
-        let mut words = [c_char::default(); 256];
-        let timeout = milliseconds(timeout.saturating_sub(MARGIN).max(MARGIN));
-        // SAFETY: the client lives; the text's place is ours and of the length that is passed. A timeout that is refused
-        // leaves librdkafka's own, and the caller's deadline holds.
-        unsafe {
-            let options = ffi::rd_kafka_AdminOptions_new(producer.client.native_ptr(), request);
-            let options = NonNull::new(options).expect("options of a known request");
-            ffi::rd_kafka_AdminOptions_set_request_timeout(
-                options.as_ptr(),
-                timeout,
-                words.as_mut_ptr(),
-                words.len(),
-            );
-            Self(options)
-        }
-    }
-}
-
-impl Drop for Options {
-    fn drop(&mut self) {
-        // SAFETY: ours, and destroyed once; requests copy what they need of it.
-        unsafe { ffi::rd_kafka_AdminOptions_destroy(self.0.as_ptr()) };
-    }
-}
-
-/// Why the request as a whole failed, if it did.
-fn failure(event: &Event) -> Result<(), Unanswered> {
-    let event = event.0.as_ptr();
-    // SAFETY: the event lives, and its text as long.
-    let (code, words) = unsafe {
-        (
-            ffi::rd_kafka_event_error(event),
-            text(ffi::rd_kafka_event_error_string(event)),
-        )
-    };
-    unanswered(code, words)
-}
-
-fn unanswered(code: RDKafkaRespErr, text: String) -> Result<(), Unanswered> {
-    match code {
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
-        code => Err(Unanswered {
-            code: code.into(),
-            text,
-        }),
-    }
-}
-
-fn nothing() -> Unanswered {
-    Unanswered {
-        code: RDKafkaErrorCode::Unknown,
-        text: "the answer does not name the topic".to_owned(),
-    }
-}
-
 fn settings(event: &Event) -> Result<BTreeMap<String, String>, Unanswered> {
     failure(event)?;
     let mut count = 0;
@@ -231,7 +135,7 @@ fn settings(event: &Event) -> Result<BTreeMap<String, String>, Unanswered> {
         let result = ffi::rd_kafka_event_DescribeConfigs_result(event.0.as_ptr());
         let resources = ffi::rd_kafka_DescribeConfigs_result_resources(result, &mut count);
         if count == 0 || resources.is_null() {
-            return Err(nothing());
+            return Err(Unanswered::elsewhere());
         }
         let resource = *resources;
         unanswered(
@@ -261,7 +165,7 @@ fn rights(event: &Event) -> Result<Option<Rights>, Unanswered> {
         let result = ffi::rd_kafka_event_DescribeTopics_result(event.0.as_ptr());
         let topics = ffi::rd_kafka_DescribeTopics_result_topics(result, &mut count);
         if count == 0 || topics.is_null() {
-            return Err(nothing());
+            return Err(Unanswered::elsewhere());
         }
         let topic = *topics;
         let error = ffi::rd_kafka_TopicDescription_error(topic);
