@@ -28,6 +28,31 @@ const DESCRIBE_CONFIGS: u8 = 10;
 const DENY: u8 = 2;
 const ALLOW: u8 = 3;
 
+/// What a user may do with a topic or as a group.
+#[derive(Clone, Copy)]
+pub enum Operation {
+    Read = 3,
+    Write = 4,
+    Describe = 8,
+    DescribeConfigs = 10,
+}
+
+/// Grants a user operations on a topic.
+pub fn grant(
+    broker: SocketAddr,
+    topic: &str,
+    user: &str,
+    operations: &[Operation],
+) -> io::Result<()> {
+    let mut body = Vec::new();
+    put_length(&mut body, operations.len());
+    for &operation in operations {
+        put_rule_for(&mut body, (TOPIC, topic), user, operation as u8, ALLOW);
+    }
+    let answer = exchange(broker, CREATE_ACLS, 1, &body)?;
+    code(&answer, 4 + 4)
+}
+
 /// Whom a listener without a login takes its clients for.
 const EVERYBODY: &str = "User:ANONYMOUS";
 
@@ -134,10 +159,20 @@ fn put_rule(body: &mut Vec<u8>, topic: &str, operation: u8, permission: u8) {
 }
 
 fn put_rule_of(body: &mut Vec<u8>, kind: u8, name: &str, operation: u8, permission: u8) {
+    put_rule_for(body, (kind, name), EVERYBODY, operation, permission);
+}
+
+fn put_rule_for(
+    body: &mut Vec<u8>,
+    (kind, name): (u8, &str),
+    user: &str,
+    operation: u8,
+    permission: u8,
+) {
     body.push(kind);
     put_string(body, name);
     body.push(LITERAL);
-    put_string(body, EVERYBODY);
+    put_string(body, user);
     put_string(body, "*");
     body.extend_from_slice(&[operation, permission]);
 }

@@ -31,7 +31,7 @@
 //!
 //! BUGS: Linux only. Every broker is a controller too, so with more than half of them down there is no controller: no
 //! new leader is elected, and [`Cluster::start_broker`] waits in vain for the first of them; bring them back together
-//! with [`Cluster::start_brokers`]. No TLS, no SASL, no listener behind a proxy yet.
+//! with [`Cluster::start_brokers`]. No listener behind a proxy yet.
 
 // Every test binary compiles its own copy of this module and uses the part that it needs.
 #![allow(dead_code)]
@@ -46,13 +46,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use broker::{Broker, Guard};
+pub use change::Operation;
 use tempfile::TempDir;
 
 /// For a cluster to answer after its start, on a machine that is busy with other tests. Idle, it takes 2 to 6 seconds.
@@ -113,12 +114,46 @@ fn or_skip<C>(cluster: Result<C, Skip>) -> Option<C> {
         .ok()
 }
 
+/// A listener of a secure cluster, beside the one in clear that every cluster has; the script `brokers` says what each wants.
+#[derive(Debug, Clone, Copy)]
+pub enum Listener {
+    /// TLS.
+    Tls = 2,
+    /// TLS with a certificate of the client's.
+    MutualTls = 3,
+    /// A login, in TLS.
+    SaslTls = 4,
+    /// A login, in clear.
+    Sasl = 5,
+    /// TLS with a certificate for another host.
+    Stranger = 6,
+}
+
+/// Ports of a broker: of its clients and of its controller; with those of the secure listeners.
+const PORTS: usize = 2;
+const SECURE_PORTS: usize = 7;
+
 /// A running cluster. Dropping it kills its brokers and removes their data.
 #[derive(Debug)]
 pub struct Cluster {
     brokers: Vec<Broker>,
     guard: Guard,
     folder: TempDir,
+    address: Ipv4Addr,
+    /// Of each broker.
+    ports: Vec<Vec<u16>>,
+}
+
+/// What a cluster is started with.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    brokers: usize,
+    /// Added to each broker's configuration.
+    lines: &'a str,
+    /// Whether it has the secure listeners.
+    secure: bool,
+    /// The keys that tokens are signed with.
+    keys: Option<&'a Path>,
 }
 
 /// Another process listens where a broker should.
@@ -138,7 +173,33 @@ impl Cluster {
     /// # Panics
     /// As it does.
     pub fn start_configured(brokers: usize, lines: &str) -> Result<Self, Skip> {
-        assert!(brokers > 0, "a cluster has a broker");
+        Self::start_wanted(Wanted {
+            brokers,
+            lines,
+            secure: false,
+            keys: None,
+        })
+    }
+
+    /// As [`Cluster::start`], with a listener of each kind of [`Listener`], an authorizer, and the lines. OAUTHBEARER is taken
+    /// where there is a file of the keys that tokens are signed with.
+    ///
+    /// # Panics
+    /// As it does.
+    pub fn start_secure(brokers: usize, keys: Option<&Path>, lines: &str) -> Result<Self, Skip> {
+        if Command::new("openssl").arg("version").output().is_err() {
+            return Err(Skip("openssl is not installed".to_owned()));
+        }
+        Self::start_wanted(Wanted {
+            brokers,
+            lines,
+            secure: true,
+            keys,
+        })
+    }
+
+    fn start_wanted(wanted: Wanted<'_>) -> Result<Self, Skip> {
+        assert!(wanted.brokers > 0, "a cluster has a broker");
         if let Err(skip) = jars() {
             let required = std::env::var("RINGPOST_REQUIRE_KAFKA").is_ok_and(|value| value == "1");
             assert!(
@@ -148,20 +209,23 @@ impl Cluster {
             return Err(skip);
         }
         for _ in 0..START_ATTEMPTS {
-            if let Ok(cluster) = Self::attempt(brokers, lines) {
+            if let Ok(cluster) = Self::attempt(wanted) {
                 return Ok(cluster);
             }
         }
         panic!("a port was taken by another process in each of {START_ATTEMPTS} attempts");
     }
 
-    fn attempt(brokers: usize, lines: &str) -> Result<Self, AddressTaken> {
+    fn attempt(wanted: Wanted<'_>) -> Result<Self, AddressTaken> {
+        let Wanted { brokers, lines, .. } = wanted;
+        let each = if wanted.secure { SECURE_PORTS } else { PORTS };
         let folder = tempfile::Builder::new()
             .prefix("ringpost-kafka-")
             .tempdir()
             .expect("a temporary folder");
-        let (address, ports) = free_ports(2 * brokers);
-        prepare(folder.path(), address, &ports);
+        let (address, ports) = free_ports(each * brokers);
+        let ports: Vec<Vec<u16>> = ports.chunks(each).map(<[u16]>::to_vec).collect();
+        prepare(folder.path(), address, &ports, wanted.keys);
         for node in 0..brokers {
             let path = folder
                 .path()
@@ -174,7 +238,7 @@ impl Cluster {
             writeln!(file, "{lines}").expect("a line is written");
         }
         let brokers = ports
-            .chunks(2)
+            .iter()
             .enumerate()
             .map(|(node, ports)| {
                 Broker::new(node, SocketAddr::from((address, ports[0])), folder.path())
@@ -185,6 +249,8 @@ impl Cluster {
             brokers,
             guard,
             folder,
+            address,
+            ports,
         };
         let all: Vec<usize> = (0..cluster.brokers.len()).collect();
         cluster.launch(&all)?;
@@ -204,6 +270,33 @@ impl Cluster {
     /// Where clients reach one broker.
     pub fn address(&self, broker: usize) -> SocketAddr {
         self.brokers[broker].address
+    }
+
+    /// Where clients reach one of the secure listeners of a broker.
+    pub fn listener(&self, broker: usize, listener: Listener) -> String {
+        format!("{}:{}", self.address, self.ports[broker][listener as usize])
+    }
+
+    /// A file of a secure cluster's certificates, such as `ca.pem`.
+    pub fn tls_file(&self, name: &str) -> PathBuf {
+        self.folder.path().join("tls").join(name)
+    }
+
+    /// Makes a certificate again, `broker` or `client`, valid for this many seconds from now. Brokers read theirs when they start.
+    pub fn certificate(&self, name: &str, seconds: i64) {
+        let output = broker::script("certificate")
+            .arg(self.folder.path())
+            .args([name, &seconds.to_string()])
+            .output()
+            .expect("/bin/sh runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "brokers certificate: {errors}");
+    }
+
+    /// Grants a user operations on a topic.
+    pub fn grant(&self, topic: &str, user: &str, operations: &[Operation]) {
+        change::grant(self.any(), topic, &format!("User:{user}"), operations)
+            .expect("rules are set");
     }
 
     /// Creates a topic and waits until every broker that runs knows a leader for each of its partitions.
@@ -522,14 +615,19 @@ fn jars() -> Result<(), Skip> {
         .clone()
 }
 
-fn prepare(folder: &Path, address: Ipv4Addr, ports: &[u16]) {
-    let pairs = ports
-        .chunks(2)
-        .map(|pair| format!("{}:{}", pair[0], pair[1]));
-    let output = broker::script("prepare")
+fn prepare(folder: &Path, address: Ipv4Addr, ports: &[Vec<u16>], keys: Option<&Path>) {
+    let joined = ports.iter().map(|ports| {
+        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        ports.join(":")
+    });
+    let mut script = broker::script("prepare");
+    if let Some(keys) = keys {
+        script.env("RINGPOST_KAFKA_JWKS", format!("file://{}", keys.display()));
+    }
+    let output = script
         .arg(folder)
         .arg(address.to_string())
-        .args(pairs)
+        .args(joined)
         .output()
         .expect("/bin/sh runs");
     assert!(
