@@ -42,4 +42,4 @@ pub use reason::{Conflict, ContentFault, FileFault, PropertyFault, Reason, Remed
 pub use ringpost_proto::mail::record::RecordKey;
 pub use row::{Shape, Texts};
 pub use topics::{TopicPlace, Topics};
-pub use value::of_java;
+pub use value::{TOKEN_PROPERTIES, of_java};

@@ -11,7 +11,7 @@ mod recipient;
 mod scalar;
 
 pub(super) use host::{address, host_name, network};
-pub use kafka::of_java;
+pub use kafka::{TOKEN_PROPERTIES, of_java};
 pub(super) use kafka::{
     broker_list, optional_topic, property_name, property_value, topic, topic_or_nothing,
 };

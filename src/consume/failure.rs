@@ -4,6 +4,7 @@
 //!
 //! Invariant: no value of a property gets into a text.
 
+use std::io;
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -22,6 +23,9 @@ pub enum ReadError {
     /// librdkafka does not take the properties.
     #[error("{}", of_properties(.0))]
     Properties(#[source] Refused),
+    /// The thread that fetches tokens does not start.
+    #[error("the thread kafka-token did not start: {0}")]
+    Thread(#[source] io::Error),
     /// Every broker is known to be unreachable.
     #[error("brokers {brokers}: {reason}")]
     OutOfReach {
@@ -130,6 +134,7 @@ impl Blamed for ReadError {
     fn blame(&self) -> Blame {
         match self {
             Self::Properties(refused) => refused.blame(),
+            Self::Thread(_) => Blame::Machine,
             Self::OutOfReach { .. }
             | Self::NoAnswer { .. }
             | Self::NoTopic { .. }
@@ -201,6 +206,7 @@ fn of_properties(refused: &Refused) -> String {
     match refused {
         Refused::Unreadable { key, .. } => one(key, &refused.why()),
         Refused::OfJava { key, .. } => one(key, &refused.why()),
+        Refused::Tokens { key, why } => one(key, why),
         Refused::Kerberos { .. } => one("sasl.mechanism", &refused.why()),
         Refused::One { key, reason } => one(key, reason),
         Refused::Together { reason, .. } => format!("librdkafka refuses the properties: {reason}"),

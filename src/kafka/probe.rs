@@ -4,12 +4,14 @@
 //!
 //! Invariant: a probe takes a few seconds at most.
 //!
-//! BUGS: where TLS is configured, it looks at the connection alone.
+//! What is seen of TLS is `handshake`'s.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use super::handshake;
+use super::way::Way;
 use super::words::Trouble;
 
 /// Longest wait of a probe for a connection, and for the first bytes of an answer.
@@ -19,8 +21,8 @@ const PROBE_WAIT: Duration = Duration::from_millis(600);
 const PROBE: &[u8] = b"\0\0\0\x12\0\x12\0\0rp01\0\x08ringpost";
 
 /// What is wrong with one broker, and whether more waiting is of no use; none where it works, or where nothing is
-/// known. `speaks` says whether to use clear text.
-pub(super) fn probe(broker: &str, speaks: bool) -> Option<(Trouble, bool)> {
+/// known. `unverified` says that librdkafka does not trust its certificate.
+pub(super) fn probe(broker: &str, way: &Way, unverified: bool) -> Option<(Trouble, bool)> {
     let hopeless = |trouble| Some((trouble, true));
     let silent = |trouble| Some((trouble, false));
     let address = match broker.to_socket_addrs() {
@@ -37,11 +39,17 @@ pub(super) fn probe(broker: &str, speaks: bool) -> Option<(Trouble, bool)> {
             };
         }
     };
-    if !speaks {
-        return silent(Trouble::MuteInTls);
+    stream.set_read_timeout(Some(PROBE_WAIT)).ok()?;
+    stream.set_write_timeout(Some(PROBE_WAIT)).ok()?;
+    if !way.clear {
+        let host = broker.rsplit_once(':').map_or(broker, |(host, _)| host);
+        return match handshake::look(stream, host, way, PROBE, unverified) {
+            Some(Trouble::MuteInTls) => silent(Trouble::MuteInTls),
+            Some(trouble) => hopeless(trouble),
+            None => None,
+        };
     }
     let mut bytes = [0; 8];
-    stream.set_read_timeout(Some(PROBE_WAIT)).ok()?;
     let answer = stream
         .write_all(PROBE)
         .and_then(|()| first_octets(&mut stream, &mut bytes))
@@ -108,7 +116,7 @@ mod tests {
                 stream.read_exact(&mut request).unwrap();
                 act(stream);
             });
-            probe(&address, true)
+            probe(&address, &Way::in_clear(), false)
         })
     }
 

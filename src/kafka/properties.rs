@@ -10,9 +10,12 @@
 use std::fmt;
 use std::io;
 
+use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 
-use super::reach;
+use super::oauth::endpoint::Endpoint;
+use super::oauth::settings::{self, Settings};
+use super::way;
 use crate::config;
 use crate::failure::{Blame, Blamed};
 
@@ -49,6 +52,13 @@ pub enum Refused {
     Kerberos {
         /// Whether an operator has asked for that; it is librdkafka's default.
         asked: bool,
+    },
+    /// One of those that tokens are fetched with.
+    Tokens {
+        /// The property.
+        key: &'static str,
+        /// What is wrong with it, without its value.
+        why: String,
     },
     /// librdkafka refuses one.
     One {
@@ -95,6 +105,7 @@ impl Refused {
         match self {
             Self::Unreadable { key, .. } => vec![key],
             Self::Kerberos { .. } => vec!["sasl.mechanism"],
+            Self::Tokens { key, .. } => vec![key],
             Self::OfJava { key, .. } | Self::One { key, .. } => vec![key],
             Self::Together { keys, .. } => keys.iter().map(String::as_str).collect(),
             Self::NotStarted(_) => Vec::new(),
@@ -117,6 +128,7 @@ impl Refused {
                     "{begin} is not built in: set it to PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
                 )
             }
+            Self::Tokens { why, .. } => why.clone(),
             Self::One { reason, .. } => format!("librdkafka refuses it: {reason}"),
             Self::Together { reason, .. } => format!("librdkafka refuses the settings: {reason}"),
             Self::NotStarted(error) => format!("librdkafka did not start: {error}"),
@@ -141,6 +153,7 @@ impl std::error::Error for Refused {
             Self::NotStarted(error) => Some(error),
             Self::OfJava { .. }
             | Self::Kerberos { .. }
+            | Self::Tokens { .. }
             | Self::One { .. }
             | Self::Together { .. } => None,
         }
@@ -154,10 +167,30 @@ impl Blamed for Refused {
             Self::Unreadable { .. }
             | Self::OfJava { .. }
             | Self::Kerberos { .. }
+            | Self::Tokens { .. }
             | Self::One { .. }
             | Self::Together { .. } => Blame::Operator,
         }
     }
+}
+
+/// Takes what is about tokens out of a client's properties, and makes sure that they can be asked for. The rest is what
+/// librdkafka gets.
+///
+/// # Errors
+/// The property that is wrong, and why.
+pub fn tokens(config: &ClientConfig) -> Result<(ClientConfig, Option<Settings>), Refused> {
+    let (rest, settings) = settings::split(config).map_err(|fault| Refused::Tokens {
+        key: fault.key,
+        why: fault.to_string(),
+    })?;
+    if let Some(settings) = &settings {
+        Endpoint::new(settings.clone()).map_err(|failed| Refused::Tokens {
+            key: "https.ca.location",
+            why: failed.to_string(),
+        })?;
+    }
+    Ok((rest, settings))
 }
 
 /// Looks for what librdkafka would refuse in words of its build, or without saying which property it is: a login by
@@ -178,7 +211,7 @@ pub fn usable<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<(), Refused> 
 }
 
 fn readable<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<(), Refused> {
-    if reach::in_clear(get("security.protocol")) {
+    if way::in_clear(get("security.protocol")) {
         return Ok(());
     }
     for key in FILES {

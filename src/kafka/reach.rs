@@ -5,7 +5,8 @@
 //!
 //! Invariant: a reason is given once for each broker, the last one.
 //!
-//! BUGS: librdkafka says nothing of a broker that is silent or hangs up, so [`Said::probe`] looks for itself.
+//! BUGS: librdkafka says nothing of a broker that is silent, hangs up or refuses our certificate, and not why it does not trust a
+//! broker's, so [`Said::probe`] looks for itself.
 
 use std::collections::BTreeMap;
 use std::net::ToSocketAddrs;
@@ -16,6 +17,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use super::lock::lock;
 use super::name::named;
 use super::probe::probe;
+use super::way::Way;
 use super::words::{Trouble, split};
 
 /// The entries of a list of brokers whose name does not resolve, and how many there are in all.
@@ -35,11 +37,6 @@ pub fn unresolved(list: &str) -> (Vec<&str>, usize) {
     (unresolved.collect(), brokers.len())
 }
 
-/// Whether brokers are spoken to in clear, by the value of `security.protocol`.
-pub fn in_clear(protocol: Option<&str>) -> bool {
-    protocol.is_none_or(|protocol| !protocol.to_ascii_lowercase().ends_with("ssl"))
-}
-
 /// Remembers what is known of the way to each broker, the last of it.
 #[derive(Default)]
 pub struct Said {
@@ -51,7 +48,18 @@ struct Reason {
     trouble: Trouble,
     /// Whether more waiting is of no use.
     hopeless: bool,
+    /// What librdkafka has said last, if [`Said::probe`] may find out more about it.
+    doubt: Option<Trouble>,
 }
+
+impl Reason {
+    fn is_of_tokens(&self) -> bool {
+        matches!(self.trouble, Trouble::NoToken(_))
+    }
+}
+
+/// Where the reason is that is of no broker.
+const TOKENS: &str = "";
 
 impl Said {
     /// Notes an error; false for one that adds nothing.
@@ -62,31 +70,42 @@ impl Said {
         }
         let (broker, words) = split(text);
         let trouble = Trouble::new(code, words);
+        let doubt = trouble.is_vague().then(|| trouble.clone());
         let mut reasons = lock(&self.reasons);
-        // The end of a connection says less than what has been said of one before it.
-        match reasons.contains_key(broker) && trouble.is_an_end() {
-            true => {}
-            false => {
-                let hopeless = true;
-                reasons.insert(broker.to_owned(), Reason { trouble, hopeless });
+        match reasons.get_mut(broker) {
+            // The end of a connection says less than what has been said of one before it.
+            Some(_) if trouble.is_an_end() => {}
+            // What a look has shown says more, until another one shows something else.
+            Some(known) if doubt.is_some() && known.trouble.is_seen() => known.doubt = doubt,
+            _ => {
+                let reason = Reason {
+                    trouble,
+                    hopeless: true,
+                    doubt,
+                };
+                reasons.insert(broker.to_owned(), reason);
             }
         }
         true
     }
 
-    /// Looks for itself at the brokers of which nothing is known; `speaks` says whether they are to be spoken to in clear.
-    pub fn probe(&self, list: &str, speaks: bool) {
-        let unknown: Vec<String> = {
+    /// Looks for itself at the brokers of which nothing is known, or too little.
+    pub fn probe(&self, list: &str, way: &Way) {
+        let looked_at: Vec<(String, bool)> = {
             let known = lock(&self.reasons);
-            let brokers = list.split(',').map(address);
-            brokers
-                .filter(|broker| !known.contains_key(broker))
-                .collect()
+            let brokers = list.split(',').map(address).filter_map(|broker| {
+                let reason = known.get(&broker);
+                let doubt = reason.and_then(|reason| reason.doubt.as_ref());
+                let unverified = doubt == Some(&Trouble::Unverified);
+                let looks = reason.is_none() || doubt.is_some();
+                looks.then_some((broker, unverified))
+            });
+            brokers.collect()
         };
         let found: Vec<_> = std::thread::scope(|scope| {
-            let probes: Vec<_> = unknown
+            let probes: Vec<_> = looked_at
                 .iter()
-                .map(|broker| scope.spawn(move || probe(broker, speaks)))
+                .map(|(broker, unverified)| scope.spawn(move || probe(broker, way, *unverified)))
                 .collect();
             probes
                 .into_iter()
@@ -94,25 +113,58 @@ impl Said {
                 .collect()
         });
         let mut reasons = lock(&self.reasons);
-        for (broker, reason) in unknown.into_iter().zip(found) {
-            if let Some((trouble, hopeless)) = reason {
-                reasons
-                    .entry(broker)
-                    .or_insert(Reason { trouble, hopeless });
+        for ((broker, _), found) in looked_at.into_iter().zip(found) {
+            let known = reasons.get(&broker);
+            // librdkafka may have said more meanwhile.
+            if known.is_some_and(|known| known.doubt.is_none()) {
+                continue;
+            }
+            let doubted = known.and_then(|known| known.doubt.clone());
+            let was_hopeless = doubted.is_some();
+            if let Some((trouble, hopeless)) = found.or(doubted.map(|doubted| (doubted, true))) {
+                let reason = Reason {
+                    trouble,
+                    hopeless: hopeless || was_hopeless,
+                    doubt: None,
+                };
+                reasons.insert(broker, reason);
             }
         }
     }
 
-    /// Forgets all, as the brokers answer again.
+    /// Whether a look may find out more about a broker that librdkafka has spoken of.
+    pub fn is_vague(&self) -> bool {
+        lock(&self.reasons)
+            .values()
+            .any(|reason| reason.doubt.is_some())
+    }
+
+    /// Notes why there is no token to log in with, or that there is one.
+    pub fn note_token(&self, why: Option<&str>) {
+        let mut reasons = lock(&self.reasons);
+        reasons.retain(|_, reason| !reason.is_of_tokens());
+        if let Some(why) = why {
+            let reason = Reason {
+                trouble: Trouble::NoToken(why.to_owned()),
+                hopeless: true,
+                doubt: None,
+            };
+            reasons.insert(TOKENS.to_owned(), reason);
+        }
+    }
+
+    /// Forgets all, as the brokers answer again. That there is no new token stays known: they take the last one as long as it
+    /// lives.
     pub fn forget(&self) {
-        lock(&self.reasons).clear();
+        lock(&self.reasons).retain(|_, reason| reason.is_of_tokens());
     }
 
     /// Whether each broker of the list is known to be unreachable, so that waiting cannot help.
     pub fn hopeless(&self, list: &str) -> bool {
         let reasons = lock(&self.reasons);
         let hopeless = reasons.values().filter(|reason| reason.hopeless);
-        hopeless.count() >= list.split(',').count()
+        // Without a token there is no login at any.
+        reasons.values().any(Reason::is_of_tokens) || hopeless.count() >= list.split(',').count()
     }
 
     /// All reasons in one line; for none, what the code says.
@@ -121,7 +173,7 @@ impl Said {
         let mut all: Vec<String> = reasons
             .iter()
             .map(|(broker, reason)| match broker.as_str() {
-                "" => reason.trouble.to_string(),
+                TOKENS => reason.trouble.to_string(),
                 broker => format!("{broker} {}", reason.trouble),
             })
             .collect();
@@ -142,7 +194,7 @@ impl Said {
         let reasons = lock(&self.reasons);
         let known: Vec<String> = reasons
             .iter()
-            .map(|(broker, reason)| format!("{broker} {}", reason.trouble))
+            .map(|(broker, reason)| format!("{broker} {}", reason.trouble).trim().to_owned())
             .collect();
         match known.is_empty() {
             true => list.to_owned(),
@@ -175,7 +227,7 @@ mod tests {
             .unwrap();
         let list = format!("PLAINTEXT://{closed}, no-such-host.invalid");
         let said = Said::default();
-        said.probe(&list, false);
+        said.probe(&list, &Way::in_clear());
         let reason = said.reason(Code::OperationTimedOut);
         let refused = format!("{closed} {}", Trouble::Refused);
         assert!(reason.contains(&refused), "{reason}");
@@ -200,6 +252,36 @@ mod tests {
             let known = format!("k:1 {}", Trouble::NoTls);
             assert_eq!(said.reason(Code::SSL), known);
         }
+    }
+
+    #[test]
+    fn that_there_is_no_token_is_known_until_there_is_one() {
+        let said = Said::default();
+        said.note_token(Some("https://idp.example/ answers 503"));
+        said.forget();
+        assert!(said.hopeless("k:1,k:2"));
+        let reason = said.reason(Code::OperationTimedOut);
+        assert_eq!(
+            reason,
+            "there is no token to log in with: https://idp.example/ answers 503"
+        );
+        said.note_token(None);
+        assert!(!said.hopeless("k:1,k:2"));
+        assert!(said.reason(Code::OperationTimedOut).contains("timed out"));
+    }
+
+    #[test]
+    fn what_a_look_has_shown_stays_until_another_one() {
+        let said = Said::default();
+        let line = "ssl://127.0.0.1:1/bootstrap: SSL handshake failed: certificate verify failed";
+        said.note(Code::SSL, line);
+        assert!(said.is_vague());
+        // Nothing listens there.
+        said.probe("127.0.0.1:1", &Way::default());
+        assert!(!said.is_vague());
+        let refused = format!("127.0.0.1:1 {}", Trouble::Refused);
+        assert_eq!(said.reason(Code::SSL), refused);
+        assert!(said.hopeless("127.0.0.1:1"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::reach::Said;
 use super::topic::{self, NoTopic, TopicInfo};
+use super::way::Way;
 
 /// The first try for an answer; later ones take longer. Between two, it is clear whether all brokers are unreachable.
 const FIRST_TRY: Duration = Duration::from_millis(250);
@@ -40,8 +41,8 @@ pub trait Client {
 pub struct Search<'a> {
     /// The list of brokers.
     pub brokers: &'a str,
-    /// Whether they are spoken to in clear.
-    pub in_clear: bool,
+    /// How they are spoken to.
+    pub way: &'a Way,
     /// The topic.
     pub topic: &'a str,
     /// How long the cluster has to answer.
@@ -111,12 +112,15 @@ impl Search<'_> {
                 }
                 Ok(_) => client.listen(PAUSE.min(left)),
                 Err(code) => {
+                    if said.is_vague() {
+                        said.probe(self.brokers, self.way);
+                    }
                     if let Some((reason, hopeless)) = self.silent(said, *code, waited) {
                         return Ended::Silent { reason, hopeless };
                     }
                     tried = (tried * 2).min(self.longest_try);
                     if waited >= PROBE_AFTER && !told {
-                        said.probe(self.brokers, self.in_clear);
+                        said.probe(self.brokers, self.way);
                     }
                 }
             }
@@ -181,10 +185,12 @@ mod tests {
         fn listen(&self, _within: Duration) {}
     }
 
+    static IN_CLEAR: std::sync::LazyLock<Way> = std::sync::LazyLock::new(Way::in_clear);
+
     fn search(limit: Duration) -> Search<'static> {
         Search {
             brokers: "k:1",
-            in_clear: true,
+            way: &IN_CLEAR,
             topic: "mail",
             limit,
             longest_try: Duration::from_secs(1),

@@ -10,9 +10,19 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::name::error_name;
+
+/// Dates of a certificate that do not include this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// It is over since then.
+    Over(Timestamp),
+    /// It begins then.
+    Ahead(Timestamp),
+}
 
 /// What keeps us from talking to a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +51,24 @@ pub enum Trouble {
     NoLogin,
     /// It refuses the login for this reason.
     LoginRefused(String),
+    /// It does not take logins of this kind, in these words.
+    OtherLogins(String),
+    /// It refuses the token, in these words.
+    TokenRefused(String),
+    /// There is no token to log in with, for this reason.
+    NoToken(String),
+    /// Its certificate does not hold, for a reason that librdkafka does not tell.
+    Unverified,
+    /// Nobody that is trusted has signed its certificate.
+    Unsigned,
+    /// Its certificate is not valid at this time.
+    OutOfDate(Validity),
+    /// Its certificate is for other names than this.
+    Misnamed(String),
+    /// It wants a certificate of ours.
+    WantsCertificate,
+    /// It refuses our certificate, with this alert; its dates, where they say why.
+    CertificateRefused(String, Option<Validity>),
     /// It answers something else.
     NotKafka,
     /// It ends a connection, in these words.
@@ -60,15 +88,15 @@ impl Trouble {
         } else if has("not valid in current SASL state") {
             Self::NoLogin
         } else if code == Code::Authentication {
-            let short = short();
-            let words = short.trim_start_matches("SASL authentication error: ");
-            Self::LoginRefused(words.to_owned())
+            Self::of_login(short().trim_start_matches("SASL authentication error: "))
         } else if has("Connection refused") {
             Self::Refused
         } else if has("setup timed out") || has("state CONNECT") && has("timed out") {
             Self::Unanswered
         } else if has("PLAINTEXT broker listener") || has("wrong version number") {
             Self::NoTls
+        } else if has("certificate verify failed") {
+            Self::Unverified
         } else if has("SSL handshake failed") || code == Code::SSL {
             Self::TlsFailed(short())
         } else if has("Invalid response size") || has("Protocol parse") {
@@ -85,6 +113,36 @@ impl Trouble {
         } else {
             Self::Other(code, short())
         }
+    }
+
+    fn of_login(words: &str) -> Self {
+        let taken = words.split_once("Unsupported SASL mechanism: broker's supported mechanisms:");
+        match taken {
+            Some((_, taken)) => Self::OtherLogins(taken.trim().to_owned()),
+            // The connection has ended while it logged in: that says nothing of the login.
+            None if words.contains("Broker transport failure") => Self::Ended(words.to_owned()),
+            None if words.contains("\"status\":\"invalid_token\"") => {
+                Self::TokenRefused(words.to_owned())
+            }
+            None => Self::LoginRefused(words.to_owned()),
+        }
+    }
+
+    /// Whether a look of ours may say more.
+    pub(super) fn is_vague(&self) -> bool {
+        matches!(self, Self::Unverified | Self::Mute | Self::MuteInTls)
+    }
+
+    /// Whether it is what a look at TLS has shown.
+    pub(super) fn is_seen(&self) -> bool {
+        matches!(
+            self,
+            Self::Unsigned
+                | Self::OutOfDate(_)
+                | Self::Misnamed(_)
+                | Self::WantsCertificate
+                | Self::CertificateRefused(..)
+        )
     }
 
     /// Whether it says that a connection has ended but hardly why, so that what was known before says more.
@@ -121,10 +179,62 @@ impl fmt::Display for Trouble {
                     "refuses the login: {words}; check sasl.* in [kafka.properties]"
                 );
             }
+            Self::OtherLogins(taken) => {
+                return write!(
+                    f,
+                    "does not take the login of sasl.mechanism, but {taken}: set sasl.mechanism in [kafka.properties]"
+                );
+            }
+            Self::TokenRefused(words) => {
+                return write!(
+                    f,
+                    "refuses the token of OAUTHBEARER ({words}): it has expired, or its signature, audience or issuer is not what the \
+                     broker expects; the broker's log says which"
+                );
+            }
+            Self::NoToken(why) => return write!(f, "there is no token to log in with: {why}"),
+            Self::Unverified => UNVERIFIED,
+            Self::Unsigned => UNSIGNED,
+            Self::OutOfDate(validity) => {
+                return write!(
+                    f,
+                    "has a certificate that {validity}: renew it at the broker, or correct the clock"
+                );
+            }
+            Self::Misnamed(host) => {
+                return write!(
+                    f,
+                    "has a certificate that is not for {host}: name the broker in kafka.brokers and in its advertised.listeners as its \
+                     certificate does, or give it one for this name"
+                );
+            }
+            Self::WantsCertificate => WANTS_CERTIFICATE,
+            Self::CertificateRefused(_, Some(validity)) => {
+                return write!(
+                    f,
+                    "refuses our certificate, which {validity}: renew the file of ssl.certificate.location and restart ringpost"
+                );
+            }
+            Self::CertificateRefused(alert, None) => {
+                return write!(
+                    f,
+                    "refuses our certificate ({alert}): one in ssl.certificate.location is needed that an authority of the broker's \
+                     truststore has signed, with its key in ssl.key.location"
+                );
+            }
             Self::NotKafka => NOT_KAFKA,
             Self::Ended(words) => return write!(f, "ends the connection ({words}): {UNFIT}"),
             Self::Other(code, words) => return write!(f, "{}: {words}", error_name(*code)),
         })
+    }
+}
+
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Over(when) => write!(f, "expired at {when:.0}"),
+            Self::Ahead(when) => write!(f, "is not valid before {when:.0}"),
+        }
     }
 }
 
@@ -138,6 +248,10 @@ const MUTE_IN_TLS: &str = "takes the connection and does not answer (timed out):
     needs security.protocol = sasl_ssl in [kafka.properties]";
 const NO_TLS: &str = "does not speak TLS: set security.protocol to plaintext or sasl_plaintext in [kafka.properties]";
 const NO_LOGIN: &str = "accepts no login: set security.protocol in [kafka.properties] to plaintext, or to ssl where it speaks TLS";
+const UNVERIFIED: &str = "has a certificate that does not hold: check ssl.ca.location in [kafka.properties], and the certificate's names and dates";
+const UNSIGNED: &str = "has a certificate that no trusted authority has signed: set ssl.ca.location in [kafka.properties] to the certificate, in \
+    PEM, of the authority that has";
+const WANTS_CERTIFICATE: &str = "wants a certificate of ours: set ssl.certificate.location and ssl.key.location in [kafka.properties]";
 const UNFIT: &str = "it is being stopped, or security.protocol in [kafka.properties] does not fit it (where it wants a login: \
     sasl_plaintext, or sasl_ssl in TLS; where it wants none: plaintext or ssl)";
 const HANGS_UP: &str = "closes the connection at the first request: it speaks only TLS (then set security.protocol to ssl or \
@@ -320,6 +434,20 @@ mod tests {
                 "ssl://kafka:9092/bootstrap: SSL handshake failed: Disconnected: SSL connection closed by peer: connecting to \
                  a PLAINTEXT broker listener? (after 2ms in state SSL_HANDSHAKE)",
                 format!("kafka:9092 {NO_TLS}"),
+            ),
+            (
+                Code::Authentication,
+                "sasl_plaintext://kafka:9092/bootstrap: SASL OAUTHBEARER mechanism handshake failed: Broker: Unsupported SASL \
+                 mechanism: broker's supported mechanisms: PLAIN,SCRAM-SHA-256 (after 3ms in state AUTH_HANDSHAKE)",
+                "kafka:9092 does not take the login of sasl.mechanism, but PLAIN,SCRAM-SHA-256: set sasl.mechanism in \
+                 [kafka.properties]"
+                    .to_owned(),
+            ),
+            (
+                Code::SSL,
+                "ssl://kafka:9092/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker \
+                 certificate could not be verified (after 2ms in state SSL_HANDSHAKE)",
+                format!("kafka:9092 {UNVERIFIED}"),
             ),
             (
                 Code::BrokerTransportFailure,

@@ -12,9 +12,9 @@ use super::reports::Reports;
 use crate::consume::failure::{Halt, ReadError, Why, is_denied};
 use crate::consume::plan::Plan;
 use crate::kafka::name::named;
-use crate::kafka::reach;
 use crate::kafka::search::{Answer, Caller, Client, Ended, Search, SoFar};
 use crate::kafka::topic::{self, NoTopic};
+use crate::kafka::way::Way;
 
 /// One try of a request, short enough that librdkafka's reasons are collected in between.
 const TRY_WAIT: Duration = Duration::from_secs(1);
@@ -45,9 +45,10 @@ impl Client for BaseConsumer<Reports> {
 /// Where they do not, or there is no such topic to read, or reading is to stop.
 pub fn find_topic(consumer: &BaseConsumer<Reports>, plan: &Plan) -> Result<Vec<i32>, Halt> {
     let said = consumer.context().said();
+    let way = Way::of(|name| plan.properties.get(name));
     let search = Search {
         brokers: &plan.brokers,
-        in_clear: reach::in_clear(plan.properties.get("security.protocol")),
+        way: &way,
         topic: &plan.topic,
         limit: plan.broker_wait,
         longest_try: TRY_WAIT,

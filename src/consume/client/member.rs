@@ -4,6 +4,7 @@
 //!
 //! Invariant: nothing is committed unless the reader says so, and asking for a topic never creates it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -13,7 +14,8 @@ use super::answer::give_up_whatever;
 use super::reports::{Change, Reports};
 use crate::consume::failure::{NO_GROUP, ReadError};
 use crate::consume::plan::{Plan, SESSION_TIMEOUT_MS};
-use crate::kafka::properties::{Refused, usable};
+use crate::kafka::oauth::keeper::Kept;
+use crate::kafka::properties::{Refused, tokens, usable};
 
 /// How long a client that leaves listens for the group's last words.
 const LEAVE_WAIT: Duration = Duration::from_millis(20);
@@ -49,7 +51,7 @@ pub fn leave(consumer: &BaseConsumer<Reports>, in_group: bool) {
 ///
 /// # Errors
 /// Where librdkafka does not take the properties.
-pub fn create(plan: &Plan) -> Result<BaseConsumer<Reports>, ReadError> {
+pub fn create(plan: &Plan) -> Result<Kept<Reports>, ReadError> {
     let mut config = ClientConfig::new();
     if plan.has_session_timeout() {
         config.set("session.timeout.ms", SESSION_TIMEOUT_MS);
@@ -70,7 +72,11 @@ pub fn create(plan: &Plan) -> Result<BaseConsumer<Reports>, ReadError> {
         .set("auto.offset.reset", "earliest")
         .set_log_level(RDKafkaLogLevel::Error);
     usable(|name| plan.properties.get(name)).map_err(ReadError::Properties)?;
-    config
+    let (config, settings) = tokens(&config).map_err(ReadError::Properties)?;
+    let consumer: BaseConsumer<Reports> = config
         .create_with_context(Reports::new(plan.say))
-        .map_err(|error| ReadError::Properties(Refused::new(error, plan.properties.pairs())))
+        .map_err(|error| ReadError::Properties(Refused::new(error, plan.properties.pairs())))?;
+    let reports = Arc::clone(consumer.context());
+    let told = move |why: Option<&str>| reports.said().note_token(why);
+    Kept::new(consumer, settings, told).map_err(ReadError::Thread)
 }

@@ -16,6 +16,7 @@ use super::librdkafka::Events;
 use super::storage::Failure;
 use crate::kafka::lock::lock;
 use crate::kafka::reach::Said;
+use crate::kafka::way::Way;
 use crate::sink::seam::Unready;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::Intake;
@@ -202,6 +203,14 @@ impl Watch {
         self.all_down.load(Ordering::Relaxed)
     }
 
+    /// Looks for what librdkafka does not say of brokers in TLS: what is wrong with their certificates, or with ours. Blocks for a
+    /// second or so.
+    pub(super) fn look_closer(&self, brokers: &str, way: &Way) {
+        if !way.clear {
+            self.said.probe(brokers, way);
+        }
+    }
+
     /// Why no broker answers; where nothing was said, what this error means.
     pub(super) fn why(&self, code: Code) -> String {
         self.said.reason(code)
@@ -275,6 +284,11 @@ impl Events for Noted {
     fn error(&self, code: Code, text: &str) {
         self.watch.heard(code, text);
         self.events.error(code, text);
+    }
+
+    fn token(&self, why: Option<&str>) {
+        self.watch.said.note_token(why);
+        self.events.token(why);
     }
 
     fn log(&self, level: i32, facility: &str, text: &str) {

@@ -19,7 +19,9 @@
 //!
 //! What a cluster says of a topic is asked for in [`describe`], and a topic is created in [`create`], over the same client.
 //!
-//! BUGS: no refresh of OAUTHBEARER tokens; events other than reports, errors, logs and statistics are dropped, as are all
+//! Tokens of OAUTHBEARER come from `kafka::oauth`, on a thread of theirs.
+//!
+//! BUGS: events other than reports, errors, logs and statistics are dropped, as are all
 //! that come after the last `poll`.
 
 #![allow(unsafe_code)]
@@ -30,6 +32,7 @@ pub(super) mod describe;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -39,6 +42,8 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr, RDKafkaType};
 
+use crate::kafka::oauth::keeper::Keeper;
+use crate::kafka::oauth::settings::{self, Settings};
 use crate::mail::record::Record;
 use crate::sink::report::{Outcome, Report, Ticket};
 
@@ -57,6 +62,9 @@ pub(crate) trait Events: Send + Sync {
     fn error(&self, code: RDKafkaErrorCode, text: &str) {
         tracing::debug!(target: "librdkafka", ?code, "{text}");
     }
+
+    /// Why there is no token to log in with, or that there is one.
+    fn token(&self, _why: Option<&str>) {}
 
     /// A log line; `level` is syslog's (3 error, 4 warning, 5 notice, 6 info, 7 debug).
     fn log(&self, _level: i32, facility: &str, text: &str) {
@@ -100,10 +108,12 @@ struct InFlight {
 
 /// A librdkafka producer for one topic.
 pub(super) struct Producer {
+    /// Uses the client: ended before it is.
+    tokens: Option<Keeper>,
     client: Client<Context>,
     topic: NonNull<ffi::rd_kafka_topic_t>,
     queue: NonNull<ffi::rd_kafka_queue_t>,
-    events: Box<dyn Events>,
+    events: Arc<dyn Events>,
     /// What becomes of a record whose delivery failed with this code.
     outcome: fn(RDKafkaErrorCode) -> Outcome,
 }
@@ -123,11 +133,17 @@ impl Producer {
         outcome: fn(RDKafkaErrorCode) -> Outcome,
     ) -> Result<Self, KafkaError> {
         let name = CString::new(topic)?;
+        let (config, tokens) = settings::split(config)
+            .map_err(|fault| KafkaError::ClientCreation(format!("{} {fault}", fault.key)))?;
         let native = config.create_native_config()?;
-        let wanted = ffi::RD_KAFKA_EVENT_DR | ffi::RD_KAFKA_EVENT_ERROR | ffi::RD_KAFKA_EVENT_STATS;
+        let mut wanted =
+            ffi::RD_KAFKA_EVENT_DR | ffi::RD_KAFKA_EVENT_ERROR | ffi::RD_KAFKA_EVENT_STATS;
+        if tokens.is_some() {
+            wanted |= ffi::RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH;
+        }
         // SAFETY: `native` holds a live configuration object, not yet given to a client.
         unsafe { ffi::rd_kafka_conf_set_events(native.ptr(), wanted) };
-        let client = Client::new(config, native, RDKafkaType::RD_KAFKA_PRODUCER, Context)?;
+        let client = Client::new(&config, native, RDKafkaType::RD_KAFKA_PRODUCER, Context)?;
         // SAFETY: the client lives; `name` is NUL-terminated and copied; no topic configuration means the default one.
         let topic =
             unsafe { ffi::rd_kafka_topic_new(client.native_ptr(), name.as_ptr(), ptr::null_mut()) };
@@ -139,12 +155,27 @@ impl Producer {
         // SAFETY: the client lives; the reference is given back in `drop`.
         let queue = unsafe { ffi::rd_kafka_queue_get_main(client.native_ptr()) };
         let queue = NonNull::new(queue).expect("a client has a main queue");
-        Ok(Self {
+        let mut producer = Self {
+            tokens: None,
             client,
             topic,
             queue,
-            events,
+            events: events.into(),
             outcome,
+        };
+        producer.tokens = tokens.map(|tokens| producer.keep(tokens)).transpose()?;
+        Ok(producer)
+    }
+
+    /// Sees that the client has tokens as long as it lives.
+    fn keep(&self, tokens: Settings) -> Result<Keeper, KafkaError> {
+        let events = Arc::clone(&self.events);
+        let told = move |why: Option<&str>| events.token(why);
+        let client = NonNull::new(self.client.native_ptr()).expect("a client is somewhere");
+        // SAFETY: the client is destroyed after `drop` below, which ends the keeper first.
+        let keeper = unsafe { Keeper::start(client, tokens, told) };
+        keeper.map_err(|error| {
+            KafkaError::ClientCreation(format!("the thread kafka-token did not start: {error}"))
         })
     }
 
@@ -217,6 +248,10 @@ impl Producer {
 
     /// Gives up on all that is under way; the reports of it follow through [`Self::poll`].
     pub(super) fn purge(&self) {
+        const NO_LINES: c_int = 0;
+        // Lines count as outstanding. With `debug` set, each purge makes some, so that nothing would ever be the last.
+        // SAFETY: the client lives.
+        unsafe { ffi::rd_kafka_set_log_level(self.client.native_ptr(), NO_LINES) };
         let all = ffi::RD_KAFKA_PURGE_F_QUEUE | ffi::RD_KAFKA_PURGE_F_INFLIGHT;
         // SAFETY: the client lives.
         let code = unsafe { ffi::rd_kafka_purge(self.client.native_ptr(), all) };
@@ -344,7 +379,8 @@ impl Producer {
 impl Drop for Producer {
     fn drop(&mut self) {
         // Nothing more is produced, so brokers that are gone are not worth a line: those of the quick start end before this.
-        self.events = Box::new(Unheard);
+        self.tokens = None;
+        self.events = Arc::new(Unheard);
         // `&mut self`: no thread produces or polls now, so the count can only fall.
         let mut reports = Vec::new();
         while self.outstanding() > 0 {

@@ -15,7 +15,9 @@ use super::librdkafka::{Events, Producer};
 use super::verdict::delivery_outcome;
 use crate::config;
 use crate::kafka::lock::lock;
-use crate::kafka::properties::{Refused, hide_values, named_in, place, usable};
+use crate::kafka::oauth::settings::Settings;
+use crate::kafka::properties::{Refused, hide_values, named_in, place, tokens, usable};
+use crate::kafka::way::Way;
 use crate::kafka::words::without_thread;
 use crate::limits::{BATCH_OCTETS, RECORD_OVERHEAD_OCTETS};
 
@@ -38,10 +40,9 @@ impl Cluster {
         properties.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Whether its brokers are spoken to in clear text.
-    pub(super) fn in_clear(&self) -> bool {
-        let protocol = self.kafka.properties.get("security.protocol");
-        crate::kafka::reach::in_clear(protocol.map(String::as_str))
+    /// How its brokers are spoken to.
+    pub(super) fn way(&self) -> Way {
+        Way::of(|name| self.kafka.properties.get(name).map(String::as_str))
     }
 
     /// Why librdkafka does not take the properties, from its error.
@@ -138,13 +139,24 @@ pub(crate) fn check(kafka: &config::Kafka, message_size: u64) -> Result<Vec<Stri
     };
     let mut settings = nowhere.producer(message_size);
     settings.remove("bootstrap.servers");
+    let (mut settings, tokens) = tokens(&settings)?;
+    if tokens.is_some() {
+        // This client needs none, and librdkafka asks who makes them.
+        settings.set("enable.sasl.oauthbearer.unsecure.jwt", "true");
+    }
     let warned = Arc::new(Warned::default());
     let events = Box::new(Arc::clone(&warned));
     let producer = Producer::new(&settings, &kafka.topic, events, delivery_outcome)
         .map_err(|error| nowhere.refused(error))?;
     while producer.poll(Duration::ZERO, &mut Vec::new()) {}
     drop(producer);
-    let warnings = std::mem::take(&mut *lock(&warned.0));
+    let mut warnings = std::mem::take(&mut *lock(&warned.0));
+    if let Some(tokens) = tokens.filter(Settings::exposes_the_secret) {
+        let place = tokens.place();
+        warnings.push(format!(
+            "sasl.oauthbearer.token.endpoint.url: {place} gets the client's secret in clear text: use https"
+        ));
+    }
     let said = |text: &String| {
         let named = named_in(nowhere.properties(), text);
         let keys: Vec<&str> = named.iter().map(String::as_str).collect();

@@ -66,6 +66,10 @@ impl Events for OfLane {
         self.joined.events.error(code, text);
     }
 
+    fn token(&self, why: Option<&str>) {
+        self.joined.events.token(why);
+    }
+
     fn log(&self, level: i32, facility: &str, text: &str) {
         self.joined.events.log(level, facility, text);
     }

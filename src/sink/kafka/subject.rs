@@ -7,6 +7,7 @@
 use super::librdkafka::create::NewTopic;
 use super::settings::Cluster;
 use crate::config::RecordKey;
+use crate::kafka::way::Way;
 use crate::limits::{MESSAGE_FLOOR_OCTETS, RECORD_OVERHEAD_OCTETS};
 
 /// Replicas of each partition that mail should have: with two that confirm each mail, any one broker may be lost or stopped.
@@ -30,6 +31,8 @@ pub(crate) struct Subject {
     bound: &'static str,
     /// Whether EHLO names this size already, so that it can no longer be lowered.
     advertised: bool,
+    /// How the brokers are spoken to.
+    way: Way,
 }
 
 impl Subject {
@@ -47,7 +50,13 @@ impl Subject {
             message_size,
             bound: "limits.message_size",
             advertised: false,
+            way: cluster.way(),
         }
+    }
+
+    /// How its brokers are spoken to.
+    pub(super) fn way(&self) -> &Way {
+        &self.way
     }
 
     /// Of the default configuration, with messages of 1 MiB.

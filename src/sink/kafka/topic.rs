@@ -415,9 +415,10 @@ impl<'a> Inquiry<'a> {
         timeout: Duration,
         waiting: impl FnOnce(&str),
     ) -> Result<TopicInfo, Finding> {
+        let way = self.cluster.way();
         let search = Search {
             brokers: &self.cluster.brokers,
-            in_clear: self.cluster.in_clear(),
+            way: &way,
             topic,
             limit: timeout,
             longest_try: LONGEST_TRY,
@@ -450,6 +451,10 @@ impl Events for Heard {
     fn error(&self, code: Code, text: &str) {
         tracing::debug!(target: "librdkafka", ?code, "{text}");
         self.0.note(code, text);
+    }
+
+    fn token(&self, why: Option<&str>) {
+        self.0.note_token(why);
     }
 }
 
@@ -504,6 +509,17 @@ mod tests {
         });
         cluster.kafka.topic = "absent".into();
         assert_eq!(asked(&cluster), Err(Finding::Missing(1)));
+    }
+
+    #[test]
+    fn librdkafkas_own_lines_do_not_keep_a_client_from_ending() {
+        let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+        let mut cluster = cluster(broker.bootstrap());
+        let debug = ("debug".to_owned(), "all".to_owned());
+        cluster.kafka.properties = [debug].into_iter().collect();
+        for _ in 0..5 {
+            asked(&cluster).unwrap();
+        }
     }
 
     fn reason(brokers: String) -> String {

@@ -220,6 +220,8 @@ impl Watcher {
                     if watch.is_all_down() {
                         self.confirm_all();
                     }
+                    let subject = &self.topics[place].subject;
+                    watch.look_closer(subject.brokers(), subject.way());
                     return Looked::Silent(Finding::Unreachable(watch.why(code)));
                 }
             }

@@ -1,0 +1,66 @@
+//! How brokers are spoken to, as far as a look of ours needs it.
+//!
+//! Owns: which properties say so. Must not know: librdkafka, what a look shows.
+//!
+//! BUGS: keys and certificates in PKCS#12, and keys with a passphrase, are not used for a look.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::sign::CertifiedKey;
+
+use crate::config::certificate;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Way {
+    /// No TLS.
+    pub clear: bool,
+    /// A certificate of ours, and its key.
+    files: Option<(PathBuf, PathBuf)>,
+    /// Whether there is one of another form.
+    other: bool,
+}
+
+impl Way {
+    /// As these properties say.
+    pub fn of<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let set = |name: &str| get(name).filter(|value| !value.is_empty());
+        let file = |name: &str| set(name).map(PathBuf::from);
+        let other = [
+            "ssl.keystore.location",
+            "ssl.certificate.pem",
+            "ssl.key.pem",
+            "ssl.key.password",
+        ];
+        Self {
+            clear: in_clear(set("security.protocol")),
+            files: file("ssl.certificate.location").zip(file("ssl.key.location")),
+            other: other.iter().any(|name| set(name).is_some()),
+        }
+    }
+
+    /// In clear text.
+    pub fn in_clear() -> Self {
+        Self {
+            clear: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether a broker gets a certificate of ours.
+    pub(super) fn has_certificate(&self) -> bool {
+        self.files.is_some() || self.other
+    }
+
+    /// Our certificate, where a look can use it.
+    pub(super) fn certificate(&self) -> Option<Arc<CertifiedKey>> {
+        let (certificate, key) = self.files.as_ref()?;
+        certificate::load(certificate, key).ok().map(Arc::new)
+    }
+}
+
+/// Whether brokers are spoken to in clear, by the value of `security.protocol`.
+pub fn in_clear(protocol: Option<&str>) -> bool {
+    protocol.is_none_or(|protocol| !protocol.trim().to_ascii_lowercase().ends_with("ssl"))
+}
