@@ -23,15 +23,6 @@ fn accepted(ringpost: &Ringpost) -> f64 {
     ringpost.metric("ringpost_messages_total{outcome=\"accepted\"}")
 }
 
-/// Looks until it is so.
-fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !so() {
-        assert!(start.elapsed() < PATIENCE, "waited for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// The number in a mail's subject.
 fn number(record: &Received) -> u32 {
     let text = String::from_utf8_lossy(record.message()).into_owned();
@@ -70,32 +61,40 @@ fn postfix_goes_to_the_second_mx_while_the_first_cluster_is_away() {
     for _ in 0..5 {
         send();
     }
-    until("the first to take mail", || accepted(&ten) >= 5.0);
+    let until = |what: &str, so: &dyn Fn() -> bool| {
+        let start = Instant::now();
+        while !so() {
+            let waited = start.elapsed();
+            assert!(waited < PATIENCE, "waited for {what}:\n{}", postfix.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until("the first to take mail", &|| accepted(&ten) >= 5.0);
     assert_eq!(accepted(&twenty), 0.0);
     first.kill_broker(0);
     // One that may be under way when the cluster goes, and others at once and after it is known to be away.
     let mut times = Vec::new();
     for _ in 0..3 {
         let (began, before) = (send(), accepted(&twenty));
-        until("the second to take mail", || accepted(&twenty) > before);
+        until("the second to take mail", &|| accepted(&twenty) > before);
         times.push(began.elapsed());
     }
-    until("the first to fail fast", || {
+    until("the first to fail fast", &|| {
         ten.metric("ringpost_storage_fails_fast") == 1.0
     });
     for _ in 0..5 {
         let (began, before) = (send(), accepted(&twenty));
-        until("the second to take mail", || accepted(&twenty) > before);
+        until("the second to take mail", &|| accepted(&twenty) > before);
         times.push(began.elapsed());
     }
     println!("from the queue of Postfix to the second cluster: {times:?}");
     first.start_broker(0);
-    until("the first to take mail again", || {
+    until("the first to take mail again", &|| {
         ten.metric("ringpost_storage_fails_fast") == 0.0
     });
     let before = accepted(&ten);
     send();
-    until("the first to have it", || accepted(&ten) > before);
+    until("the first to have it", &|| accepted(&ten) > before);
     drop(postfix);
     let mut copies: HashMap<u32, u32> = HashMap::new();
     for cluster in [&first, &second] {

@@ -80,6 +80,11 @@ impl<'a> Postfix<'a> {
         assert!(command.status().unwrap().success(), "postfix {what}");
     }
 
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.0.join("queue/log")).unwrap_or_default()
+    }
+
     /// Puts a mail into its queue.
     pub fn send(&self, from: &str, to: &[&str], message: &[u8]) {
         let mut command = Command::new("/usr/sbin/sendmail");

@@ -7,7 +7,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -35,7 +35,9 @@ pub(super) struct Watch {
     all_down: AtomicBool,
     /// Clients that were refused before their mail.
     turned_away: AtomicU64,
-    /// When a record was last stored, in milliseconds since 1970.
+    /// When it began: what follows is counted from here.
+    origin: (Instant, SystemTime),
+    /// When a record was last stored, in microseconds; 0 before the first.
     last_stored: AtomicU64,
     unready: Mutex<Unready>,
     said: Said,
@@ -48,7 +50,8 @@ pub(super) struct Watch {
 pub(super) struct Gate {
     /// 0 while records are taken; otherwise one more than the place of their refusal in [`CLOSED_WITH`].
     closed: AtomicU8,
-    stored: AtomicBool,
+    /// When one was last stored, as in [`Watch::last_stored`]; 0 if none was since the thread last looked.
+    stored: AtomicU64,
     refused: AtomicU64,
     failures: AtomicU64,
     /// Messages that were refused for their size.
@@ -59,8 +62,8 @@ pub(super) struct Gate {
 /// What was seen of one topic since the last time.
 #[derive(Debug, Default)]
 pub(super) struct Passed {
-    /// Whether a record was stored.
-    pub(super) stored: bool,
+    /// When a record was last stored, if one was.
+    pub(super) stored: Option<Instant>,
     /// Messages that were not stored.
     pub(super) refused: u64,
     /// Messages that were refused for their size.
@@ -85,6 +88,7 @@ impl Watch {
             away: AtomicBool::new(false),
             all_down: AtomicBool::new(false),
             turned_away: AtomicU64::new(0),
+            origin: (Instant::now(), SystemTime::now()),
             last_stored: AtomicU64::new(0),
             unready: Mutex::new(Unready::Unasked),
             said: Said::default(),
@@ -125,17 +129,17 @@ impl Watch {
 
     /// Records of this topic were stored just now.
     pub(super) fn stored(&self, topic: usize) {
-        self.topics[topic].stored.store(true, Ordering::Relaxed);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.unwrap_or_default().as_millis();
-        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let now = u64::try_from(self.origin.0.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let now = now.max(1);
+        self.topics[topic].stored.store(now, Ordering::Relaxed);
         self.last_stored.store(now, Ordering::Relaxed);
     }
 
     /// When a record was last stored, since 1970; none before the first.
     pub(super) fn last_stored(&self) -> Option<Duration> {
         let last = self.last_stored.load(Ordering::Relaxed);
-        (last > 0).then(|| Duration::from_millis(last))
+        let began = self.origin.1.duration_since(UNIX_EPOCH).unwrap_or_default();
+        (last > 0).then(|| began + Duration::from_micros(last))
     }
 
     /// A record of this topic was not stored. The first of a round wakes the thread.
@@ -228,7 +232,10 @@ impl Watch {
     pub(super) fn take(&self, topic: usize) -> Passed {
         let gate = &self.topics[topic];
         let passed = Passed {
-            stored: gate.stored.swap(false, Ordering::Relaxed),
+            stored: match gate.stored.swap(0, Ordering::Relaxed) {
+                0 => None,
+                last => Some(self.origin.0 + Duration::from_micros(last)),
+            },
             refused: gate.refused.swap(0, Ordering::Relaxed),
             oversized: gate.oversized.swap(0, Ordering::Relaxed),
             failure: lock(&gate.failure).take(),
@@ -314,8 +321,8 @@ mod tests {
         watch.failed(1, Code::MessageTimedOut, None);
         watch.stored(0);
         let (first, second) = (watch.take(0), watch.take(1));
-        assert!(first.stored && first.refused == 0 && first.failure.is_none());
-        assert!(!second.stored && second.refused == 2 && second.failure.is_some());
+        assert!(first.stored.is_some() && first.refused == 0 && first.failure.is_none());
+        assert!(second.stored.is_none() && second.refused == 2 && second.failure.is_some());
         assert_eq!(watch.take(1).refused, 0, "it is counted once");
         watch.set_gate(1, None);
         assert_eq!(watch.closed(1), None);

@@ -32,8 +32,8 @@ pub(super) struct Sight {
     pub(super) certain: bool,
     /// Whether records are under way.
     pub(super) under_way: bool,
-    /// Whether one was stored since the last round.
-    pub(super) stored: bool,
+    /// When one was last stored, if any was since the last round.
+    pub(super) stored: Option<Instant>,
     /// Whether every leader answers, where [`Patience::doubts`] them.
     pub(super) leaders_answer: Option<bool>,
 }
@@ -68,7 +68,10 @@ impl Patience {
         let Some(after) = self.after else {
             return Intake::Open;
         };
-        if sight.takes == Intake::Open || sight.stored {
+        if let Some(stored) = sight.stored {
+            self.good = self.good.max(stored);
+        }
+        if sight.takes == Intake::Open {
             self.good = now;
         } else if sight.certain && now.duration_since(self.good) >= after {
             return sight.takes;
@@ -80,7 +83,7 @@ impl Patience {
     }
 
     fn note_vain(&mut self, sight: &Sight, now: Instant) {
-        if sight.stored {
+        if sight.stored.is_some() {
             (self.vain, self.stalled) = (None, false);
             return;
         }
@@ -132,7 +135,7 @@ mod tests {
         takes: Intake::Open,
         certain: true,
         under_way: false,
-        stored: false,
+        stored: None,
         leaders_answer: None,
     };
 
@@ -185,13 +188,20 @@ mod tests {
     #[test]
     fn a_record_that_is_stored_is_worth_more_than_a_broker_that_is_silent() {
         let mut story = Story::new(5);
-        let stored = Sight {
-            stored: true,
-            ..away(Intake::Closed)
-        };
         for second in 0..60 {
+            let stored = Sight {
+                stored: Some(story.start + Duration::from_secs(second)),
+                ..away(Intake::Closed)
+            };
             assert_eq!(story.at(second, stored), Intake::Open);
         }
+        // The last one was stored some time before this was noticed.
+        let before = Sight {
+            stored: Some(story.start + Duration::from_secs(60)),
+            ..away(Intake::Closed)
+        };
+        assert_eq!(story.at(63, before), Intake::Open);
+        assert_eq!(story.at(65, away(Intake::Closed)), Intake::Closed);
     }
 
     #[test]
@@ -263,7 +273,7 @@ mod tests {
         story.at(0, vain(None));
         assert_eq!(story.at(5, vain(Some(false))), Intake::Closed);
         let stored = Sight {
-            stored: true,
+            stored: Some(story.start + Duration::from_secs(6)),
             ..vain(None)
         };
         assert_eq!(story.at(6, stored), Intake::Open);
@@ -278,7 +288,7 @@ mod tests {
         for second in 0..60 {
             let sight = Sight {
                 under_way: true,
-                stored: second % 4 == 0,
+                stored: (second % 4 == 0).then_some(story.start),
                 ..FINE
             };
             assert_eq!(story.at(second, sight), Intake::Open);

@@ -129,19 +129,21 @@ impl Watcher {
             Some(finding) if found.is_empty() => Looked::Silent(finding),
             Some(_) | None => Looked::At(found),
         };
-        self.conclude(watch, looked, Instant::now(), (false, None));
+        let now = Instant::now();
+        self.conclude(watch, looked, (now, now), (false, None));
     }
 
     /// Watches until [`Watch::end`].
     pub(super) fn run(mut self, watch: &Watch, lanes: &Lanes) {
         while !watch.ended() {
+            let began = Instant::now();
             let looked = self.look(watch, lanes);
             let answer = self.ask_leaders(watch, lanes, &looked);
             if watch.ended() {
                 return;
             }
             let (now, under_way) = (Instant::now(), lanes.outstanding() > 0);
-            self.conclude(watch, looked, now, (under_way, answer));
+            self.conclude(watch, looked, (began, now), (under_way, answer));
             if !watch.wait(self.pause(now)) {
                 return;
             }
@@ -158,6 +160,18 @@ impl Watcher {
         match left.filter(|left| !left.is_zero()) {
             Some(left) => usual.min(left).max(PAUSE_LEAST),
             None => usual,
+        }
+    }
+
+    /// How long to wait for an answer: where senders are to be refused soon, no longer than until then.
+    fn wait(&self, now: Instant) -> Duration {
+        if !self.is_away() {
+            return LOOK_WAIT;
+        }
+        let left = self.patience.due().map(|due| due.duration_since(now));
+        match left.filter(|left| !left.is_zero()) {
+            Some(left) => left.clamp(LOOK_WAIT / 2, LOOK_WAIT_AWAY),
+            None => LOOK_WAIT_AWAY,
         }
     }
 
@@ -188,11 +202,7 @@ impl Watcher {
     fn look(&mut self, watch: &Watch, lanes: &Lanes) -> Looked {
         let count = self.topics.len();
         let looks = LOOKS.max(count.div_ceil(TURNS)).min(count);
-        let wait = if self.is_away() {
-            LOOK_WAIT_AWAY
-        } else {
-            LOOK_WAIT
-        };
+        let wait = self.wait(Instant::now());
         self.rounds = self.rounds.wrapping_add(1);
         let mut found = Vec::new();
         let mut described = Duration::ZERO;
@@ -287,13 +297,14 @@ impl Watcher {
         Some(true)
     }
 
-    /// What follows from a round: gates, what senders may begin, lines, /readyz, metrics. The last argument is whether
+    /// What follows from a round: gates, what senders may begin, lines, /readyz, metrics. The last two arguments are when the
+    /// round began and ended, and whether
     /// records are under way, and whether their leaders answer.
     fn conclude(
         &mut self,
         watch: &Watch,
         looked: Looked,
-        now: Instant,
+        (began, now): (Instant, Instant),
         (under_way, leaders_answer): (bool, Option<bool>),
     ) {
         let known = self.storage.reason().is_some();
@@ -305,18 +316,22 @@ impl Watcher {
             let mine = found.iter().position(|(at, _)| *at == place);
             let mine = mine.map(|at| found.swap_remove(at).1);
             let mine = mine.or_else(|| silent.clone().map(|finding| vec![finding]));
-            topic.note(watch, mine, known);
+            topic.note(watch, mine, began, known);
         }
         let sight = Sight {
             takes: self.takes(),
             certain: self.topics.iter().all(|topic| topic.stops.is_some()),
             under_way,
-            stored: self.topics.iter().any(|topic| topic.passed.stored),
+            stored: self
+                .topics
+                .iter()
+                .filter_map(|topic| topic.passed.stored)
+                .max(),
             leaders_answer,
         };
         let intake = self.patience.judge(&sight, now);
         watch.let_begin(intake);
-        self.tell(watch, sight.stored, now);
+        self.tell(watch, sight.stored.is_some(), now);
         self.publish(watch, intake);
     }
 
@@ -407,8 +422,8 @@ mod tests {
         fn round(&mut self, looked: Looked) {
             self.now += Duration::from_secs(3);
             let records = (false, None);
-            self.watcher
-                .conclude(&self.watch, looked, self.now, records);
+            let times = (self.now, self.now);
+            self.watcher.conclude(&self.watch, looked, times, records);
         }
 
         fn found(&mut self, findings: &[Vec<Finding>]) {

@@ -97,20 +97,28 @@ impl Watched {
         seen.findings(&self.subject)
     }
 
-    /// Takes note of what passed since the last round, and of what was found in this one, if it was looked at. `known` says
-    /// whether a trouble of all topics is known.
-    pub(super) fn note(&mut self, watch: &Watch, found: Option<Vec<Finding>>, known: bool) {
+    /// Takes note of what passed since the last round, and of what was found in this one, which began at `began`, if it was looked
+    /// at. `known` says whether a trouble of all topics is known.
+    pub(super) fn note(
+        &mut self,
+        watch: &Watch,
+        found: Option<Vec<Finding>>,
+        began: Instant,
+        known: bool,
+    ) {
         let before = std::mem::replace(&mut self.passed, watch.take(self.place));
         self.passed.oversized += before.oversized;
         if let Some(findings) = &found {
             self.is_known = true;
             self.say_size(findings);
         }
-        let stored = self.passed.stored && self.passed.failure.is_none();
-        // A cluster that is wrong about rights is contradicted by what it stores; so is a silence of the one broker that was
-        // asked.
-        let contradicted = |finding: &Finding| {
-            stored && matches!(finding, Finding::Unwritable | Finding::Unreachable(_))
+        let stored = self.passed.stored.filter(|_| self.passed.failure.is_none());
+        // A cluster that is wrong about rights is contradicted by what it stores; so is a silence of the one broker that was asked,
+        // by what is stored meanwhile.
+        let contradicted = |finding: &Finding| match finding {
+            Finding::Unwritable => stored.is_some(),
+            Finding::Unreachable(_) => stored.is_some_and(|last| last >= began),
+            _ => false,
         };
         let Some(findings) = found else {
             if self.stops.as_ref().is_some_and(contradicted) {
@@ -186,7 +194,7 @@ impl Watched {
                 messages: std::mem::take(&mut self.passed.refused),
                 clients: 0,
             },
-            stored: self.passed.stored,
+            stored: self.passed.stored.is_some(),
         }
     }
 
