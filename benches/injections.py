@@ -190,6 +190,22 @@ def certificate_ended(fault, cluster, topics, ends, renew, seconds=20):
     cluster.await_in_sync(*topics)
 
 
+def store_down(fault, store, seconds=30):
+    """The object store's process ends; each connection to it is closed."""
+    with fault.under_way():
+        store.kill()
+        time.sleep(seconds)
+        store.start()
+
+
+def store_late(fault, store, seconds=40, by=20):
+    """What the object store answers arrives so many seconds later."""
+    with fault.under_way():
+        store.proxy.tell(f"late {by}", 0)
+        time.sleep(seconds)
+        store.proxy.tell("pass", 0)
+
+
 def servers_killed(fault, servers, count=10, pause=4.0):
     """kill -9 of ringpost itself; its supervisor starts it at once."""
     for _ in range(count):

@@ -22,7 +22,6 @@ REPLICAS, IN_SYNC = 3, 2
 POLL = 0.05
 # For a broker to answer, on a machine that others keep busy.
 DEADLINE = 120
-PASSWORDLESS = "PEM"
 
 
 def dying(command, **more):
@@ -79,7 +78,8 @@ class Replicated:
         ports = [(free_port(), free_port(), free_port()) for _ in range(REPLICAS + self.shape.apart)]
         self.addresses = [f"127.0.0.1:{client}" for client, _, _ in ports[:REPLICAS]]
         inner = [f"127.0.0.1:{far}" for _, _, far in ports[:REPLICAS]]
-        self.far = self.start_proxy(inner) if self.shape.proxied else inner
+        self.proxy = Proxy(inner) if self.shape.proxied else None
+        self.far = self.proxy.addresses if self.proxy else inner
         pairs = [f"{client}:{controller}" for client, controller, _ in ports]
         prepared = subprocess.run([BROKERS, "prepare", self.folder, "127.0.0.1", *pairs], stderr=subprocess.PIPE, text=True)
         jars = subprocess.run([BROKERS, "jars"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -132,16 +132,8 @@ class Replicated:
             os.symlink(data, os.path.join(self.folder, str(node), "data"))
         return data
 
-    def start_proxy(self, inner):
-        self.proxy = dying([sys.executable, os.path.join(HERE, "proxy.py"), ",".join(inner)], stdin=subprocess.PIPE,
-                           stdout=subprocess.PIPE, text=True)
-        return self.proxy.stdout.readline().strip().split(",")
-
     def network(self, command, *nodes):
-        """Tells the proxy; it is in force when this returns."""
-        self.proxy.stdin.write(" ".join([command, *map(str, nodes)]) + "\n")
-        self.proxy.stdin.flush()
-        self.proxy.stdout.readline()
+        self.proxy.tell(command, *nodes)
 
     # ---- its processes ----
 
@@ -191,10 +183,12 @@ class Replicated:
             del self.processes[node]
 
     def stop(self):
-        for process in [*self.processes.values(), *([self.proxy] if self.proxy else [])]:
+        for process in self.processes.values():
             process.kill()
             process.wait()
         self.processes.clear()
+        if self.proxy:
+            self.proxy.stop()
         for mount in self.mounts:
             subprocess.run(["umount", "-l", mount], check=False)
 
@@ -262,6 +256,49 @@ class Replicated:
                         return False
             return True
         until(all_in_sync, f"all replicas of {', '.join(topics)} in sync")
+
+
+class Store:
+    """An object store, behind a proxy."""
+
+    def __init__(self, folder):
+        self.folder, self.port, self.process = os.path.join(folder, "store"), free_port(), None
+        os.makedirs(self.folder)
+        self.start()
+        self.proxy = Proxy([f"127.0.0.1:{self.port}"])
+        self.address = self.proxy.addresses[0]
+
+    def start(self):
+        self.process = dying([sys.executable, os.path.join(HERE, "object_store.py"), self.folder, str(self.port)],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.process.stdout.readline()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.kill()
+        self.proxy.stop()
+
+
+class Proxy:
+    """proxy.py under way, in front of these addresses."""
+
+    def __init__(self, to):
+        self.process = dying([sys.executable, os.path.join(HERE, "proxy.py"), ",".join(to)], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True)
+        self.addresses = self.process.stdout.readline().strip().split(",")
+
+    def tell(self, command, *numbers):
+        """It is in force when this returns."""
+        self.process.stdin.write(" ".join([command, *map(str, numbers)]) + "\n")
+        self.process.stdin.flush()
+        self.process.stdout.readline()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
 
 
 def certificates(folder, seconds, name):

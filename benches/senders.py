@@ -138,6 +138,9 @@ class Sending:
             number += 1
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=TIMEOUT if number == self.options.mails else GRACE)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         for connection in self.idle:
             connection.close()
 
