@@ -100,9 +100,9 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def ringpost(name, brokers, topic="mail", binary=None, engine="io_uring"):
-    """ringpost with the file that `configuration` writes, on this engine and no other: a fallback is not measured by mistake."""
-    command = [binary or f"{RELEASE}/ringpost", "serve", "--listen", "127.0.0.1:PORT", "--config", "FOLDER/ringpost.toml",
+def ringpost(name, brokers, topic="mail", binary=None, engine="io_uring", file="ringpost.toml"):
+    """ringpost with a file of the folder, such as the one that `configuration` writes, on this engine and no other: a fallback is not measured by mistake."""
+    command = [binary or f"{RELEASE}/ringpost", "serve", "--listen", "127.0.0.1:PORT", "--config", f"FOLDER/{file}",
                "--brokers", brokers, "--topic", topic]
     return Server(name, command, {"RINGPOST_SERVER_IO": engine}, says=f" io={engine}")
 

@@ -61,6 +61,7 @@ fn record(bencher: Bencher, recipients: usize) {
             size: 4096,
             bare_newlines: false,
             key: RecordKey::None,
+            part: None,
         };
         record.fill(black_box(&parts.envelope()), stamp, BytesMut::new());
         let to = record.headers().find(|(name, _)| *name == "ce_smtpto");

@@ -8,7 +8,8 @@
 //! | it goes to the worker with the fewest, if this one has too many | [`net::loads`], [`net::handover`] |
 //! | its bytes become commands and replies | [`net::connection`] drives [`smtp::session`] |
 //! | its data is read into the record's own buffer | [`net::connection`], [`smtp::data`] |
-//! | the message becomes a record | [`mail::record`] |
+//! | its topic is chosen, or several if its recipients are divided | [`sink::routing`] |
+//! | the message becomes a record, or several | [`mail::record`], [`net::parts`] |
 //! | the record goes to the sink without a copy | [`sink`] |
 //! | the delivery report finds its session | [`net::flights`], [`net::hub`] |
 //! | the session says 250, or 451 | [`smtp::session::Session::resolve`] |

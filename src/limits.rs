@@ -120,10 +120,22 @@ pub const SUBMISSION_ENTRIES: u32 = 1024;
 /// Largest completion queue that the kernel grants (IORING_MAX_CQ_ENTRIES is twice this many submissions).
 pub const COMPLETION_ENTRIES_MAXIMUM: u32 = 65_536;
 
-/// Routes of a configuration. Its topics are twice as many at most, and two more, so that 16 bits name one.
+/// What a record of a mail that became several takes beside the body, its key and the values of its headers, which are there twice: the
+/// names, the lists that hold them here and in librdkafka, and what librdkafka keeps of a message.
+pub const PART_OVERHEAD_OCTETS: usize = 2048;
+
+/// The same with a key and values that are as long as SMTP allows, the recipients not counted: two paths, the names of client and
+/// server, and what is short.
+pub const PART_OCTETS_MOST: usize =
+    PART_OVERHEAD_OCTETS + 2 * (2 * PATH_OCTETS + COMMAND_LINE_OCTETS + DOMAIN_OCTETS + 512);
+
+/// Routes of a configuration; 16 bits name one of their topics.
 pub const ROUTES_MOST: usize = 1000;
 
-const _: () = assert!(2 * ROUTES_MOST + 2 <= u16::MAX as usize);
+/// Topics of a configuration: two of its own, and two of each route.
+pub const TOPICS_MOST: usize = 2 + 2 * ROUTES_MOST;
+
+const _: () = assert!(TOPICS_MOST <= u16::MAX as usize);
 
 /// Delivery reports that may wait between the librdkafka thread and a worker, in batches. One batch is whatever one
 /// event brought, and records in flight are bounded by the budget, so the channel cannot be the first to fill.

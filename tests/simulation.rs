@@ -28,6 +28,8 @@ mod random;
 mod script;
 #[path = "simulation/server.rs"]
 mod server;
+#[path = "simulation/sharing.rs"]
+mod sharing;
 #[path = "simulation/tls.rs"]
 mod tls;
 #[path = "simulation/wire.rs"]

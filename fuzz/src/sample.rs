@@ -105,6 +105,7 @@ impl Sample {
             size: self.message.len() as u64,
             bare_newlines: self.bare_newlines,
             key: self.key,
+            part: None,
         };
         let mut record = Record::default();
         record.fill(&self.envelope(), stamp, BytesMut::from(&self.message[..]));

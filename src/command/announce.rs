@@ -47,7 +47,7 @@ pub(super) fn ready(facts: &Facts) {
         smtp = listeners(&facts.smtp, facts.config.tls.certificate.is_some()),
         admin = %facts.admin,
         brokers = facts.sink.address,
-        topic = facts.sink.topic,
+        topic = facts.sink.first_topic(),
         "ready"
     );
     // Supervisors that close standard output exist, and mail needs none.
@@ -72,7 +72,7 @@ fn ready_line(facts: &Facts) -> String {
     let mut line = format!(
         "ready smtp={all} admin={admin} kafka={} topic={} io={}",
         sink.address,
-        sink.topic,
+        sink.first_topic(),
         io.label()
     );
     let with_tls = smtp.iter().filter(|spoken| spoken.opening == Opening::Tls);
@@ -154,7 +154,7 @@ mod tests {
             admin: "127.0.0.1:9925".parse().unwrap(),
             sink: Description {
                 address: "b:9092".to_owned(),
-                topic: "mail".to_owned(),
+                topics: crate::config::Topics::one("mail"),
                 message_size: 1000,
                 keeps: Keeps::Replicas,
             },

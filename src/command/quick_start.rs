@@ -44,7 +44,7 @@ pub(super) fn banner_here(server: &server::Facts) -> String {
         smtp: server.smtp[0].address,
         admin: server.admin,
         brokers: &server.sink.address,
-        topic: &server.sink.topic,
+        topic: server.sink.first_topic(),
         program: &program,
         recipients: &server.config.recipients,
         message_size: server.sink.message_size,

@@ -5,6 +5,7 @@
 //! | this one | the loop: read, act, write |
 //! | `connection/opening` | who the client is, whether it is served, the TLS handshake |
 //! | `connection/message` | room for a message, its record, its outcome |
+//! | `connection/parts` | a mail that becomes several records |
 //! | `connection/refused` | the log line of what was refused, and of clients that left |
 //!
 //! Owns: the buffers of a connection, and the order of reading, acting and writing. Must not know: the protocol (the
@@ -22,6 +23,7 @@
 
 mod message;
 mod opening;
+mod parts;
 mod refused;
 
 use std::io;
@@ -72,7 +74,18 @@ struct Connection<'a, T> {
     message: Option<Box<Message>>,
     /// Bytes of the last message, capped to a small number: the next one is probably as large.
     last_size: u32,
+    /// The listener that it came in on, in the order of the configuration.
+    listener: u16,
     end: SessionEnd,
+}
+
+/// Where a connection came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entrance {
+    /// The listener, by its place in the configuration.
+    pub listener: u16,
+    /// How it begins.
+    pub opening: Opening,
 }
 
 /// How a connection begins.
@@ -93,7 +106,7 @@ pub fn serve<'a, T: Transport>(
     transport: &'a T,
     client: Client,
     hub: &'a Hub,
-    opening: Opening,
+    entrance: Entrance,
 ) -> impl Future<Output = ()> + use<'a, T> {
     let slot = hub.slots.enter(hub.clock.now());
     let policy = Arc::clone(&hub.shared.rules.load().policy);
@@ -108,12 +121,13 @@ pub fn serve<'a, T: Transport>(
         input: BytesMut::new(),
         message: None,
         last_size: 0,
+        listener: entrance.listener,
         end: SessionEnd::ClosedByClient,
     };
     connection.session.explain_refusals(hub.journal.is_kept());
     async move {
         // While this lives, the connection counts.
-        let Some(_visit) = Box::pin(connection.welcome(opening)).await else {
+        let Some(_visit) = Box::pin(connection.welcome(entrance.opening)).await else {
             return;
         };
         let result = connection.run().await;

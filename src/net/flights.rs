@@ -4,7 +4,8 @@
 //!
 //! The record's memory goes to librdkafka's thread and comes back with the report. Its charge stays here, beside the ticket:
 //! a [`Charge`] holds an `Rc`, so it is not `Send`, so no type that goes through a channel can hold it. It leaves with the
-//! report, once, because the ledger gives an entry out by value.
+//! report, once, because the ledger gives an entry out by value. The records of a mail that has several share one charge, which
+//! `parts` keeps until the last of them is back.
 //!
 //! Invariant: what is charged is what the body holds, when it leaves and when it comes back. The ledger is borrowed within
 //! one call, never over an await.
@@ -13,8 +14,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::budget::Charge;
+use super::parts::Parts;
 use super::slot::Slot;
-use crate::mail::record::Record;
+use crate::mail::record::{Record, Value};
 use crate::sink::Ticket;
 use crate::sink::ledger::Ledger;
 
@@ -22,10 +24,23 @@ use crate::sink::ledger::Ledger;
 pub struct Flights(RefCell<Ledger<Flight>>);
 
 /// What stays here for a record in flight.
-struct Flight {
-    /// The connection that waits for the outcome; none once that took too long.
-    waiter: Option<Rc<Slot>>,
-    charge: Charge,
+enum Flight {
+    /// It is all of its mail.
+    Whole {
+        /// The connection that waits for the outcome; none once that took too long.
+        waiter: Option<Rc<Slot>>,
+        charge: Charge,
+    },
+    /// It is one of these.
+    Part(Rc<Parts>),
+}
+
+/// What stayed here for a record that is back.
+pub enum Landed {
+    /// It is all of its mail: its charge, and the connection that waits for its outcome, if one still does.
+    Whole(Charge, Option<Rc<Slot>>),
+    /// It is one of these.
+    Part(Rc<Parts>),
 }
 
 impl Flights {
@@ -47,32 +62,49 @@ impl Flights {
     /// A ticket for a record whose outcome `waiter` waits for.
     pub fn depart(&self, record: &Record, charge: Charge, waiter: &Rc<Slot>) -> Ticket {
         assert_fits(&charge, record);
-        self.0.borrow_mut().open(Flight {
+        self.0.borrow_mut().open(Flight::Whole {
             waiter: Some(Rc::clone(waiter)),
             charge,
         })
     }
 
+    /// A ticket for one more of these.
+    pub fn depart_part(&self, parts: &Rc<Parts>) -> Ticket {
+        let ticket = self.0.borrow_mut().open(Flight::Part(Rc::clone(parts)));
+        parts.departed(ticket);
+        ticket
+    }
+
     /// No connection waits for `ticket` any longer; the record stays in flight.
     pub fn abandon(&self, ticket: Ticket) {
         let mut ledger = self.0.borrow_mut();
-        let flight = ledger.get_mut(ticket);
-        let waiter = flight.and_then(|flight| flight.waiter.take());
+        let waiter = match ledger.get_mut(ticket) {
+            Some(Flight::Whole { waiter, .. }) => waiter.take(),
+            Some(Flight::Part(_)) => panic!("parts are given up together"),
+            None => None,
+        };
         assert!(waiter.is_some(), "a connection that gives up has waited");
     }
 
-    /// The record of `ticket` is back: its charge, and the connection that waits for its outcome, if one still does.
-    pub fn land(&self, ticket: Ticket, record: &Record) -> (Charge, Option<Rc<Slot>>) {
-        let Flight { waiter, charge } = self.0.borrow_mut().close(ticket);
-        assert_fits(&charge, record);
-        (charge, waiter)
+    /// The record of `ticket` is back.
+    pub fn land(&self, ticket: Ticket, record: &Record) -> Landed {
+        match self.0.borrow_mut().close(ticket) {
+            Flight::Whole { waiter, charge } => {
+                assert_fits(&charge, record);
+                Landed::Whole(charge, waiter)
+            }
+            Flight::Part(parts) => Landed::Part(parts),
+        }
     }
 }
 
 fn assert_fits(charge: &Charge, record: &Record) {
+    let Value::Own(body) = &record.value else {
+        panic!("the record of a whole mail has its own body");
+    };
     assert_eq!(
         charge.octets(),
-        record.value.capacity(),
+        body.capacity(),
         "the budget knows what a body holds"
     );
 }
@@ -93,18 +125,22 @@ mod tests {
         let (flights, slot) = (Flights::new(3), Rc::new(Slot::new(0, Instant::now())));
         let depart = |octets: usize| {
             let mut record = Record::default();
-            record.value = BytesMut::with_capacity(octets);
+            record.value = BytesMut::with_capacity(octets).into();
             let charge = budget.charge_now(octets).unwrap();
             (flights.depart(&record, charge, &slot), record)
+        };
+        let land = |ticket, record: &Record| match flights.land(ticket, record) {
+            Landed::Whole(charge, waiter) => (charge, waiter),
+            Landed::Part(_) => panic!("it departed as a whole mail"),
         };
         let ((a, first), (b, second)) = (depart(60), depart(40));
         flights.abandon(a);
         assert_eq!((budget.octets(), flights.len()), (100, 2));
-        let (charge, waiter) = flights.land(a, &first);
+        let (charge, waiter) = land(a, &first);
         assert!(waiter.is_none() && charge.octets() == 60);
         drop(charge);
         assert_eq!(budget.octets(), 40);
-        let (charge, waiter) = flights.land(b, &second);
+        let (charge, waiter) = land(b, &second);
         assert!(waiter.is_some_and(|waiter| Rc::ptr_eq(&waiter, &slot)));
         drop(charge);
         assert!(flights.is_empty() && budget.messages() == 0);

@@ -17,7 +17,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::Notify;
 
-use super::connection::Opening;
+use super::connection::Entrance;
 use crate::limits::{HANDED_ON_A_MINUTE, HANDED_ON_MOST};
 use crate::smtp::rate::Rate;
 
@@ -28,8 +28,8 @@ pub struct Accepted {
     pub socket: TcpStream,
     /// Where it comes from.
     pub client: SocketAddr,
-    /// How it begins.
-    pub opening: Opening,
+    /// Where it came in.
+    pub entrance: Entrance,
 }
 
 /// One worker's inbox, and those of all, in the order of the workers.
@@ -100,6 +100,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::net::connection::Opening;
 
     fn accepted(opening: Opening) -> Accepted {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -108,7 +109,10 @@ mod tests {
         Accepted {
             socket,
             client,
-            opening,
+            entrance: Entrance {
+                listener: 3,
+                opening,
+            },
         }
     }
 
@@ -125,8 +129,14 @@ mod tests {
                     assert!(first.send(1, accepted(opening)));
                 }
             });
-            assert_eq!(runtime.block_on(second.next()).opening, Opening::Tls);
-            assert_eq!(runtime.block_on(second.next()).opening, Opening::Proxied);
+            assert_eq!(
+                runtime.block_on(second.next()).entrance.opening,
+                Opening::Tls
+            );
+            assert_eq!(
+                runtime.block_on(second.next()).entrance.opening,
+                Opening::Proxied
+            );
         });
     }
 

@@ -23,14 +23,18 @@ use std::time::Instant;
 
 use super::budget::Budget;
 use super::clock::Clock;
-use super::flights::Flights;
+use super::flights::{Flights, Landed};
 use super::identities::Identities;
 use super::journal::Journal;
 use super::memory::Memory;
+use super::parts::End;
 use super::shared::Shared;
+use super::slot::Slot;
 use super::slots::Slots;
+use crate::config::TopicPlace;
 use crate::mail::id::Generator;
-use crate::sink::Report;
+use crate::mail::record::Record;
+use crate::sink::{Outcome, Report, Ticket};
 use crate::telemetry::message_log::RefusedLine;
 use crate::telemetry::metrics::Tally;
 
@@ -92,12 +96,49 @@ impl Hub {
     /// A delivery report came.
     pub fn report(&self, report: Report) {
         let Report {
+            topic,
             ticket,
             outcome,
             record,
         } = report;
-        let (charge, waiter) = self.flights.land(ticket, &record);
+        self.count(topic, outcome);
+        match self.flights.land(ticket, &record) {
+            Landed::Whole(charge, waiter) => {
+                self.memory.keep_record(record, charge);
+                self.answer(waiter, ticket, outcome);
+            }
+            Landed::Part(parts) => {
+                let body = self.memory.keep_part(record);
+                self.end_parts(parts.back(outcome, body));
+            }
+        }
+    }
+
+    /// Counts what became of a record.
+    pub fn count(&self, topic: TopicPlace, outcome: Outcome) {
+        match outcome {
+            Outcome::Stored => self.tally.topic_records.increment(topic.index()),
+            Outcome::Refused(_) => {}
+        }
+    }
+
+    /// The record of a whole mail was decided at once; nothing waits for it.
+    pub fn take_back(&self, ticket: Ticket, record: Box<Record>) {
+        let Landed::Whole(charge, _) = self.flights.land(ticket, &record) else {
+            panic!("a part is reported");
+        };
         self.memory.keep_record(record, charge);
+    }
+
+    /// The last record of a mail that became several is back, if it is.
+    pub fn end_parts(&self, end: Option<End>) {
+        if let Some(end) = end {
+            self.memory.release(end.body, end.charge);
+            self.answer(end.waiter, end.ticket, end.outcome);
+        }
+    }
+
+    fn answer(&self, waiter: Option<Rc<Slot>>, ticket: Ticket, outcome: Outcome) {
         match waiter {
             Some(slot) => slot.resolve(ticket, outcome),
             None => self.shared.metrics.late_reports.increment(1),

@@ -63,6 +63,12 @@ impl Memory {
         buffer
     }
 
+    /// Frees what is kept in room that was charged without taking a buffer.
+    pub fn make_way(&self) {
+        let left = self.budget.octets_left();
+        self.buffers.borrow_mut().shrink(left);
+    }
+
     /// Keeps a buffer that is charged no longer.
     pub fn keep_buffer(&self, buffer: BytesMut) {
         let left = self.budget.octets_left();
@@ -82,12 +88,19 @@ impl Memory {
     }
 
     /// Takes a record back that is in flight no longer, and its buffer and charge with it.
-    pub fn keep_record(&self, mut record: Box<Record>, charge: Charge) {
-        self.release(record.clear(), charge);
+    pub fn keep_record(&self, record: Box<Record>, charge: Charge) {
+        let body = self.keep_part(record);
+        self.release(body.expect("a whole mail has its own body"), charge);
+    }
+
+    /// Takes a record back that is in flight no longer; the buffer of its body, unless another record has it too.
+    pub fn keep_part(&self, mut record: Box<Record>) -> Option<BytesMut> {
+        let body = record.clear();
         let mut kept = self.records.borrow_mut();
         if kept.len() < RECORDS_KEPT {
             kept.push(record);
         }
+        body
     }
 
     /// Memory for what a session has to say.
@@ -155,7 +168,7 @@ mod tests {
         assert_eq!(kept(), 2 * SMALL);
         memory.shrink();
         let mut record = memory.take_record();
-        record.value = buffer;
+        record.value = buffer.into();
         memory.keep_record(record, charge);
         assert_eq!((kept(), memory.budget.messages()), (3 * SMALL, 0));
         assert_eq!(memory.records.borrow().len(), 1);

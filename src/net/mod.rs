@@ -18,6 +18,7 @@
 //! | `buffers` | bodies' buffers, used again |
 //! | `slots`, `slot` | the open connections, and how one waits |
 //! | `flights` | the records in flight, with their charges |
+//! | `parts` | the records of one mail that became several |
 //! | `identities` | queue ids and dates |
 //! | `journal` | log lines that wait |
 //! | `clock` | tells the time |
@@ -44,6 +45,7 @@ pub mod journal;
 pub mod listen;
 pub mod loads;
 pub mod memory;
+pub mod parts;
 pub mod rules;
 pub mod shared;
 pub mod slot;

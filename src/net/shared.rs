@@ -14,6 +14,7 @@ use super::loads::Loads;
 use super::rules::Rules;
 use crate::config::RecordKey;
 use crate::sink::Sink;
+use crate::sink::routing::Routing;
 use crate::smtp::policy::Policy;
 use crate::telemetry::message_log::MessageLog;
 use crate::telemetry::metrics::Metrics;
@@ -30,6 +31,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Whether a Received field is put in front.
     pub trace: bool,
+    /// Which topic a record goes to, and which recipients share one.
+    pub routing: Routing,
     /// What a record's key is made of.
     pub key: RecordKey,
     /// Where the log line of each message goes; none without such lines.

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::clock::SystemClock;
-use super::connection::{self, Opening};
+use super::connection::{self, Entrance};
 use super::engine::epoll::Epoll;
 use super::engine::probe::Unavailable;
 use super::engine::seam::Engine;
@@ -37,12 +37,12 @@ use crate::mail::id::Generator;
 use crate::sink::Reports;
 use crate::telemetry::metrics::Io;
 
-/// A listening socket, and how connections that come through it begin.
+/// A listening socket, and what is known of connections that come through it.
 pub struct Door {
     /// The socket.
     pub listener: TcpListener,
-    /// What its clients send or get first.
-    pub opening: Opening,
+    /// Which one it is, and what its clients send or get first.
+    pub entrance: Entrance,
 }
 
 /// What a worker is started with: all that its engine needs.
@@ -161,11 +161,11 @@ async fn serve<E: Engine>(plan: Plan, vitals: Vitals) -> Result<CutOff, Error> {
     ));
     let handover = Rc::new(plan.handover);
     let (mut doors, mut accepts) = (Vec::new(), Vec::new());
-    for Door { listener, opening } in plan.doors {
+    for Door { listener, entrance } in plan.doors {
         doors.push(listener.try_clone().map_err(Error::Socket)?);
         let listener = E::listen(listener).map_err(Error::Socket)?;
         let (hub, handover) = (Rc::clone(&hub), Rc::clone(&handover));
-        accepts.push(spawn_local(accept::<E>(listener, opening, hub, handover)));
+        accepts.push(spawn_local(accept::<E>(listener, entrance, hub, handover)));
     }
     spawn_local(adopt::<E>(handover, Rc::clone(&hub)));
     spawn_local(take_reports(plan.reported, plan.reports, Rc::clone(&hub)));
@@ -255,7 +255,7 @@ async fn take_reports(reported: Arc<Notify>, reports: Reports, hub: Rc<Hub>) {
 
 async fn accept<E: Engine>(
     listener: E::Listener,
-    opening: Opening,
+    entrance: Entrance,
     hub: Rc<Hub>,
     handover: Rc<Handover>,
 ) {
@@ -263,8 +263,8 @@ async fn accept<E: Engine>(
         match E::accept(&listener).await {
             Ok((stream, client)) => {
                 let here = Here::enter(&hub);
-                if !hand_on::<E>(&stream, client, opening, &hub, &handover) {
-                    spawn_local(serve_one(stream, Client::new(client), opening, here));
+                if !hand_on::<E>(&stream, client, entrance, &hub, &handover) {
+                    spawn_local(serve_one(stream, Client::new(client), entrance, here));
                 }
             }
             Err(_) if hub.shared.draining.load(Ordering::Relaxed) => return,
@@ -280,7 +280,7 @@ async fn accept<E: Engine>(
 fn hand_on<E: Engine>(
     stream: &E::Stream,
     client: SocketAddr,
-    opening: Opening,
+    entrance: Entrance,
     hub: &Hub,
     handover: &Handover,
 ) -> bool {
@@ -296,7 +296,7 @@ fn hand_on<E: Engine>(
     let accepted = E::duplicate(stream).map(|socket| Accepted {
         socket,
         client,
-        opening,
+        entrance,
     });
     let sent = accepted.is_ok_and(|accepted| handover.send(worker, accepted));
     if sent {
@@ -315,7 +315,7 @@ async fn adopt<E: Engine>(handover: Rc<Handover>, hub: Rc<Hub>) {
         match E::adopt(accepted.socket) {
             Ok(stream) => {
                 let client = Client::new(accepted.client);
-                spawn_local(serve_one(stream, client, accepted.opening, here));
+                spawn_local(serve_one(stream, client, accepted.entrance, here));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection of another worker could not be taken over");
@@ -331,10 +331,10 @@ async fn adopt<E: Engine>(handover: Rc<Handover>, hub: Rc<Hub>) {
 fn serve_one<T: Transport>(
     stream: T,
     client: Client,
-    opening: Opening,
+    entrance: Entrance,
     here: Here,
 ) -> impl Future<Output = ()> {
-    async move { connection::serve(&stream, client, &here.0, opening).await }
+    async move { connection::serve(&stream, client, &here.0, entrance).await }
 }
 
 /// A connection that counts for its worker, until this is dropped.

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::config::Config;
-use crate::net::connection::Opening;
+use crate::net::connection::{Entrance, Opening};
 use crate::net::listen::{Error, Wanted};
 use crate::net::worker::Door;
 
@@ -130,7 +130,8 @@ impl Addresses {
     pub fn doors(&self, workers: usize) -> Result<(Vec<Vec<Door>>, Vec<Spoken>), Error> {
         let mut doors: Vec<Vec<Door>> = (0..workers).map(|_| Vec::new()).collect();
         let mut resolved = Vec::new();
-        for &(configured, opening) in &self.smtp {
+        for (listener, &(configured, opening)) in (0..).zip(&self.smtp) {
+            let entrance = Entrance { listener, opening };
             let mut wanted = configured;
             if wanted.both_families {
                 tracing::info!(
@@ -146,7 +147,7 @@ impl Addresses {
                     .map_err(|error| configured.failed(error.cause))?;
                 // The port that the first of them got is that of the others.
                 wanted.address = address;
-                own.push(Door { listener, opening });
+                own.push(Door { listener, entrance });
             }
             resolved.push(Spoken {
                 address: wanted.address,
@@ -185,9 +186,10 @@ mod tests {
         let (doors, resolved) = addresses.doors(3).unwrap();
         assert_eq!(spoken(&resolved), openings);
         for own in &doors {
-            for (door, spoken) in own.iter().zip(&resolved) {
+            for (place, (door, spoken)) in own.iter().zip(&resolved).enumerate() {
+                assert_eq!(usize::from(door.entrance.listener), place);
                 assert_eq!(door.listener.local_addr().unwrap(), spoken.address);
-                assert_eq!(door.opening, spoken.opening);
+                assert_eq!(door.entrance.opening, spoken.opening);
             }
         }
         assert!(resolved.iter().all(|spoken| spoken.address.port() != 0));

@@ -18,6 +18,7 @@ use crate::net::handshake::{self, Material};
 use crate::net::loads::Loads;
 use crate::net::shared::Shared;
 use crate::net::worker::{Door, Plan};
+use crate::sink::routing::Routing;
 use crate::sink::{Description, Keeps, Reports, Sink};
 use crate::smtp::policy::Recipients;
 use crate::telemetry::log::LogHandle;
@@ -70,6 +71,7 @@ pub(super) fn shared(
         sink,
         metrics,
         trace: config.server.trace,
+        routing: Routing::new(config),
         key: config.kafka.key,
         message_log,
         connections_most: config.limits.connections,

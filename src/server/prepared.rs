@@ -30,7 +30,7 @@ use crate::net::shared::Shared;
 use crate::net::worker::Plan;
 use crate::sink::{self, Keeps, Setup};
 use crate::telemetry::log::LogHandle;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, Scope};
 
 /// A server of which every part is made: engines, sink, sockets.
 pub struct Prepared<'a> {
@@ -72,7 +72,10 @@ impl<'a> Prepared<'a> {
         addresses.wait_until_free()?;
         let count = shares::worker_count(config);
         let workers = Made::new(count, checked.io, config.limits.connections)?;
-        let (metrics, scrape) = Metrics::new(count);
+        let (metrics, scrape) = Metrics::of(&Scope {
+            workers: count,
+            topics: config.topics(),
+        });
         metrics.workers.set(count as f64);
         metrics.io_info.set(checked.io, 1.0);
         let wakers: Vec<Arc<Notify>> = (0..count).map(|_| Arc::default()).collect();

@@ -2,8 +2,8 @@
 //!
 //! Owns: the division. Must not know: what a worker does with its share.
 
-use crate::config::Config;
-use crate::limits::BODY_INITIAL_OCTETS;
+use crate::config::{Config, Split};
+use crate::limits::{BODY_INITIAL_OCTETS, ENVELOPE_OCTETS, PART_OCTETS_MOST};
 use crate::net::hub::Share;
 
 /// Worker threads that `server.workers` asks for.
@@ -30,7 +30,8 @@ fn bytes(config: &Config, message_size: u64, workers: usize) -> usize {
     let share = bytes(config.limits.in_flight_bytes) / workers;
     let least = bytes(message_size)
         .saturating_add(2 * BODY_INITIAL_OCTETS)
-        .saturating_mul(2);
+        .saturating_mul(2)
+        .saturating_add(parts(config));
     if share < least {
         tracing::warn!(
             share,
@@ -40,6 +41,14 @@ fn bytes(config: &Config, message_size: u64, workers: usize) -> usize {
         );
     }
     share.max(least)
+}
+
+/// What the records of one message hold beside its body, where it may become several.
+fn parts(config: &Config) -> usize {
+    if config.routes.is_empty() && config.kafka.split == Split::None {
+        return 0;
+    }
+    config.limits.recipients * PART_OCTETS_MOST + 2 * ENVELOPE_OCTETS
 }
 
 #[cfg(test)]
@@ -55,6 +64,11 @@ mod tests {
         assert_eq!((share.messages, share.octets), (2, 1 << 28));
         let share = in_flight(&config, 1 << 30, 64);
         assert_eq!(share.messages, 1);
-        assert_eq!(share.octets, 2 * ((1 << 30) + 2 * BODY_INITIAL_OCTETS));
+        let whole = 2 * ((1 << 30) + 2 * BODY_INITIAL_OCTETS);
+        assert_eq!(share.octets, whole);
+        config.kafka.split = Split::Recipient;
+        let share = in_flight(&config, 1 << 30, 64);
+        let parts = config.limits.recipients * PART_OCTETS_MOST + 2 * ENVELOPE_OCTETS;
+        assert_eq!(share.octets, whole + parts, "each recipient has a record");
     }
 }

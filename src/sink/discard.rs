@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::report::{Outcome, Submission, Ticket};
 use super::seam::{Configured, Description, Keeps, Setup, Sink, Started, Unready};
+use crate::config::{TopicPlace, Topics};
 use crate::failure::Failure;
 use crate::mail::record::Record;
 use crate::verdict::{Line, Verdict};
@@ -19,8 +20,8 @@ const WARNING: &str =
 
 /// `kafka.brokers = "discard"`.
 pub(super) struct Discard {
-    /// The topic that is named all the same.
-    pub topic: String,
+    /// The topics that are named all the same.
+    pub topics: Topics,
     /// The largest message in bytes.
     pub message_size: u64,
 }
@@ -48,7 +49,7 @@ impl Configured for Discard {
         );
         let description = Description {
             address: "discard".to_owned(),
-            topic: self.topic.clone(),
+            topics: self.topics.clone(),
             message_size: self.message_size,
             keeps: Keeps::Nothing,
         };
@@ -69,7 +70,7 @@ struct DiscardSink {
 }
 
 impl Sink for DiscardSink {
-    fn submit(&self, _ticket: Ticket, record: Box<Record>) -> Submission {
+    fn submit(&self, _topic: TopicPlace, _ticket: Ticket, record: Box<Record>) -> Submission {
         Submission::Done(Outcome::Stored, record)
     }
 

@@ -30,22 +30,24 @@ pub use statistics::Statistics;
 
 /// The sink that the configuration names. It does not run yet.
 pub fn configured(config: &Config) -> Box<dyn Configured> {
-    let (topic, message_size) = (config.kafka.topic.clone(), config.limits.message_size);
+    let (topics, message_size) = (config.topics(), config.limits.message_size);
     match &config.kafka.brokers {
         Brokers::List(list) => Box::new(kafka::start::Kafka {
             cluster: kafka::settings::Cluster {
                 brokers: list.clone(),
                 kafka: config.kafka.clone(),
+                topics,
             },
             destinations: kafka::destinations::of(config),
             message_size,
         }),
         Brokers::Embedded => Box::new(embedded::Embedded {
             kafka: config.kafka.clone(),
+            topics,
             message_size,
         }),
         Brokers::Discard => Box::new(discard::Discard {
-            topic,
+            topics,
             message_size,
         }),
     }

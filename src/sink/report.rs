@@ -2,6 +2,7 @@
 //!
 //! Owns: these values. Must not know: what takes records, what waits for them.
 
+use crate::config::TopicPlace;
 use crate::mail::record::Record;
 use crate::smtp::refusal::Refusal;
 
@@ -28,6 +29,8 @@ pub enum Outcome {
 /// A delivery report on its way to the worker that waits for it.
 #[derive(Debug)]
 pub struct Report {
+    /// The topic of the record.
+    pub topic: TopicPlace,
     /// Which record.
     pub ticket: Ticket,
     /// What became of it.

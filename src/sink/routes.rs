@@ -69,10 +69,12 @@ impl Routes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TopicPlace;
     use crate::sink::report::{Outcome, Ticket};
 
     fn report(worker: u32, slot: u32) -> Report {
         Report {
+            topic: TopicPlace::FIRST,
             ticket: Ticket {
                 worker,
                 slot,

@@ -10,8 +10,10 @@ use tokio::sync::Notify;
 use super::report::{Submission, Ticket};
 use super::routes::Reports;
 use super::statistics::Statistics;
+use crate::config::{TopicPlace, Topics};
 use crate::failure::Failure;
 use crate::mail::record::Record;
+use crate::smtp::refusal::Refusal;
 use crate::smtp::session::Intake;
 use crate::verdict::Line;
 
@@ -36,8 +38,14 @@ use crate::verdict::Line;
 ///   record that is decided at once is not reported;
 /// - `submit`, `intake` and `ready` never wait: not for a disk, a socket or a lock that is held across either.
 pub trait Sink: Send + Sync {
-    /// Hands a record over. Never blocks, and copies no value.
-    fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission;
+    /// With what a record for this topic would be refused at once, as far as is known now. Asked before the records of a mail that
+    /// has several are handed over, so that none of them is stored in vain.
+    fn closed(&self, _topic: TopicPlace) -> Option<Refusal> {
+        None
+    }
+
+    /// Hands a record over, for one of the topics of the configuration. Never blocks, and copies no value.
+    fn submit(&self, topic: TopicPlace, ticket: Ticket, record: Box<Record>) -> Submission;
 
     /// Whether a session, or a transaction, may begin. One load of an atomic: every worker asks all the time. A sink that is
     /// never away keeps this.
@@ -67,12 +75,19 @@ pub trait Sink: Send + Sync {
 pub struct Description {
     /// Where records go, as the line "ready" names it.
     pub address: String,
-    /// The topic of the records.
-    pub topic: String,
+    /// The topics that records go to.
+    pub topics: Topics,
     /// The largest message that it takes, in bytes: SIZE is never advertised above it.
     pub message_size: u64,
     /// What "stored" is worth.
     pub keeps: Keeps,
+}
+
+impl Description {
+    /// The topic of mail that takes no route.
+    pub fn first_topic(&self) -> &str {
+        self.topics.name(TopicPlace::FIRST)
+    }
 }
 
 /// What "stored" is worth.

@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::config::TopicPlace;
 use crate::mail::record::Record;
 
 /// Ends a test that would hang; nothing is measured against it.
@@ -53,13 +54,13 @@ fn ticket(number: u32) -> Ticket {
 
 fn submit(sink: &dyn Sink, number: u32) -> Submission {
     let mut record = Record::default();
-    record.value = BytesMut::from(&number.to_be_bytes()[..]);
-    sink.submit(ticket(number), Box::new(record))
+    record.value = BytesMut::from(&number.to_be_bytes()[..]).into();
+    sink.submit(TopicPlace::FIRST, ticket(number), Box::new(record))
 }
 
 /// The number in a record that came back, which is the one that was handed over.
 fn number(record: &Record) -> u32 {
-    let value = record.value.as_ref().try_into();
+    let value = record.value[..].try_into();
     u32::from_be_bytes(value.expect("four bytes"))
 }
 
@@ -118,7 +119,7 @@ fn a_sink_describes_itself_as_it_is_configured() {
     for (brokers, keeps) in sinks() {
         let (config, started) = started(&brokers);
         let described = started.sink.describe();
-        assert_eq!(described.topic, config.kafka.topic, "{brokers}");
+        assert_eq!(described.topics, config.topics(), "{brokers}");
         assert!(described.message_size <= config.limits.message_size);
         assert_eq!(described.keeps, keeps, "{brokers}");
         let before = configured(&config);

@@ -28,8 +28,9 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use crate::config::Topics;
 use crate::sink::Statistics;
-pub use handle::Kind;
+pub use handle::{Kind, Scope};
 pub use histogram::{SECONDS_BUCKETS, SIZE_BUCKETS};
 pub use label::{Code, Io, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
 pub use table::{Handles, Row, Sums, TABLE};
@@ -64,11 +65,16 @@ impl Scrape {
 }
 
 impl Metrics {
-    /// The handles of a server with this many workers, and what renders them for Prometheus. Servers in one process do not
-    /// share them.
+    /// The handles of a server with this many workers and one topic, `mail`. See [`Self::of`].
     pub fn new(workers: usize) -> (Self, Scrape) {
+        let topics = Topics::one("mail");
+        Self::of(&Scope { workers, topics })
+    }
+
+    /// The handles of this server, and what renders them for Prometheus. Servers in one process do not share them.
+    pub fn of(scope: &Scope) -> (Self, Scrape) {
         let recorder = PrometheusBuilder::new().build_recorder();
-        let handles = metrics::with_local_recorder(&recorder, || Handles::register(workers));
+        let handles = metrics::with_local_recorder(&recorder, || Handles::register(scope));
         let metrics = Self(Arc::new(Inner {
             handles,
             tallies: Arc::default(),

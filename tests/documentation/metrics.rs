@@ -1,6 +1,7 @@
 //! The page docs/metrics.md, made from the table of metrics.
 
-use ringpost::telemetry::metrics::{SECONDS_BUCKETS, SIZE_BUCKETS, TABLE};
+use ringpost::config::Topics;
+use ringpost::telemetry::metrics::{SECONDS_BUCKETS, SIZE_BUCKETS, Scope, TABLE};
 use ringpost_proto::smtp::refusal::Refusal;
 
 /// The page, in Markdown.
@@ -22,17 +23,22 @@ pub fn page() -> String {
         ));
     }
     page.push_str("\n## Values of the labels\n\n");
+    let scope = Scope {
+        workers: 0,
+        topics: Topics::one("mail"),
+    };
     let mut told = Vec::new();
     for row in TABLE {
         // The versions speak for themselves; the reasons follow with their replies, and the workers by themselves.
-        let known = ["", "version", "reason", "worker"].contains(&row.label);
+        let known = ["", "version", "reason", "worker", "topic"].contains(&row.label);
         if !known && !told.contains(&row.label) {
             told.push(row.label);
-            let values = (row.values)(0).join(", ");
+            let values = (row.values)(&scope).join(", ");
             page.push_str(&format!("- `{}`: {values}\n", row.label));
         }
     }
     page.push_str("- `worker`: from 0, one for each of `ringpost_workers`\n");
+    page.push_str("- `topic`: the topics of the configuration\n");
     page.push_str(
         "\n`reason`, with the reply that it stands for:\n\n| reason | reply |\n|---|---|\n",
     );

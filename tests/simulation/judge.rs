@@ -9,7 +9,8 @@ use std::sync::Arc;
 use ringpost_proto::mail::decode::Attributes;
 use ringpost_proto::smtp::parameter::Body;
 
-use crate::kafka::Kafka;
+use crate::kafka::{Kafka, mail_of};
+use crate::sharing::Sharing;
 
 /// A message that a client sends, as it has to arrive.
 #[derive(Debug, Clone)]
@@ -40,8 +41,10 @@ pub struct Judge {
     /// The log of Kafka.
     pub kafka: Arc<Kafka>,
     attempts: RefCell<HashMap<String, Expected>>,
-    /// Reverse-paths for which there is a record.
-    recorded: RefCell<HashSet<String>>,
+    /// Which recipients share a record.
+    sharing: Sharing,
+    /// The ids of the records of each reverse-path, in the order in which they have to come.
+    recorded: RefCell<HashMap<String, Vec<String>>>,
     /// Connections whose record is with Kafka, and when they have to have had a reply.
     owed: RefCell<HashMap<usize, u64>>,
     /// Ids for which 250 was queued.
@@ -52,9 +55,10 @@ pub struct Judge {
 
 impl Judge {
     /// Nothing has happened yet.
-    pub fn new(kafka: Arc<Kafka>) -> Self {
+    pub fn new(kafka: Arc<Kafka>, sharing: Sharing) -> Self {
         Self {
             kafka,
+            sharing,
             attempts: RefCell::default(),
             recorded: RefCell::default(),
             owed: RefCell::default(),
@@ -76,8 +80,8 @@ impl Judge {
         attempts.get_mut(from).expect("it was attempted").complete = true;
     }
 
-    /// A record is submitted by a client whose messages are registered.
-    pub fn record(&self, headers: &[(&'static str, Vec<u8>)], message: &[u8]) {
+    /// A record is submitted, for this topic, by a client whose messages are registered.
+    pub fn record(&self, topic: &str, headers: &[(&'static str, Vec<u8>)], message: &[u8]) {
         self.effect();
         let headers = headers.iter();
         let told = Attributes::decode(headers.map(|(name, value)| (*name, value.as_slice())));
@@ -96,15 +100,13 @@ impl Judge {
             expected.storable,
             "{from}: a record of a message that is to be refused"
         );
-        assert!(
-            self.recorded.borrow_mut().insert(from.clone()),
-            "{from}: a second record of one transaction"
-        );
+        let (of_topic, to) = self.next_record(&from, told.id.expect("an id"), expected);
+        assert_eq!(topic, of_topic, "{from}: the topic of {to:?}");
         assert!(
             message == expected.message,
             "{from}: the message differs from what the oracle decodes"
         );
-        assert_eq!(told.rcpt_to.as_ref(), Some(&expected.to), "{from}");
+        assert_eq!(told.rcpt_to.as_ref(), Some(&to), "{from}");
         assert_eq!(told.helo, Some(expected.helo.as_str()), "{from}");
         let client = told.client.map(|client| client.to_string());
         assert_eq!(client.as_ref(), Some(&expected.client), "{from}");
@@ -112,6 +114,49 @@ impl Judge {
         assert_eq!(told.tls.is_some(), expected.secure, "{from}");
         assert_eq!(told.body.map(Body::keyword), Some(expected.body), "{from}");
         assert_eq!(told.size, Some(message.len() as u64), "{from}");
+    }
+
+    /// The topic and the recipients of the record that comes next of this reverse-path, which has this id.
+    fn next_record(
+        &self,
+        from: &str,
+        id: &str,
+        expected: &Expected,
+    ) -> (&'static str, Vec<String>) {
+        let mut recorded = self.recorded.borrow_mut();
+        let ids = recorded.entry(from.to_owned()).or_default();
+        let mut records = self.sharing.records(&expected.to);
+        assert!(
+            ids.len() < records.len(),
+            "{from}: a second record of one transaction"
+        );
+        if records.len() > 1 {
+            let number = format!("{}.{}", mail_of(id), ids.len() + 1);
+            assert_eq!(id, number, "{from}: the id of a part");
+        }
+        assert!(
+            is_queue_id(mail_of(id)) && ids.iter().all(|other| mail_of(other) == mail_of(id)),
+            "{from}: {id} after {ids:?}"
+        );
+        ids.push(id.to_owned());
+        records.swap_remove(ids.len() - 1)
+    }
+
+    /// Whether each record of the mail that a 250 names is acknowledged.
+    fn is_stored(&self, id: &str) -> bool {
+        if self.kafka.is_acknowledged(id) {
+            return true;
+        }
+        let Some(from) = self.kafka.from(&format!("{id}.1")) else {
+            return false;
+        };
+        // Of a client that said by accident what has several recipients, nothing is known.
+        let count = self
+            .attempts
+            .borrow()
+            .get(&from)
+            .map_or(1, |expected| self.sharing.records(&expected.to).len());
+        (1..=count).all(|number| self.kafka.is_acknowledged(&format!("{id}.{number}")))
     }
 
     /// Kafka has a record of this connection, which is to have its reply by then, whatever Kafka does.
@@ -153,7 +198,7 @@ impl Judge {
                 .trim_end();
             if let Some(id) = text.strip_prefix("250 2.0.0 ").filter(|id| is_queue_id(id)) {
                 assert!(
-                    self.kafka.is_acknowledged(id),
+                    self.is_stored(id),
                     "250 for {id}, which Kafka has not acknowledged"
                 );
                 assert!(
@@ -168,11 +213,12 @@ impl Judge {
     pub fn delivered(&self, from: &str, id: &str) {
         assert!(is_queue_id(id), "a 250 names the queue id, not {id}");
         assert!(
-            self.kafka.is_acknowledged(id),
+            self.is_stored(id),
             "250 for {id}, which Kafka has not acknowledged"
         );
+        let first = self.kafka.from(&format!("{id}.1"));
         assert_eq!(
-            self.kafka.from(id).as_deref(),
+            self.kafka.from(id).or(first).as_deref(),
             Some(from),
             "250 for {id}, which is another message"
         );

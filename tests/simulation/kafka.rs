@@ -4,11 +4,13 @@
 //!
 //! Invariant: a record is acknowledged in the log before its report "stored" leaves.
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use ringpost::config::{TopicPlace, Topics};
 use ringpost::sink::{Description, Keeps, Outcome, Report, Sink, Submission, Ticket, Unready};
-use ringpost_proto::mail::record::Record;
+use ringpost_proto::mail::record::{Record, Value};
 use ringpost_proto::smtp::refusal::Refusal;
 use ringpost_proto::smtp::session::Intake;
 
@@ -56,6 +58,8 @@ struct State {
     now: u64,
     queue_most: usize,
     batches: bool,
+    /// The names of the topics.
+    topics: Topics,
     waiting: Vec<Waiting>,
     log: HashMap<String, Entry>,
     /// Records of the judge's, submitted since it last looked.
@@ -65,6 +69,8 @@ struct State {
 /// A record that was submitted.
 #[derive(Debug)]
 pub struct Fresh {
+    /// Its topic.
+    pub topic: String,
     /// Its headers.
     pub headers: Vec<(&'static str, Vec<u8>)>,
     /// Its value.
@@ -79,7 +85,7 @@ pub struct Kafka(Mutex<State>);
 
 impl Kafka {
     /// Healthy, with an empty log.
-    pub fn new(random: Random, queue_most: usize) -> Self {
+    pub fn new(random: Random, queue_most: usize, topics: Topics) -> Self {
         let mut random = random;
         Self(Mutex::new(State {
             batches: random.once_in(2),
@@ -88,6 +94,7 @@ impl Kafka {
             intake: (Intake::Open, 0),
             now: 0,
             queue_most,
+            topics,
             waiting: Vec::new(),
             log: HashMap::new(),
             fresh: Vec::new(),
@@ -189,14 +196,18 @@ impl Kafka {
             .count()
     }
 
-    /// Records that wait for their report, and the bytes that they hold.
+    /// Mails of which a record waits for its report, and the bytes that their bodies hold: once for all records of a mail.
     pub fn in_flight(&self) -> (usize, usize) {
         let state = self.state();
-        let octets = state
-            .waiting
-            .iter()
-            .map(|waiting| waiting.report.record.value.capacity());
-        (state.waiting.len(), octets.sum())
+        let mut mails = BTreeMap::new();
+        for waiting in &state.waiting {
+            let octets = match &waiting.report.record.value {
+                Value::Own(body) => body.capacity(),
+                Value::Shared(body) => body.len(),
+            };
+            mails.insert(mail_of(&waiting.id), octets);
+        }
+        (mails.len(), mails.values().sum())
     }
 
     /// Whether the log has it.
@@ -218,8 +229,13 @@ impl Kafka {
     }
 }
 
+/// The id of the mail that a record is a part of, or all of.
+pub fn mail_of(id: &str) -> &str {
+    id.split_once('.').map_or(id, |(mail, _)| mail)
+}
+
 impl Sink for Kafka {
-    fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission {
+    fn submit(&self, topic: TopicPlace, ticket: Ticket, record: Box<Record>) -> Submission {
         let mut state = self.state();
         let state = &mut *state;
         let header = |name: &str| {
@@ -241,6 +257,7 @@ impl Sink for Kafka {
             .map(|(name, value)| (name, value.to_vec()))
             .collect();
         state.fresh.push(Fresh {
+            topic: state.topics.name(topic).to_owned(),
             headers,
             value: record.value.to_vec(),
             pending: false,
@@ -283,6 +300,7 @@ impl Sink for Kafka {
         state.waiting.push(Waiting {
             due,
             report: Report {
+                topic,
                 ticket,
                 outcome,
                 record,
@@ -311,7 +329,7 @@ impl Sink for Kafka {
     fn describe(&self) -> Description {
         Description {
             address: "simulated".to_owned(),
-            topic: "mail".to_owned(),
+            topics: self.state().topics.clone(),
             message_size: u64::MAX,
             keeps: Keeps::Replicas,
         }

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ringpost::net::connection::{self, Opening};
+use ringpost::config::Topics;
+use ringpost::net::connection::{self, Entrance, Opening};
 use ringpost::net::hub::Hub;
 use ringpost_proto::smtp::session::Intake;
 
@@ -16,6 +17,7 @@ use crate::judge::Judge;
 use crate::kafka::Kafka;
 use crate::random::Random;
 use crate::server::Settings;
+use crate::sharing::Sharing;
 use crate::wire::{End, Wire};
 
 /// What the client has received since the last call.
@@ -40,8 +42,8 @@ struct Scene {
 
 impl Scene {
     fn new(seed: u64) -> Self {
-        let kafka = Arc::new(Kafka::new(Random::new(seed), 10));
-        let judge = Rc::new(Judge::new(Arc::clone(&kafka)));
+        let kafka = Arc::new(Kafka::new(Random::new(seed), 10, Topics::one("mail")));
+        let judge = Rc::new(Judge::new(Arc::clone(&kafka), Sharing::all()));
         let hub = Settings::plain().hub(Arc::clone(&kafka), Time::new(), seed);
         let wire = Wire::new(0, Random::new(seed), Rc::new(RefCell::default()), judge);
         Self {
@@ -61,7 +63,10 @@ impl Scene {
                 &end,
                 ringpost_proto::mail::envelope::Client::new(peer),
                 &served,
-                Opening::Clear,
+                Entrance {
+                    listener: 0,
+                    opening: Opening::Clear,
+                },
             )
             .await
         });

@@ -8,6 +8,7 @@ use crate::driver::has_bare_newline;
 use crate::kind::Kind;
 use crate::mail;
 use crate::random::Random;
+use crate::sharing::DOMAINS;
 
 /// What a reply is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,12 +199,12 @@ impl Script {
     /// RCPT for a few of ours, and for some of others; those of ours.
     fn recipients(&mut self, random: &mut Random) -> Vec<String> {
         let mut to = Vec::new();
-        for place in 0..random.between(1, 3) {
+        for place in 0..random.between(1, 4) {
             if random.once_in(5) {
                 let line = format!("RCPT TO:<r{place}@elsewhere.example>\r\n");
                 self.command(&line, What::Rcpt { ours: false });
             }
-            let recipient = format!("r{place}@mx.example");
+            let recipient = format!("r{place}@{}", random.of(&DOMAINS));
             let line = format!("RCPT TO:<{recipient}>\r\n");
             self.command(&line, What::Rcpt { ours: true });
             to.push(recipient);

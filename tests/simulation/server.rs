@@ -12,6 +12,7 @@ use ringpost::net::hub::{Hub, Share};
 use ringpost::net::loads::Loads;
 use ringpost::net::rules::Rules;
 use ringpost::net::shared::Shared;
+use ringpost::sink::routing::Routing;
 use ringpost::telemetry::metrics::Metrics;
 use ringpost_proto::mail::id::Generator;
 use ringpost_proto::mail::record::RecordKey;
@@ -22,6 +23,7 @@ use crate::clock::Time;
 use crate::kafka::Kafka;
 use crate::mail::LARGEST;
 use crate::random::Random;
+use crate::sharing::{DOMAINS, Sharing};
 use crate::tls;
 
 /// Counters cost more to make than a seed to run, and nothing here reads them.
@@ -34,6 +36,8 @@ pub struct Settings {
     pub trace: bool,
     /// Whether TLS is offered.
     pub tls: bool,
+    /// Which recipients share a record.
+    pub sharing: Sharing,
     greeting_delay: Duration,
     /// The budget's messages.
     pub messages_most: usize,
@@ -52,7 +56,7 @@ impl Settings {
         policy.commit_timeout = Duration::from_secs(10);
         policy.message_timeout = Duration::from_secs(60);
         policy.session_timeout = Duration::from_secs(600);
-        policy.taken = Arc::new(Recipients::everybody_at(["mx.example"]));
+        policy.taken = Arc::new(Recipients::everybody_at(DOMAINS));
         if random.once_in(2) {
             policy.bare_newlines = BareNewlinePolicy::Accept;
         }
@@ -61,6 +65,7 @@ impl Settings {
             tls: policy.starttls,
             policy: Arc::new(policy),
             trace: random.once_in(2),
+            sharing: Sharing::draw(random),
             greeting_delay: Duration::from_millis(*random.of(&[0, 0, 300])),
             messages_most: random.between(1, 5),
             octets_most: *random.of(&[usize::MAX / 2, 140_000, 300_000]),
@@ -71,6 +76,7 @@ impl Settings {
     pub fn plain() -> Self {
         Self {
             greeting_delay: Duration::ZERO,
+            sharing: Sharing::all(),
             messages_most: 10,
             octets_most: 1 << 30,
             ..Self::draw(&mut Random::new(0))
@@ -105,6 +111,7 @@ impl Settings {
             sink: kafka,
             metrics: METRICS.clone(),
             trace: self.trace,
+            routing: Routing::new(&self.sharing.config()),
             key: RecordKey::None,
             message_log: None,
             connections_most: 1000,

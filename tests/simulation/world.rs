@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ringpost::net::connection::{self, Opening};
+use ringpost::net::connection::{self, Entrance, Opening};
 use ringpost::net::hub::Hub;
 
 use crate::client::Client;
@@ -108,7 +108,11 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let mut random = Random::part(seed, 1);
         let settings = Settings::draw(&mut random);
-        let kafka = Arc::new(Kafka::new(Random::part(seed, 2), *random.of(&[2, 5, 100])));
+        let kafka = Arc::new(Kafka::new(
+            Random::part(seed, 2),
+            *random.of(&[2, 5, 100]),
+            settings.sharing.config().topics(),
+        ));
         let safety = random.between(5_000_000, 60_000_000) as u64;
         let rules = Rules {
             takes_bare_newlines: settings.takes_bare_newlines(),
@@ -135,6 +139,7 @@ impl World {
             let stream = Random::part(seed, 100 + number as u64);
             clients.push(Client::new(number, kind, stream, mails, until, rules));
         }
+        let judge = Rc::new(Judge::new(Arc::clone(&kafka), settings.sharing));
         let mut world = Self {
             random,
             time: Time::new(),
@@ -144,7 +149,7 @@ impl World {
             hub: None,
             life: 0,
             draining_since: None,
-            judge: Rc::new(Judge::new(Arc::clone(&kafka))),
+            judge,
             kafka,
             reports_due: u64::MAX,
             clients,
@@ -228,7 +233,7 @@ impl World {
     fn follow(&mut self) {
         for fresh in self.kafka.take_fresh() {
             self.summary.records += 1;
-            let wire = self.record(&fresh.headers, &fresh.value);
+            let wire = self.record(&fresh);
             if fresh.pending {
                 self.judge.owes(wire, self.time.micros() + COMMIT);
             }
@@ -335,7 +340,10 @@ impl World {
                 &end,
                 ringpost_proto::mail::envelope::Client::new(peer),
                 &hub,
-                opening,
+                Entrance {
+                    listener: 0,
+                    opening,
+                },
             )
             .await;
         });

@@ -10,6 +10,7 @@ use ringpost_proto::mail::decode::Attributes;
 
 /// A record as a consumer sees it.
 pub struct Received {
+    key: String,
     headers: Vec<(String, String)>,
     /// Its value, the trace field included.
     pub value: Vec<u8>,
@@ -46,9 +47,24 @@ impl Received {
         self.attributes().rcpt_to.expect("every record has some")
     }
 
-    /// The id that the 250 named.
+    /// Its own id: the one that the 250 named, unless its mail became several records.
     pub fn id(&self) -> &str {
         self.header("ce_id")
+    }
+
+    /// The id that the 250 named.
+    pub fn mail_id(&self) -> &str {
+        let id = self.id();
+        id.split_once('.').map_or(id, |(mail, _)| mail)
+    }
+
+    /// All that its headers and its key say.
+    pub fn everything(&self) -> String {
+        let headers = self.headers.iter().map(|(_, value)| value.as_str());
+        headers
+            .chain([self.key.as_str()])
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// The message after its one Received field, as the record's own header says how long it is.
@@ -67,7 +83,10 @@ impl Received {
             attributes.helo.expect("every record has the name")
         );
         assert!(trace.starts_with(&start), "{trace:?}");
-        assert!(trace.contains(&format!(" id {}", self.id())), "{trace:?}");
+        assert!(
+            trace.contains(&format!(" id {}", self.mail_id())),
+            "{trace:?}"
+        );
         let field = trace.strip_suffix("\r\n").expect(trace);
         let field = match has_empty_line(message) {
             Some(true) => field.strip_suffix("\r\n").expect(trace),
@@ -152,6 +171,7 @@ fn decode(record: &BorrowedMessage<'_>) -> Received {
         (header.key.to_owned(), value)
     });
     Received {
+        key: String::from_utf8_lossy(record.key().unwrap_or_default()).into_owned(),
         headers: headers.collect(),
         value: record.payload().unwrap().to_vec(),
     }

@@ -123,6 +123,7 @@ mod tests {
             size: u64::MAX,
             bare_newlines,
             key: RecordKey::None,
+            part: None,
         }
     }
 

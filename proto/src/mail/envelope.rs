@@ -111,11 +111,6 @@ impl<'a> Envelope<'a> {
             smtputf8,
         }
     }
-
-    /// The first recipient.
-    pub fn first_recipient(&self) -> &'a str {
-        self.recipients.first().map_or("", Mailbox::as_str)
-    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,15 @@
 //!
 //! Owns: the layout. Must not know: how a record is produced or read; `decode` is the way back.
 //!
-//! Invariants: each name stands once, every value is UTF-8, and the recipients take no more than the session counted.
+//! A mail whose recipients do not share a record becomes several, its parts: each names its own recipients alone, has the mail's id
+//! with a number after it, and shares the one body with the others.
+//!
+//! Invariants: each name stands once, every value is UTF-8, and the recipients take no more than the session counted; a part says
+//! nothing of the recipients of another.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::envelope::Envelope;
 use super::header;
@@ -36,12 +40,60 @@ pub enum RecordKey {
     ClientIp,
 }
 
+/// The message of a record.
+#[derive(Debug)]
+pub enum Value {
+    /// The record's alone.
+    Own(BytesMut),
+    /// That of all parts of a mail.
+    Shared(Bytes),
+}
+
+impl Value {
+    /// Its buffer, if no other record has it any longer.
+    fn into_buffer(self) -> Option<BytesMut> {
+        match self {
+            Self::Own(buffer) => Some(buffer),
+            Self::Shared(shared) => shared.try_into_mut().ok(),
+        }
+    }
+}
+
+impl Default for Value {
+    fn default() -> Self {
+        Self::Own(BytesMut::new())
+    }
+}
+
+impl Deref for Value {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Own(buffer) => buffer,
+            Self::Shared(shared) => shared,
+        }
+    }
+}
+
+impl From<BytesMut> for Value {
+    fn from(buffer: BytesMut) -> Self {
+        Self::Own(buffer)
+    }
+}
+
+impl From<Bytes> for Value {
+    fn from(shared: Bytes) -> Self {
+        Self::Shared(shared)
+    }
+}
+
 /// A record ready to be produced. Its key and headers share one buffer, and [`Record::clear`] keeps the memory for the
 /// next.
 #[derive(Debug, Default)]
 pub struct Record {
     /// The message, with the trace field in front if there is one. Filled by the kernel; nobody copies it again.
-    pub value: BytesMut,
+    pub value: Value,
     octets: Vec<u8>,
     key: Option<Range<usize>>,
     headers: Vec<(&'static str, Range<usize>)>,
@@ -62,6 +114,34 @@ pub struct Stamp<'a> {
     pub bare_newlines: bool,
     /// What the key is made of.
     pub key: RecordKey,
+    /// Which part of the mail this record is; none where it is all of it.
+    pub part: Option<Part<'a>>,
+}
+
+/// One of several records of a mail.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// Its number, from 1, which follows the mail's id in `ce_id`.
+    pub number: u64,
+    /// The places of its recipients among those of the envelope.
+    pub recipients: &'a [u16],
+}
+
+/// The recipients of one record.
+#[derive(Clone, Copy)]
+struct Recipients<'a> {
+    all: &'a [Mailbox],
+    of_part: Option<&'a [u16]>,
+}
+
+impl<'a> Recipients<'a> {
+    fn iter(self) -> impl Iterator<Item = &'a Mailbox> {
+        let count = self.of_part.map_or(self.all.len(), <[u16]>::len);
+        (0..count).map(move |at| match self.of_part {
+            None => &self.all[at],
+            Some(places) => &self.all[usize::from(places[at])],
+        })
+    }
 }
 
 impl Record {
@@ -69,12 +149,16 @@ impl Record {
     ///
     /// # Panics
     /// If it is not empty, or the envelope names no recipient.
-    pub fn fill(&mut self, envelope: &Envelope<'_>, stamp: Stamp<'_>, value: BytesMut) {
+    pub fn fill(&mut self, envelope: &Envelope<'_>, stamp: Stamp<'_>, value: impl Into<Value>) {
         assert!(self.headers.is_empty(), "a record is filled once");
-        self.value = value;
-        self.set_key(envelope, stamp.key);
+        self.value = value.into();
+        let recipients = Recipients {
+            all: envelope.recipients,
+            of_part: stamp.part.map(|part| part.recipients),
+        };
+        self.set_key(envelope, recipients, stamp.key);
         self.push_event(envelope, stamp);
-        self.push_envelope(envelope);
+        self.push_envelope(envelope, recipients);
         self.write(header::SIZE, |octets| {
             octets.extend_from_slice(Decimal::new(stamp.size).as_bytes());
         });
@@ -92,7 +176,13 @@ impl Record {
         };
         self.push(header::CONTENT_TYPE, content_type.as_bytes());
         self.push(header::SPECVERSION, b"1.0");
-        self.push(header::ID, stamp.id.as_bytes());
+        self.write(header::ID, |octets| {
+            octets.extend_from_slice(stamp.id.as_bytes());
+            if let Some(part) = stamp.part {
+                octets.push(b'.');
+                octets.extend_from_slice(Decimal::new(part.number).as_bytes());
+            }
+        });
         self.write(header::SOURCE, |octets| {
             octets.extend_from_slice(b"//");
             octets.extend_from_slice(stamp.hostname.as_bytes());
@@ -101,11 +191,11 @@ impl Record {
         self.push(header::TIME, stamp.time);
     }
 
-    fn push_envelope(&mut self, envelope: &Envelope<'_>) {
+    fn push_envelope(&mut self, envelope: &Envelope<'_>, recipients: Recipients<'_>) {
         // Named one by one, so that the compiler asks about a new one. SMTPUTF8 is in the content-type.
         let Envelope {
             reverse_path,
-            recipients,
+            recipients: _,
             helo,
             client,
             protocol,
@@ -124,12 +214,18 @@ impl Record {
         self.push(header::BODY, body.keyword().as_bytes());
     }
 
-    /// Empties it and keeps its memory; the value, which is somebody else's, is given out.
-    pub fn clear(&mut self) -> BytesMut {
+    /// Empties it and keeps its memory; the buffer of the value, which is somebody else's, is given out, unless another part of its
+    /// mail still has it.
+    pub fn clear(&mut self) -> Option<BytesMut> {
         self.octets.clear();
         self.headers.clear();
         self.key = None;
-        std::mem::take(&mut self.value)
+        std::mem::take(&mut self.value).into_buffer()
+    }
+
+    /// Bytes of its key and its headers, the names not counted.
+    pub fn attribute_octets(&self) -> usize {
+        self.octets.len()
     }
 
     /// The key, if the configuration asks for one.
@@ -157,10 +253,10 @@ impl Record {
 
     /// A mailbox in a key has its local-part as it was written and its domain in normal form, so that all spellings of it
     /// share a partition.
-    fn set_key(&mut self, envelope: &Envelope<'_>, key: RecordKey) {
+    fn set_key(&mut self, envelope: &Envelope<'_>, recipients: Recipients<'_>, key: RecordKey) {
         assert!(self.octets.is_empty(), "the key is written first");
         let from = self.octets.len();
-        let recipient = envelope.first_recipient();
+        let recipient = recipients.iter().next().map_or("", Mailbox::as_str);
         match key {
             RecordKey::None => return,
             RecordKey::Recipient => self.key_mailbox(recipient),
@@ -195,15 +291,15 @@ impl Record {
 }
 
 /// Writes the recipients as a JSON array of strings, in their order.
-fn write_recipients(octets: &mut Vec<u8>, recipients: &[Mailbox]) {
-    assert!(!recipients.is_empty(), "a mail has a recipient");
-    let from = octets.len();
-    for recipient in recipients {
+fn write_recipients(octets: &mut Vec<u8>, recipients: Recipients<'_>) {
+    let (from, mut counted) = (octets.len(), 0);
+    for recipient in recipients.iter() {
         octets.push(if octets.len() == from { b'[' } else { b',' });
         write_string(octets, recipient);
+        counted += recipient.json_octets();
     }
+    assert!(counted > 0, "a record has a recipient");
     octets.push(b']');
-    let counted: usize = recipients.iter().map(Mailbox::json_octets).sum();
     assert_eq!(
         octets.len() - from,
         counted + 1,
@@ -251,6 +347,7 @@ mod tests {
             size: 0,
             bare_newlines: false,
             key: kind,
+            part: None,
         };
         let mut record = Record::default();
         record.fill(&envelope, stamp, BytesMut::new());
@@ -260,6 +357,66 @@ mod tests {
         record
             .key()
             .map(|key| String::from_utf8(key.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_part_has_its_own_recipients_key_and_id_and_the_last_gives_the_body_back() {
+        let recipients = ["a@one.example", "b@two.example", "c@one.example"]
+            .map(|text| address::mailbox(text.as_bytes()).unwrap());
+        let client = Client::new("192.0.2.1:4711".parse().unwrap());
+        let envelope = Envelope {
+            reverse_path: "s@c.example",
+            recipients: &recipients,
+            helo: "c",
+            client: &client,
+            protocol: "ESMTP",
+            tls: None,
+            body: Body::SevenBit,
+            smtputf8: false,
+        };
+        let id = Generator::new(1).next(0);
+        for length in [5, 64] {
+            let mut body = BytesMut::with_capacity(64);
+            body.resize(length, b'x');
+            let memory = body.as_ptr();
+            let shared = body.freeze();
+            let part = |number, places: &[u16]| {
+                let stamp = Stamp {
+                    id,
+                    hostname: "mx.example",
+                    time: b"",
+                    size: 5,
+                    bare_newlines: false,
+                    key: RecordKey::RecipientDomain,
+                    part: Some(Part {
+                        number,
+                        recipients: places,
+                    }),
+                };
+                let mut record = Record::default();
+                record.fill(&envelope, stamp, shared.clone());
+                record
+            };
+            let mut parts = [part(1, &[0, 2]), part(2, &[1])];
+            drop(shared);
+            for (number, own, other) in [(1, "one.example", "two"), (2, "two.example", "one")] {
+                let record = &parts[number - 1];
+                let of = |name| record.headers().find(|(have, _)| *have == name).unwrap().1;
+                assert_eq!(of(header::ID), format!("{id}.{number}").as_bytes());
+                assert_eq!(record.key(), Some(own.as_bytes()));
+                let all = record.octets.escape_ascii().to_string();
+                assert!(!all.contains(other), "{all}");
+                assert_eq!(record.value.len(), length);
+            }
+            let [first, second] = &mut parts;
+            assert!(second.clear().is_none(), "the other one still has it");
+            let buffer = first.clear().expect("nobody else has it");
+            assert_eq!(
+                (buffer.as_ptr(), buffer.capacity(), buffer.len()),
+                (memory, 64, length),
+                "it is the buffer that it was"
+            );
+        }
     }
 
     #[test]

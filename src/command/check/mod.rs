@@ -16,6 +16,7 @@
 mod certificate;
 mod machine;
 mod name;
+mod route;
 mod sum;
 
 use std::io;
@@ -42,6 +43,12 @@ pub struct Options {
     /// Fail on warnings too
     #[arg(long)]
     strict: bool,
+    /// Say which topic mail for this address would go to, and ask nothing else
+    #[arg(long, value_name = "ADDRESS")]
+    route: Option<String>,
+    /// With --route: the address that it comes in on, as in the configuration
+    #[arg(long, value_name = "ADDR", requires = "route")]
+    listener: Option<String>,
 }
 
 /// Standard output did not take all lines.
@@ -65,12 +72,15 @@ pub fn run(options: &Options) -> ExitCode {
 
 fn ask(options: &Options) -> Result<ExitCode, Failure> {
     let loaded = options.serve.load()?;
+    if let Some(address) = &options.route {
+        return say_route(&loaded, address, options.listener.as_deref());
+    }
     let sink = sink::configured(&loaded.config);
     let odd = sink.check()?;
     let (mut printed, mut sum) = (Printed::default(), Sum::new(options.strict));
     let mut print = |(verdict, name, text): Line| {
         let verdict = sum.add(verdict, name);
-        printed.line(&format!("{verdict:<8} {name:<12} {text}"));
+        printed.line(&text_of((verdict, name, text)));
     };
     print((Verdict::Ok, "config", source(&options.serve)));
     for warning in loaded.warnings.iter().cloned().chain(odd) {
@@ -83,6 +93,22 @@ fn ask(options: &Options) -> Result<ExitCode, Failure> {
     }
     output::complain(&format!("ringpost check: {}", sum.text(sink.keeps())));
     Ok(sum.exit_code())
+}
+
+/// Says where mail for an address would go.
+fn say_route(loaded: &Loaded, address: &str, listener: Option<&str>) -> Result<ExitCode, Failure> {
+    let mut printed = Printed::default();
+    for line in route::lines(loaded, address, listener)? {
+        printed.line(&text_of(line));
+    }
+    match printed.loss() {
+        Some(error) => Err(Lost(error).into()),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn text_of((verdict, name, text): Line) -> String {
+    format!("{verdict:<8} {name:<12} {text}")
 }
 
 /// Where the configuration is from.

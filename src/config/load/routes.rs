@@ -165,12 +165,12 @@ mod tests {
                 ":2:14: routes.recipients = \"a\": is of type string, and a list is expected: write [\"a\"]",
             ),
             (
-                "[[routes]]\nlisten = [\"::\"]\ntopic = \"a b\"\nto = 1\n[[routes]]\nrecipients = [\"*\"]\ntopic = \"a\"",
+                "[[routes]]\nlisten = [\"::\"]\ntopic = \"a b\"\ntopc = 1\n[[routes]]\nrecipients = [\"*\"]\ntopic = \"a\"",
                 ":2:11: routes.listen = \"::\": is not an IP address with a port: write [::]:25 (an address and the port to \
                  listen on)\n\
                  :3:9: routes.topic = \"a b\": is not a name that Kafka allows: 1 to 249 letters, digits, dots, underscores \
                  and hyphens\n\
-                 :4:1: unknown key routes.to: did you mean routes.topic?",
+                 :4:1: unknown key routes.topc: did you mean routes.topic?",
             ),
             (
                 "[routes]\ntopic = \"a\"",

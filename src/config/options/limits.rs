@@ -37,10 +37,11 @@ rows! {
         messages_per_minute_per_ip: usize = "0", Count(0..=1_000_000);
 
         /// Messages that may be in flight at once, from their first byte to their reply. Beyond that clients wait, and
-        /// after a while are answered 451.
+        /// after a while are answered 451. A message that becomes several records is one.
         in_flight_messages: usize = "10000", Count(1..=10_000_000);
 
-        /// Memory that the messages in flight may hold together; at least `limits.message_size`.
+        /// Memory that the messages in flight may hold together; at least `limits.message_size`. A message that becomes several
+        /// records is held once; the keys and headers of these records are added to it.
         in_flight_bytes: u64 = "1GiB", Size(KIB..=1024 * GIB);
 
         /// How long a client may take to send its next command before it is answered 421. RFC 5321 4.5.3.2.7 asks for

@@ -1,9 +1,10 @@
 //! A message on its way: room for it, its record, its outcome.
 //!
 //! Owns: the steps from "DATA accepted" to the outcome of the commit, and the log line of a message. Must not know: how the
-//! bytes of the body arrive.
+//! bytes of the body arrive; how a mail becomes several records is `parts`'s.
 
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::{Connection, Message, lent};
@@ -17,7 +18,9 @@ use crate::mail::record::Stamp;
 use crate::mail::trace;
 use crate::net::budget::Charge;
 use crate::net::buffers::Buffers;
+use crate::net::parts::Parts;
 use crate::net::transport::Transport;
+use crate::sink::routing::Grouping;
 use crate::sink::{Outcome, Submission, Ticket};
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::{Admission, Commit};
@@ -26,9 +29,9 @@ use crate::telemetry::message_log::Line;
 use crate::telemetry::metrics::MessageOutcome;
 
 /// What became of a record that was handed over.
-enum Submitted {
-    /// Its outcome will come to this ticket.
-    Under(Ticket),
+pub(super) enum Submitted {
+    /// Its outcome will come to this ticket; for a mail that became several records, that of all of them.
+    Under(Ticket, Option<Rc<Parts>>),
     Done(Outcome),
 }
 
@@ -129,7 +132,7 @@ impl<T: Transport> Connection<'_, T> {
         let id = message.id;
         self.last_size = u32::try_from(message.body.len()).unwrap_or(u32::MAX);
         let (outcome, now) = match self.submit(message, &commit) {
-            Submitted::Under(ticket) => self.outcome(ticket).await,
+            Submitted::Under(ticket, parts) => self.outcome(ticket, parts).await,
             Submitted::Done(outcome) => (outcome, received),
         };
         if self.hub.shared.message_log.is_some() {
@@ -175,7 +178,7 @@ impl<T: Transport> Connection<'_, T> {
         self.hub.journal.add(line, now);
     }
 
-    /// Hands the record over.
+    /// Hands the message over, as one record or as several.
     fn submit(&mut self, message: Message, commit: &Commit) -> Submitted {
         let (hub, shared) = (self.hub, &self.hub.shared);
         let time = hub.identities.rfc3339(message.time);
@@ -186,20 +189,31 @@ impl<T: Transport> Connection<'_, T> {
             size: commit.size,
             bare_newlines: commit.bare_newlines,
             key: shared.key,
+            part: None,
+        };
+        let envelope = self.envelope(commit.transaction());
+        let (recipients, octets) = (envelope.recipients, message.body.len());
+        let listener = usize::from(self.listener);
+        let topic = match shared.routing.group(recipients, listener, octets) {
+            Grouping::One(topic) => topic,
+            Grouping::Several(groups) => {
+                let Message { body, charge, .. } = message;
+                return self.submit_parts(&groups, &envelope, stamp, (body, charge));
+            }
         };
         let mut record = hub.memory.take_record();
-        record.fill(&self.envelope(commit.transaction()), stamp, message.body);
+        record.fill(&envelope, stamp, message.body);
         let ticket = hub.flights.depart(&record, message.charge, &self.slot);
-        if let Submission::Done(outcome, record) = shared.sink.submit(ticket, record) {
-            let (charge, _) = hub.flights.land(ticket, &record);
-            hub.memory.keep_record(record, charge);
+        if let Submission::Done(outcome, record) = shared.sink.submit(topic, ticket, record) {
+            hub.count(topic, outcome);
+            hub.take_back(ticket, record);
             return Submitted::Done(outcome);
         }
-        Submitted::Under(ticket)
+        Submitted::Under(ticket, None)
     }
 
-    /// Waits for the outcome of a record, which has been handed over just now; the outcome, and when it came.
-    async fn outcome(&mut self, ticket: Ticket) -> (Outcome, Instant) {
+    /// Waits for the outcome of a mail, which has been handed over just now; the outcome, and when it came.
+    async fn outcome(&mut self, ticket: Ticket, parts: Option<Rc<Parts>>) -> (Outcome, Instant) {
         let (hub, produced) = (self.hub, self.session.heard());
         self.slot.arm(self.session.deadline());
         let reported = self.slot.outcome(ticket).await;
@@ -211,7 +225,10 @@ impl<T: Transport> Connection<'_, T> {
                 outcome
             }
             None => {
-                hub.flights.abandon(ticket);
+                match parts {
+                    None => hub.flights.abandon(ticket),
+                    Some(parts) => parts.abandon(),
+                }
                 Outcome::Refused(Refusal::StorageTimedOut)
             }
         };

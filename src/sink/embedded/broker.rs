@@ -4,7 +4,7 @@
 //!
 //! It speaks Kafka on loopback, so that any client can read what was produced.
 //!
-//! BUGS: not storage. All is in memory, at most 5 MiB a partition, the oldest dropped first. Readers can miss a batch of more than half of that,
+//! BUGS: not storage. All is in memory, at most 5 MiB a partition of each topic, the oldest dropped first. Readers can miss a batch of more than half of that,
 //! so no record may be as large (see `limits::EMBEDDED_MESSAGE_OCTETS`). It does not answer the admin requests
 //! that read a topic's configuration.
 
@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
 use super::error::BrokerError;
+use crate::config::{TopicPlace, Topics};
 use crate::limits::{EMBEDDED_PARTITION_OCTETS, EMBEDDED_WATCH_MILLISECONDS};
 use crate::sink::kafka::spread::Spread;
 
@@ -31,7 +32,7 @@ type Task = Box<dyn FnOnce(&Cluster) + Send>;
 
 /// A broker inside this process; it ends when this is dropped.
 pub struct EmbeddedBroker {
-    topic: String,
+    topics: Topics,
     partitions: i32,
     bootstrap: String,
     /// The thread that watches, and the channel whose end stops it.
@@ -42,29 +43,27 @@ pub struct EmbeddedBroker {
 }
 
 impl EmbeddedBroker {
-    /// Starts one broker on a free port of loopback, with a topic of this many partitions.
+    /// Starts one broker on a free port of loopback, with these topics, each of this many partitions.
     ///
     /// # Errors
     /// A thread that does not start, or a topic that cannot be made.
-    pub fn start(topic: &str, partitions: i32) -> Result<Self, BrokerError> {
+    pub fn start(topics: &Topics, partitions: i32) -> Result<Self, BrokerError> {
         let (tasks, inbox) = channel();
         let (answer, started) = channel();
-        let (name, topic) = (topic.to_owned(), topic.to_owned());
+        let created = topics.clone();
         // The cluster is a raw pointer that must not change threads, so it has its own thread.
         let thread = std::thread::Builder::new()
             .name("embedded-broker".into())
-            .spawn(move || live(&topic, partitions, &answer, &inbox))
+            .spawn(move || live(&created, partitions, &answer, &inbox))
             .map_err(|source| BrokerError::Thread {
                 which: "thread",
                 source,
             })?;
         let started = started.recv().map_err(|_| BrokerError::Ended)?;
-        let bootstrap = started.map_err(|source| BrokerError::NotStarted {
-            topic: name.clone(),
-            source,
-        })?;
+        let bootstrap =
+            started.map_err(|(topic, source)| BrokerError::NotStarted { topic, source })?;
         Ok(Self {
-            topic: name,
+            topics: topics.clone(),
             partitions,
             bootstrap,
             watch: None,
@@ -73,20 +72,20 @@ impl EmbeddedBroker {
         })
     }
 
-    /// Warns in the log when it first drops mails, of which `spread` knows how many bytes came.
+    /// Warns in the log when it first drops mails; each topic has its `spread`, which knows how many bytes came.
     ///
     /// # Errors
     /// If the thread for that did not start.
-    pub fn watch(&mut self, spread: Arc<Spread>) -> Result<(), BrokerError> {
+    pub fn watch(&mut self, spread: Vec<Arc<Spread>>) -> Result<(), BrokerError> {
         let (alive, stop) = channel();
-        let (bootstrap, topic, partitions) =
-            (self.bootstrap.clone(), self.topic.clone(), self.partitions);
+        let (bootstrap, topics, partitions) =
+            (self.bootstrap.clone(), self.topics.clone(), self.partitions);
         let thread = std::thread::Builder::new()
             .name("embedded-watch".into())
             .spawn(move || {
                 watch(
                     &spread,
-                    || dropped(&bootstrap, &topic, partitions),
+                    || dropped(&bootstrap, &topics, partitions),
                     &stop,
                     warn_of_drops,
                 );
@@ -155,7 +154,7 @@ impl std::fmt::Debug for EmbeddedBroker {
 /// Asks `dropped` from time to time, and at the end, until there is something to warn of. Nothing is asked while nothing can
 /// have been dropped, nor twice for the same mails.
 fn watch(
-    spread: &Spread,
+    spread: &[Arc<Spread>],
     dropped: impl Fn() -> KafkaResult<u64>,
     stop: &Receiver<()>,
     warn: impl FnOnce(u64),
@@ -165,7 +164,7 @@ fn watch(
     loop {
         // Nothing is ever sent: the end of the channel is the signal.
         let stopped = stop.recv_timeout(pause) != Err(RecvTimeoutError::Timeout);
-        let total = spread.total();
+        let total = spread.iter().map(|topic| topic.total()).sum();
         if total > seen {
             match dropped() {
                 Ok(0) => seen = total,
@@ -180,14 +179,16 @@ fn watch(
 }
 
 /// How many mails it has dropped: offsets begin with 0, so the first that is there shows how many are gone.
-fn dropped(bootstrap: &str, topic: &str, partitions: i32) -> KafkaResult<u64> {
+fn dropped(bootstrap: &str, topics: &Topics, partitions: i32) -> KafkaResult<u64> {
     let asking: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .create()?;
     let mut mails = 0;
-    for partition in 0..partitions {
-        let (first, _) = asking.fetch_watermarks(topic, partition, ASK)?;
-        mails += u64::try_from(first).unwrap_or(0);
+    for (_, topic) in topics.iter() {
+        for partition in 0..partitions {
+            let (first, _) = asking.fetch_watermarks(topic, partition, ASK)?;
+            mails += u64::try_from(first).unwrap_or(0);
+        }
     }
     Ok(mails)
 }
@@ -196,18 +197,24 @@ fn warn_of_drops(mails: u64) {
     tracing::warn!(
         mails,
         "the in-process broker is full and drops the oldest mails, which were answered 250: it keeps some 320 MiB in \
-         memory; to keep mail, name a Kafka with --brokers"
+         memory of each topic; to keep mail, name a Kafka with --brokers"
     );
 }
 
-fn live(
-    topic: &str,
-    partitions: i32,
-    answer: &Sender<KafkaResult<String>>,
-    inbox: &Receiver<Task>,
-) {
-    let cluster = Cluster::new(1).and_then(|cluster| {
-        cluster.create_topic(topic, partitions, 1)?;
+/// Its `bootstrap.servers`, or the topic that it did not start with, and why.
+type Started = Result<String, (String, KafkaError)>;
+
+fn live(topics: &Topics, partitions: i32, answer: &Sender<Started>, inbox: &Receiver<Task>) {
+    let failed = |topic: &str| {
+        let topic = topic.to_owned();
+        move |error| (topic, error)
+    };
+    let first = topics.name(TopicPlace::FIRST);
+    let cluster = Cluster::new(1).map_err(failed(first)).and_then(|cluster| {
+        for (_, topic) in topics.iter() {
+            let created = cluster.create_topic(topic, partitions, 1);
+            created.map_err(failed(topic))?;
+        }
         Ok(cluster)
     });
     let cluster = match cluster {
@@ -234,7 +241,7 @@ mod tests {
     fn nothing_is_asked_while_nothing_can_be_gone_and_drops_are_told_once() {
         let asked = Cell::new(0);
         let told = RefCell::new(Vec::new());
-        let look = |spread: &Spread, answer: u64| {
+        let look = |spread: &[Arc<Spread>], answer: u64| {
             // An ended channel: one look, as at the end.
             let (_, stop) = channel();
             let dropped = || {
@@ -245,11 +252,11 @@ mod tests {
                 told.borrow_mut().push(mails);
             });
         };
-        let spread = Spread::over(2);
-        spread.count(EMBEDDED_PARTITION_OCTETS as u64 / 2);
+        let spread = [(); 2].map(|()| Arc::new(Spread::over(2)));
+        spread[0].count(EMBEDDED_PARTITION_OCTETS as u64 / 2);
         look(&spread, 7);
         assert_eq!((asked.get(), told.borrow().len()), (0, 0));
-        spread.count(1);
+        spread[1].count(1);
         look(&spread, 0);
         assert_eq!((asked.get(), told.borrow().len()), (1, 0));
         look(&spread, 7);

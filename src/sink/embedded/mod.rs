@@ -19,17 +19,20 @@ use super::kafka::sink::{KafkaSink, Parts};
 use super::kafka::spread::Spread;
 use super::report::{Submission, Ticket};
 use super::seam::{Configured, Description, Keeps, Setup, Sink, Started, Unready};
-use crate::config;
+use crate::config::{self, TopicPlace, Topics};
 use crate::failure::Failure;
 use crate::kafka::lock::lock;
 use crate::limits::{EMBEDDED_MESSAGE_OCTETS, EMBEDDED_PARTITIONS};
 use crate::mail::record::Record;
+use crate::smtp::refusal::Refusal;
 use crate::verdict::{Line, Verdict};
 
 /// `kafka.brokers = "embedded"`.
 pub struct Embedded {
     /// `[kafka]`.
     pub kafka: config::Kafka,
+    /// The topics that records go to.
+    pub topics: Topics,
     /// The largest message in bytes that is wanted.
     pub message_size: u64,
 }
@@ -62,9 +65,11 @@ impl Configured for Embedded {
     fn start(&self, setup: Setup) -> Result<Started, Failure> {
         let message_size = self.message_size.min(EMBEDDED_MESSAGE_OCTETS as u64);
         let partitions = i32::try_from(EMBEDDED_PARTITIONS).expect("partitions are few");
-        let mut broker = EmbeddedBroker::start(&self.kafka.topic, partitions)?;
-        let spread = Arc::new(Spread::over(EMBEDDED_PARTITIONS));
-        broker.watch(Arc::clone(&spread))?;
+        let mut broker = EmbeddedBroker::start(&self.topics, partitions)?;
+        let spread = self.topics.iter();
+        let spread = spread.map(|_| Arc::new(Spread::over(EMBEDDED_PARTITIONS)));
+        let spread: Vec<Arc<Spread>> = spread.collect();
+        broker.watch(spread.clone())?;
         let cluster = Cluster {
             brokers: broker.bootstrap(),
             kafka: config::Kafka {
@@ -72,6 +77,7 @@ impl Configured for Embedded {
                 fail_fast_after: Duration::ZERO,
                 ..self.kafka.clone()
             },
+            topics: self.topics.clone(),
         };
         let parts = Parts {
             spread: Some(spread),
@@ -102,8 +108,12 @@ struct EmbeddedSink {
 }
 
 impl Sink for EmbeddedSink {
-    fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission {
-        self.kafka.submit(ticket, record)
+    fn submit(&self, topic: TopicPlace, ticket: Ticket, record: Box<Record>) -> Submission {
+        self.kafka.submit(topic, ticket, record)
+    }
+
+    fn closed(&self, topic: TopicPlace) -> Option<Refusal> {
+        self.kafka.closed(topic)
     }
 
     fn ready(&self) -> Result<(), Unready> {

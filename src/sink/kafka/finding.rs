@@ -222,6 +222,7 @@ mod tests {
         change(&mut config);
         let cluster = Cluster {
             brokers: "k:9092".to_owned(),
+            topics: config.topics(),
             kafka: config.kafka,
         };
         Subject::new(&cluster, config.limits.message_size)

@@ -14,6 +14,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::librdkafka::Events;
 use super::storage::Failure;
+use crate::config::TopicPlace;
 use crate::kafka::lock::lock;
 use crate::kafka::reach::Said;
 use crate::kafka::way::Way;
@@ -302,9 +303,9 @@ impl Events for Noted {
         self.events.log(level, facility, text);
     }
 
-    fn undelivered(&self, code: Code, text: Option<&str>) {
-        self.watch.failed(0, code, text);
-        self.events.undelivered(code, text);
+    fn undelivered(&self, topic: TopicPlace, code: Code, text: Option<&str>) {
+        self.watch.failed(topic.index(), code, text);
+        self.events.undelivered(topic, code, text);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The producers of one sink: a lane for records of usual size, and one for large ones.
+//! The producers of one sink: a lane for records of usual size, and one for large ones. Each produces to every topic.
 //!
 //! Owns: which producer a record takes, and what concerns all producers at once. Must not know: workers, sessions; when a
 //! batch is closed early is `closing`'s.
@@ -24,6 +24,7 @@ use super::closing::Closing;
 use super::librdkafka::Producer;
 use super::statistics::{Joined, MOST_LANES};
 use super::verdict::delivery_outcome;
+use crate::config::{TopicPlace, Topics};
 use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
 use crate::mail::record::Record;
 use crate::sink::report::Ticket;
@@ -45,7 +46,7 @@ impl Lanes {
     /// Makes the producers; no broker is contacted yet. `message_size` is the largest message in bytes.
     pub(super) fn start(
         settings: &ClientConfig,
-        topic: &str,
+        topics: &Topics,
         message_size: u64,
         joined: Joined,
     ) -> Result<Self, KafkaError> {
@@ -57,7 +58,7 @@ impl Lanes {
         let joined = Arc::new(joined);
         let producers = (0..lanes).map(|lane| {
             let events = Box::new(Joined::lane(&joined, lane));
-            Producer::new(settings, topic, events, delivery_outcome)
+            Producer::new(settings, topics, events, delivery_outcome)
         });
         let producers: Vec<Producer> = producers.collect::<Result<_, _>>()?;
         assert!((1..=NAMES.len()).contains(&producers.len()));
@@ -86,12 +87,13 @@ impl Lanes {
     /// Hands a record to the producer of its lane; never blocks. On an error the record comes back.
     pub(super) fn produce(
         &self,
+        topic: TopicPlace,
         ticket: Ticket,
         record: Box<Record>,
         partition: Option<i32>,
     ) -> Result<(), (RDKafkaErrorCode, Box<Record>)> {
         let lane = self.of(&record);
-        self.producers[lane].produce(ticket, record, partition)?;
+        self.producers[lane].produce(topic, ticket, record, partition)?;
         if lane == 0 && self.closing.submitted() {
             self.closing.close();
         }
@@ -145,12 +147,12 @@ mod tests {
         let mut settings = ClientConfig::new();
         settings.set("bootstrap.servers", "127.0.0.1:1");
         let joined = Joined::new(Box::new(Traced), Box::new(|_| {}));
-        Lanes::start(&settings, "mail", message_size, joined).unwrap()
+        Lanes::start(&settings, &Topics::one("mail"), message_size, joined).unwrap()
     }
 
     fn record(bytes: usize) -> Record {
         let mut record = Record::default();
-        record.value = BytesMut::zeroed(bytes);
+        record.value = BytesMut::zeroed(bytes).into();
         record
     }
 

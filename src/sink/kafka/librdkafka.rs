@@ -7,12 +7,14 @@
 //!
 //! The proof, in the life of one record:
 //! 1. [`Producer::produce`] boxes the record and its ticket as an [`InFlight`] and turns the box into a raw pointer. No
-//!    Rust reference to it is left, and the value's memory neither moves nor is freed while the box is.
+//!    Rust reference to it is left, and the value's memory neither moves nor is freed while the box is: it is the record's own, or
+//!    shared by the records of one mail (`Value::Shared`), of which each keeps it alive, and nobody can write to what is shared.
 //! 2. If librdkafka refuses, it has kept neither the pointer nor the value: the box is taken back at once.
 //! 3. If it accepts, the pointer travels as the message's opaque. librdkafka reports each accepted message exactly once,
 //!    and reads the value no more after it has. [`Producer::poll`] is the only place that sees the report, and turns
 //!    the pointer back into the box.
-//! 4. [`Producer`] purges and drains before its client is destroyed, so that no accepted message is left without 3.
+//! 4. A topic's handle is made with the producer and destroyed with it, after the last report.
+//! 5. [`Producer`] purges and drains before its client is destroyed, so that no accepted message is left without 3.
 //!
 //! Invariants: an accepted record comes out of `poll` once, or is freed in `drop`; `Stored` needs both no error and the
 //! status "persisted".
@@ -42,6 +44,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr, RDKafkaType};
 
+use crate::config::{TopicPlace, Topics};
 use crate::kafka::oauth::keeper::Keeper;
 use crate::kafka::oauth::settings::{self, Settings};
 use crate::mail::record::Record;
@@ -72,7 +75,7 @@ pub(crate) trait Events: Send + Sync {
     }
 
     /// A record that was not stored, and the broker's own words on it where it has some.
-    fn undelivered(&self, _code: RDKafkaErrorCode, _text: Option<&str>) {}
+    fn undelivered(&self, _topic: TopicPlace, _code: RDKafkaErrorCode, _text: Option<&str>) {}
 
     /// The statistics, as the JSON text that librdkafka documents, each `statistics.interval.ms`.
     fn stats(&self, json: &str) {
@@ -102,16 +105,18 @@ impl ClientContext for Context {}
 
 /// A record under way, with what finds its owner again.
 struct InFlight {
+    topic: TopicPlace,
     ticket: Ticket,
     record: Box<Record>,
 }
 
-/// A librdkafka producer for one topic.
+/// A librdkafka producer for some topics.
 pub(super) struct Producer {
     /// Uses the client: ended before it is.
     tokens: Option<Keeper>,
     client: Client<Context>,
-    topic: NonNull<ffi::rd_kafka_topic_t>,
+    /// A handle for each topic, in their order.
+    topics: Vec<NonNull<ffi::rd_kafka_topic_t>>,
     queue: NonNull<ffi::rd_kafka_queue_t>,
     events: Arc<dyn Events>,
     /// What becomes of a record whose delivery failed with this code.
@@ -128,11 +133,10 @@ impl Producer {
     /// Makes a producer; no broker is contacted yet. `outcome` says what becomes of a record whose delivery failed.
     pub(super) fn new(
         config: &ClientConfig,
-        topic: &str,
+        topics: &Topics,
         events: Box<dyn Events>,
         outcome: fn(RDKafkaErrorCode) -> Outcome,
     ) -> Result<Self, KafkaError> {
-        let name = CString::new(topic)?;
         let (config, tokens) = settings::split(config)
             .map_err(|fault| KafkaError::ClientCreation(format!("{} {fault}", fault.key)))?;
         let native = config.create_native_config()?;
@@ -144,25 +148,22 @@ impl Producer {
         // SAFETY: `native` holds a live configuration object, not yet given to a client.
         unsafe { ffi::rd_kafka_conf_set_events(native.ptr(), wanted) };
         let client = Client::new(&config, native, RDKafkaType::RD_KAFKA_PRODUCER, Context)?;
-        // SAFETY: the client lives; `name` is NUL-terminated and copied; no topic configuration means the default one.
-        let topic =
-            unsafe { ffi::rd_kafka_topic_new(client.native_ptr(), name.as_ptr(), ptr::null_mut()) };
-        let Some(topic) = NonNull::new(topic) else {
-            // SAFETY: reads this thread's error of the call above.
-            let code = unsafe { ffi::rd_kafka_last_error() };
-            return Err(KafkaError::Global(code.into()));
-        };
         // SAFETY: the client lives; the reference is given back in `drop`.
         let queue = unsafe { ffi::rd_kafka_queue_get_main(client.native_ptr()) };
         let queue = NonNull::new(queue).expect("a client has a main queue");
         let mut producer = Self {
             tokens: None,
             client,
-            topic,
+            topics: Vec::with_capacity(topics.len()),
             queue,
             events: events.into(),
             outcome,
         };
+        for (_, name) in topics.iter() {
+            // On an error, the drop destroys the handles that there are.
+            let topic = producer.topic(name)?;
+            producer.topics.push(topic);
+        }
         producer.tokens = tokens.map(|tokens| producer.keep(tokens)).transpose()?;
         Ok(producer)
     }
@@ -179,10 +180,24 @@ impl Producer {
         })
     }
 
+    /// A handle for a topic, which is destroyed in `drop`.
+    fn topic(&self, name: &str) -> Result<NonNull<ffi::rd_kafka_topic_t>, KafkaError> {
+        let name = CString::new(name)?;
+        let client = self.client.native_ptr();
+        // SAFETY: the client lives; `name` is NUL-terminated and copied; no topic configuration means the default one.
+        let topic = unsafe { ffi::rd_kafka_topic_new(client, name.as_ptr(), ptr::null_mut()) };
+        NonNull::new(topic).ok_or_else(|| {
+            // SAFETY: reads this thread's error of the call above.
+            let code = unsafe { ffi::rd_kafka_last_error() };
+            KafkaError::Global(code.into())
+        })
+    }
+
     /// Hands a record over without copying its value; never blocks. On an error the record comes back. Without a partition
     /// librdkafka chooses one.
     pub(super) fn produce(
         &self,
+        topic: TopicPlace,
         ticket: Ticket,
         record: Box<Record>,
         partition: Option<i32>,
@@ -190,9 +205,15 @@ impl Producer {
         let Some(headers) = Headers::new(&record) else {
             return Err((RDKafkaErrorCode::InvalidArgument, record));
         };
-        let opaque = Box::into_raw(Box::new(InFlight { ticket, record }));
+        let handle = self.topics[topic.index()];
+        let in_flight = InFlight {
+            topic,
+            ticket,
+            record,
+        };
+        let opaque = Box::into_raw(Box::new(in_flight));
         // SAFETY: `opaque` was made in the line above and no other code has it.
-        let arguments = unsafe { arguments(self.topic, partition, opaque, headers.0) };
+        let arguments = unsafe { arguments(handle, partition, opaque, headers.0) };
         // SAFETY: the client and the topic live, `arguments` is an array of its length whose members are what their
         // tags say. The value lives until its report (module doc, 1 and 3); the key is copied within the call. The flags
         // are left at 0: no F_FREE, so that the memory stays ours, and no F_COPY, no F_BLOCK.
@@ -332,12 +353,17 @@ impl Producer {
                 // SAFETY: as above; the text is null or lives as long as the message.
                 let words = unsafe { text(ffi::rd_kafka_message_produce_errstr(message)) };
                 let words = Some(words.as_str()).filter(|words| !words.is_empty());
-                self.events.undelivered(code, words);
+                self.events.undelivered(in_flight.topic, code, words);
                 (self.outcome)(code)
             }
         };
-        let InFlight { ticket, record } = *in_flight;
+        let InFlight {
+            topic,
+            ticket,
+            record,
+        } = *in_flight;
         Report {
+            topic,
             ticket,
             outcome,
             record,
@@ -388,10 +414,12 @@ impl Drop for Producer {
             self.poll(Duration::from_millis(10), &mut reports);
             reports.clear();
         }
-        // SAFETY: both handles are ours, used nowhere else, and destroyed once, before the client they belong to
+        // SAFETY: these handles are ours, used nowhere else, and destroyed once, before the client they belong to
         // (a field, so that it drops after this).
         unsafe {
-            ffi::rd_kafka_topic_destroy(self.topic.as_ptr());
+            for topic in &self.topics {
+                ffi::rd_kafka_topic_destroy(topic.as_ptr());
+            }
             ffi::rd_kafka_queue_destroy(self.queue.as_ptr());
         }
     }

@@ -13,7 +13,7 @@ use rdkafka::error::KafkaError;
 
 use super::librdkafka::{Events, Producer};
 use super::verdict::delivery_outcome;
-use crate::config;
+use crate::config::{self, Topics};
 use crate::kafka::lock::lock;
 use crate::kafka::oauth::settings::Settings;
 use crate::kafka::properties::{Refused, hide_values, named_in, place, tokens, usable};
@@ -31,6 +31,8 @@ pub(crate) struct Cluster {
     pub brokers: String,
     /// `[kafka]`.
     pub kafka: config::Kafka,
+    /// The topics that records go to.
+    pub topics: Topics,
 }
 
 impl Cluster {
@@ -136,6 +138,7 @@ pub(crate) fn check(kafka: &config::Kafka, message_size: u64) -> Result<Vec<Stri
     let nowhere = Cluster {
         brokers: String::new(),
         kafka: kafka.clone(),
+        topics: Topics::one(&kafka.topic),
     };
     let mut settings = nowhere.producer(message_size);
     settings.remove("bootstrap.servers");
@@ -146,7 +149,7 @@ pub(crate) fn check(kafka: &config::Kafka, message_size: u64) -> Result<Vec<Stri
     }
     let warned = Arc::new(Warned::default());
     let events = Box::new(Arc::clone(&warned));
-    let producer = Producer::new(&settings, &kafka.topic, events, delivery_outcome)
+    let producer = Producer::new(&settings, &nowhere.topics, events, delivery_outcome)
         .map_err(|error| nowhere.refused(error))?;
     while producer.poll(Duration::ZERO, &mut Vec::new()) {}
     drop(producer);
@@ -242,6 +245,7 @@ mod tests {
             let cluster = Cluster {
                 brokers: "127.0.0.1:1".to_owned(),
                 kafka: config(properties),
+                topics: Topics::one("mail"),
             };
             cluster.producer(1000)
         };

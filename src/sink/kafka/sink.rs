@@ -1,4 +1,4 @@
-//! The sink that stores: the producers for all workers and their poll threads.
+//! The sink that stores: the producers for all workers and topics, and their poll threads.
 //!
 //! Owns: the threads that carry reports to their workers, and the start of the one that watches the topic. Must not know:
 //! sessions, replies; which producer a record takes is `lanes`', when a batch is closed early is `closing`'s, what the
@@ -37,6 +37,7 @@ use super::statistics::{Joined, Observe};
 use super::subject::Subject;
 use super::verdict::refusal;
 use super::watch::{First, Watcher};
+use crate::config::TopicPlace;
 use crate::kafka::lock::lock;
 use crate::mail::record::Record;
 use crate::sink::report::{Outcome, Report, Submission, Ticket};
@@ -63,8 +64,10 @@ pub(crate) struct Parts {
     pub events: Box<dyn Events>,
     /// Takes librdkafka's statistics.
     pub observe: Observe,
-    /// Chooses the partition of each record without a key; none: librdkafka does.
-    pub spread: Option<Arc<Spread>>,
+    /// Chooses the partition of each record without a key, for each topic; none: librdkafka does.
+    pub spread: Option<Vec<Arc<Spread>>>,
+    /// What is watched of each topic; none: that it takes every message.
+    pub subjects: Option<Vec<Subject>>,
     /// What the cluster said at first.
     pub first: First,
 }
@@ -78,12 +81,13 @@ impl Parts {
             events: Box::new(Traced),
             observe: setup.observe,
             spread: None,
+            subjects: None,
             first: First::Trusted,
         }
     }
 }
 
-/// Produces records to one topic.
+/// Produces records to the topics of the configuration.
 pub(crate) struct KafkaSink {
     shared: Arc<Shared>,
     workers: usize,
@@ -97,22 +101,33 @@ pub(crate) struct KafkaSink {
 struct Shared {
     lanes: Lanes,
     watch: Arc<Watch>,
-    /// Chooses the partitions, where librdkafka does not.
-    spread: Option<Arc<Spread>>,
+    /// Chooses the partitions of each topic, where librdkafka does not.
+    spread: Option<Vec<Arc<Spread>>>,
     closed: AtomicBool,
     stopping: AtomicBool,
 }
 
 impl Shared {
     /// The partition of a record, where librdkafka does not choose it.
-    fn partition(&self, record: &Record) -> Option<i32> {
-        let spread = self.spread.as_ref()?;
+    fn partition(&self, topic: TopicPlace, record: &Record) -> Option<i32> {
+        let spread = &self.spread.as_ref()?[topic.index()];
         let bytes = record.value.len() as u64;
         if record.key().is_some() {
             spread.count(bytes);
             return None;
         }
         i32::try_from(spread.choose(bytes)).ok()
+    }
+
+    /// Tells the watch of each topic that has stored something. Reports come by partition, so that one topic's follow each other.
+    fn note_stored(&self, reports: &[Report]) {
+        let mut last = None;
+        let stored = |report: &&Report| report.outcome == Outcome::Stored;
+        for report in reports.iter().filter(stored) {
+            if last.replace(report.topic) != Some(report.topic) {
+                self.watch.stored(report.topic.index());
+            }
+        }
     }
 }
 
@@ -127,7 +142,7 @@ impl KafkaSink {
         parts: Parts,
     ) -> Result<(Self, Vec<Reports>), StartError> {
         let message_size = parts.message_size;
-        let watch = Arc::new(Watch::new(1));
+        let watch = Arc::new(Watch::new(cluster.topics.len()));
         let noted = Noted {
             watch: Arc::clone(&watch),
             events: parts.events,
@@ -136,7 +151,7 @@ impl KafkaSink {
         let of_lanes = Arc::clone(&observe);
         let joined = Joined::new(Box::new(noted), Box::new(move |seen| of_lanes(seen)));
         let settings = cluster.producer(message_size);
-        let lanes = Lanes::start(&settings, &cluster.kafka.topic, message_size, joined)
+        let lanes = Lanes::start(&settings, &cluster.topics, message_size, joined)
             .map_err(|error| cluster.refused(error))?;
         let shared = Arc::new(Shared {
             lanes,
@@ -151,7 +166,7 @@ impl KafkaSink {
             workers: routes.workers(),
             description: Description {
                 address: cluster.brokers.clone(),
-                topic: cluster.kafka.topic.clone(),
+                topics: cluster.topics.clone(),
                 message_size,
                 keeps: Keeps::Replicas,
             },
@@ -160,7 +175,11 @@ impl KafkaSink {
         };
         // Dropping `sink` on an error below stops what has been started.
         sink.carry(&routes)?;
-        let subjects = vec![Subject::new(cluster, message_size).advertised()];
+        let subjects = parts
+            .subjects
+            .unwrap_or_else(|| each(cluster, message_size));
+        assert_eq!(subjects.len(), cluster.topics.len(), "each is watched");
+        let subjects = subjects.into_iter().map(Subject::advertised).collect();
         let after = cluster.kafka.fail_fast_after;
         sink.begin_watch(
             Watcher::new(subjects, after, observe, &parts.first),
@@ -202,23 +221,27 @@ impl KafkaSink {
 }
 
 impl Sink for KafkaSink {
-    fn submit(&self, ticket: Ticket, record: Box<Record>) -> Submission {
+    fn submit(&self, topic: TopicPlace, ticket: Ticket, record: Box<Record>) -> Submission {
         assert!((ticket.worker as usize) < self.workers, "{ticket:?}");
         if self.shared.closed.load(Ordering::Relaxed) {
             let refusal = Refusal::StorageUnavailable;
             return Submission::Done(Outcome::Refused(refusal), record);
         }
-        if let Some(refusal) = self.shared.watch.closed(0) {
+        if let Some(refusal) = self.closed(topic) {
             return Submission::Done(Outcome::Refused(refusal), record);
         }
-        let partition = self.shared.partition(&record);
-        match self.shared.lanes.produce(ticket, record, partition) {
+        let partition = self.shared.partition(topic, &record);
+        match self.shared.lanes.produce(topic, ticket, record, partition) {
             Ok(()) => Submission::Pending,
             Err((code, record)) => {
-                self.shared.watch.failed(0, code, None);
+                self.shared.watch.failed(topic.index(), code, None);
                 Submission::Done(Outcome::Refused(refusal(code)), record)
             }
         }
+    }
+
+    fn closed(&self, topic: TopicPlace) -> Option<Refusal> {
+        self.shared.watch.closed(topic.index())
     }
 
     fn intake(&self) -> Intake {
@@ -268,7 +291,7 @@ impl Drop for KafkaSink {
 impl fmt::Debug for KafkaSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KafkaSink")
-            .field("topic", &self.description.topic)
+            .field("topics", &self.description.topics)
             .finish_non_exhaustive()
     }
 }
@@ -289,10 +312,7 @@ fn poll(shared: &Shared, lane: usize, routes: &Routes) {
         }
         shared.lanes.reported(lane, reports.len(), window_over);
         if some {
-            let stored = |report: &Report| report.outcome == Outcome::Stored;
-            if reports.iter().any(stored) {
-                shared.watch.stored(0);
-            }
+            shared.note_stored(&reports);
             routes.deliver(&mut reports);
         }
         if stopping {
@@ -302,6 +322,16 @@ fn poll(shared: &Shared, lane: usize, routes: &Routes) {
             producer.purge();
         }
     }
+}
+
+/// Each topic of a cluster, as one that takes messages of this size.
+fn each(cluster: &Cluster, message_size: u64) -> Vec<Subject> {
+    let subject = Subject::new(cluster, message_size);
+    let of = |(_, topic)| {
+        let subject = subject.clone();
+        subject.for_topic(topic, message_size, "limits.message_size")
+    };
+    cluster.topics.iter().map(of).collect()
 }
 
 fn spawn(

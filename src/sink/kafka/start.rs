@@ -51,13 +51,14 @@ impl Configured for Kafka {
     }
 
     fn examine(&self, waiting: &dyn Fn(&str)) -> Vec<Line> {
-        examine::lines(&self.cluster, &self.subjects(), waiting)
+        examine::lines(&self.cluster, &self.subjects(self.message_size), waiting)
     }
 
     fn start(&self, setup: Setup) -> Result<Started, Failure> {
         let (first, message_size) = self.agree()?;
         let parts = Parts {
             first,
+            subjects: Some(self.subjects(message_size)),
             ..Parts::new(message_size, setup)
         };
         let (sink, reports) = KafkaSink::start(&self.cluster, parts)?;
@@ -69,11 +70,11 @@ impl Configured for Kafka {
 }
 
 impl Kafka {
-    /// Each topic that mail can go to, in the order of the destinations.
-    fn subjects(&self) -> Vec<Subject> {
-        let subject = Subject::new(&self.cluster, self.message_size);
+    /// Each topic that mail can go to, in the order of the destinations, where no message is larger than this.
+    fn subjects(&self, message_size: u64) -> Vec<Subject> {
+        let subject = Subject::new(&self.cluster, message_size);
         let of = |destination: &Destination| {
-            let most = destination.sizes.1;
+            let most = destination.sizes.1.min(message_size);
             let subject = subject.clone();
             subject.for_topic(&destination.topic, most, destination.bound)
         };
@@ -89,7 +90,7 @@ impl Kafka {
         if unresolved.len() == all {
             return Err(StartError::Unresolved { list: list.clone() });
         }
-        let subjects = self.subjects();
+        let subjects = self.subjects(self.message_size);
         if let Some(weakness) = weakness::of_properties(&self.cluster.kafka.properties) {
             tracing::warn!("{}", weakness.text(&subjects[0]));
         }

@@ -14,6 +14,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use serde_json::Value;
 
 use super::librdkafka::Events;
+use crate::config::TopicPlace;
 use crate::kafka::lock::lock;
 use crate::sink::statistics::Statistics;
 
@@ -74,8 +75,8 @@ impl Events for OfLane {
         self.joined.events.log(level, facility, text);
     }
 
-    fn undelivered(&self, code: RDKafkaErrorCode, text: Option<&str>) {
-        self.joined.events.undelivered(code, text);
+    fn undelivered(&self, topic: TopicPlace, code: RDKafkaErrorCode, text: Option<&str>) {
+        self.joined.events.undelivered(topic, code, text);
     }
 
     fn stats(&self, json: &str) {

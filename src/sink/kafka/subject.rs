@@ -65,6 +65,7 @@ impl Subject {
         let cluster = Cluster {
             brokers: "k:9092".to_owned(),
             kafka: crate::config::Config::default().kafka,
+            topics: crate::config::Topics::one("mail"),
         };
         Self::new(&cluster, 1 << 20)
     }

@@ -26,6 +26,7 @@ use super::subject::Subject;
 use super::topic_settings::TopicSettings;
 use super::verdict::delivery_outcome;
 use super::weakness::{self, Weakness};
+use crate::config::Topics;
 use crate::kafka::name::named;
 use crate::kafka::properties::Refused;
 use crate::kafka::reach::Said;
@@ -336,7 +337,7 @@ impl<'a> Inquiry<'a> {
         let said = Arc::new(Said::default());
         let events = Box::new(Heard(Arc::clone(&said)));
         let topic = &cluster.kafka.topic;
-        let producer = Producer::new(&settings, topic, events, delivery_outcome)
+        let producer = Producer::new(&settings, &Topics::one(topic), events, delivery_outcome)
             .map_err(|error| cluster.refused(error))?;
         Ok(Self {
             cluster,
@@ -488,7 +489,12 @@ mod tests {
 
     fn cluster(brokers: String) -> Cluster {
         let kafka = Config::default().kafka;
-        Cluster { brokers, kafka }
+        let topics = Topics::one(TOPIC);
+        Cluster {
+            brokers,
+            kafka,
+            topics,
+        }
     }
 
     fn asked(cluster: &Cluster) -> Answer {
@@ -499,7 +505,7 @@ mod tests {
 
     #[test]
     fn a_missing_topic_is_told_from_a_missing_broker() {
-        let broker = EmbeddedBroker::start(TOPIC, 5).unwrap();
+        let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 5).unwrap();
         let mut cluster = cluster(broker.bootstrap());
         let seen = asked(&cluster).unwrap();
         assert_eq!((seen.info.partitions.len(), seen.info.brokers), (5, 1));
@@ -513,7 +519,7 @@ mod tests {
 
     #[test]
     fn librdkafkas_own_lines_do_not_keep_a_client_from_ending() {
-        let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+        let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
         let mut cluster = cluster(broker.bootstrap());
         let debug = ("debug".to_owned(), "all".to_owned());
         cluster.kafka.properties = [debug].into_iter().collect();
@@ -566,7 +572,7 @@ mod tests {
     #[test]
     fn what_the_cluster_cannot_tell_is_no_finding() {
         // The embedded broker does not know the request for the configuration.
-        let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+        let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
         let cluster = cluster(broker.bootstrap());
         let seen = asked(&cluster).unwrap();
         assert!(seen.settings.is_err(), "{seen:?}");

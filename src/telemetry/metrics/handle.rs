@@ -8,6 +8,7 @@
 //! | [`CounterBy`], [`GaugeBy`] | one | anywhere |
 //! | [`GaugePerWorker`] | the worker | anywhere |
 //! | [`Tallied`] | none or one | by each worker for itself, as often as mail comes |
+//! | [`TalliedPerTopic`] | the topic | by each worker for itself |
 //! | [`TalliedGauge`] | none | by each worker for itself |
 //!
 //! The handle of a histogram is in `histogram`.
@@ -15,11 +16,14 @@
 //! Invariant: every series exists from the start, so that a rate is known from the first event on.
 
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use metrics::{Counter, Gauge, counter, gauge};
 
 use super::label::Label;
+use crate::config::Topics;
+use crate::limits::TOPICS_MOST;
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,15 @@ pub enum Kind {
     Histogram,
 }
 
+/// What of a server decides how many series some metrics have.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// Its workers.
+    pub workers: usize,
+    /// Its topics, in the order of the configuration.
+    pub topics: Topics,
+}
+
 /// A handle of one metric.
 pub trait Handle {
     /// What the metric is.
@@ -40,10 +53,10 @@ pub trait Handle {
     const LABEL: &'static str;
     /// What a worker counts of it by itself; nothing for most.
     type Own: Own;
-    /// The values of its label in a server with this many workers: one for each series.
-    fn values(workers: usize) -> Vec<String>;
-    /// Makes it for a server with this many workers, in the recorder of this thread.
-    fn register(name: &'static str, workers: usize) -> Self;
+    /// The values of its label in this server: one for each series.
+    fn values(scope: &Scope) -> Vec<String>;
+    /// Makes it for this server, in the recorder of this thread.
+    fn register(name: &'static str, scope: &Scope) -> Self;
     /// Shows what all workers together have counted by themselves.
     fn show(&self, _sum: &Self::Own) {}
     /// Writes what the recorder does not render: a histogram.
@@ -66,10 +79,10 @@ macro_rules! unlabelled {
             const KIND: Kind = Kind::$handle;
             const LABEL: &'static str = <() as Label>::NAME;
             type Own = ();
-            fn values(_workers: usize) -> Vec<String> {
+            fn values(_scope: &Scope) -> Vec<String> {
                 <() as Label>::values()
             }
-            fn register(name: &'static str, _workers: usize) -> Self {
+            fn register(name: &'static str, _scope: &Scope) -> Self {
                 $register!(name)
             }
         }
@@ -96,11 +109,11 @@ impl<L: Label> Handle for CounterBy<L> {
     const LABEL: &'static str = L::NAME;
     type Own = ();
 
-    fn values(_workers: usize) -> Vec<String> {
+    fn values(_scope: &Scope) -> Vec<String> {
         L::values()
     }
 
-    fn register(name: &'static str, _workers: usize) -> Self {
+    fn register(name: &'static str, _scope: &Scope) -> Self {
         let counter = |value: String| match L::NAME {
             "" => counter!(name),
             label => counter!(name, label => value),
@@ -130,11 +143,11 @@ impl<L: Label> Handle for GaugeBy<L> {
     const LABEL: &'static str = L::NAME;
     type Own = ();
 
-    fn values(_workers: usize) -> Vec<String> {
+    fn values(_scope: &Scope) -> Vec<String> {
         L::values()
     }
 
-    fn register(name: &'static str, _workers: usize) -> Self {
+    fn register(name: &'static str, _scope: &Scope) -> Self {
         let gauge = |value: String| gauge!(name, L::NAME => value);
         Self {
             gauges: L::values().into_iter().map(gauge).collect(),
@@ -158,13 +171,14 @@ impl Handle for GaugePerWorker {
     const LABEL: &'static str = "worker";
     type Own = ();
 
-    fn values(workers: usize) -> Vec<String> {
-        (0..workers).map(|worker| worker.to_string()).collect()
+    fn values(scope: &Scope) -> Vec<String> {
+        let workers = 0..scope.workers;
+        workers.map(|worker| worker.to_string()).collect()
     }
 
-    fn register(name: &'static str, workers: usize) -> Self {
+    fn register(name: &'static str, scope: &Scope) -> Self {
         let gauge = |value: String| gauge!(name, Self::LABEL => value);
-        Self(Self::values(workers).into_iter().map(gauge).collect())
+        Self(Self::values(scope).into_iter().map(gauge).collect())
     }
 }
 
@@ -177,12 +191,12 @@ impl<L: Label> Handle for Tallied<L> {
     const LABEL: &'static str = L::NAME;
     type Own = Counts<L>;
 
-    fn values(_workers: usize) -> Vec<String> {
+    fn values(_scope: &Scope) -> Vec<String> {
         L::values()
     }
 
-    fn register(name: &'static str, workers: usize) -> Self {
-        Self(CounterBy::register(name, workers))
+    fn register(name: &'static str, scope: &Scope) -> Self {
+        Self(CounterBy::register(name, scope))
     }
 
     fn show(&self, sum: &Counts<L>) {
@@ -223,6 +237,58 @@ impl<L: Label> Own for Counts<L> {
     }
 }
 
+/// A counter for each topic of the configuration, which each worker counts for itself.
+pub struct TalliedPerTopic(Vec<Counter>);
+
+impl Handle for TalliedPerTopic {
+    const KIND: Kind = Kind::Counter;
+    const LABEL: &'static str = "topic";
+    type Own = CountsPerTopic;
+
+    fn values(scope: &Scope) -> Vec<String> {
+        let topics = scope.topics.iter();
+        topics.map(|(_, name)| name.to_owned()).collect()
+    }
+
+    fn register(name: &'static str, scope: &Scope) -> Self {
+        let counter = |value: String| counter!(name, Self::LABEL => value);
+        Self(Self::values(scope).into_iter().map(counter).collect())
+    }
+
+    fn show(&self, sum: &CountsPerTopic) {
+        for (counter, count) in self.0.iter().zip(sum.numbers()) {
+            counter.absolute(count.load(Ordering::Relaxed));
+        }
+    }
+}
+
+/// What a worker has counted, for each topic. Only its worker writes to it.
+#[derive(Default)]
+pub struct CountsPerTopic(OnceLock<Box<[AtomicU64]>>);
+
+impl CountsPerTopic {
+    /// One more of the topic at this place.
+    pub fn increment(&self, place: usize) {
+        add(&self.numbers()[place], 1);
+    }
+
+    /// A number for each topic that there can be: how many there are is not known here.
+    fn numbers(&self) -> &[AtomicU64] {
+        let zeros = || (0..TOPICS_MOST).map(|_| AtomicU64::new(0)).collect();
+        self.0.get_or_init(zeros)
+    }
+}
+
+impl Own for CountsPerTopic {
+    fn add(&self, other: &Self) {
+        if let Some(others) = other.0.get() {
+            for (sum, count) in self.numbers().iter().zip(others) {
+                add(sum, count.load(Ordering::Relaxed));
+            }
+        }
+    }
+}
+
 /// A gauge of which each worker has its part: the sum is shown.
 pub struct TalliedGauge(Gauge);
 
@@ -231,11 +297,11 @@ impl Handle for TalliedGauge {
     const LABEL: &'static str = <() as Label>::NAME;
     type Own = Level;
 
-    fn values(_workers: usize) -> Vec<String> {
+    fn values(_scope: &Scope) -> Vec<String> {
         <() as Label>::values()
     }
 
-    fn register(name: &'static str, _workers: usize) -> Self {
+    fn register(name: &'static str, _scope: &Scope) -> Self {
         Self(gauge!(name))
     }
 
@@ -275,11 +341,11 @@ impl Handle for BuildInfo {
     const LABEL: &'static str = "version";
     type Own = ();
 
-    fn values(_workers: usize) -> Vec<String> {
+    fn values(_scope: &Scope) -> Vec<String> {
         vec![env!("CARGO_PKG_VERSION").to_owned()]
     }
 
-    fn register(name: &'static str, _workers: usize) -> Self {
+    fn register(name: &'static str, _scope: &Scope) -> Self {
         gauge!(name, Self::LABEL => env!("CARGO_PKG_VERSION")).set(1);
         Self
     }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::handle::{Handle, Kind, Own, add};
+use super::handle::{Handle, Kind, Own, Scope, add};
 use super::label::Label;
 
 /// Upper bounds of the buckets of times: a reply within a millisecond to one after half a minute.
@@ -62,11 +62,11 @@ impl<B: Buckets> Handle for TalliedHistogram<B> {
     const LABEL: &'static str = "";
     type Own = Observed<B>;
 
-    fn values(_workers: usize) -> Vec<String> {
+    fn values(_scope: &Scope) -> Vec<String> {
         <() as Label>::values()
     }
 
-    fn register(_name: &'static str, _workers: usize) -> Self {
+    fn register(_name: &'static str, _scope: &Scope) -> Self {
         Self(PhantomData)
     }
 

@@ -8,7 +8,8 @@
 use metrics::{Counter, Gauge, Unit};
 
 use super::handle::{
-    BuildInfo, CounterBy, GaugeBy, GaugePerWorker, Handle, Kind, Own, Tallied, TalliedGauge,
+    BuildInfo, CounterBy, GaugeBy, GaugePerWorker, Handle, Kind, Own, Scope, Tallied, TalliedGauge,
+    TalliedPerTopic,
 };
 use super::histogram::{Sizes, TalliedHistogram, Times};
 use super::label::{Code, Io, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
@@ -26,8 +27,8 @@ pub struct Row {
     pub unit: Unit,
     /// Its one label, or nothing.
     pub label: &'static str,
-    /// The values of the label, where there are this many workers.
-    pub values: fn(usize) -> Vec<String>,
+    /// The values of the label in a server.
+    pub values: fn(&Scope) -> Vec<String>,
     /// One sentence for who reads it.
     pub help: &'static str,
 }
@@ -82,10 +83,10 @@ macro_rules! rows {
         pub struct Handles { $(#[doc = $help] pub $field: $handle,)* }
 
         impl Handles {
-            /// Makes them for a server with this many workers, in the recorder of this thread.
-            pub(super) fn register(workers: usize) -> Self {
+            /// Makes them for this server, in the recorder of this thread.
+            pub(super) fn register(scope: &Scope) -> Self {
                 describe();
-                Self { $($field: <$handle as Handle>::register($name, workers),)* }
+                Self { $($field: <$handle as Handle>::register($name, scope),)* }
             }
 
             /// Shows what all workers together have counted by themselves.
@@ -152,6 +153,8 @@ rows! {
         "Size of an accepted message, as received";
     receive_to_reply: TalliedHistogram<Times>, Seconds, "ringpost_receive_to_reply_seconds",
         "From the last byte of the data to the 250";
+    topic_records: TalliedPerTopic, Count, "ringpost_topic_records_total",
+        "Records stored, by topic: a mail whose recipients do not share a record has several";
     produce_to_report: TalliedHistogram<Times>, Seconds, "ringpost_produce_to_report_seconds",
         "From handing a record to librdkafka to its delivery report";
     in_flight_messages: TalliedGauge, Count, "ringpost_in_flight_messages",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::label::{CODES, Label};
 use super::*;
+use crate::config::Config;
 use crate::smtp::command::Verb;
 use crate::smtp::refusal::Refusal;
 
@@ -113,10 +114,21 @@ fn labels_select_the_series_of_their_value() {
 /// The values of a row are what is rendered: no series is missing, and none is there that the table does not have.
 #[test]
 fn every_value_of_a_label_has_its_series_from_the_start() {
-    let (_metrics, handle) = Metrics::new(WORKERS);
+    let mut config = Config::default();
+    config.kafka.large_topic = Some("large".to_owned());
+    let scope = Scope {
+        workers: WORKERS,
+        topics: config.topics(),
+    };
+    let (metrics, handle) = Metrics::of(&scope);
+    metrics.tally().topic_records.increment(1);
     let text = handle.render();
+    assert_eq!(
+        value(&text, "ringpost_topic_records_total{topic=\"large\"}"),
+        1.0
+    );
     for row in TABLE.iter().filter(|row| row.kind != Kind::Histogram) {
-        let values = (row.values)(WORKERS);
+        let values = (row.values)(&scope);
         let series = |value: &String| match row.label {
             "" => row.name.to_owned(),
             label => format!("{}{{{label}=\"{value}\"}}", row.name),

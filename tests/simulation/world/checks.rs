@@ -6,6 +6,7 @@ use ringpost::net::clock::Clock;
 
 use super::World;
 use crate::driver::Driver;
+use crate::kafka::Fresh;
 use crate::kind::Kind;
 
 impl World {
@@ -53,6 +54,8 @@ impl World {
         self.judge.nothing_is_overdue(self.time.micros());
         let Some(hub) = &self.hub else { return };
         let (messages, octets) = self.kafka.in_flight();
+        // Those of a mail share a charge.
+        let records = hub.flights.len();
         let budget = &hub.memory.budget;
         assert!(
             messages <= budget.messages() && octets <= budget.octets(),
@@ -66,13 +69,10 @@ impl World {
             budget.octets() <= self.settings.octets_most,
             "more octets than the budget has"
         );
+        assert!(messages <= records, "a record in flight has a ticket");
         assert!(
-            messages <= hub.flights.len(),
-            "a record in flight has a ticket"
-        );
-        assert!(
-            hub.flights.len() <= budget.messages()
-                && budget.messages() <= hub.flights.len() + hub.slots.len(),
+            (records <= budget.messages() || self.settings.sharing.divides())
+                && budget.messages() <= records + hub.slots.len(),
             "each charge is that of a record in flight, or of a session's one message"
         );
         assert!(
@@ -82,7 +82,8 @@ impl World {
     }
 
     /// Judges a record; the connection that it came from.
-    pub(super) fn record(&self, headers: &[(&'static str, Vec<u8>)], value: &[u8]) -> usize {
+    pub(super) fn record(&self, record: &Fresh) -> usize {
+        let (headers, value) = (&record.headers, &record.value);
         let message = if self.settings.trace {
             without_trace(headers, value)
         } else {
@@ -99,7 +100,7 @@ impl World {
             Kind::Garbage | Kind::Silent => {
                 self.accidental(&self.wires[origin.wire].sent(), headers, message)
             }
-            _ => self.judge.record(headers, message),
+            _ => self.judge.record(&record.topic, headers, message),
         }
         origin.wire
     }

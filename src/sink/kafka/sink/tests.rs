@@ -7,7 +7,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, Topics};
 use crate::failure::{Blame, Blamed};
 use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
 use crate::sink::embedded::broker::EmbeddedBroker;
@@ -19,7 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn cluster(brokers: String, delivery_timeout: Duration) -> Cluster {
     let mut kafka = Config::default().kafka;
     (kafka.topic, kafka.delivery_timeout) = (TOPIC.to_owned(), delivery_timeout);
-    Cluster { brokers, kafka }
+    let topics = Topics::one(TOPIC);
+    Cluster {
+        brokers,
+        kafka,
+        topics,
+    }
 }
 
 /// What a sink of this many workers is made of, and its wakers.
@@ -34,7 +39,7 @@ fn parts(message_size: u64, workers: usize) -> (Parts, Vec<Arc<Notify>>) {
 
 fn record(text: &str) -> Box<Record> {
     let mut record = Record::default().keyed(b"");
-    record.value = BytesMut::from(text);
+    record.value = BytesMut::from(text).into();
     record.push("ce_id", text.as_bytes());
     record.push("ce_smtpfrom", b"");
     Box::new(record)
@@ -68,9 +73,11 @@ fn start(cluster: &Cluster, message_size: u64, workers: usize) -> Started {
 fn submit(started: &Started, count: u32) {
     let workers = started.reports.len() as u32;
     for number in 0..count {
-        let submission = started
-            .sink
-            .submit(ticket(number, workers), record(&number.to_string()));
+        let submission = started.sink.submit(
+            TopicPlace::FIRST,
+            ticket(number, workers),
+            record(&number.to_string()),
+        );
         assert!(matches!(submission, Submission::Pending), "{submission:?}");
     }
 }
@@ -89,7 +96,10 @@ fn gather(started: &Started, count: usize) -> Vec<Outcome> {
             for report in batch {
                 assert_eq!(report.ticket.worker as usize, worker);
                 assert_eq!(report.ticket, ticket(report.ticket.slot, workers));
-                assert_eq!(report.record.value, report.ticket.slot.to_string());
+                assert_eq!(
+                    *report.record.value,
+                    *report.ticket.slot.to_string().as_bytes()
+                );
                 assert!(seen.insert(report.ticket), "{:?} twice", report.ticket);
                 outcomes.push(report.outcome);
                 left -= 1;
@@ -110,7 +120,7 @@ fn nothing_more(started: &Started) {
 
 #[tokio::test]
 async fn each_record_is_reported_once_to_its_worker() {
-    let broker = EmbeddedBroker::start(TOPIC, 8).unwrap();
+    let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 8).unwrap();
     let started = start(&cluster(broker.bootstrap(), PATIENCE), 1_000_000, 2);
     submit(&started, 1000);
     let outcomes = gather(&started, 1000);
@@ -122,23 +132,63 @@ async fn each_record_is_reported_once_to_its_worker() {
     }
     nothing_more(&started);
     assert!(matches!(
-        started.sink.submit(ticket(0, 2), record("late")),
+        started
+            .sink
+            .submit(TopicPlace::FIRST, ticket(0, 2), record("late")),
         Submission::Done(Outcome::Refused(Refusal::StorageUnavailable), _)
     ));
+}
+
+#[test]
+fn a_record_goes_to_its_topic_and_its_report_names_it() {
+    let mut config = Config::default();
+    config.kafka.large_topic = Some("other".to_owned());
+    let topics = config.topics();
+    let broker = EmbeddedBroker::start(&topics, 1).unwrap();
+    let cluster = Cluster {
+        topics: topics.clone(),
+        ..cluster(broker.bootstrap(), PATIENCE)
+    };
+    let started = start(&cluster, 1_000_000, 1);
+    let places: Vec<TopicPlace> = topics.iter().map(|(place, _)| place).collect();
+    for number in 0..9_u32 {
+        let topic = places[usize::from(number % 3 == 0)];
+        let record = record(&number.to_string());
+        let submission = started.sink.submit(topic, ticket(number, 1), record);
+        assert!(matches!(submission, Submission::Pending), "{submission:?}");
+    }
+    let mut reported = 0;
+    while reported < 9 {
+        for report in started.reports[0].recv_timeout(PATIENCE).unwrap() {
+            let expected = places[usize::from(report.ticket.slot % 3 == 0)];
+            assert_eq!((report.topic, report.outcome), (expected, Outcome::Stored));
+            reported += 1;
+        }
+    }
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    let asking: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap())
+        .create()
+        .unwrap();
+    let count = |topic| asking.fetch_watermarks(topic, 0, PATIENCE).unwrap().1;
+    assert_eq!((count(TOPIC), count("other")), (6, 3));
+    nothing_more(&started);
 }
 
 #[test]
 fn values_keys_and_headers_arrive_as_they_were() {
     use rdkafka::consumer::{BaseConsumer, Consumer};
     use rdkafka::message::{Headers, Message};
-    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
     let started = start(&cluster(broker.bootstrap(), PATIENCE), 1_000_000, 1);
     let bytes: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
     let mut sent = Record::default().keyed(b"key");
-    sent.value = BytesMut::from(&bytes[..]);
+    sent.value = BytesMut::from(&bytes[..]).into();
     sent.push("ce_smtpto", b"[\"a\"]");
     sent.push("ce_smtpfrom", b"");
-    started.sink.submit(ticket(0, 1), Box::new(sent));
+    started
+        .sink
+        .submit(TopicPlace::FIRST, ticket(0, 1), Box::new(sent));
     let batch = started.reports[0].recv_timeout(PATIENCE).unwrap();
     assert_eq!(batch[0].outcome, Outcome::Stored);
     let consumer: BaseConsumer = ClientConfig::new()
@@ -167,7 +217,7 @@ fn values_keys_and_headers_arrive_as_they_were() {
 
 #[test]
 fn records_for_a_broker_that_is_gone_come_back_refused() {
-    let broker = EmbeddedBroker::start(TOPIC, 2).unwrap();
+    let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 2).unwrap();
     broker.set_down(true);
     let cluster = cluster(broker.bootstrap(), Duration::from_secs(1));
     let started = start(&cluster, 1_000_000, 2);
@@ -186,7 +236,7 @@ fn records_for_a_broker_that_is_gone_come_back_refused() {
 
 #[test]
 fn a_brokers_verdict_decides_the_refusal() {
-    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
     let started = start(&cluster(broker.bootstrap(), PATIENCE), 1_000_000, 1);
     for (error, refusal) in [
         (
@@ -210,11 +260,13 @@ fn a_brokers_verdict_decides_the_refusal() {
 
 #[test]
 fn a_record_that_is_too_big_is_refused_at_once() {
-    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
     let started = start(&cluster(broker.bootstrap(), PATIENCE), 1_000, 1);
     let big = "x".repeat(1_000 + RECORD_OVERHEAD_OCTETS + 1);
     assert!(matches!(
-        started.sink.submit(ticket(0, 1), record(&big)),
+        started
+            .sink
+            .submit(TopicPlace::FIRST, ticket(0, 1), record(&big)),
         Submission::Done(Outcome::Refused(Refusal::StorageTooBig), _)
     ));
     nothing_more(&started);
@@ -222,7 +274,7 @@ fn a_record_that_is_too_big_is_refused_at_once() {
 
 #[test]
 fn shutdown_returns_what_is_pending() {
-    let broker = EmbeddedBroker::start(TOPIC, 2).unwrap();
+    let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 2).unwrap();
     broker.set_down(true);
     let started = start(&cluster(broker.bootstrap(), PATIENCE), 1_000_000, 2);
     submit(&started, 500);
@@ -235,7 +287,7 @@ fn shutdown_returns_what_is_pending() {
 
 #[test]
 fn a_full_queue_refuses_at_once() {
-    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
     broker.set_down(true);
     let mut cluster = cluster(broker.bootstrap(), PATIENCE);
     let properties = &mut cluster.kafka.properties;
@@ -243,7 +295,9 @@ fn a_full_queue_refuses_at_once() {
     let started = start(&cluster, 1_000_000, 1);
     submit(&started, 3);
     assert!(matches!(
-        started.sink.submit(ticket(3, 1), record("3")),
+        started
+            .sink
+            .submit(TopicPlace::FIRST, ticket(3, 1), record("3")),
         Submission::Done(Outcome::Refused(Refusal::StorageQueueFull), _)
     ));
     started.sink.drain(Duration::ZERO);
@@ -256,7 +310,7 @@ fn large_record() -> Box<Record> {
 
 #[test]
 fn large_records_are_stored_and_reported_as_small_ones_are() {
-    let broker = EmbeddedBroker::start(TOPIC, 8).unwrap();
+    let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 8).unwrap();
     let started = start(&cluster(broker.bootstrap(), PATIENCE), 25 << 20, 2);
     for number in 0..20 {
         let record = if number % 4 == 0 {
@@ -264,7 +318,9 @@ fn large_records_are_stored_and_reported_as_small_ones_are() {
         } else {
             record("small")
         };
-        let submission = started.sink.submit(ticket(number, 2), record);
+        let submission = started
+            .sink
+            .submit(TopicPlace::FIRST, ticket(number, 2), record);
         assert!(matches!(submission, Submission::Pending), "{submission:?}");
     }
     for (worker, receiver) in started.reports.iter().enumerate() {
@@ -287,7 +343,7 @@ fn large_records_are_stored_and_reported_as_small_ones_are() {
 
 #[test]
 fn a_full_lane_leaves_the_other_open_and_a_shutdown_empties_both() {
-    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
     broker.set_down(true);
     let mut cluster = cluster(broker.bootstrap(), PATIENCE);
     let properties = &mut cluster.kafka.properties;
@@ -296,7 +352,9 @@ fn a_full_lane_leaves_the_other_open_and_a_shutdown_empties_both() {
     let mut number = 0;
     let mut submit = |record| {
         number += 1;
-        started.sink.submit(ticket(number, 1), record)
+        started
+            .sink
+            .submit(TopicPlace::FIRST, ticket(number, 1), record)
     };
     for lane in [large_record, || record("small")] {
         assert!(matches!(submit(lane()), Submission::Pending));
@@ -354,7 +412,7 @@ fn wait_until(holds: impl Fn() -> bool) {
 #[test]
 fn brokers_that_go_down_are_told_of_while_the_sink_runs_and_not_after_its_end() {
     let heard = Heard::default();
-    let broker = EmbeddedBroker::start(TOPIC, 1).unwrap();
+    let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
     let cluster = cluster(broker.bootstrap(), PATIENCE);
     let start = || {
         let parts = Parts {
