@@ -6,8 +6,6 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -198,19 +196,6 @@ fn limit(message: usize) -> String {
     (message + 64 * 1024).to_string()
 }
 
-/// The number behind SIZE in the reply to EHLO.
-fn advertised(server: &Server) -> u64 {
-    let mut stream = TcpStream::connect(&server.ringpost.smtp).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
-        .write_all(b"EHLO client.example\r\nQUIT\r\n")
-        .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (_, rest) = answer.split_once("SIZE ").expect("SIZE is offered");
-    rest.split_whitespace().next().unwrap().parse().unwrap()
-}
-
 #[test]
 fn a_topic_that_is_too_small_for_any_mail_keeps_all_mail_at_its_senders() {
     let Some(cluster) = cluster() else { return };
@@ -226,7 +211,7 @@ fn a_topic_that_is_too_small_for_any_mail_keeps_all_mail_at_its_senders() {
     server.log_once(|log| log.contains("storage away since"));
     let (away, _) = server.lines();
     assert!(away[0].ends_with(why), "{away:?}");
-    assert_eq!(advertised(&server), 25 << 20);
+    assert_eq!(server.advertised(), 25 << 20);
     server.refused("451 4.3.5 ");
     cluster.set_config(topic, "max.message.bytes", &limit(25 * MIB));
     server.wait(true);
@@ -242,7 +227,7 @@ fn a_topic_that_is_too_small_for_any_mail_keeps_all_mail_at_its_senders() {
     cluster.set_config(topic, "max.message.bytes", &limit(64 * 1024));
     let server = Server::start(cluster, topic, "");
     server.wait(true);
-    assert_eq!(advertised(&server), 64 * 1024);
+    assert_eq!(server.advertised(), 64 * 1024);
     server.stored(10);
     let (code, output) = check(cluster, topic);
     assert_eq!(code, Some(0), "{output}");
@@ -255,7 +240,7 @@ fn a_limit_that_is_lowered_while_mail_flows_bounces_no_mail() {
     let topic = "shrunk";
     cluster.create_topic(topic, 1, 1, &[("max.message.bytes", &limit(2 * MIB))]);
     let server = Server::start(cluster, topic, "");
-    assert_eq!(advertised(&server), 2 << 20);
+    assert_eq!(server.advertised(), 2 << 20);
     server.stored(3 * MIB / 2);
     cluster.set_config(topic, "max.message.bytes", &limit(MIB / 2));
     let end = Instant::now() + PATIENCE;
@@ -269,7 +254,7 @@ fn a_limit_that_is_lowered_while_mail_flows_bounces_no_mail() {
     };
     assert!(reply.starts_with("451 4.3.5 "), "{reply}");
     server.stored(10);
-    assert_eq!(advertised(&server), 2 << 20);
+    assert_eq!(server.advertised(), 2 << 20);
     let begun = "is too small for the SIZE = 2097152 that EHLO names";
     let over = "mail of any size that EHLO names is stored again";
     let count = |words: &str| {

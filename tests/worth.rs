@@ -346,6 +346,84 @@ fn a_topic_that_may_not_be_created_is_one_error_and_the_rest_is_as_without() {
 }
 
 #[test]
+fn each_topic_is_asked_about_created_and_counted_for_size() {
+    let Some(cluster) = cluster() else { return };
+    let five_mib = (5 << 20) + 64 * 1024;
+    cluster.create_topic(
+        "parcels",
+        2,
+        1,
+        &[
+            ("max.message.bytes", &five_mib.to_string()),
+            ("unclean.leader.election.enable", "true"),
+        ],
+    );
+    let lines = "large_topic = \"parcels\"\ncreate_topic = true\n\
+                 [[routes]]\nrecipients = [\"tenant.example\"]\ntopic = \"tenant\"\nlarge_topic = \"parcels\"";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ringpost.toml");
+    let brokers = cluster.bootstrap();
+    let text = format!("[kafka]\nbrokers = \"{brokers}\"\ntopic = \"letters\"\n{lines}\n");
+    std::fs::write(&path, text).unwrap();
+    let ask = || {
+        let (code, output) = run(&["check", "--config", path.to_str().unwrap()]);
+        assert_eq!(code, Some(0), "{output}");
+        output
+    };
+    let of = |output: &str, name: &str| -> Vec<String> {
+        let named = |line: &&str| line.split_whitespace().nth(1) == Some(name);
+        output.lines().filter(named).map(str::to_owned).collect()
+    };
+    let output = ask();
+    let topics = of(&output, "topic").join("\n");
+    assert_eq!(topics.matches("would be created").count(), 2, "{topics}");
+    assert!(topics.contains("parcels: 2 partitions"), "{topics}");
+    let election = of(&output, "election").join("\n");
+    assert!(
+        election.contains("warning  election     topic \"parcels\" at "),
+        "{election}"
+    );
+    assert!(
+        election.contains("letters, tenant: asked once the topic is there"),
+        "{election}"
+    );
+
+    let server = Server::start(cluster, "letters", lines);
+    server.wait(true);
+    assert_eq!(server.advertised(), 5 << 20, "{}", server.log());
+    let log = server.log_once(|log| log.contains("retention.ms"));
+    assert_eq!(log.matches("was created").count(), 2, "{log}");
+    // Letters are below kafka.large_size, so that their topic needs no more.
+    assert_eq!(
+        log.matches(", max.message.bytes = 1114112, cleanup")
+            .count(),
+        2,
+        "{log}"
+    );
+    assert_eq!(log.matches("retention.ms = 604800000").count(), 1, "{log}");
+    assert!(
+        log.contains("`ringpost check` says the same of: parcels, tenant"),
+        "{log}"
+    );
+
+    let output = ask();
+    assert_eq!(of(&output, "topic").len(), 2, "{output}");
+    let write = of(&output, "write");
+    assert!(
+        write.len() == 1 && write[0].contains("letters, parcels, tenant: ringpost may write"),
+        "{output}"
+    );
+    let size = of(&output, "size");
+    assert_eq!(size.len(), 2, "{output}");
+    assert!(size[0].contains("letters, tenant: max.message.bytes = 1114112 holds a message of kafka.large_size = 1048576"), "{output}");
+    assert!(
+        size[1]
+            .starts_with("warning  size         max.message.bytes = 5308416 of topic \"parcels\""),
+        "{output}"
+    );
+}
+
+#[test]
 fn every_250_survives_the_loss_of_a_brokers_disk() {
     let Some(mut cluster) = kafka::start_or_skip(3) else {
         return;

@@ -102,6 +102,19 @@ impl Server {
         client.send(&[mail.as_bytes(), b".\r\n"]).unwrap()
     }
 
+    /// The number after SIZE in the reply to EHLO.
+    pub fn advertised(&self) -> u64 {
+        let mut stream = TcpStream::connect(&self.ringpost.smtp).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+            .write_all(b"EHLO client.example\r\nQUIT\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, rest) = answer.split_once("SIZE ").expect("SIZE is offered");
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// Sends a mail of this size, which is stored.
     pub fn stored(&self, octets: usize) {
         let reply = self.send(octets);

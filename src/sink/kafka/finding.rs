@@ -181,10 +181,16 @@ fn too_small(subject: &Subject, most: u64) -> String {
             "max.message.bytes = {most} of {place} is too small for {bound} = {wanted}: SIZE is \
              lowered to {fits} at the start, and a larger mail is refused; raise it with {raise}"
         ),
-        true => format!(
-            "max.message.bytes = {most} of {place} is too small for the SIZE = {wanted} that EHLO names: mail \
-             of more than {fits} bytes gets 451 until it is raised; raise it with {raise}; or restart, and SIZE is {fits}"
-        ),
+        true => {
+            let what = match subject.is_bound_by_size() {
+                true => format!("the SIZE = {wanted} that EHLO names"),
+                false => format!("{bound} = {wanted}"),
+            };
+            format!(
+                "max.message.bytes = {most} of {place} is too small for {what}: mail of more than {fits} bytes that goes to it \
+                 gets 451 until it is raised; raise it with {raise}; or restart, and SIZE is {fits}"
+            )
+        }
     }
 }
 
@@ -342,7 +348,8 @@ mod tests {
     fn a_limit_that_is_lowered_later_is_not_said_to_lower_size() {
         let text = Finding::TooSmall(1_000_000).text(&subject(|_| {}).advertised());
         assert!(!text.contains("lowered"), "{text}");
-        assert!(text.contains("more than 934464 bytes gets 451"), "{text}");
+        let words = "more than 934464 bytes that goes to it gets 451";
+        assert!(text.contains(words), "{text}");
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::config::RecordKey;
 use crate::kafka::way::Way;
 use crate::limits::{MESSAGE_FLOOR_OCTETS, RECORD_OVERHEAD_OCTETS};
 
+/// The option that the largest message of all follows from.
+const MESSAGE_SIZE: &str = "limits.message_size";
+
 /// Replicas of each partition that mail should have: with two that confirm each mail, any one broker may be lost or stopped.
 pub(super) const REPLICAS: usize = 3;
 /// Partitions of a topic that is created.
@@ -48,7 +51,7 @@ impl Subject {
             require_in_sync: kafka.require_in_sync,
             create_topic: kafka.create_topic,
             message_size,
-            bound: "limits.message_size",
+            bound: MESSAGE_SIZE,
             advertised: false,
             way: cluster.way(),
         }
@@ -159,6 +162,11 @@ impl Subject {
     /// The largest message in bytes.
     pub(super) fn message_size(&self) -> u64 {
         self.message_size
+    }
+
+    /// Whether the largest message that goes to it is the largest of all.
+    pub(super) fn is_bound_by_size(&self) -> bool {
+        self.bound == MESSAGE_SIZE
     }
 
     /// Which option bounds the messages that go to the topic.

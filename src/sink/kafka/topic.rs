@@ -46,7 +46,8 @@ const LEAST_WAIT: Duration = Duration::from_millis(500);
 /// Said where a cluster answers, and leaves this out.
 pub(super) const UNTOLD_SIZE: &str = "the cluster does not tell the topic's max.message.bytes";
 
-pub(super) const UNTOLD_IN_SYNC: &str = "the cluster does not tell the topic's min.insync.replicas";
+const NO_REPLICAS: &str = "a broker in this process keeps one copy, in memory";
+const UNTOLD_IN_SYNC: &str = "the cluster does not tell the topic's min.insync.replicas";
 
 /// An answer, or why there is none.
 pub(super) type Told<T> = Result<T, Untold>;
@@ -188,6 +189,7 @@ impl Seen {
                 replicas: self.info.replicas,
             }),
             Ok(None) => Some(Finding::RequiredUntold(UNTOLD_IN_SYNC.to_owned())),
+            Err(Untold::Unasked) => Some(Finding::RequiredUntold(NO_REPLICAS.to_owned())),
             Err(why) => Some(Finding::RequiredUntold(why.text(subject))),
         }
     }
