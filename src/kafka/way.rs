@@ -7,9 +7,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::{Timestamp, ToSpan as _};
 use rustls::sign::CertifiedKey;
 
-use crate::config::certificate;
+use crate::config::certificate::{self, fitness};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -51,6 +52,26 @@ impl Way {
     /// Whether a broker gets a certificate of ours.
     pub(super) fn has_certificate(&self) -> bool {
         self.files.is_some() || self.other
+    }
+
+    /// What is to be said of our certificate's age at this time.
+    pub fn ageing(&self, now: Timestamp) -> Option<String> {
+        if self.clear {
+            return None;
+        }
+        let ours = self.certificate()?;
+        let (_, until) = certificate::validity(ours.cert.first()?)?;
+        let soon = now.checked_add((fitness::RENEWAL_DAYS * 24).hours());
+        let what = match soon {
+            _ if until < now => format!("expired at {until}: brokers refuse it"),
+            Ok(soon) if until < soon => {
+                format!("expires at {until}: brokers refuse it from then on")
+            }
+            Ok(_) | Err(_) => return None,
+        };
+        Some(format!(
+            "the certificate of ssl.certificate.location {what}; renew it and restart ringpost"
+        ))
     }
 
     /// Our certificate, where a look can use it.

@@ -13,7 +13,7 @@ pub use super::finding::{Finding, Severity};
 use super::{chain, validity};
 
 /// A certificate that expires sooner causes a warning: renewal is usually tried from 30 days before the end.
-const RENEWAL_DAYS: i64 = 14;
+pub const RENEWAL_DAYS: i64 = 14;
 
 /// Names of a certificate that are listed at most.
 const NAMES_SHOWN: usize = 5;

@@ -8,6 +8,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
@@ -15,7 +16,6 @@ use super::librdkafka::{Events, Producer};
 use super::verdict::delivery_outcome;
 use crate::config::{self, Topics};
 use crate::kafka::lock::lock;
-use crate::kafka::oauth::settings::Settings;
 use crate::kafka::properties::{Refused, hide_values, named_in, place, tokens, usable};
 use crate::kafka::way::Way;
 use crate::kafka::words::without_thread;
@@ -154,12 +154,10 @@ pub(crate) fn check(kafka: &config::Kafka, message_size: u64) -> Result<Vec<Stri
     while producer.poll(Duration::ZERO, &mut Vec::new()) {}
     drop(producer);
     let mut warnings = std::mem::take(&mut *lock(&warned.0));
-    if let Some(tokens) = tokens.filter(Settings::exposes_the_secret) {
-        let place = tokens.place();
-        warnings.push(format!(
-            "sasl.oauthbearer.token.endpoint.url: {place} gets the client's secret in clear text: use https"
-        ));
+    if tokens.is_some_and(|tokens| tokens.exposes_the_secret()) {
+        warnings.push(CLEAR_SECRET.to_owned());
     }
+    warnings.extend(nowhere.way().ageing(Timestamp::now()));
     let said = |text: &String| {
         let named = named_in(nowhere.properties(), text);
         let keys: Vec<&str> = named.iter().map(String::as_str).collect();
@@ -168,6 +166,9 @@ pub(crate) fn check(kafka: &config::Kafka, message_size: u64) -> Result<Vec<Stri
     };
     Ok(warnings.iter().map(said).collect())
 }
+
+const CLEAR_SECRET: &str =
+    "the client's secret goes to sasl.oauthbearer.token.endpoint.url in clear text: use https://";
 
 /// What librdkafka warns of in its configuration.
 #[derive(Default)]
@@ -237,6 +238,50 @@ mod tests {
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains("key \"group.id\""), "{warnings:?}");
         assert!(!warnings[0].contains("hunter2"), "{warnings:?}");
+    }
+
+    #[test]
+    fn what_is_about_to_fail_is_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::new(vec!["ringpost".to_owned()]).unwrap();
+        parameters.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        let certificate = parameters.self_signed(&key).unwrap();
+        std::fs::write(path("hunter2.pem"), certificate.pem()).unwrap();
+        std::fs::write(path("hunter2.key"), key.serialize_pem()).unwrap();
+        let (pem, private) = (path("hunter2.pem"), path("hunter2.key"));
+        let tls = [
+            ("security.protocol", "ssl"),
+            ("ssl.certificate.location", pem.as_str()),
+            ("ssl.key.location", private.as_str()),
+        ];
+        let tokens = [
+            ("security.protocol", "sasl_ssl"),
+            ("sasl.mechanism", "OAUTHBEARER"),
+            ("sasl.oauthbearer.method", "oidc"),
+            ("sasl.oauthbearer.client.id", "mail"),
+            ("sasl.oauthbearer.client.secret", "hunter2"),
+            (
+                "sasl.oauthbearer.token.endpoint.url",
+                "http://hunter2.example/",
+            ),
+        ];
+        for (properties, words) in [
+            (
+                &tls[..],
+                "key \"ssl.certificate.location\": the certificate of ssl.certificate.location expired at 2021-01-01T00:00:00Z",
+            ),
+            (
+                &tokens[..],
+                "key \"sasl.oauthbearer.token.endpoint.url\": the client's secret goes",
+            ),
+        ] {
+            let warnings = check(&config(properties), 1 << 20).unwrap();
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+            assert!(warnings[0].contains(words), "{warnings:?}");
+            assert!(!warnings[0].contains("hunter2"), "{warnings:?}");
+        }
     }
 
     #[test]
