@@ -51,7 +51,7 @@ pub fn leave(consumer: &BaseConsumer<Reports>, in_group: bool) {
 ///
 /// # Errors
 /// Where librdkafka does not take the properties.
-pub fn create(plan: &Plan) -> Result<Kept<Reports>, ReadError> {
+pub fn create(plan: &Plan) -> Result<Kept<BaseConsumer<Reports>>, ReadError> {
     let mut config = ClientConfig::new();
     if plan.has_session_timeout() {
         config.set("session.timeout.ms", SESSION_TIMEOUT_MS);

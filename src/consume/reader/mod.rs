@@ -20,7 +20,7 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -67,10 +67,10 @@ pub enum Committed {
 
 /// See the module.
 pub struct Reader<'a> {
-    consumer: Kept<Reports>,
+    consumer: Kept<BaseConsumer<Reports>>,
     /// Asks for watermarks over its own connection: on the other one each request would wait for a fetch, which an idle
     /// partition holds for half a second. It subscribes to nothing, so it is no member of the group.
-    asking: Kept<Reports>,
+    asking: Kept<BaseConsumer<Reports>>,
     plan: &'a Plan,
     /// Under which name offsets are known; none without a group.
     source: Option<Source>,

@@ -23,6 +23,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rdkafka::bindings as ffi;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::oneshot;
 
@@ -98,41 +99,64 @@ impl Drop for Keeper {
     }
 }
 
-/// A consumer, and the keeper of its tokens, if it needs any.
-pub struct Kept<C: ConsumerContext + 'static> {
-    // The order of the fields is that in which they are dropped.
-    _keeper: Option<Keeper>,
-    consumer: BaseConsumer<C>,
+/// A client of rdkafka's.
+///
+/// # Safety
+/// The client that `native` gives lives as long as the value, wherever that is moved to.
+pub unsafe trait Native {
+    /// librdkafka's client.
+    fn native(&self) -> *mut ffi::rd_kafka_t;
 }
 
-impl<C: ConsumerContext> Kept<C> {
-    /// Sees that a consumer has tokens; without settings it needs none. `told` learns why a token could not be
-    /// had, and that one was.
+// SAFETY: a consumer has its client on librdkafka's heap, and destroys it when it is dropped.
+unsafe impl<C: ConsumerContext> Native for BaseConsumer<C> {
+    fn native(&self) -> *mut ffi::rd_kafka_t {
+        self.client().native_ptr()
+    }
+}
+
+// SAFETY: as above, for a producer.
+unsafe impl<C: ProducerContext> Native for BaseProducer<C> {
+    fn native(&self) -> *mut ffi::rd_kafka_t {
+        self.client().native_ptr()
+    }
+}
+
+/// A client, and the keeper of its tokens, if it needs any.
+pub struct Kept<T> {
+    // The order of the fields is that in which they are dropped.
+    _keeper: Option<Keeper>,
+    client: T,
+}
+
+impl<T: Native> Kept<T> {
+    /// Sees that a client has tokens; without settings it needs none. `told` learns why a token could not be had, and that one
+    /// was.
     ///
     /// # Errors
     /// The thread does not start.
     pub fn new(
-        consumer: BaseConsumer<C>,
+        client: T,
         settings: Option<Settings>,
         told: impl Fn(Option<&str>) + Send + 'static,
     ) -> io::Result<Self> {
-        let client = NonNull::new(consumer.client().native_ptr()).expect("a client is somewhere");
+        let native = NonNull::new(client.native()).expect("a client is somewhere");
         let keeper = settings.map(|settings| {
-            // SAFETY: the client is destroyed with `consumer`, which is dropped after the keeper.
-            unsafe { Keeper::start(client, settings, told) }
+            // SAFETY: the native client lives as long as `client` (`Native`), which is dropped after the keeper.
+            unsafe { Keeper::start(native, settings, told) }
         });
         Ok(Self {
             _keeper: keeper.transpose()?,
-            consumer,
+            client,
         })
     }
 }
 
-impl<C: ConsumerContext> Deref for Kept<C> {
-    type Target = BaseConsumer<C>;
+impl<T> Deref for Kept<T> {
+    type Target = T;
 
-    fn deref(&self) -> &Self::Target {
-        &self.consumer
+    fn deref(&self) -> &T {
+        &self.client
     }
 }
 
