@@ -124,6 +124,7 @@ impl Place {
     fn run(&self, command: &str, flags: &[&str]) -> (Option<i32>, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
             .args([command, "--config", &self.toml()])
+            .env("NO_PROXY", "127.0.0.1")
             .args(flags)
             .stdin(Stdio::null())
             .output()
@@ -163,6 +164,7 @@ impl Place {
     /// Starts a server whose log is a file.
     fn serve(&self) -> Ringpost {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        command.env("NO_PROXY", "127.0.0.1");
         command.stderr(std::fs::File::create(self.path("log")).unwrap());
         Ringpost::launch_heard(command, &["--config", &self.toml()])
     }
@@ -296,6 +298,7 @@ fn works(heading: &str, listener: Listener, name: &str) {
         ])
         .args(["--until-end", "--format", "eml", "--count", "1"])
         .args(flags)
+        .env("NO_PROXY", "127.0.0.1")
         .output()
         .unwrap();
     assert!(output.stdout.ends_with(MAIL), "{output:?}");
