@@ -96,12 +96,12 @@ class Cluster:
             self.proxy.wait()
 
 
-def start_ringpost(folder, name, address, partitions, properties=None, binary=None):
-    """A ringpost with its own configuration file."""
+def start_ringpost(folder, name, address, partitions, properties=None, binary=None, kafka=None, more=""):
+    """A ringpost with its own configuration file; `kafka` are keys of [kafka], `more` is TOML that follows all the rest."""
     own = os.path.join(folder, re.sub(r"\W+", "-", name))
     os.makedirs(own, exist_ok=True)
     server = ringpost("ringpost", address, f"mail-{partitions}", binary)
-    configuration(own, properties=properties)
+    configuration(own, properties=properties, kafka=kafka, more=more)
     server.start(own)
     return server
 

@@ -107,14 +107,18 @@ def ringpost(name, brokers, topic="mail", binary=None, engine="io_uring", file="
     return Server(name, command, {"RINGPOST_SERVER_IO": engine}, says=f" io={engine}")
 
 
-def configuration(folder, workers=1, log=False, tls=False, properties=None):
+def configuration(folder, workers=1, log=False, tls=False, properties=None, kafka=None, more=""):
+    """Writes ringpost.toml: `kafka` are keys of [kafka], `more` is TOML that follows all the rest."""
     with open(os.path.join(folder, "ringpost.toml"), "w", encoding="utf-8") as file:
         if tls:
             file.write(f'[tls]\ncertificate = "{folder}/mx.pem"\nkey = "{folder}/key.pem"\n')
         file.write(f'[server]\nhostname = "mx.example.net"\nworkers = {workers}\n[admin]\nlisten = "127.0.0.1:0"\n'
                    '[recipients]\ndomains = ["*"]\n[limits]\nmessage_size = "100MiB"\n'
-                   f'[log]\nmessages = {"true" if log else "false"}\n[kafka.properties]\n')
+                   f'[log]\nmessages = {"true" if log else "false"}\n[kafka]\n')
+        file.writelines(f'{key} = "{value}"\n' for key, value in (kafka or {}).items())
+        file.write("[kafka.properties]\n")
         file.writelines(f'"{key}" = "{value}"\n' for key, value in (properties or {}).items())
+        file.write(more)
 
 
 def certificate(folder):
