@@ -16,8 +16,8 @@
 //! 4. A topic's handle is made with the producer and destroyed with it, after the last report.
 //! 5. [`Producer`] purges and drains before its client is destroyed, so that no accepted message is left without 3.
 //!
-//! Invariants: an accepted record comes out of `poll` once, or is freed in `drop`; `Stored` needs both no error and the
-//! status "persisted".
+//! Invariants: an accepted record comes out of `poll` once, or is freed in `drop`; `Stored` needs no error, the status
+//! "persisted", and the offset that a broker gave the record.
 //!
 //! What a cluster says of a topic is asked for in [`describe`], and a topic is created in [`create`], over the same client.
 //!
@@ -334,10 +334,11 @@ impl Producer {
     unsafe fn report(&self, message: *const ffi::rd_kafka_message_t) -> Report {
         // SAFETY: `message` is live. The code is read as the number it is in C: a newer broker's code that the Rust
         // enumeration lacks must not become a value of it.
-        let (code, opaque, status) = unsafe {
+        let (code, opaque, offset, status) = unsafe {
             (
                 ptr::addr_of!((*message).err).cast::<i32>().read(),
                 (*message)._private,
+                (*message).offset,
                 ffi::rd_kafka_message_status(message),
             )
         };
@@ -346,8 +347,12 @@ impl Producer {
         // reported once, so the pointer is not turned into a box a second time, and librdkafka is done with the value.
         let in_flight = unsafe { Box::from_raw(opaque.cast::<InFlight>()) };
         let outcome = match (code, status) {
-            (0, ffi::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_PERSISTED) => Outcome::Stored,
-            (0, _) => (self.outcome)(RDKafkaErrorCode::Unknown),
+            (0, ffi::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_PERSISTED) if offset >= 0 => {
+                Outcome::Stored
+            }
+            // With idempotence on, librdkafka takes a record for stored once a later one of its partition is. That is wrong where
+            // the topic was replaced meanwhile; no broker has confirmed the record, so it has no offset.
+            (0, _) => (self.outcome)(RDKafkaErrorCode::PurgeInflight),
             (code, _) => {
                 let code = error_code(code);
                 // SAFETY: as above; the text is null or lives as long as the message.
@@ -407,11 +412,13 @@ impl Drop for Producer {
         // Nothing more is produced, so brokers that are gone are not worth a line: those of the quick start end before this.
         self.tokens = None;
         self.events = Arc::new(Unheard);
-        // `&mut self`: no thread produces or polls now, so the count can only fall.
+        // `&mut self`: no thread produces or polls now. What a purge adds is polled before the next: it may be a line of librdkafka's
+        // own log (`debug = "topic"`), which counts as outstanding.
         let mut reports = Vec::new();
         while self.outstanding() > 0 {
-            self.purge();
-            self.poll(Duration::from_millis(10), &mut reports);
+            if !self.poll(Duration::from_millis(10), &mut reports) {
+                self.purge();
+            }
             reports.clear();
         }
         // SAFETY: these handles are ours, used nowhere else, and destroyed once, before the client they belong to

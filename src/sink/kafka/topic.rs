@@ -572,6 +572,15 @@ mod tests {
     }
 
     #[test]
+    fn librdkafkas_own_log_keeps_no_client_from_ending() {
+        let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
+        let mut cluster = cluster(broker.bootstrap());
+        let debug = ("debug".to_owned(), "all".to_owned());
+        cluster.kafka.properties = [debug].into_iter().collect();
+        assert!(asked(&cluster).is_ok());
+    }
+
+    #[test]
     fn what_the_cluster_cannot_tell_is_no_finding() {
         // The embedded broker does not know the request for the configuration.
         let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();

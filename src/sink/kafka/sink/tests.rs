@@ -259,6 +259,43 @@ fn a_brokers_verdict_decides_the_refusal() {
 }
 
 #[test]
+fn a_record_that_no_broker_has_confirmed_is_not_stored() {
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
+    let mut cluster = cluster(broker.bootstrap(), PATIENCE);
+    // A request for each record, several at once, the first of which fails: librdkafka takes its record for stored when the next
+    // one is.
+    cluster.kafka.properties = [
+        ("enable.idempotence", "true"),
+        ("batch.num.messages", "1"),
+        ("linger.ms", "0"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into_iter()
+    .collect();
+    let started = start(&cluster, 1_000_000, 1);
+    submit(&started, 1);
+    assert_eq!(gather(&started, 1), [Outcome::Stored]);
+    broker.run(|mock| {
+        let errors = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION];
+        mock.request_errors(rdkafka::types::RDKafkaApiKey::Produce, &errors);
+    });
+    submit(&started, 20);
+    let outcomes = gather(&started, 20);
+    let stored = outcomes.iter().filter(|one| **one == Outcome::Stored);
+    let said = 1 + stored.count() as i64;
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap())
+        .create()
+        .unwrap();
+    let (_, end) = consumer.fetch_watermarks(TOPIC, 0, PATIENCE).unwrap();
+    assert!(
+        said <= end,
+        "{said} are said to be stored, {end} are: {outcomes:?}"
+    );
+}
+
+#[test]
 fn a_record_that_is_too_big_is_refused_at_once() {
     let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
     let started = start(&cluster(broker.bootstrap(), PATIENCE), 1_000, 1);
