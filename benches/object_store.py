@@ -7,6 +7,7 @@ parts. It keeps objects as files and checks no signature.
 For measuring what a store that is away or slow does to mail; whether ringpost gets along with real ones is the tests' business.
 """
 import hashlib
+import html
 import http.server
 import os
 import re
@@ -78,7 +79,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             upload = uuid.uuid4().hex
             os.makedirs(os.path.join(self.uploads, upload))
             return self.xml(f"<InitiateMultipartUploadResult><UploadId>{upload}</UploadId></InitiateMultipartUploadResult>")
-        folder = os.path.join(self.uploads, query.get("uploadId", "none"))
+        if "delete" in query:
+            return self.delete(data)
+        folder = os.path.join(self.uploads, query["uploadId"])
         numbers = re.findall(rb"<PartNumber>(\d+)</PartNumber>", data)
         whole = b""
         for number in numbers:
@@ -87,6 +90,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         tag = self.store(path, whole)
         shutil.rmtree(folder)
         return self.xml(f"<CompleteMultipartUploadResult><ETag>{tag}</ETag></CompleteMultipartUploadResult>")
+
+    def delete(self, data):
+        """Several objects, named by their keys in the bucket of the path."""
+        bucket = urllib.parse.urlsplit(self.path).path.rstrip("/")
+        keys = [html.unescape(key) for key in re.findall(r"<Key>([^<]*)</Key>", data.decode())]
+        for key in keys:
+            path = os.path.join(self.objects, urllib.parse.quote(f"{bucket}/{urllib.parse.quote(key)}", safe=""))
+            if os.path.exists(path):
+                os.unlink(path)
+        self.xml("<DeleteResult>" + "".join(f"<Deleted><Key>{html.escape(key)}</Key></Deleted>" for key in keys) + "</DeleteResult>")
 
     def xml(self, text):
         self.answer(200, ('<?xml version="1.0" encoding="UTF-8"?>' + text).encode(), Content_Type="application/xml")
