@@ -284,3 +284,62 @@ fn brokers_that_answer_and_store_nothing_are_away_once_mail_shows_it() {
     cluster.resume_broker(1);
     server.stored_in_the_end();
 }
+
+/// The final reply to a mail to this recipient.
+fn send_to(server: &Server, recipient: &str) -> String {
+    let mut client = server.ringpost.client().unwrap();
+    for line in [
+        "MAIL FROM:<a@client.example>",
+        &format!("RCPT TO:<{recipient}>"),
+    ] {
+        let reply = client.say(line).unwrap();
+        assert!(reply.starts_with("250"), "{line}: {reply}");
+    }
+    assert!(client.say("DATA").unwrap().starts_with("354"));
+    client.write(MAIL).unwrap();
+    client.write(b".\r\n").unwrap();
+    client.reply().unwrap()
+}
+
+#[test]
+fn a_topic_that_is_gone_refuses_its_own_mail_and_all_of_them_close_the_door() {
+    let Some(cluster) = support::kafka::start_or_skip(1) else {
+        return;
+    };
+    let (usual, routed) = ("b@mx.example", "b@tenant.example");
+    for topic in ["mail", "mail.tenant"] {
+        cluster.create_topic(topic, 2, 1, &[]);
+    }
+    let route = "[[routes]]\nrecipients = [\"tenant.example\"]\ntopic = \"mail.tenant\"\n";
+    let server = Server::start(&cluster.bootstrap(), route);
+    for recipient in [usual, routed] {
+        let reply = send_to(&server, recipient);
+        assert!(promised(&reply).is_some(), "{reply}");
+    }
+    cluster.delete_topic("mail.tenant");
+    server.until("the topic to be missed", || {
+        server.log().contains("topic \"mail.tenant\" away since")
+    });
+    let reply = send_to(&server, routed);
+    assert!(reply.starts_with("451 4.4.1 "), "{reply}");
+    let reply = send_to(&server, usual);
+    assert!(promised(&reply).is_some(), "{reply}");
+    assert!(server.is_ready() && !server.fails_fast());
+    let mut open = server.ringpost.client().unwrap();
+    cluster.delete_topic("mail");
+    server.refuses(&mut open);
+    for topic in ["mail", "mail.tenant"] {
+        cluster.create_topic(topic, 2, 1, &[]);
+    }
+    server.until("mail to be taken again", || !server.fails_fast());
+    for (recipient, topic) in [(usual, "mail"), (routed, "mail.tenant")] {
+        server.until("the topic to be found", || {
+            promised(&send_to(&server, recipient)).is_some()
+        });
+        assert!(!read_topic(&cluster.bootstrap(), topic).is_empty());
+    }
+    server.until("the end to be told", || {
+        let log = server.log();
+        log.contains("storage back after") && log.contains("topic \"mail.tenant\" back after")
+    });
+}

@@ -438,7 +438,8 @@ impl Client {
             What::Banner => code == 220 && !judge.kafka.is_closed_since(self.connected),
             What::Hello | What::Reset => code == 250,
             What::Mail if code == 250 => !judge.kafka.takes_no_mail_since(self.began),
-            What::Mail => code == 451 && !(self.calm && self.is_good()),
+            // As long as no moment of the outage can have been its own.
+            What::Mail => code == 451 && !judge.kafka.is_open_since(self.began),
             What::StartTls => code == 220,
             What::Unannounced => code == 503,
             What::Rcpt { .. } | What::Data if self.mail_refused => code == 503,

@@ -133,6 +133,12 @@ impl Kafka {
         }
     }
 
+    /// Whether it has let everything begin at every moment since then.
+    pub fn is_open_since(&self, then: u64) -> bool {
+        let (intake, since) = self.state().intake;
+        intake == Intake::Open && since < then
+    }
+
     /// Whether it has let no transaction begin at any moment since then.
     pub fn takes_no_mail_since(&self, then: u64) -> bool {
         let (intake, since) = self.state().intake;

@@ -17,7 +17,8 @@
 //! Invariants: no worker waits for this thread; one question is out at a time; the questions of a round are bounded, however many
 //! topics there are.
 //!
-//! BUGS: a change of a topic's configuration is seen some seconds later, as it is asked for every few rounds.
+//! BUGS: a change of a topic's configuration is seen some seconds later, as it is asked for every few rounds. A cluster that takes
+//! longer than [`LOOK_WAIT_AWAY`] for each answer counts as away, unless it stores records meanwhile.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
