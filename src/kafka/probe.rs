@@ -44,9 +44,9 @@ pub(super) fn probe(broker: &str, way: &Way, unverified: bool) -> Option<(Troubl
     if !way.clear {
         let host = broker.rsplit_once(':').map_or(broker, |(host, _)| host);
         return match handshake::look(stream, host, way, PROBE, unverified) {
-            Some(Trouble::MuteInTls) => silent(Trouble::MuteInTls),
+            // It may answer this request, and want a login for all others: then librdkafka may say nothing at all.
+            Some(Trouble::MuteInTls) | None => silent(Trouble::MuteInTls),
             Some(trouble) => hopeless(trouble),
-            None => None,
         };
     }
     let mut bytes = [0; 8];

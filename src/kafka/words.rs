@@ -244,7 +244,7 @@ const UNANSWERED: &str =
     "does not answer: the connection timed out; check the address and the network in between";
 const MUTE: &str =
     "takes the connection and does not answer (timed out): is it a broker, and is it healthy?";
-const MUTE_IN_TLS: &str = "takes the connection and does not answer (timed out): is it a broker, and is it healthy? One that wants a login \
+const MUTE_IN_TLS: &str = "takes the connection and does not answer as it should (timed out): is it a broker, and is it healthy? One that wants a login \
     needs security.protocol = sasl_ssl in [kafka.properties]";
 const NO_TLS: &str = "does not speak TLS: set security.protocol to plaintext or sasl_plaintext in [kafka.properties]";
 const NO_LOGIN: &str = "accepts no login: set security.protocol in [kafka.properties] to plaintext, or to ssl where it speaks TLS";
