@@ -96,7 +96,7 @@ fn main() {
     println!("{calls:.2} allocations and {octets:.0} bytes a message of {MESSAGE_OCTETS} bytes");
     drop(client);
     kill_process(getpid(), Signal::TERM).expect("a signal to this process");
-    serving.run().expect("a drain");
+    serving.run(|_| ()).expect("a drain");
     assert!(
         calls <= MOST,
         "a message cost {calls:.2} allocations; {MOST} are allowed"

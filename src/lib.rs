@@ -26,6 +26,7 @@
 //! - [`kafka`]: what every client of a cluster needs, whether it writes or reads;
 //! - [`sink`]: the seam where records go, and the places that take them;
 //! - [`telemetry`]: metrics, logs, the admin listener's pages;
+//! - [`recipients`]: whom a topic names, live;
 //! - [`net`]: connections on io_uring or epoll, from a socket to a session and back;
 //! - [`server`]: from a configuration to a running server and to its end;
 //! - [`consume`]: records read back;
@@ -43,6 +44,7 @@ pub mod failure;
 pub mod kafka;
 pub mod limits;
 pub mod net;
+pub mod recipients;
 pub mod server;
 pub mod sink;
 pub mod telemetry;

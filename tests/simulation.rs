@@ -20,6 +20,8 @@ mod kafka;
 mod kind;
 #[path = "simulation/mail.rs"]
 mod mail;
+#[path = "simulation/names.rs"]
+mod names;
 #[path = "simulation/races.rs"]
 mod races;
 #[path = "../proto/tests/support/random.rs"]

@@ -145,6 +145,7 @@ fn in_turn(script: &Script) -> Result<Log, String> {
             Step::Drain => driver.drain(),
             Step::Secured => driver.secure(),
             Step::Intake(intake) => driver.session.heed(*intake),
+            Step::Named(directory) => driver.session.follow(Some(directory)),
             Step::Send(_) => unreachable!("handled above"),
         }
     }
@@ -218,13 +219,14 @@ fn in_pieces(script: &Script, cut: impl Fn(usize) -> bool) -> Log {
                     at += 1;
                 }
             }
-            Step::Expire | Step::Drain | Step::Secured | Step::Intake(_) => {
+            Step::Expire | Step::Drain | Step::Secured | Step::Intake(_) | Step::Named(_) => {
                 driver.receive(&pending);
                 pending.clear();
                 match step {
                     Step::Expire => driver.expire(),
                     Step::Drain => driver.drain(),
                     Step::Intake(intake) => driver.session.heed(*intake),
+                    Step::Named(directory) => driver.session.follow(Some(directory)),
                     _ => driver.secure(),
                 }
             }

@@ -6,6 +6,7 @@ pub mod consume;
 mod container;
 mod output;
 mod quick_start;
+pub mod recipients;
 pub mod serve;
 
 /// The environment. A value that is not text is valid for no option; it is passed on so that it is refused by name and not

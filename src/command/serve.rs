@@ -35,6 +35,9 @@ pub struct Options {
     /// File of librdkafka properties, name=value a line: passwords, which do not belong on a command line
     #[arg(long, value_name = "FILE")]
     pub properties_file: Option<String>,
+    /// Topic that names recipients, live
+    #[arg(long, value_name = "NAME")]
+    pub recipients_topic: Option<String>,
     /// What serves connections: auto, io_uring or epoll
     #[arg(long, value_name = "ENGINE")]
     pub io: Option<String>,
@@ -61,6 +64,7 @@ impl Options {
             ("server.hostname", one(&self.hostname)),
             ("server.io", one(&self.io)),
             ("recipients.domains", self.domain.clone()),
+            ("recipients.topic", one(&self.recipients_topic)),
             ("kafka.brokers", one(&self.brokers)),
             ("kafka.topic", one(&self.topic)),
             ("kafka.properties_file", one(&self.properties_file)),
@@ -113,8 +117,7 @@ fn serve(checked: Checked, log: &LogHandle) -> Result<Stopped, Failure> {
     announce::starting(&checked);
     let prepared = Prepared::new(checked, log)?;
     let serving = prepared.serve()?;
-    announce::ready(serving.facts());
-    let stopped = serving.run()?;
+    let stopped = serving.run(announce::ready)?;
     announce::stopped(stopped);
     Ok(stopped)
 }

@@ -80,11 +80,13 @@ pub fn losses(current: &Loaded, newer: &Loaded) -> Vec<String> {
     GUARDED.iter().filter_map(lost).collect()
 }
 
-/// The domains that had a list of recipients and now take everybody.
+/// The domains that had a list of recipients and now take everybody: none where a topic names recipients.
 pub fn opened<'a>(current: &'a Loaded, newer: &'a Loaded) -> impl Iterator<Item = &'a str> {
+    let by_topic = current.config.recipients.topic.is_some();
     let newer = &newer.config.recipients;
     let lists = current.config.recipients.lists.keys();
     lists
+        .filter(move |_| !by_topic)
         .filter(|domain| newer.domains.contains(domain) && !newer.lists.contains_key(*domain))
         .map(String::as_str)
 }

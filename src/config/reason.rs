@@ -474,6 +474,22 @@ pub enum Conflict {
         /// The name of the list.
         domain: String,
     },
+    /// Mail would go to the topic of recipients.
+    #[error(
+        "recipients.topic = {topic:?} is a topic that mail goes to: recipients need one that is theirs alone, and compacted"
+    )]
+    MailAmongRecipients {
+        /// Its name.
+        topic: String,
+    },
+    /// Recipients are to be read, and there is no broker.
+    #[error(
+        "recipients.topic = {topic:?} cannot be read with kafka.brokers = \"discard\": name brokers, or remove recipients.topic"
+    )]
+    RecipientsNowhere {
+        /// The topic of recipients.
+        topic: String,
+    },
     /// A certificate without its key.
     #[error("tls.certificate is set without tls.key: set both or neither")]
     CertificateWithoutKey,

@@ -165,7 +165,10 @@ mod tests {
         ));
         let taken = taken.unwrap();
         assert_eq!((taken.domains(), taken.listed()), (2, 2));
-        let check = |text: &str| taken.check(&address::mailbox(text.as_bytes()).unwrap());
+        let check = |text: &str| {
+            let mailbox = address::mailbox(text.as_bytes()).unwrap();
+            taken.check(&mailbox, policy::Beside::Nobody)
+        };
         assert_eq!(check("Ann+x@example.com"), Ok(()));
         assert_eq!(check("bob@example.com"), Err(Refusal::UnknownRecipient));
         assert_eq!(check("bob@example.org"), Ok(()));

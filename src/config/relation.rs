@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use super::options::Config;
+use super::options::{Brokers, Config};
 use super::reason::Conflict;
 use super::value;
 
@@ -18,7 +18,7 @@ pub(super) struct Relation {
 }
 
 /// All of them; the defaults keep every one.
-pub(super) const RELATIONS: [Relation; 9] = [
+pub(super) const RELATIONS: [Relation; 11] = [
     Relation {
         keys: &["limits.in_flight_bytes", "limits.message_size"],
         fault: one_message_fits_the_memory,
@@ -30,6 +30,14 @@ pub(super) const RELATIONS: [Relation; 9] = [
     Relation {
         keys: &["recipients.lists", "recipients.domains"],
         fault: a_list_is_of_a_domain,
+    },
+    Relation {
+        keys: &["recipients.topic", "kafka.topic"],
+        fault: recipients_have_their_own_topic,
+    },
+    Relation {
+        keys: &["recipients.topic", "kafka.brokers"],
+        fault: a_topic_of_recipients_has_brokers,
     },
     Relation {
         keys: &["tls.certificate", "tls.key"],
@@ -84,6 +92,19 @@ fn a_list_is_of_a_domain(config: &Config) -> Option<Conflict> {
     let domain = names.find(|name| !recipients.domains.contains(name))?;
     let domain = domain.clone();
     Some(Conflict::ListOfNoDomain { domain })
+}
+
+fn recipients_have_their_own_topic(config: &Config) -> Option<Conflict> {
+    let topic = config.recipients.topic.as_ref()?;
+    let goes_there = config.topics().place(topic).is_some();
+    let topic = topic.clone();
+    goes_there.then_some(Conflict::MailAmongRecipients { topic })
+}
+
+fn a_topic_of_recipients_has_brokers(config: &Config) -> Option<Conflict> {
+    let topic = config.recipients.topic.as_ref()?;
+    let topic = topic.clone();
+    (config.kafka.brokers == Brokers::Discard).then_some(Conflict::RecipientsNowhere { topic })
 }
 
 fn certificate_and_key_come_together(config: &Config) -> Option<Conflict> {
@@ -171,8 +192,9 @@ mod tests {
 
     #[test]
     fn each_relation_is_kept_at_its_edge() {
-        let kept: [Change; 7] = [
+        let kept: [Change; 8] = [
             |_| {},
+            |c| c.recipients.topic = Some("recipients".into()),
             |c| drop(c.recipients.lists.insert("*".into(), "all.txt".into())),
             |c| c.limits.in_flight_bytes = c.limits.message_size,
             |c| c.kafka.delivery_timeout = c.server.drain_timeout - Duration::from_millis(1),
@@ -187,7 +209,18 @@ mod tests {
 
     #[test]
     fn beyond_its_edge_one_relation_is_broken_and_no_other() {
-        let broken: [(Change, &str); 12] = [
+        let broken: [(Change, &str); 14] = [
+            (
+                |c| c.recipients.topic = Some("mail".into()),
+                "recipients.topic = \"mail\" is a topic that mail goes to",
+            ),
+            (
+                |c| {
+                    c.recipients.topic = Some("recipients".into());
+                    c.kafka.brokers = Brokers::Discard;
+                },
+                "recipients.topic = \"recipients\" cannot be read",
+            ),
             (
                 |c| {
                     drop(

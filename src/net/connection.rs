@@ -257,10 +257,14 @@ impl<'a, T: Transport> Connection<'a, T> {
         consumed > 0
     }
 
-    /// What comes before commands are given to the session: the rules as they are now, and whether mail is taken.
+    /// What comes before commands are given to the session: the rules and the directory as they are now, and whether mail is
+    /// taken.
     fn follow_what_holds_now(&mut self) {
         let shared = &self.hub.shared;
         self.session.adopt(&shared.rules.load().policy);
+        if shared.policy.directory {
+            self.session.follow(shared.directory.load().as_ref());
+        }
         self.session.heed(shared.sink.intake());
     }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::admission::Admission;
 use super::loads::Loads;
@@ -15,6 +15,7 @@ use super::rules::Rules;
 use crate::config::RecordKey;
 use crate::sink::Sink;
 use crate::sink::routing::Routing;
+use crate::smtp::directory::Directory;
 use crate::smtp::policy::Policy;
 use crate::telemetry::message_log::MessageLog;
 use crate::telemetry::metrics::Metrics;
@@ -25,6 +26,8 @@ pub struct Shared {
     pub policy: Arc<Policy>,
     /// What a reload exchanges.
     pub rules: ArcSwap<Rules>,
+    /// Whom a topic names now; none while it is not known, and where there is no such topic.
+    pub directory: Arc<ArcSwapOption<Directory>>,
     /// Where messages go.
     pub sink: Arc<dyn Sink>,
     /// Counters.

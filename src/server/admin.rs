@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use tokio::net::TcpListener;
 
 use crate::net::shared::Shared;
+use crate::recipients::Published;
 use crate::telemetry::admin::{self, Health};
 use crate::telemetry::metrics::Scrape;
 
@@ -18,21 +19,34 @@ pub(super) struct Admin {
     health: Arc<dyn Health>,
 }
 
-struct Ready(Arc<Shared>);
+struct Ready {
+    shared: Arc<Shared>,
+    /// Whom a topic names; none where there is no such topic.
+    named: Option<Arc<Published>>,
+}
 
 impl Health for Ready {
     fn unready(&self) -> Option<String> {
-        if self.0.draining.load(Ordering::Relaxed) {
+        if self.shared.draining.load(Ordering::Relaxed) {
             return Some("draining".to_owned());
         }
-        self.0.sink.ready().err().map(|unready| unready.to_string())
+        if let Some(unknown) = self.named.as_ref().and_then(|named| named.unknown()) {
+            return Some(unknown);
+        }
+        let sink = self.shared.sink.ready();
+        sink.err().map(|unready| unready.to_string())
     }
 }
 
 impl Admin {
     /// Of the server whose workers share this.
-    pub(super) fn new(listener: TcpListener, scrape: Scrape, shared: Arc<Shared>) -> Self {
-        let health = Arc::new(Ready(shared));
+    pub(super) fn new(
+        listener: TcpListener,
+        scrape: Scrape,
+        shared: Arc<Shared>,
+        named: Option<Arc<Published>>,
+    ) -> Self {
+        let health = Arc::new(Ready { shared, named });
         Self {
             listener,
             scrape,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::workers::{Error, Running};
 use crate::net::shared::Shared;
 use crate::net::worker::CutOff;
+use crate::recipients::Following;
 
 /// What has to be ended, in the end.
 pub(super) struct Drain {
@@ -18,6 +19,8 @@ pub(super) struct Drain {
     pub workers: Running,
     /// What they share.
     pub shared: Arc<Shared>,
+    /// What follows the topic of recipients, if there is one.
+    pub following: Option<Following>,
     /// How long the end may take.
     pub timeout: Duration,
 }
@@ -46,6 +49,7 @@ impl Drain {
         let draining = self.shared.draining.swap(true, Ordering::Relaxed);
         assert!(!draining, "a server ends once");
         let stopped = self.workers.stop();
+        drop(self.following);
         self.shared
             .sink
             .drain(self.timeout.saturating_sub(began.elapsed()));

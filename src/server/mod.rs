@@ -5,12 +5,14 @@
 //! | the configuration is read, and tried as far as possible without other machines | [`Checked`] | `checked` |
 //! | the log begins | | `command::serve` |
 //! | lists are read, rings made, the sink started, addresses bound | [`Prepared`] | `prepared` |
-//! | every worker has said that it serves | [`Serving`] | `serving` |
+//! | every worker has said that it serves; "ready" follows once a topic of recipients was read | [`Serving`] | `serving` |
 //! | a signal came, and the server has drained | [`Stopped`] | `serving`, `drain` |
 //!
 //! Beside the line: `addresses` has the sockets and `open_files` their number; `rules`, `shares` and `plans` turn the
 //! configuration into what the workers are given, and `workers` has their threads; `signals` says which signal means what;
 //! `admin` is the admin listener; `upkeep` runs `reload` and `tls_watch` while the workers serve.
+//!
+//! Beside it, `named` follows the topic of recipients.
 //!
 //! Invariants: everything listens and every worker serves before there is a [`Serving`], and "ready" is said of nothing else; a
 //! worker that ends without being stopped ends the program; what fails to start ends it with one line that names it; after a
@@ -20,6 +22,7 @@ pub mod addresses;
 mod admin;
 pub mod checked;
 mod drain;
+mod named;
 pub mod open_files;
 mod plans;
 mod prepared;

@@ -18,6 +18,7 @@ use crate::net::handshake::{self, Material};
 use crate::net::loads::Loads;
 use crate::net::shared::Shared;
 use crate::net::worker::{Door, Plan};
+use crate::recipients::Published;
 use crate::sink::routing::Routing;
 use crate::sink::{Description, Keeps, Reports, Sink};
 use crate::smtp::policy::Recipients;
@@ -43,6 +44,7 @@ impl Blamed for NoRandom {
 pub(super) fn shared(
     checked: &Checked,
     taken: Recipients,
+    published: &Published,
     sink: Arc<dyn Sink>,
     metrics: Metrics,
     log: &LogHandle,
@@ -67,6 +69,7 @@ pub(super) fn shared(
     let policy = rules::policy(config, message_size);
     Ok(Arc::new(Shared {
         rules: ArcSwap::from_pointee(rules::rules(config, &policy, taken)),
+        directory: published.directory(),
         policy: Arc::new(policy),
         sink,
         metrics,

@@ -15,6 +15,7 @@ use super::addresses::Addresses;
 use super::admin::Admin;
 use super::checked::Checked;
 use super::drain::Drain;
+use super::named::Named;
 use super::open_files::OpenFiles;
 use super::plans;
 use super::reload::Reload;
@@ -28,6 +29,7 @@ use crate::config::Config;
 use crate::failure::{Blame, Blamed, Failure};
 use crate::net::shared::Shared;
 use crate::net::worker::Plan;
+use crate::recipients::Published;
 use crate::sink::{self, Keeps, Setup};
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::metrics::{Metrics, Scope};
@@ -43,6 +45,7 @@ pub struct Prepared<'a> {
     stop: Stop,
     admin: Admin,
     upkeep: Upkeep<'a>,
+    named: Named,
 }
 
 /// There is no runtime for what runs beside the workers.
@@ -91,7 +94,17 @@ impl<'a> Prepared<'a> {
         let (listener, admin) = addresses.listen_for_admin(&runtime)?;
         let signals = Signals::inside(&runtime)?;
         let (doors, smtp) = addresses.doors(count)?;
-        let shared = plans::shared(&checked, taken, started.sink, metrics.clone(), log, count)?;
+        let published = Arc::<Published>::default();
+        let shared = plans::shared(
+            &checked,
+            taken,
+            &published,
+            started.sink,
+            metrics.clone(),
+            log,
+            count,
+        )?;
+        let named = Named::start(config, &description, published, &shared)?;
         let plans = plans::each(config, &shared, doors, wakers, started.reports)?;
         Ok(Self {
             facts: Facts {
@@ -106,7 +119,12 @@ impl<'a> Prepared<'a> {
             drain_timeout: config.server.drain_timeout,
             runtime,
             stop: signals.stop,
-            admin: Admin::new(listener, scrape, Arc::clone(&shared)),
+            admin: Admin::new(
+                listener,
+                scrape,
+                Arc::clone(&shared),
+                named.published.clone(),
+            ),
             upkeep: Upkeep {
                 hostname: config.server.hostname.clone(),
                 material: checked.material.clone(),
@@ -116,6 +134,7 @@ impl<'a> Prepared<'a> {
                 hangup: signals.reload,
             },
             shared,
+            named,
         })
     }
 
@@ -131,9 +150,11 @@ impl<'a> Prepared<'a> {
             stop: self.stop,
             admin: self.admin,
             upkeep: self.upkeep,
+            named: self.named.published,
             drain: Drain {
                 workers,
                 shared: self.shared,
+                following: self.named.following,
                 timeout: self.drain_timeout,
             },
         })

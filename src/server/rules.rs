@@ -73,6 +73,7 @@ pub fn policy(config: &Config, message_size: u64) -> Policy {
         bare_newlines: server.bare_newlines,
         starttls: config.tls.certificate.is_some(),
         taken: Arc::default(),
+        directory: config.recipients.topic.is_some(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! Invariants: the first signal drains; a second one, or a worker that ends without being stopped, ends the server at once.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use tokio::task::JoinError;
@@ -16,6 +17,7 @@ use super::signals::Stop;
 use super::upkeep::Upkeep;
 use crate::config::Config;
 use crate::failure::{Blame, Blamed, Failure};
+use crate::recipients::Published;
 use crate::sink::Description;
 use crate::telemetry::metrics::Io;
 
@@ -27,6 +29,8 @@ pub struct Serving<'a> {
     pub(super) admin: Admin,
     pub(super) upkeep: Upkeep<'a>,
     pub(super) drain: Drain,
+    /// Whom a topic names; none where there is no such topic.
+    pub(super) named: Option<Arc<Published>>,
 }
 
 /// What is known of a server once it serves.
@@ -70,18 +74,28 @@ impl Serving<'_> {
         &self.facts
     }
 
-    /// Serves until a signal comes, then drains.
+    /// Serves until a signal comes, then drains. `ready` is called once mail is taken for everybody it is meant for: at once,
+    /// or when the topic of recipients was read.
     ///
     /// # Errors
     /// Why a worker ended without being stopped.
-    pub fn run(self) -> Result<Stopped, Failure> {
+    pub fn run(self, ready: impl FnOnce(&Facts)) -> Result<Stopped, Failure> {
         let (runtime, admin, upkeep) = (self.runtime, self.admin, self.upkeep);
         let (mut stop, mut drain) = (self.stop, self.drain);
+        let (facts, named) = (self.facts, self.named);
+        let ready = async {
+            if let Some(named) = &named {
+                named.known().await;
+            }
+            ready(&facts);
+            std::future::pending::<()>().await;
+        };
         let stopped = runtime.block_on(async {
             tokio::spawn(admin.serve());
             tokio::select! {
                 () = stop.asked() => {}
                 () = upkeep.run() => {}
+                () = ready => {}
                 lost = drain.one_lost() => return Err(lost.into()),
             }
             tracing::info!("draining; a second signal ends at once");

@@ -45,6 +45,7 @@ pub fn configured(config: &Config) -> Box<dyn Configured> {
             kafka: config.kafka.clone(),
             topics,
             message_size,
+            recipients: config.recipients.topic.clone(),
         }),
         Brokers::Discard => Box::new(discard::Discard {
             topics,

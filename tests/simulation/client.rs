@@ -257,6 +257,7 @@ impl Client {
                 message: sent.message,
                 complete: false,
                 storable: sent.storable,
+                since: now,
             };
             judge.attempt(&from, expected);
         }
@@ -273,7 +274,7 @@ impl Client {
         if !octets.is_empty() {
             self.patience = now + PATIENCE;
             self.hear(&octets);
-            self.read_replies(judge);
+            self.read_replies(now, judge);
         }
         self.say_ciphertext(&wire);
         if !open {
@@ -395,7 +396,7 @@ impl Client {
         }
     }
 
-    fn read_replies(&mut self, judge: &Judge) {
+    fn read_replies(&mut self, now: u64, judge: &Judge) {
         while let Some(end) = self.inbox.windows(2).position(|two| two == b"\r\n") {
             let line: Vec<u8> = self.inbox.drain(..end + 2).collect();
             let line = String::from_utf8(line[..end].to_vec()).expect("replies are UTF-8");
@@ -404,7 +405,7 @@ impl Client {
             }
             let code = line[..3].parse().expect("a reply begins with its code");
             self.last_code = code;
-            self.reply(code, &line[4..], judge);
+            self.reply(code, &line[4..], now, judge);
             if std::mem::take(&mut self.expects_handshake) {
                 // All that follows the reply is TLS: an alert, if what was injected came too late to be dropped.
                 let rest = std::mem::take(&mut self.inbox);
@@ -418,7 +419,7 @@ impl Client {
         }
     }
 
-    fn reply(&mut self, code: u16, text: &str, judge: &Judge) {
+    fn reply(&mut self, code: u16, text: &str, now: u64, judge: &Judge) {
         if code == 421 {
             assert!(
                 !(self.calm && self.is_good()),
@@ -442,8 +443,12 @@ impl Client {
             What::Mail => code == 451 && !judge.kafka.is_open_since(self.began),
             What::StartTls => code == 220,
             What::Unannounced => code == 503,
-            What::Rcpt { .. } | What::Data if self.mail_refused => code == 503,
+            What::Rcpt { .. } | What::Passing(_) | What::Data if self.mail_refused => code == 503,
             What::Rcpt { ours } => code == if ours { 250 } else { 550 },
+            What::Passing(who) => {
+                let (there, away) = judge.names.during(who, self.began, now);
+                code == 250 && there || code == 550 && away
+            }
             What::Data => matches!(code, 354 | 451),
             What::Chunk => matches!(code, 250 | 451 | 503),
             What::Miscounted => code == 521,
@@ -460,6 +465,7 @@ impl Client {
         }
         match (what, code) {
             (What::StartTls, _) => self.expects_handshake = true,
+            (What::Passing(who), 250) => judge.accepted(&from, who),
             (What::End, 250) => {
                 judge.delivered(&from, text.strip_prefix("2.0.0 ").unwrap_or(text));
                 if let Some(mail) = self.mails.get_mut(mail) {

@@ -10,6 +10,7 @@ use ringpost_proto::mail::decode::Attributes;
 use ringpost_proto::smtp::parameter::Body;
 
 use crate::kafka::{Kafka, mail_of};
+use crate::names::{Names, PASSING};
 use crate::sharing::Sharing;
 
 /// A message that a client sends, as it has to arrive.
@@ -33,6 +34,8 @@ pub struct Expected {
     pub complete: bool,
     /// Whether it may be stored at all.
     pub storable: bool,
+    /// When its connection began.
+    pub since: u64,
 }
 
 /// See the module.
@@ -40,6 +43,12 @@ pub struct Expected {
 pub struct Judge {
     /// The log of Kafka.
     pub kafka: Arc<Kafka>,
+    /// The directory, in which recipients come and go.
+    pub names: Names,
+    /// Those of them that an attempt's client heard accepted, in order.
+    accepted: RefCell<HashMap<String, Vec<usize>>>,
+    /// Those that its record names.
+    passing: RefCell<HashMap<String, Vec<usize>>>,
     attempts: RefCell<HashMap<String, Expected>>,
     /// Which recipients share a record.
     sharing: Sharing,
@@ -59,6 +68,9 @@ impl Judge {
         Self {
             kafka,
             sharing,
+            names: Names::new(),
+            accepted: RefCell::default(),
+            passing: RefCell::default(),
             attempts: RefCell::default(),
             recorded: RefCell::default(),
             owed: RefCell::default(),
@@ -80,8 +92,39 @@ impl Judge {
         attempts.get_mut(from).expect("it was attempted").complete = true;
     }
 
+    /// A recipient that comes and goes was accepted.
+    pub fn accepted(&self, from: &str, who: usize) {
+        let mut accepted = self.accepted.borrow_mut();
+        accepted.entry(from.to_owned()).or_default().push(who);
+    }
+
+    /// The recipients of a record that stay; the others may be in it if they were in the directory meanwhile.
+    fn staying(&self, from: &str, to: &[String], since: u64, now: u64) -> Vec<String> {
+        let place = |name: &String| PASSING.iter().position(|passing| passing == name);
+        let passing: Vec<usize> = to.iter().filter_map(place).collect();
+        for &who in &passing {
+            let (there, _) = self.names.during(who, since, now);
+            assert!(
+                there,
+                "{from}: a record for {}, who was not there",
+                PASSING[who]
+            );
+        }
+        self.passing.borrow_mut().insert(from.to_owned(), passing);
+        to.iter()
+            .filter(|name| place(name).is_none())
+            .cloned()
+            .collect()
+    }
+
     /// A record is submitted, for this topic, by a client whose messages are registered.
-    pub fn record(&self, topic: &str, headers: &[(&'static str, Vec<u8>)], message: &[u8]) {
+    pub fn record(
+        &self,
+        topic: &str,
+        headers: &[(&'static str, Vec<u8>)],
+        message: &[u8],
+        now: u64,
+    ) {
         self.effect();
         let headers = headers.iter();
         let told = Attributes::decode(headers.map(|(name, value)| (*name, value.as_slice())));
@@ -106,7 +149,9 @@ impl Judge {
             message == expected.message,
             "{from}: the message differs from what the oracle decodes"
         );
-        assert_eq!(told.rcpt_to.as_ref(), Some(&to), "{from}");
+        let told_to = told.rcpt_to.as_deref().unwrap_or_default();
+        let staying = self.staying(&from, told_to, expected.since, now);
+        assert_eq!(staying, to, "{from}");
         assert_eq!(told.helo, Some(expected.helo.as_str()), "{from}");
         let client = told.client.map(|client| client.to_string());
         assert_eq!(client.as_ref(), Some(&expected.client), "{from}");
@@ -221,6 +266,19 @@ impl Judge {
             self.kafka.from(id).or(first).as_deref(),
             Some(from),
             "250 for {id}, which is another message"
+        );
+        assert_eq!(
+            self.passing
+                .borrow()
+                .get(from)
+                .map(Vec::as_slice)
+                .unwrap_or_default(),
+            self.accepted
+                .borrow()
+                .get(from)
+                .map(Vec::as_slice)
+                .unwrap_or_default(),
+            "{from}: the record is for those who were accepted"
         );
     }
 

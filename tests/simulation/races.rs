@@ -15,6 +15,7 @@ use crate::clock::Time;
 use crate::executor::Executor;
 use crate::judge::Judge;
 use crate::kafka::Kafka;
+use crate::names::Names;
 use crate::random::Random;
 use crate::server::Settings;
 use crate::sharing::Sharing;
@@ -44,7 +45,12 @@ impl Scene {
     fn new(seed: u64) -> Self {
         let kafka = Arc::new(Kafka::new(Random::new(seed), 10, Topics::one("mail")));
         let judge = Rc::new(Judge::new(Arc::clone(&kafka), Sharing::all()));
-        let hub = Settings::plain().hub(Arc::clone(&kafka), Time::new(), seed);
+        let hub = Settings::plain().hub(
+            Arc::clone(&kafka),
+            Time::new(),
+            seed,
+            Names::new().directory(),
+        );
         let wire = Wire::new(0, Random::new(seed), Rc::new(RefCell::default()), judge);
         Self {
             kafka,

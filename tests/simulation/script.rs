@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use crate::driver::has_bare_newline;
 use crate::kind::Kind;
 use crate::mail;
+use crate::names::PASSING;
 use crate::random::Random;
 use crate::sharing::DOMAINS;
 
@@ -25,6 +26,8 @@ pub enum What {
     Rcpt {
         ours: bool,
     },
+    /// RCPT for a recipient that comes and goes, by its place.
+    Passing(usize),
     Data,
     Chunk,
     /// A BDAT that names no size: the last reply of the connection.
@@ -62,6 +65,8 @@ pub struct Rules {
     pub takes_bare_newlines: bool,
     /// Whether TLS is offered.
     pub tls: bool,
+    /// Whether recipients come and go.
+    pub passing: bool,
 }
 
 /// What a transaction sent.
@@ -203,6 +208,11 @@ impl Script {
             if random.once_in(5) {
                 let line = format!("RCPT TO:<r{place}@elsewhere.example>\r\n");
                 self.command(&line, What::Rcpt { ours: false });
+            }
+            if self.rules.passing && random.once_in(3) {
+                let who = random.below(PASSING.len());
+                let line = format!("RCPT TO:<{}>\r\n", PASSING[who]);
+                self.command(&line, What::Passing(who));
             }
             let recipient = format!("r{place}@{}", random.of(&DOMAINS));
             let line = format!("RCPT TO:<{recipient}>\r\n");

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use ringpost::net::admission::{Admission, Limits};
 use ringpost::net::hub::{Hub, Share};
 use ringpost::net::loads::Loads;
@@ -17,6 +17,7 @@ use ringpost::telemetry::metrics::Metrics;
 use ringpost_proto::mail::id::Generator;
 use ringpost_proto::mail::record::RecordKey;
 use ringpost_proto::smtp::access::{Access, Network, Networks};
+use ringpost_proto::smtp::directory::Directory;
 use ringpost_proto::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
 
 use crate::clock::Time;
@@ -61,31 +62,49 @@ impl Settings {
             policy.bare_newlines = BareNewlinePolicy::Accept;
         }
         policy.starttls = random.once_in(2);
+        let trace = random.once_in(2);
+        let sharing = Sharing::draw(random);
+        let greeting_delay = Duration::from_millis(*random.of(&[0, 0, 300]));
+        let messages_most = random.between(1, 5);
+        let octets_most = *random.of(&[usize::MAX / 2, 140_000, 300_000]);
+        // Who comes and goes would change into which records a mail is divided.
+        policy.directory = random.once_in(2) && !sharing.divides();
         Self {
             tls: policy.starttls,
             policy: Arc::new(policy),
-            trace: random.once_in(2),
-            sharing: Sharing::draw(random),
-            greeting_delay: Duration::from_millis(*random.of(&[0, 0, 300])),
-            messages_most: random.between(1, 5),
-            octets_most: *random.of(&[usize::MAX / 2, 140_000, 300_000]),
+            trace,
+            sharing,
+            greeting_delay,
+            messages_most,
+            octets_most,
         }
     }
 
     /// None of them unusual.
     pub fn plain() -> Self {
+        let drawn = Self::draw(&mut Random::new(0));
+        let policy = Policy {
+            directory: false,
+            ..Policy::clone(&drawn.policy)
+        };
         Self {
+            policy: Arc::new(policy),
             greeting_delay: Duration::ZERO,
             sharing: Sharing::all(),
             messages_most: 10,
             octets_most: 1 << 30,
-            ..Self::draw(&mut Random::new(0))
+            ..drawn
         }
     }
 
     /// The policy of the sessions.
     pub fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.policy)
+    }
+
+    /// Whether a directory names the recipients.
+    pub fn has_directory(&self) -> bool {
+        self.policy.directory
     }
 
     /// Whether bare newlines are taken as data.
@@ -104,10 +123,11 @@ impl Settings {
     }
 
     /// A worker's hub, as it is at its start.
-    pub fn hub(&self, kafka: Arc<Kafka>, time: Time, random: u64) -> Hub {
+    pub fn hub(&self, kafka: Arc<Kafka>, time: Time, random: u64, names: Arc<Directory>) -> Hub {
         let shared = Shared {
             policy: self.policy(),
             rules: ArcSwap::from_pointee(self.rules()),
+            directory: Arc::new(ArcSwapOption::from(Some(names))),
             sink: kafka,
             metrics: METRICS.clone(),
             trace: self.trace,

@@ -45,6 +45,8 @@ enum Event {
     Sweep(usize),
     /// Something goes wrong.
     Fault,
+    /// A recipient comes or goes.
+    Name,
     /// The server starts again.
     Start,
     /// Nothing more goes wrong.
@@ -117,6 +119,7 @@ impl World {
         let rules = Rules {
             takes_bare_newlines: settings.takes_bare_newlines(),
             tls: settings.tls,
+            passing: settings.has_directory(),
         };
         let mut clients = Vec::new();
         let crowd = random.once_in(4);
@@ -172,6 +175,9 @@ impl World {
         world.at(safety, Event::Calm);
         let first = world.random.between(100_000, 5_000_000);
         world.at(first as u64, Event::Fault);
+        if world.settings.has_directory() {
+            world.at(0, Event::Name);
+        }
         for client in 0..world.clients.len() {
             let next = world.clients[client]
                 .next_connect()
@@ -276,6 +282,10 @@ impl World {
             Event::Fault => {
                 self.fault();
                 self.after(200_000, 12_000_000, Event::Fault);
+            }
+            Event::Name => {
+                self.name();
+                self.after(10_000, 2_000_000, Event::Name);
             }
             Event::Start => self.start(),
             Event::Calm => self.become_calm(),

@@ -312,8 +312,8 @@ fn lines(octets: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', octets).count()
 }
 
-/// What a line says, without blanks and comment.
-fn content(line: &[u8]) -> Option<&[u8]> {
+/// What a line of a list says, without blanks and comment; none where it says nothing.
+pub fn content(line: &[u8]) -> Option<&[u8]> {
     let text = line.trim_ascii();
     let commented = |at: usize| at == 0 || text[at - 1].is_ascii_whitespace();
     let end = match text.first()? {

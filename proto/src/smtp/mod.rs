@@ -27,6 +27,8 @@
 //! | `policy` | what the operator set: whom this MX takes mail for, and how much |
 //! | `pattern` | which domains a pattern holds |
 //! | `list` | the recipients of a domain, as a set over one buffer |
+//! | `name` | what one key of a directory names |
+//! | `directory` | whom a topic names, as a set that changes while the server runs |
 //! | `rate` | how many messages a client may begin in a minute |
 //! | `state` | the states of a session and their diagram |
 //! | `session` | the one place that moves between them |
@@ -38,10 +40,12 @@ pub mod address;
 pub mod command;
 pub mod data;
 pub(crate) mod decimal;
+pub mod directory;
 pub mod domain;
 pub mod extension;
 pub mod line;
 pub mod list;
+pub mod name;
 mod octet;
 pub mod parameter;
 mod pattern;

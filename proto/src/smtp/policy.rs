@@ -4,6 +4,7 @@
 //!
 //! Of the patterns that hold a recipient's domain, the most specific one decides: the domain itself, then `*.` in front of
 //! the longest part of it, then `*`. A pattern with a list takes mail for those on it; one without takes mail for everybody.
+//! Where there is a directory, every domain takes those alone whom its list or the directory names.
 //!
 //! Invariants: `postmaster` is taken at every domain that is taken, listed or not, and without a domain (RFC 5321 4.5.1);
 //! domains are compared in their normal form (`domain`); a match of a domain in lower-case ASCII
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::Mailbox;
+use super::directory::Directory;
 use super::domain;
 use super::list::{Key, List};
 use super::refusal::Refusal;
@@ -53,6 +55,9 @@ pub struct Policy {
     pub starttls: bool,
     /// Whom mail is taken for.
     pub taken: Arc<Recipients>,
+    /// Whether a directory names recipients beside the lists. A session that has not been given it yet asks those who are on
+    /// no list to come again.
+    pub directory: bool,
 }
 
 /// What becomes of a message that holds a bare CR or a bare LF. Neither ever ends a line here.
@@ -87,8 +92,20 @@ impl Policy {
             bare_newlines: BareNewlinePolicy::Reject,
             starttls: false,
             taken: Arc::new(Recipients::everybody_at(["*"])),
+            directory: false,
         }
     }
+}
+
+/// Who is named beside the lists.
+#[derive(Debug, Clone, Copy)]
+pub enum Beside<'a> {
+    /// Nobody: there is no directory.
+    Nobody,
+    /// There is a directory, and it is not known yet.
+    Unread,
+    /// Whom this one names.
+    Named(&'a Directory),
 }
 
 /// Whom this MX takes mail for.
@@ -183,17 +200,43 @@ impl Recipients {
     /// Whether mail for `mailbox` is taken.
     ///
     /// # Errors
-    /// [`Refusal::RelayDenied`] for a domain that is not taken, [`Refusal::UnknownRecipient`] for a recipient that is not listed.
-    pub fn check(&self, mailbox: &Mailbox) -> Result<(), Refusal> {
+    /// [`Refusal::RelayDenied`] for a domain that is not taken, [`Refusal::UnknownRecipient`] for a recipient that is not listed,
+    /// [`Refusal::DirectoryUnread`] for one that may be in the directory.
+    pub fn check(&self, mailbox: &Mailbox, beside: Beside<'_>) -> Result<(), Refusal> {
         if mailbox.is_postmaster() {
             return Ok(());
         }
         let domain = &*mailbox.normal_domain();
-        match self.rule(domain).ok_or(Refusal::RelayDenied)? {
-            None => Ok(()),
-            Some(list) if self.is_listed(list, mailbox.local_part(), domain) => Ok(()),
-            Some(_) => Err(Refusal::UnknownRecipient),
+        let list = self.rule(domain).ok_or(Refusal::RelayDenied)?;
+        let local_part = mailbox.local_part();
+        match (list, beside) {
+            (None, Beside::Nobody) => Ok(()),
+            (Some(list), _) if self.is_listed(list, local_part, domain) => Ok(()),
+            (Some(_), Beside::Nobody) => Err(Refusal::UnknownRecipient),
+            (_, Beside::Unread) if is_postmaster(local_part) => Ok(()),
+            (_, Beside::Unread) => Err(Refusal::DirectoryUnread),
+            (_, Beside::Named(directory)) if self.is_named(directory, local_part, domain) => Ok(()),
+            (_, Beside::Named(_)) => Err(Refusal::UnknownRecipient),
         }
+    }
+
+    /// Whether mail is taken for a domain in normal form, whoever gets it there; of a pattern `*.`, for any domain that it holds.
+    pub fn takes_some_of(&self, pattern: &str) -> bool {
+        let Some(domain) = pattern.strip_prefix("*.") else {
+            return self.rule(pattern).is_some();
+        };
+        let is_inside = |name: &str| {
+            let front = name.strip_suffix(domain);
+            front.is_some_and(|front| front.ends_with('.'))
+        };
+        self.every.is_some()
+            || self.below.contains_key(domain)
+            || self.rule_below(domain).is_some()
+            || self
+                .exact
+                .keys()
+                .chain(self.below.keys())
+                .any(|name| is_inside(name))
     }
 
     /// What holds for a domain: its list if it has one; nothing where it is not taken.
@@ -223,22 +266,62 @@ impl Recipients {
         let Some(mut key) = Key::new(local_part.as_bytes(), self.case_sensitive) else {
             return false;
         };
-        key.octets().eq_ignore_ascii_case(b"postmaster")
+        key.octets().eq_ignore_ascii_case(POSTMASTER)
             || list.lists(&key, domain.as_bytes())
             || key.cut(&self.delimiters) && list.lists(&key, domain.as_bytes())
     }
+
+    /// The same of a directory, in which no name has a case.
+    fn is_named(&self, directory: &Directory, local_part: &str, domain: &str) -> bool {
+        if directory.has_domain(domain) {
+            return true;
+        }
+        let Some(mut key) = Key::new(local_part.as_bytes(), false) else {
+            return false;
+        };
+        key.octets() == POSTMASTER
+            || directory.has_address(&key, domain)
+            || key.cut(&self.delimiters) && directory.has_address(&key, domain)
+    }
+}
+
+/// The local-part that is taken at every domain, in lower case.
+const POSTMASTER: &[u8] = b"postmaster";
+
+fn is_postmaster(local_part: &str) -> bool {
+    Key::new(local_part.as_bytes(), false).is_some_and(|key| key.octets() == POSTMASTER)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::address;
+    use super::super::directory::Origin;
     use super::super::list::Reading;
+    use super::super::name::Name;
     use super::super::pattern::matches;
     use super::*;
 
     fn check(recipients: &Recipients, mailbox: &str) -> Result<(), Refusal> {
-        recipients
-            .check(&address::mailbox(mailbox.as_bytes()).unwrap_or_else(|_| panic!("{mailbox}")))
+        ask(recipients, mailbox, Beside::Nobody)
+    }
+
+    fn ask(recipients: &Recipients, mailbox: &str, beside: Beside<'_>) -> Result<(), Refusal> {
+        let parsed = address::mailbox(mailbox.as_bytes()).unwrap_or_else(|_| panic!("{mailbox}"));
+        recipients.check(&parsed, beside)
+    }
+
+    fn directory(keys: &[&str]) -> Directory {
+        let empty = Directory::new(7);
+        let mut changes = empty.changes();
+        for key in keys {
+            let name = Name::parse(key.as_bytes()).unwrap_or_else(|why| panic!("{key}: {why}"));
+            let origin = Origin {
+                time: 1,
+                partition: 0,
+            };
+            changes.push(&name, origin, true);
+        }
+        empty.with(&mut changes).0
     }
 
     fn with_lists(
@@ -426,5 +509,98 @@ mod tests {
             check(&recipients, "postmaster@example.org"),
             Err(Refusal::RelayDenied)
         );
+    }
+
+    #[test]
+    fn a_recipient_is_taken_if_a_list_or_the_directory_names_it() {
+        let lists = [
+            ("example.com", Some("Listed")),
+            ("example.org", None),
+            ("*.example.org", None),
+        ];
+        let recipients = with_lists("+", true, &lists);
+        let directory = directory(&[
+            "joe@example.com",
+            "ann+list@example.com",
+            "example.org",
+            "eve@a.example.org",
+            "*.b.example.org",
+            "mallory@elsewhere.example",
+        ]);
+        let beside = Beside::Named(&directory);
+        for taken in [
+            "Listed@example.com",
+            "Listed+x@example.com",
+            "JOE@Example.COM.",
+            "joe+tag@example.com",
+            "ann+list@example.com",
+            "anybody@example.org",
+            "Eve@a.example.org",
+            "x@c.b.example.org",
+            "Postmaster@a.example.org",
+            "postmaster",
+        ] {
+            assert_eq!(ask(&recipients, taken, beside), Ok(()), "{taken}");
+        }
+        for unknown in [
+            // A list keeps its rule of case; the directory has none.
+            "listed@example.com",
+            "ann@example.com",
+            "bob@example.com",
+            "bob@a.example.org",
+            "x@b.example.org",
+        ] {
+            let refused = Err(Refusal::UnknownRecipient);
+            assert_eq!(ask(&recipients, unknown, beside), refused, "{unknown}");
+        }
+        for denied in ["mallory@elsewhere.example", "postmaster@elsewhere.example"] {
+            let refused = Err(Refusal::RelayDenied);
+            assert_eq!(ask(&recipients, denied, beside), refused, "{denied}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_is_not_read_yet_bounces_nobody() {
+        let lists = [("example.com", Some("joe")), ("example.org", None)];
+        let recipients = with_lists("+", false, &lists);
+        for (mailbox, answer) in [
+            ("joe@example.com", Ok(())),
+            ("joe+tag@example.com", Ok(())),
+            ("ann@example.com", Err(Refusal::DirectoryUnread)),
+            ("ann@example.org", Err(Refusal::DirectoryUnread)),
+            ("\"Postmaster\"@example.org", Ok(())),
+            ("ann@elsewhere.example", Err(Refusal::RelayDenied)),
+        ] {
+            assert_eq!(
+                ask(&recipients, mailbox, Beside::Unread),
+                answer,
+                "{mailbox}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_a_directory_may_hold_domains_that_are_taken() {
+        let recipients = Recipients::everybody_at(["example.com", "*.sub.example"]);
+        for ours in [
+            "example.com",
+            "a.sub.example",
+            "*.com",
+            "*.sub.example",
+            "*.a.sub.example",
+            "*.example",
+        ] {
+            assert!(recipients.takes_some_of(ours), "{ours}");
+        }
+        for foreign in [
+            "a.example.com",
+            "sub.example",
+            "*.example.com",
+            "*.other.example",
+            "*.le.com",
+        ] {
+            assert!(!recipients.takes_some_of(foreign), "{foreign}");
+        }
+        assert!(Recipients::everybody_at(["*"]).takes_some_of("*.any.example"));
     }
 }

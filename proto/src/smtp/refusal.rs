@@ -68,8 +68,10 @@ pub enum Refusal {
     TooManyRecipients,
     /// A domain that this MX does not take mail for.
     RelayDenied,
-    /// A recipient that is not on the list of its domain.
+    /// A recipient that is not on the list of its domain, and not in the directory where there is one.
     UnknownRecipient,
+    /// A recipient that is on no list, while the directory is not known yet.
+    DirectoryUnread,
     /// The client's network is not allowed; the connection ends (RFC 5321 3.1).
     AccessDenied,
     /// More messages in a minute than this client may send.
@@ -209,6 +211,8 @@ table! {
         "RFC 5321 3.6.2" "proto/tests/dialogues/recipients-of-other-domains.smtp";
     UnknownRecipient: 550 "5.1.1" "unknown_recipient" "No such recipient here"
         "RFC 5321 3.3" "tests/policy.rs: recipients_are_taken_by_domain_and_list";
+    DirectoryUnread: 451 "4.3.2" "directory_unread" "The recipients here are not known yet; try again later"
+        "RFC 5321 4.2.5" "proto/tests/dialogues/recipients-are-not-known-yet.smtp";
     AccessDenied: 554 "5.7.1" "access_denied" "Access denied: we accept no mail from your network"
         "RFC 5321 3.1" "tests/policy.rs: a_denied_network_gets_554_in_place_of_the_banner";
     MessageRate: 451 "4.7.1" "message_rate" "Too many messages in a minute from your address; try again later"

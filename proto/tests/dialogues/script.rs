@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringpost_proto::smtp::directory::{Directory, Origin};
+use ringpost_proto::smtp::name::Name;
 use ringpost_proto::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
 use ringpost_proto::smtp::refusal::Refusal;
 use ringpost_proto::smtp::session::Intake;
@@ -31,7 +33,7 @@ pub struct Script {
 }
 
 /// One thing that happens, or is expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Step {
     /// The client sends.
     Send(Vec<u8>),
@@ -56,6 +58,8 @@ pub enum Step {
     Secured,
     /// Whether mail is taken changes.
     Intake(Intake),
+    /// The directory is this one from now on.
+    Named(Arc<Directory>),
 }
 
 /// The dialogues of one file: one, or one for each line of its table.
@@ -146,6 +150,8 @@ fn directive(script: &mut Script, text: &str) -> Result<(), String> {
         "errors" => script.policy.errors = count()?,
         "unknown_recipients" => script.policy.unknown_recipients = count()?,
         "domains" => script.policy.taken = taken(value),
+        "directory" => script.policy.directory = true,
+        "named" => script.steps.push(Step::Named(named(value)?)),
         "bare_newlines" if value == "reject" => {
             script.policy.bare_newlines = BareNewlinePolicy::Reject;
         }
@@ -262,6 +268,21 @@ pub fn policy() -> Policy {
     policy.taken = taken("mx.example *.mx.example");
     policy.bare_newlines = BareNewlinePolicy::Accept;
     policy
+}
+
+/// The directory of these keys.
+fn named(keys: &str) -> Result<Arc<Directory>, String> {
+    let empty = Directory::new(1);
+    let mut changes = empty.changes();
+    for key in keys.split_whitespace() {
+        let name = Name::parse(key.as_bytes()).map_err(|why| format!("{key} {why}"))?;
+        let origin = Origin {
+            time: 1,
+            partition: 0,
+        };
+        changes.push(&name, origin, true);
+    }
+    Ok(Arc::new(empty.with(&mut changes).0))
 }
 
 fn taken(patterns: &str) -> Arc<Recipients> {

@@ -2,8 +2,8 @@
 //!
 //! Owns: which questions are asked, their order, the verdicts, the exit code. Must not know: how each answer is found.
 //!
-//! The questions, by subject: `machine`, `name`, `certificate`, and those of the place where mail goes, which are the sink's own
-//! (`sink::configured`). What the start does for them is in `server`, and both call that; `sum` is what they come to.
+//! The questions, by subject: `machine`, `name`, `certificate`, `recipients`, and those of the place where mail goes, which are the
+//! sink's own (`sink::configured`). What the start does for them is in `server`, and both call that; `sum` is what they come to.
 //!
 //! Invariants: nothing is changed, neither here nor in the cluster, but this process's own limit of open files; every
 //! question gets its line on standard output, also after one that failed, and that line begins with its verdict; the
@@ -16,6 +16,7 @@
 mod certificate;
 mod machine;
 mod name;
+mod recipients;
 mod route;
 mod sum;
 
@@ -88,6 +89,9 @@ fn ask(options: &Options) -> Result<ExitCode, Failure> {
     }
     about_this_machine(&loaded).into_iter().for_each(&mut print);
     sink.examine(&waiting).into_iter().for_each(&mut print);
+    recipients::topic(&loaded.config)
+        .into_iter()
+        .for_each(&mut print);
     if let Some(error) = printed.loss() {
         return Err(Lost(error).into());
     }

@@ -47,8 +47,9 @@ pub(super) fn hostname(config: &Config, is_set: bool) -> Line {
 pub(super) fn domains(config: &Config) -> Line {
     const NAME: &str = "domains";
     let recipients = &config.recipients;
-    if recipients.domains.iter().any(|domain| domain == "*") && !recipients.lists.contains_key("*")
-    {
+    let everywhere = recipients.domains.iter().any(|domain| domain == "*");
+    let named = recipients.lists.contains_key("*") || recipients.topic.is_some();
+    if everywhere && !named {
         let text = "recipients.domains has \"*\": mail is taken for every domain, from anybody, so that this server is an open \
                     sink and gets the spam of open relays; name yours: recipients.domains = [\"example.com\"], or --domain \
                     example.com";
@@ -73,7 +74,10 @@ pub(super) fn lists(config: &Config) -> Vec<Line> {
     const NAME: &str = "lists";
     let count = config.recipients.lists.len();
     if count == 0 {
-        let text = "recipients.lists is not set: every recipient at recipients.domains is taken";
+        let text = match config.recipients.topic {
+            None => "recipients.lists is not set: every recipient at recipients.domains is taken",
+            Some(_) => "recipients.lists is not set: recipients.topic alone names recipients",
+        };
         return vec![(Verdict::Skipped, NAME, text.to_owned())];
     }
     match rules::taken(config) {
@@ -121,6 +125,9 @@ mod tests {
         lists.insert("*".to_owned(), "all.txt".to_owned());
         assert_eq!(domains(&config).0, Verdict::Ok);
         config.recipients.lists.clear();
+        config.recipients.topic = Some("recipients".to_owned());
+        assert_eq!(domains(&config).0, Verdict::Ok);
+        config.recipients.topic = None;
         config.recipients.domains = (0..7).map(|n| format!("{n}.example")).collect();
         let text = domains(&config).2;
         assert!(text.ends_with("3.example, 4.example and 2 more"), "{text}");

@@ -11,6 +11,8 @@ use crate::failure::{Blame, Blamed, Failure};
 use crate::server::rules;
 use crate::sink::routing::Routing;
 use crate::smtp::address;
+use crate::smtp::policy::Beside;
+use crate::smtp::refusal::Refusal;
 use crate::verdict::{Line, Verdict};
 
 const NAME: &str = "route";
@@ -47,7 +49,13 @@ pub(super) fn lines(
         address::mailbox(given.as_bytes()).map_err(|_| Mistake::NotAMailbox(given.to_owned()))?;
     let listeners = listeners(config, listener)?;
     let taken = rules::taken(config)?;
-    if let Err(refusal) = taken.check(&mailbox) {
+    // Whom a topic names is not known without asking brokers.
+    let beside = match config.recipients.topic {
+        None => Beside::Nobody,
+        Some(_) => Beside::Unread,
+    };
+    let refused = taken.check(&mailbox, beside).err();
+    if let Some(refusal) = refused.filter(|refusal| *refusal != Refusal::DirectoryUnread) {
         let row = refusal.row();
         let (code, enhanced, text) = (row.code, row.enhanced, row.text);
         let text = format!("mail for {given} is refused: {code} {enhanced} {text}");

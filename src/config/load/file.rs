@@ -253,8 +253,8 @@ mod tests {
                 ":2:1: unknown key limits.max_message_size: did you mean limits.message_size?",
             ),
             (
-                "[limits]\ntopic = \"a\"",
-                ":2:1: unknown key limits.topic: did you mean kafka.topic?",
+                "[limits]\nbrokers = \"a\"",
+                ":2:1: unknown key limits.brokers: did you mean kafka.brokers?",
             ),
             (
                 "[admin]\nzzz = 1",

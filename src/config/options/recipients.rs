@@ -22,6 +22,14 @@ rows! {
         /// Whether `Joe` and `joe` in a list of recipients are two different recipients.
         case_sensitive: bool = "false", Switch, reload;
 
+        /// A compacted topic that names recipients, in the cluster of `kafka.brokers`; changes of it are in force within
+        /// a second, without a reload. A key is an address (`joe@example.com`), a domain of which every recipient is
+        /// accepted (`example.com`), or all domains below one (`*.example.com`); case is ignored. A record without a
+        /// value removes its key. With a topic, a domain without a list no longer accepts every recipient: those are
+        /// accepted whom a list or the topic names. ringpost is ready once it has read the topic. `ringpost recipients`
+        /// writes it. Empty: none. See [recipients.md](recipients.md#a-topic).
+        topic: Option<String> = "", Text("a topic's name, or nothing", value::optional_topic), flag "--recipients-topic";
+
         /// Files that list the recipients of a domain, such as `"example.com" = "/etc/ringpost/example.com.txt"`: one
         /// local-part or address per line; `#` begins a comment. A recipient that is not listed is answered 550 5.1.1.
         /// Each domain here must also be in `recipients.domains`; a domain without a list accepts every recipient. See

@@ -98,6 +98,21 @@ impl EmbeddedBroker {
         Ok(())
     }
 
+    /// Makes one more topic, of one partition.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn add_topic(&self, topic: String) -> Result<(), BrokerError> {
+        let (answer, made) = channel();
+        let name = topic.clone();
+        self.run(move |cluster| {
+            // The receiver waits below.
+            let _ = answer.send(cluster.create_topic(&name, 1, 1));
+        });
+        let made = made.recv().map_err(|_| BrokerError::Ended)?;
+        made.map_err(|source| BrokerError::NotStarted { topic, source })
+    }
+
     /// Its `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
         self.bootstrap.clone()

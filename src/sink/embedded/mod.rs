@@ -35,6 +35,8 @@ pub struct Embedded {
     pub topics: Topics,
     /// The largest message in bytes that is wanted.
     pub message_size: u64,
+    /// `recipients.topic`, which the broker has as well.
+    pub recipients: Option<String>,
 }
 
 impl Configured for Embedded {
@@ -66,6 +68,9 @@ impl Configured for Embedded {
         let message_size = self.message_size.min(EMBEDDED_MESSAGE_OCTETS as u64);
         let partitions = i32::try_from(EMBEDDED_PARTITIONS).expect("partitions are few");
         let mut broker = EmbeddedBroker::start(&self.topics, partitions)?;
+        if let Some(recipients) = self.recipients.clone() {
+            broker.add_topic(recipients)?;
+        }
         let spread = self.topics.iter();
         let spread = spread.map(|_| Arc::new(Spread::over(EMBEDDED_PARTITIONS)));
         let spread: Vec<Arc<Spread>> = spread.collect();

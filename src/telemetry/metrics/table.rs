@@ -185,6 +185,18 @@ rows! {
         "1 while senders are refused before their mail (kafka.fail_fast_after); else 0";
     storage_probes: Counter, Count, "ringpost_storage_probes_total",
         "Questions to brokers about a topic, by which ringpost finds out whether mail can be stored";
+    recipients_topic_entries: Gauge, Count, "ringpost_recipients_topic_entries",
+        "Addresses and domains that recipients.topic names now";
+    recipients_topic_changes: Counter, Count, "ringpost_recipients_topic_changes_total",
+        "Names that came or went since recipients.topic was read at the start";
+    recipients_topic_invalid_keys: Counter, Count, "ringpost_recipients_topic_invalid_keys_total",
+        "Records of recipients.topic that were passed over because their key is no address and no domain";
+    recipients_topic_foreign_keys: Counter, Count, "ringpost_recipients_topic_foreign_keys_total",
+        "Records of recipients.topic that name recipients of a domain which is not in recipients.domains";
+    recipients_topic_behind: Gauge, Seconds, "ringpost_recipients_topic_behind_seconds",
+        "Time since all records of recipients.topic were last known to be in force; 0 while they are, and without such a topic";
+    recipients_topic_last_record: Gauge, Seconds, "ringpost_recipients_topic_last_record_timestamp_seconds",
+        "Time stamp of the record of recipients.topic that was read last, in seconds since 1970; 0 before the first";
     reloads: CounterBy<ReloadResult>, Count, "ringpost_reloads_total",
         "Reloads of recipients, access and log level on SIGHUP, by whether they were applied";
     log_lines_dropped: Counter, Count, "ringpost_log_lines_dropped_total",

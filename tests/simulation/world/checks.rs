@@ -100,7 +100,10 @@ impl World {
             Kind::Garbage | Kind::Silent => {
                 self.accidental(&self.wires[origin.wire].sent(), headers, message)
             }
-            _ => self.judge.record(&record.topic, headers, message),
+            _ => {
+                let now = self.time.micros();
+                self.judge.record(&record.topic, headers, message, now);
+            }
         }
         origin.wire
     }
@@ -112,6 +115,7 @@ impl World {
             Some(&rest[end + 2..])
         });
         let mut driver = Driver::new(self.settings.policy(), self.time.now());
+        driver.session.follow(Some(&self.judge.names.directory()));
         driver.receive(behind_header.unwrap_or(sent));
         let from = headers
             .iter()

@@ -27,6 +27,7 @@ impl World {
             Arc::clone(&self.kafka),
             self.time.clone(),
             self.random.next(),
+            self.judge.names.directory(),
         );
         self.hub = Some(Rc::new(hub));
         self.draining_since = None;
@@ -111,6 +112,17 @@ impl World {
                 ];
                 self.kafka.become_(*self.random.of(&modes));
             }
+        }
+    }
+
+    /// A recipient comes or goes, which is in force at once.
+    pub(super) fn name(&mut self) {
+        self.judge
+            .names
+            .change(&mut self.random, self.time.micros());
+        if let Some(hub) = &self.hub {
+            let names = self.judge.names.directory();
+            hub.shared.directory.store(Some(names));
         }
     }
 

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::command::{self, Command, Verb, at_first_sight};
+use super::directory::Directory;
 use super::extension;
 use super::line::{Line, Splitter};
 use super::policy::Policy;
@@ -58,11 +59,13 @@ pub use output::{Event, Output};
 ///   next [`deadline`](Session::deadline).
 /// - **Questions**: [`expects`](Session::expects), [`data_limit`](Session::data_limit), [`is_idle`](Session::is_idle),
 ///   [`heard`](Session::heard), [`about`](Session::about).
-/// - **Settings**: [`adopt`](Session::adopt), [`limit`](Session::limit), [`heed`](Session::heed),
+/// - **Settings**: [`adopt`](Session::adopt), [`follow`](Session::follow), [`limit`](Session::limit), [`heed`](Session::heed),
 ///   [`explain_refusals`](Session::explain_refusals).
 #[derive(Debug)]
 pub struct Session {
     policy: Arc<Policy>,
+    /// Whom a directory names, as the driver gave it last.
+    directory: Option<Arc<Directory>>,
     state: State,
     splitter: Splitter,
     action: Option<Action>,
@@ -87,6 +90,7 @@ impl Session {
     pub fn new(policy: Arc<Policy>, now: Instant) -> Self {
         Self {
             policy,
+            directory: None,
             state: State::Ready(Stage::Connected),
             splitter: Splitter::default(),
             action: None,
@@ -373,6 +377,18 @@ impl Session {
         }
     }
 
+    /// The directory as it is now. Unlike the policy it holds at once, also inside a transaction: the next RCPT is answered by
+    /// it, and recipients that were accepted stay so. The driver offers it before each piece of input.
+    pub fn follow(&mut self, directory: Option<&Arc<Directory>>) {
+        let same = match (&self.directory, directory) {
+            (Some(ours), Some(newer)) => Arc::ptr_eq(ours, newer),
+            (ours, newer) => ours.is_none() && newer.is_none(),
+        };
+        if !same {
+            self.directory = directory.cloned();
+        }
+    }
+
     /// How many messages the client may begin, on all of its connections together.
     pub fn limit(&mut self, rate: Option<Arc<Rate>>) {
         self.rate = rate;
@@ -494,6 +510,7 @@ impl Session {
     fn context(&self, now: Instant) -> Context<'_> {
         Context {
             policy: &self.policy,
+            directory: self.directory.as_deref(),
             rate: self.rate.as_deref(),
             intake: self.intake,
             counts: &self.counts,

@@ -18,8 +18,9 @@ use super::output::Output;
 use crate::limits::ENVELOPE_OCTETS;
 use crate::smtp::address::Mailbox;
 use crate::smtp::command::Command;
+use crate::smtp::directory::Directory;
 use crate::smtp::parameter::{Body, Chunk, MailParameters};
-use crate::smtp::policy::Policy;
+use crate::smtp::policy::{Beside, Policy};
 use crate::smtp::positive::Positive;
 use crate::smtp::rate::Rate;
 use crate::smtp::refusal::Refusal;
@@ -28,6 +29,8 @@ use crate::smtp::state::{Hello, Skipping, Stage, State, Transaction};
 /// What a step depends on beside stage and command.
 pub(super) struct Context<'a> {
     pub(super) policy: &'a Policy,
+    /// Whom a directory names now; none as long as there is none.
+    pub(super) directory: Option<&'a Directory>,
     /// Messages that the client may begin; none without a limit.
     pub(super) rate: Option<&'a Rate>,
     /// Whether mail is taken.
@@ -38,6 +41,17 @@ pub(super) struct Context<'a> {
     /// Whether it is asked for what refusals are about.
     pub(super) explains: bool,
     pub(super) now: Instant,
+}
+
+impl<'a> Context<'a> {
+    /// Who is named beside the lists.
+    fn beside(&self) -> Beside<'a> {
+        match self.directory {
+            _ if !self.policy.directory => Beside::Nobody,
+            None => Beside::Unread,
+            Some(directory) => Beside::Named(directory),
+        }
+    }
 }
 
 /// Obeys or refuses a command.
@@ -53,7 +67,7 @@ pub(super) fn step(
         Command::Mail(reverse_path, parameters) => {
             mail(stage, reverse_path, parameters, context, memory)
         }
-        Command::Rcpt(forward_path) => rcpt(stage, forward_path, context.policy),
+        Command::Rcpt(forward_path) => rcpt(stage, forward_path, context),
         Command::Data => data(stage),
         Command::Bdat(chunk) => bdat(stage, chunk, context),
         Command::StartTls => start_tls(stage, context),
@@ -169,18 +183,18 @@ fn may_begin(parameters: &MailParameters, context: &Context<'_>) -> Result<(), R
     Ok(())
 }
 
-fn rcpt(stage: Stage, forward_path: Mailbox, policy: &Policy) -> (State, Effects) {
+fn rcpt(stage: Stage, forward_path: Mailbox, context: &Context<'_>) -> (State, Effects) {
     let mut transaction = match stage {
         Stage::Addressed(transaction) => transaction,
         Stage::Connected | Stage::Greeted(_) => return refuse(stage, Refusal::NeedMail),
         Stage::BetweenChunks(_) => return refuse(stage, Refusal::ChunksOpen),
     };
-    if let Err(refusal) = may_receive(&transaction, &forward_path, policy) {
+    if let Err(refusal) = may_receive(&transaction, &forward_path, context) {
         return refuse(Stage::Addressed(transaction), refusal);
     }
     transaction.recipients.push(forward_path);
     assert!(
-        transaction.recipients.len() <= policy.recipients,
+        transaction.recipients.len() <= context.policy.recipients,
         "no more than EHLO offers"
     );
     say(Stage::Addressed(transaction), Positive::RecipientOk)
@@ -190,12 +204,13 @@ fn rcpt(stage: Stage, forward_path: Mailbox, policy: &Policy) -> (State, Effects
 fn may_receive(
     transaction: &Transaction,
     forward_path: &Mailbox,
-    policy: &Policy,
+    context: &Context<'_>,
 ) -> Result<(), Refusal> {
+    let policy = context.policy;
     if forward_path.is_international() && !transaction.parameters.smtputf8 {
         return Err(Refusal::AddressNeedsSmtpUtf8);
     }
-    policy.taken.check(forward_path)?;
+    policy.taken.check(forward_path, context.beside())?;
     // The brackets of the array are one more than the commas that `json_octets` counts.
     let recipients = transaction.recipients.iter().chain([forward_path]);
     let octets = recipients.map(Mailbox::json_octets).sum::<usize>() + 1;
