@@ -7,6 +7,9 @@
 //! would delay it by all its bytes. A second producer has its own connection. Records of different lanes may be
 //! stored in another order than they came in; Kafka's order holds within a partition, and mail promises none.
 //!
+//! An idempotent producer can end for good: librdkafka calls that fatal, and the producer takes no record any more. Its poll thread
+//! replaces it and sees its last reports ([`Poller`]).
+//!
 //! Invariants: the first lane is for usual records and is always there; the second exists if the largest message that
 //! is taken would use it. All have the same settings, so that a limit in them is one of each lane.
 //!
@@ -16,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
@@ -27,7 +31,7 @@ use super::verdict::delivery_outcome;
 use crate::config::{TopicPlace, Topics};
 use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
 use crate::mail::record::Record;
-use crate::sink::report::Ticket;
+use crate::sink::report::{Report, Ticket};
 
 /// Names of the lanes' poll threads.
 const NAMES: [&str; MOST_LANES] = ["kafka-poll", "kafka-poll-big"];
@@ -35,9 +39,16 @@ const NAMES: [&str; MOST_LANES] = ["kafka-poll", "kafka-poll-big"];
 /// How long a flush that closes batches goes on: long enough for the brokers' threads to see it. librdkafka takes no less.
 const CLOSING: Duration = Duration::from_millis(1);
 
+/// Least time from one replacement of a lane's producer to the next, so that an error that every producer meets costs little.
+const REPLACE_PAUSE: Duration = Duration::from_secs(5);
+
 /// See the module.
 pub(super) struct Lanes {
-    producers: Vec<Producer>,
+    producers: Vec<ArcSwap<Producer>>,
+    /// What every producer is made of.
+    settings: ClientConfig,
+    topics: Topics,
+    joined: Arc<Joined>,
     /// Of the first lane: a batch of large records is full at once.
     closing: Closing,
 }
@@ -55,17 +66,24 @@ impl Lanes {
             true => 1,
             false => NAMES.len(),
         };
-        let joined = Arc::new(joined);
-        let producers = (0..lanes).map(|lane| {
-            let events = Box::new(Joined::lane(&joined, lane));
-            Producer::new(settings, topics, events, delivery_outcome)
-        });
-        let producers: Vec<Producer> = producers.collect::<Result<_, _>>()?;
-        assert!((1..=NAMES.len()).contains(&producers.len()));
-        Ok(Self {
-            producers,
+        assert!((1..=NAMES.len()).contains(&lanes));
+        let mut all = Self {
+            producers: Vec::new(),
+            settings: settings.clone(),
+            topics: topics.clone(),
+            joined: Arc::new(joined),
             closing: Closing::default(),
-        })
+        };
+        for lane in 0..lanes {
+            let producer = all.make(lane)?;
+            all.producers.push(ArcSwap::from_pointee(producer));
+        }
+        Ok(all)
+    }
+
+    fn make(&self, lane: usize) -> Result<Producer, KafkaError> {
+        let events = Box::new(Joined::lane(&self.joined, lane));
+        Producer::new(&self.settings, &self.topics, events, delivery_outcome)
     }
 
     /// The names of the lanes' threads, in the order of the lanes.
@@ -73,9 +91,9 @@ impl Lanes {
         NAMES.into_iter().take(self.producers.len())
     }
 
-    /// The producer of a lane.
-    pub(super) fn producer(&self, lane: usize) -> &Producer {
-        &self.producers[lane]
+    /// The producer of a lane, as it is now.
+    pub(super) fn producer(&self, lane: usize) -> Arc<Producer> {
+        self.producers[lane].load_full()
     }
 
     /// The lane that a record takes.
@@ -93,7 +111,9 @@ impl Lanes {
         partition: Option<i32>,
     ) -> Result<(), (RDKafkaErrorCode, Box<Record>)> {
         let lane = self.of(&record);
-        self.producers[lane].produce(topic, ticket, record, partition)?;
+        self.producers[lane]
+            .load()
+            .produce(topic, ticket, record, partition)?;
         if lane == 0 && self.closing.submitted() {
             self.closing.close();
         }
@@ -113,14 +133,15 @@ impl Lanes {
     /// The thread that closes batches, until it is unparked with `stopping` set.
     pub(super) fn close_batches(&self, stopping: &AtomicBool) {
         let flush = || {
-            self.producers[0].flush(CLOSING);
+            self.producer(0).flush(CLOSING);
         };
         self.closing.run(flush, stopping);
     }
 
     /// Records without a report and events not yet polled, of all lanes.
     pub(super) fn outstanding(&self) -> usize {
-        self.producers.iter().map(Producer::outstanding).sum()
+        let producers = self.producers.iter();
+        producers.map(|one| one.load().outstanding()).sum()
     }
 
     /// Waits up to `within` for what is under way in all lanes, then gives up on the rest. Other threads must poll.
@@ -129,9 +150,102 @@ impl Lanes {
         for producer in &self.producers {
             // The lanes after this one send meanwhile, so they have had as long.
             let left = deadline.saturating_duration_since(Instant::now());
+            let producer = producer.load_full();
             if !producer.flush(left) {
                 producer.purge();
             }
+        }
+    }
+}
+
+/// What the poll thread of a lane polls: the lane's producer, and the one before it until its last record is reported.
+pub(super) struct Poller<'a> {
+    lanes: &'a Lanes,
+    lane: usize,
+    producer: Arc<Producer>,
+    /// The one that ended. It takes no record, so what it has left only gets less.
+    ended: Option<Arc<Producer>>,
+    replaced: Option<Instant>,
+}
+
+impl<'a> Poller<'a> {
+    pub(super) fn new(lanes: &'a Lanes, lane: usize) -> Self {
+        let producer = lanes.producer(lane);
+        Self {
+            lanes,
+            lane,
+            producer,
+            ended: None,
+            replaced: None,
+        }
+    }
+
+    /// Waits up to `timeout` for an event, and takes reports until there are `most`. False if there was nothing.
+    pub(super) fn poll(
+        &mut self,
+        timeout: Duration,
+        most: usize,
+        reports: &mut Vec<Report>,
+    ) -> bool {
+        self.replace_if_ended();
+        let late = self.poll_ended(reports);
+        let timeout = if late { Duration::ZERO } else { timeout };
+        let some = self.producer.poll(timeout, reports);
+        if some {
+            while reports.len() < most && self.producer.poll(Duration::ZERO, reports) {}
+        }
+        some || late
+    }
+
+    /// Records without a report, and events not yet polled.
+    pub(super) fn outstanding(&self) -> usize {
+        let ended = self.ended.as_ref().map_or(0, |ended| ended.outstanding());
+        ended + self.producer.outstanding()
+    }
+
+    /// Gives up on all that is under way.
+    pub(super) fn purge(&self) {
+        if let Some(ended) = &self.ended {
+            ended.purge();
+        }
+        self.producer.purge();
+    }
+
+    /// Takes what there is of the one that ended, and lets go of it after its last report.
+    fn poll_ended(&mut self, reports: &mut Vec<Report>) -> bool {
+        let Some(ended) = &self.ended else {
+            return false;
+        };
+        if ended.poll(Duration::ZERO, reports) {
+            return true;
+        }
+        match ended.outstanding() {
+            0 => self.ended = None,
+            // It fails them itself in time; no sender has to wait for that.
+            _ => ended.purge(),
+        }
+        false
+    }
+
+    fn replace_if_ended(&mut self) {
+        let recently = self.replaced.is_some_and(|at| at.elapsed() < REPLACE_PAUSE);
+        if self.ended.is_some() || recently || !self.producer.has_ended() {
+            return;
+        }
+        self.replaced = Some(Instant::now());
+        let reason = self.producer.why_ended();
+        match self.lanes.make(self.lane) {
+            Ok(producer) => {
+                let producer = Arc::new(producer);
+                self.lanes.producers[self.lane].store(Arc::clone(&producer));
+                self.ended = Some(std::mem::replace(&mut self.producer, producer));
+                tracing::warn!(
+                    "librdkafka's producer ended, and another one takes its place: {reason}"
+                );
+            }
+            Err(error) => tracing::error!(
+                "librdkafka's producer ended: {reason}; another one is not made: {error}"
+            ),
         }
     }
 }

@@ -290,6 +290,31 @@ impl Producer {
         usize::try_from(count).unwrap_or(0)
     }
 
+    /// Whether librdkafka has given up on it: it takes no record any more.
+    pub(super) fn has_ended(&self) -> bool {
+        // SAFETY: the client lives; without a place for the text, none is written.
+        let code =
+            unsafe { ffi::rd_kafka_fatal_error(self.client.native_ptr(), ptr::null_mut(), 0) };
+        code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+    }
+
+    /// Why librdkafka has given up on it.
+    pub(super) fn why_ended(&self) -> String {
+        self.client
+            .fatal_error()
+            .map_or_else(String::new, |(code, text)| format!("{code}: {text}"))
+    }
+
+    /// Has librdkafka give up on it.
+    #[cfg(test)]
+    pub(super) fn end(&self) {
+        let code = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        // SAFETY: the client lives; the text is NUL-terminated and copied.
+        unsafe {
+            ffi::rd_kafka_test_fatal_error(self.client.native_ptr(), code, c"a test".as_ptr())
+        };
+    }
+
     /// The client, for metadata.
     pub(super) fn metadata(
         &self,

@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 
 use super::error::StartError;
 use super::gate::{Noted, Watch};
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Poller};
 use super::librdkafka::{Events, Traced};
 use super::settings::Cluster;
 use super::spread::Spread;
@@ -297,18 +297,15 @@ impl fmt::Debug for KafkaSink {
 }
 
 fn poll(shared: &Shared, lane: usize, routes: &Routes) {
-    let producer = shared.lanes.producer(lane);
+    let mut poller = Poller::new(&shared.lanes, lane);
     let (mut reports, mut window) = (Vec::new(), Instant::now());
     loop {
         // Read before the wait: what was under way when it was set is either counted below or reported by now.
         let stopping = shared.stopping.load(Ordering::SeqCst);
-        let some = producer.poll(POLL, &mut reports);
+        let some = poller.poll(POLL, REPORTS_A_ROUND, &mut reports);
         let window_over = window.elapsed() > WINDOW;
         if window_over {
             window = Instant::now();
-        }
-        if some {
-            while reports.len() < REPORTS_A_ROUND && producer.poll(Duration::ZERO, &mut reports) {}
         }
         shared.lanes.reported(lane, reports.len(), window_over);
         if some {
@@ -316,10 +313,10 @@ fn poll(shared: &Shared, lane: usize, routes: &Routes) {
             routes.deliver(&mut reports);
         }
         if stopping {
-            if producer.outstanding() == 0 {
+            if poller.outstanding() == 0 {
                 return;
             }
-            producer.purge();
+            poller.purge();
         }
     }
 }

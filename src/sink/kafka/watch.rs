@@ -242,12 +242,12 @@ impl Watcher {
 
     fn look_at(&mut self, lanes: &Lanes, place: usize, wait: Duration) -> Look {
         let topic = self.topics[place].subject.topic();
-        let look = topic::look(lanes.producer(0), topic, wait);
+        let look = topic::look(&lanes.producer(0), topic, wait);
         self.probes += 1;
         // A producer that has seen the topic missing looks again when it is asked to.
         if matches!(look, Look::Found(_)) {
             for other in 1..lanes.names().count() {
-                let _ = topic::look(lanes.producer(other), topic, LOOK_WAIT);
+                let _ = topic::look(&lanes.producer(other), topic, LOOK_WAIT);
                 self.probes += 1;
             }
         }
@@ -267,7 +267,7 @@ impl Watcher {
         }
         let (producer, stop) = (lanes.producer(0), || watch.ended());
         let name = topic.subject.topic();
-        let (settings, writable) = topic::describe(producer, name, DESCRIBE_WAIT, stop);
+        let (settings, writable) = topic::describe(&producer, name, DESCRIBE_WAIT, stop);
         // An answer is worth more than none: what is known stays known while a broker is slow to answer. A right that is gone is
         // an answer where something is required of the topic: it can no longer be checked.
         let denied = matches!(settings, Err(Untold::Denied(_)));

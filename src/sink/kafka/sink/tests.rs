@@ -259,6 +259,39 @@ fn a_brokers_verdict_decides_the_refusal() {
 }
 
 #[test]
+fn a_producer_that_ended_is_replaced() {
+    let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
+    let mut cluster = cluster(broker.bootstrap(), PATIENCE);
+    let on = ("enable.idempotence".to_owned(), "true".to_owned());
+    cluster.kafka.properties = [on].into_iter().collect();
+    let started = start(&cluster, 1_000_000, 1);
+    submit(&started, 1);
+    assert_eq!(gather(&started, 1), [Outcome::Stored]);
+    broker.set_down(true);
+    submit(&started, 3);
+    started.sink.shared.lanes.producer(0).end();
+    // What it had is reported, and none of it as stored.
+    for outcome in gather(&started, 3) {
+        assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
+    }
+    broker.set_down(false);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(
+            Instant::now() < deadline,
+            "no other producer takes its place"
+        );
+        let number = ticket(0, 1);
+        match started.sink.submit(TopicPlace::FIRST, number, record("0")) {
+            Submission::Pending => break,
+            Submission::Done(outcome, _) => assert!(matches!(outcome, Outcome::Refused(_))),
+        }
+        std::thread::yield_now();
+    }
+    assert_eq!(gather(&started, 1), [Outcome::Stored]);
+}
+
+#[test]
 fn a_record_that_no_broker_has_confirmed_is_not_stored() {
     use rdkafka::consumer::{BaseConsumer, Consumer};
     let broker = EmbeddedBroker::start(&Topics::one(TOPIC), 1).unwrap();
