@@ -35,6 +35,9 @@ const QUIET: Duration = Duration::from_secs(10);
 /// or until nothing is known, as none was sent.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
+/// Topics that a line names.
+const NAMES: usize = 5;
+
 /// A record that was not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -100,6 +103,18 @@ impl Reason {
                 subject.brokers(),
                 lasted.as_secs_f64()
             ),
+        }
+    }
+
+    /// Whether it is the same trouble, of another topic.
+    fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Finding(finding), Self::Finding(another)) => {
+                std::mem::discriminant(finding) == std::mem::discriminant(another)
+            }
+            (Self::Failure(failure), Self::Failure(another)) => failure.code == another.code,
+            (Self::Stalled(_), Self::Stalled(_)) => true,
+            (Self::Finding(_) | Self::Failure(_) | Self::Stalled(_), _) => false,
         }
     }
 
@@ -345,16 +360,35 @@ pub(super) enum Line {
 }
 
 impl Line {
-    /// Says it of a topic, or, for none, of all of them.
-    pub(super) fn write(&self, subject: &Subject, topic: Option<&str>) {
-        let storage = match topic {
-            None => "storage".to_owned(),
-            Some(topic) => format!("topic {topic:?}"),
-        };
+    /// Whether the same is said of another topic at the same time; who got no 250 there is added then.
+    pub(super) fn join(&mut self, other: &Line) -> bool {
+        match (self, other) {
+            (Line::Away(_, _, reason), Line::Away(_, _, another)) => reason.is_alike(another),
+            (Line::Still(_, refused, reason), Line::Still(_, more, another)) => {
+                let alike = reason.is_alike(another);
+                if alike {
+                    refused.add(*more);
+                }
+                alike
+            }
+            (Line::Back(lasted, refused), Line::Back(longer, more)) => {
+                *lasted = (*lasted).max(*longer);
+                refused.add(*more);
+                true
+            }
+            (Line::Away(..) | Line::Still(..) | Line::Back(..) | Line::ComesAndGoes { .. }, _) => {
+                false
+            }
+        }
+    }
+
+    /// Says it of topics in this subject's cluster, named by their first ones, or, for none, of all of them.
+    pub(super) fn write(&self, subject: &Subject, topics: &[&str]) {
+        let storage = storage(topics);
         match self {
             Line::Away(since, fail_fast, reason) => {
                 let reason = reason.text(subject);
-                let then = match (fail_fast, topic) {
+                let then = match (fail_fast, topics.first()) {
                     (Some(after), None) => format!(
                         ", and after {:.0?} 421 and 451 4.3.2 before they send",
                         after
@@ -382,6 +416,19 @@ impl Line {
                 );
             }
         }
+    }
+}
+
+/// What is away: the topics that are named, the first of them if they are many, or all.
+fn storage(topics: &[&str]) -> String {
+    let (shown, more) = topics.split_at(topics.len().min(NAMES));
+    let names: Vec<String> = shown.iter().map(|topic| format!("{topic:?}")).collect();
+    let names = names.join(", ");
+    match (shown.len(), more.len()) {
+        (0, _) => "storage".to_owned(),
+        (1, _) => format!("topic {names}"),
+        (_, 0) => format!("topics {names}"),
+        (_, more) => format!("topics {names} and {more} more"),
     }
 }
 
@@ -482,6 +529,27 @@ mod tests {
             (story.at(65, stored()), story.storage.reason()),
             (None, None)
         );
+    }
+
+    #[test]
+    fn topics_with_the_same_trouble_share_a_line() {
+        let away = |count| {
+            Line::Away(
+                second(1),
+                None,
+                Reason::Finding(Finding::Leaderless(count, 8)),
+            )
+        };
+        let mut line = away(2);
+        assert!(line.join(&away(3)));
+        assert!(!line.join(&Line::Away(second(1), None, reason("gone"))));
+        let mut back = Line::Back(Duration::from_secs(1), messages(1));
+        assert!(back.join(&Line::Back(Duration::from_secs(2), messages(3))));
+        assert_eq!(back, Line::Back(Duration::from_secs(2), messages(4)));
+        assert_eq!(storage(&["a"]), "topic \"a\"");
+        let many = ["a", "b", "c", "d", "e", "f", "g"];
+        let text = "topics \"a\", \"b\", \"c\", \"d\", \"e\" and 2 more";
+        assert_eq!(storage(&many), text);
     }
 
     #[test]

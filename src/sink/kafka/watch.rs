@@ -30,7 +30,7 @@ use super::gate::Watch;
 use super::lanes::Lanes;
 use super::patience::{Patience, Sight};
 use super::statistics::Observe;
-use super::storage::{Refused, Round, Storage};
+use super::storage::{Line, Refused, Round, Storage};
 use super::subject::Subject;
 use super::topic::{self, Answer, Look, Untold};
 use super::watched::{CONFIRM, Watched};
@@ -344,12 +344,7 @@ impl Watcher {
         let stalled = self.patience.stalled(now);
         let apart = !(alone || all || stalled.is_some());
         if apart {
-            for topic in &mut self.topics {
-                let round = topic.round();
-                if let Some(line) = topic.story.judge(round, now, time) {
-                    line.write(&topic.subject, Some(topic.subject.topic()));
-                }
-            }
+            self.tell_apart(now, time);
         }
         let mut refused = Refused {
             messages: 0,
@@ -369,7 +364,30 @@ impl Watcher {
             stored,
         };
         if let Some(line) = self.storage.judge(round, now, time) {
-            line.write(&self.topics[0].subject, None);
+            line.write(&self.topics[0].subject, &[]);
+        }
+    }
+
+    /// Says what changed of each topic; topics with the same trouble share a line.
+    fn tell_apart(&mut self, now: Instant, time: Timestamp) {
+        let mut said: Vec<(Line, Vec<usize>)> = Vec::new();
+        for (place, topic) in self.topics.iter_mut().enumerate() {
+            let round = topic.round();
+            let Some(line) = topic.story.judge(round, now, time) else {
+                continue;
+            };
+            match said
+                .iter_mut()
+                .find_map(|(known, places)| known.join(&line).then_some(places))
+            {
+                Some(places) => places.push(place),
+                None => said.push((line, vec![place])),
+            }
+        }
+        for (line, places) in said {
+            let subject = |place: &usize| &self.topics[*place].subject;
+            let names: Vec<&str> = places.iter().map(|place| subject(place).topic()).collect();
+            line.write(subject(&places[0]), &names);
         }
     }
 
