@@ -17,21 +17,38 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Server {
     /// Its process.
     pub ringpost: Ringpost,
-    folder: tempfile::TempDir,
+    folder: Folder,
+}
+
+/// Where its configuration and its log are. A failing test prints the log, also of a server that ended before it was ready.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.0.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the log of a server ---\n{}", self.log());
+        }
+    }
 }
 
 impl Server {
     /// Starts it for a topic, with lines of `[kafka]`.
     pub fn start(cluster: &Cluster, topic: &str, lines: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ringpost.toml");
+        let folder = Folder(tempfile::tempdir().unwrap());
+        let path = folder.0.path().join("ringpost.toml");
         let text = format!(
             "[server]\nworkers = 1\n[kafka]\nfail_fast_after = \"0s\"\nbrokers = \"{}\"\ntopic = \"{topic}\"\n{lines}\n",
             cluster.bootstrap()
         );
         std::fs::write(&path, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
-        command.stderr(std::fs::File::create(folder.path().join("log")).unwrap());
+        command.stderr(std::fs::File::create(folder.0.path().join("log")).unwrap());
         let ringpost = Ringpost::launch_heard(command, &["--config", path.to_str().unwrap()]);
         Self { ringpost, folder }
     }
@@ -67,7 +84,7 @@ impl Server {
 
     /// What it has logged.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+        self.folder.log()
     }
 
     /// The same once this holds of it: lines are written by a thread of the log's own.
