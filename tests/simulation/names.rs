@@ -30,7 +30,7 @@ impl Names {
             history: RefCell::new(std::array::from_fn(|_| vec![(0, false)])),
         };
         for domain in DOMAINS {
-            for local_part in ["r0", "r1", "r2", "abandoned"] {
+            for local_part in ["r0", "r1", "r2", "r3", "r4", "r5", "abandoned"] {
                 names.put(&format!("{local_part}@{domain}"), 0, true);
             }
         }
