@@ -24,6 +24,7 @@
 //! - [`mail`]: envelope, queue id, trace field, record, without I/O (the same crate);
 //! - [`config`]: what an operator can set, read and checked;
 //! - [`kafka`]: what every client of a cluster needs, whether it writes or reads;
+//! - [`objects`]: the store of large messages;
 //! - [`sink`]: the seam where records go, and the places that take them;
 //! - [`telemetry`]: metrics, logs, the admin listener's pages;
 //! - [`recipients`]: whom a topic names, live;
@@ -44,6 +45,7 @@ pub mod failure;
 pub mod kafka;
 pub mod limits;
 pub mod net;
+pub mod objects;
 pub mod recipients;
 pub mod server;
 pub mod sink;

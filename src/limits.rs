@@ -170,6 +170,21 @@ pub const EMBEDDED_WATCH_MILLISECONDS: u64 = 1_000;
 /// delayed by no more than its usual linger. It is above `batch.size`, so that no large record waits for others.
 pub const LARGE_RECORD_OCTETS: usize = 1024 * 1024;
 
+/// The buffer of a message that goes to the store of large messages while it arrives: one is filled while the store takes the
+/// one before. Stores want parts of 5 MiB or more.
+pub const OBJECT_BUFFER_OCTETS: usize = 8 * 1024 * 1024;
+
+/// The size of every part of an object but its last: some stores want all of them equal. The rest of the buffer is what a read may
+/// bring beyond a part.
+pub const OBJECT_PART_OCTETS: usize = OBJECT_BUFFER_OCTETS - BODY_READ_OCTETS;
+
+/// The most of a header section that a record has as its value if the message is an object. Larger ones are rare, and all of it is
+/// in the object.
+pub const HEADER_SECTION_OCTETS: usize = 256 * 1024;
+
+/// Memory that one message holds at the most while it goes to the store: two buffers, and its header section.
+pub const OBJECT_MEMORY_OCTETS: usize = 2 * OBJECT_BUFFER_OCTETS + HEADER_SECTION_OCTETS;
+
 /// `batch.size`: bytes at which a batch of records is sent without waiting for more.
 pub const BATCH_OCTETS: usize = 1_000_000;
 
@@ -239,6 +254,11 @@ const _: () = assert!(TLS_INCOMING_OCTETS > TLS_RECORD_PLAIN_OCTETS);
 const _: () = assert!(BODY_READ_OCTETS >= BODY_TRUSTED_OCTETS);
 const _: () = assert!(ENVELOPE_OCTETS + 8 * 1024 <= RECORD_OVERHEAD_OCTETS);
 const _: () = assert!(LARGE_RECORD_OCTETS >= BATCH_OCTETS);
+const _: () = assert!(OBJECT_BUFFER_OCTETS.is_power_of_two());
+const _: () = assert!(OBJECT_PART_OCTETS >= 5 * 1024 * 1024);
+// The documentation names this number, in KiB.
+const _: () = assert!(OBJECT_PART_OCTETS == 7936 * 1024);
+const _: () = assert!(HEADER_SECTION_OCTETS < OBJECT_PART_OCTETS);
 // A ticket is in a handshake message that the client has to take in one record.
 const _: () = assert!(TICKET_OCTETS < TLS_RECORD_PLAIN_OCTETS);
 const _: () = assert!(TICKET_SKEW_SECONDS < TICKET_LIFETIME_SECONDS as u64);

@@ -22,6 +22,8 @@ mod kind;
 mod mail;
 #[path = "simulation/names.rs"]
 mod names;
+#[path = "simulation/objects.rs"]
+mod objects;
 #[path = "simulation/races.rs"]
 mod races;
 #[path = "../proto/tests/support/random.rs"]

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use super::output::complain;
 use crate::consume::copy::{CopyError, Outcome, Until, copy};
 use crate::consume::line::counted;
+use crate::consume::object::Objects;
 use crate::consume::output::{Form, Output};
 use crate::consume::plan::{BROKER_WAIT, Plan};
 use crate::consume::stop::Stop;
@@ -46,6 +47,11 @@ fn read(options: &Options) -> Result<ExitCode, Failure> {
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
     }
+    let mut objects = if options.no_objects {
+        Objects::ignored(say)
+    } else {
+        Objects::followed(&settings.objects, say)?
+    };
     let stop = Stop::on_signals()?;
     let mut output = open(options)?;
     let plan = plan(options, settings, stop);
@@ -53,7 +59,7 @@ fn read(options: &Options) -> Result<ExitCode, Failure> {
         end: options.until_end,
         count: options.count,
     };
-    match copy(&plan, until, &mut output) {
+    match copy(&plan, until, &mut objects, &mut output) {
         Ok(outcome) => Ok(ended(options, &outcome)),
         // The reader of a pipe has seen enough, as `head` does.
         Err(CopyError::Output(error))

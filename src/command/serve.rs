@@ -38,6 +38,9 @@ pub struct Options {
     /// Topic that names recipients, live
     #[arg(long, value_name = "NAME")]
     pub recipients_topic: Option<String>,
+    /// Where large messages go as objects: s3://bucket/prefix, gs://…, az://… or file:///directory
+    #[arg(long, value_name = "URL")]
+    pub objects: Option<String>,
     /// What serves connections: auto, io_uring or epoll
     #[arg(long, value_name = "ENGINE")]
     pub io: Option<String>,
@@ -68,6 +71,7 @@ impl Options {
             ("kafka.brokers", one(&self.brokers)),
             ("kafka.topic", one(&self.topic)),
             ("kafka.properties_file", one(&self.properties_file)),
+            ("objects.url", one(&self.objects)),
             ("admin.listen", one(&self.admin)),
             ("tls.certificate", one(&self.tls_cert)),
             ("tls.key", one(&self.tls_key)),

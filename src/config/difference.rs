@@ -118,6 +118,8 @@ mod tests {
             "epoll",
             "domain",
             "other.example",
+            "s3://bucket/mail",
+            "region=eu-central-1",
         ];
         for setting in SETTINGS.iter() {
             let mut started = Config::default();

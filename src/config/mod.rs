@@ -34,12 +34,14 @@ pub use error::{Error, Place, Problem};
 pub use load::{FILE_VARIABLE, Loaded, file_of, load};
 pub use loss::{losses, opened};
 pub use options::{
-    Access, Admin, Brokers, Config, IoChoice, Kafka, Limits, Log, LogFormat, LogLevel, Recipients,
-    Route, Server, Setting, Split, Tls,
+    Access, Admin, Brokers, Config, IoChoice, Kafka, Limits, Log, LogFormat, LogLevel, Objects,
+    Recipients, Route, Server, Setting, Split, Tls,
 };
 pub use properties_file::PropertiesFault;
-pub use reason::{Conflict, ContentFault, FileFault, PropertyFault, Reason, Remedy, RouteFault};
+pub use reason::{
+    Conflict, ContentFault, FileFault, ObjectsFault, PropertyFault, Reason, Remedy, RouteFault,
+};
 pub use ringpost_proto::mail::record::RecordKey;
 pub use row::{Shape, Texts};
 pub use topics::{TopicPlace, Topics};
-pub use value::{TOKEN_PROPERTIES, of_java};
+pub use value::{ObjectsUrl, Scheme, TOKEN_PROPERTIES, of_java};

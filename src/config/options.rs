@@ -12,6 +12,7 @@ mod admin;
 mod kafka;
 mod limits;
 mod log;
+mod objects;
 mod recipients;
 mod routes;
 mod server;
@@ -25,6 +26,7 @@ pub use admin::Admin;
 pub use kafka::{Brokers, Kafka, Split};
 pub use limits::Limits;
 pub use log::{Log, LogFormat, LogLevel};
+pub use objects::Objects;
 pub use recipients::Recipients;
 pub use routes::Route;
 pub use server::{IoChoice, Server};
@@ -84,6 +86,7 @@ tables! {
     access: Access,
     tls: Tls,
     kafka: Kafka,
+    objects: Objects,
     admin: Admin,
     log: Log,
 }
@@ -112,6 +115,21 @@ pub const ROUTES: Section = routes::SECTION;
 /// The options of one route.
 pub static ROUTE_SETTINGS: LazyLock<Vec<RouteSetting>> =
     LazyLock::new(|| routes::settings(|route: &Route| route, |route: &mut Route| route));
+
+/// What bounds the messages in records where `objects.above` is empty: whatever a topic does not take is an object.
+pub const OBJECTS_BOUND: &str = "objects.url";
+
+impl Config {
+    /// The largest message that is to be in a record, and the option that it follows from: larger ones are objects.
+    pub fn largest_in_a_record(&self) -> (u64, &'static str) {
+        let largest = self.limits.message_size;
+        match (&self.objects.url, self.objects.above) {
+            (Some(_), Some(above)) if above < largest => (above, "objects.above"),
+            (Some(_), None) => (largest, OBJECTS_BOUND),
+            (Some(_), Some(_)) | (None, _) => (largest, "limits.message_size"),
+        }
+    }
+}
 
 /// The option of this key.
 pub fn setting(key: &str) -> Option<&'static Setting> {

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use super::options::{Brokers, Config};
 use super::reason::Conflict;
 use super::value;
+use crate::limits::OBJECT_MEMORY_OCTETS;
 
 /// A relation between options.
 pub(super) struct Relation {
@@ -20,7 +21,11 @@ pub(super) struct Relation {
 /// All of them; the defaults keep every one.
 pub(super) const RELATIONS: [Relation; 11] = [
     Relation {
-        keys: &["limits.in_flight_bytes", "limits.message_size"],
+        keys: &[
+            "limits.in_flight_bytes",
+            "limits.message_size",
+            "objects.url",
+        ],
         fault: one_message_fits_the_memory,
     },
     Relation {
@@ -71,7 +76,12 @@ pub(super) const RELATIONS: [Relation; 11] = [
 ];
 
 fn one_message_fits_the_memory(config: &Config) -> Option<Conflict> {
-    let (memory, message) = (config.limits.in_flight_bytes, config.limits.message_size);
+    let memory = config.limits.in_flight_bytes;
+    let message = match config.objects.url {
+        // A large one goes to the store while it arrives.
+        Some(_) => (config.limits.message_size).min(OBJECT_MEMORY_OCTETS as u64),
+        None => config.limits.message_size,
+    };
     (memory < message).then(|| Conflict::MessageBeyondMemory {
         memory: value::size_text(memory),
         message: value::size_text(message),

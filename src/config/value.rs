@@ -5,6 +5,7 @@
 
 mod host;
 mod kafka;
+mod objects;
 mod pairs;
 mod path;
 mod recipient;
@@ -15,6 +16,8 @@ pub use kafka::{TOKEN_PROPERTIES, of_java};
 pub(super) use kafka::{
     broker_list, optional_topic, property_name, property_value, topic, topic_or_nothing,
 };
+pub use objects::{ObjectsUrl, Scheme};
+pub(super) use objects::{objects_above, objects_option, objects_option_value, objects_url};
 pub(super) use pairs::pairs;
 pub(super) use path::{optional_path, path};
 pub(super) use recipient::{delimiters, domain_pattern};

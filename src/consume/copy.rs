@@ -12,11 +12,13 @@ use std::io;
 use std::time::Duration;
 
 use super::failure::{Halt, ReadError};
+use super::object::Objects;
 use super::output::Output;
 use super::plan::Plan;
 use super::reader::{Committed, Polled, Reader};
 use super::stop::Signal;
 use crate::failure::{Blame, Blamed};
+use crate::objects::fetch::FetchError;
 
 /// How long a poll waits for the first record of a batch.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -51,6 +53,9 @@ pub enum CopyError {
     /// Records cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The object of a record cannot be read now.
+    #[error(transparent)]
+    Object(#[from] FetchError),
     /// The output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -60,16 +65,22 @@ impl Blamed for CopyError {
     fn blame(&self) -> Blame {
         match self {
             Self::Read(error) => error.blame(),
+            Self::Object(error) => error.blame(),
             Self::Output(_) => Blame::Machine,
         }
     }
 }
 
-/// Reads what the plan says into the output.
+/// Reads what the plan says into the output, each record with its whole message.
 ///
 /// # Errors
 /// Why it ended early; what was read before it has been flushed, unless the output failed.
-pub fn copy(plan: &Plan, until: Until, output: &mut Output<'_>) -> Result<Outcome, CopyError> {
+pub fn copy(
+    plan: &Plan,
+    until: Until,
+    objects: &mut Objects,
+    output: &mut Output<'_>,
+) -> Result<Outcome, CopyError> {
     let reader = match Reader::open(plan) {
         Ok(reader) => reader,
         Err(halt) => {
@@ -82,6 +93,7 @@ pub fn copy(plan: &Plan, until: Until, output: &mut Output<'_>) -> Result<Outcom
     };
     let mut run = Run {
         reader,
+        objects,
         output,
         plan,
         until,
@@ -89,6 +101,7 @@ pub fn copy(plan: &Plan, until: Until, output: &mut Output<'_>) -> Result<Outcom
     };
     let ran = run.go();
     run.reader.sum_up();
+    run.objects.end();
     ran?;
     let Run { reader, output, .. } = &mut run;
     if let Some(source) = reader.source() {
@@ -119,6 +132,7 @@ struct Batch {
 /// A run.
 struct Run<'r, 'o, 'w> {
     reader: Reader<'r>,
+    objects: &'o mut Objects,
     output: &'o mut Output<'w>,
     plan: &'r Plan,
     until: Until,
@@ -173,8 +187,8 @@ impl Run<'_, '_, '_> {
     /// Reads until nothing is waiting, the batch is full, the count is reached, or something else has to be done first.
     ///
     /// # Errors
-    /// The output's alone.
-    fn batch(&mut self) -> io::Result<Batch> {
+    /// The output's, and an object that cannot be read now: nothing of the batch is committed then.
+    fn batch(&mut self) -> Result<Batch, CopyError> {
         let mut batch = Batch {
             records: 0,
             halt: None,
@@ -185,10 +199,12 @@ impl Run<'_, '_, '_> {
                 Ok(Polled::Nothing) => break,
                 Ok(Polled::Passed) => {}
                 Ok(Polled::NoMail) => batch.records += 1,
-                Ok(Polled::Mail(received)) => {
-                    self.output.write(&received)?;
+                Ok(Polled::Mail(mut received)) => {
                     batch.records += 1;
-                    self.mails += 1;
+                    if self.objects.complete(&mut received)? {
+                        self.output.write(&received)?;
+                        self.mails += 1;
+                    }
                 }
                 Err(halt) => {
                     batch.halt = Some(halt);

@@ -135,6 +135,15 @@ impl Charge {
         }
         fits
     }
+
+    /// Gives `octets` of it back, and wakes the first in the queue.
+    pub fn shrink(&mut self, octets: usize) {
+        assert!(octets <= self.octets, "what is given back was charged");
+        self.octets -= octets;
+        self.room.octets.set(self.room.octets.get() - octets);
+        self.room.show();
+        self.room.wake_first();
+    }
 }
 
 impl Drop for Charge {
@@ -237,6 +246,9 @@ mod tests {
         );
         drop(first);
         assert_eq!((budget.messages(), budget.octets()), (1, 30));
+        let mut second = second;
+        second.shrink(20);
+        assert_eq!((budget.octets(), second.octets()), (10, 10));
         drop(second);
         assert_eq!((budget.messages(), budget.octets_left()), (0, 100));
     }

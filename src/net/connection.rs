@@ -6,6 +6,7 @@
 //! | `connection/opening` | who the client is, whether it is served, the TLS handshake |
 //! | `connection/message` | room for a message, its record, its outcome |
 //! | `connection/parts` | a mail that becomes several records |
+//! | `connection/upload` | a large message that goes to the store while it arrives; `claim` is its object |
 //! | `connection/refused` | the log line of what was refused, and of clients that left |
 //!
 //! Owns: the buffers of a connection, and the order of reading, acting and writing. Must not know: the protocol (the
@@ -21,10 +22,12 @@
 //!
 //! A task is as large as its largest await, so rare and TLS-only awaits are boxed.
 
+mod claim;
 mod message;
 mod opening;
 mod parts;
 mod refused;
+mod upload;
 
 use std::io;
 use std::net::Shutdown;
@@ -46,6 +49,7 @@ use crate::mail::id::QueueId;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::{About, Action, Event, Expects, Output, Session};
 use crate::telemetry::metrics::{Code, MessageOutcome, SessionEnd};
+use claim::Claim;
 
 /// A message that is being received.
 struct Message {
@@ -58,6 +62,10 @@ struct Message {
     charge: Charge,
     /// Bytes that `body` will probably need, its Received field included.
     expected: usize,
+    /// Whether it is announced as one that becomes an object.
+    is_large: bool,
+    /// Its object, once a part of it is in the store.
+    claim: Option<Box<Claim>>,
 }
 
 struct Connection<'a, T> {
@@ -232,6 +240,7 @@ impl<'a, T: Transport> Connection<'a, T> {
                         return Ok(true);
                     }
                 }
+                Expects::Data if self.owes_parts() => Box::pin(self.send_parts()).await?,
                 Expects::Data if self.input.is_empty() => {
                     self.flush().await?;
                     if !self.read_data().await? {

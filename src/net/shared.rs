@@ -13,6 +13,7 @@ use super::admission::Admission;
 use super::loads::Loads;
 use super::rules::Rules;
 use crate::config::RecordKey;
+use crate::objects::Claims;
 use crate::sink::Sink;
 use crate::sink::routing::Routing;
 use crate::smtp::directory::Directory;
@@ -30,6 +31,8 @@ pub struct Shared {
     pub directory: Arc<ArcSwapOption<Directory>>,
     /// Where messages go.
     pub sink: Arc<dyn Sink>,
+    /// Which messages become objects; none where all are in their records.
+    pub claims: Option<Claims>,
     /// Counters.
     pub metrics: Metrics,
     /// Whether a Received field is put in front.

@@ -134,9 +134,17 @@ impl Slot {
 
     /// Waits until `look` gives something, which is asked at once and at each wake-up; `None` once expired.
     pub fn until<R>(&self, mut look: impl FnMut() -> Option<R>) -> impl Future<Output = Option<R>> {
+        self.until_polled(move |_| look())
+    }
+
+    /// The same for what wakes the task by itself, which is polled.
+    pub fn until_polled<R>(
+        &self,
+        mut look: impl FnMut(&mut Context<'_>) -> Option<R>,
+    ) -> impl Future<Output = Option<R>> {
         std::future::poll_fn(move |context| {
             self.remember(context.waker());
-            match look() {
+            match look(context) {
                 Some(found) => Poll::Ready(Some(found)),
                 None if self.expired() => Poll::Ready(None),
                 None => Poll::Pending,

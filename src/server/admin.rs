@@ -36,6 +36,15 @@ impl Health for Ready {
         let sink = self.shared.sink.ready();
         sink.err().map(|unready| unready.to_string())
     }
+
+    fn impaired(&self) -> Option<String> {
+        let claims = self.shared.claims.as_ref()?;
+        let why = claims.store.away()?;
+        Some(format!(
+            "messages of more than {} bytes get 451: {why}",
+            claims.above
+        ))
+    }
 }
 
 impl Admin {

@@ -2,7 +2,8 @@
 //!
 //! Owns: the order of the end, and its deadline. Must not know: why the server ends.
 //!
-//! Invariant: the sink drains after the last worker, so that every record that was submitted is waited for.
+//! Invariant: the sink drains after the last worker, so that every record that was submitted is waited for, and the store of large
+//! messages after it, so that what no record names is deleted.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -53,6 +54,11 @@ impl Drain {
         self.shared
             .sink
             .drain(self.timeout.saturating_sub(began.elapsed()));
+        if let Some(claims) = &self.shared.claims {
+            claims
+                .store
+                .drain(self.timeout.saturating_sub(began.elapsed()));
+        }
         Ok(Drained {
             took: began.elapsed(),
             cut_off: stopped?,

@@ -9,7 +9,7 @@
 //! | a signal came, and the server has drained | [`Stopped`] | `serving`, `drain` |
 //!
 //! Beside the line: `addresses` has the sockets and `open_files` their number; `rules`, `shares` and `plans` turn the
-//! configuration into what the workers are given, and `workers` has their threads; `signals` says which signal means what;
+//! configuration into what the workers are given, `claims` starts the store of large messages, and `workers` has their threads; `signals` says which signal means what;
 //! `admin` is the admin listener; `upkeep` runs `reload` and `tls_watch` while the workers serve.
 //!
 //! Beside it, `named` follows the topic of recipients.
@@ -21,6 +21,7 @@
 pub mod addresses;
 mod admin;
 pub mod checked;
+mod claims;
 mod drain;
 mod named;
 pub mod open_files;

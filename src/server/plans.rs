@@ -18,6 +18,7 @@ use crate::net::handshake::{self, Material};
 use crate::net::loads::Loads;
 use crate::net::shared::Shared;
 use crate::net::worker::{Door, Plan};
+use crate::objects::Claims;
 use crate::recipients::Published;
 use crate::sink::routing::Routing;
 use crate::sink::{Description, Keeps, Reports, Sink};
@@ -45,7 +46,7 @@ pub(super) fn shared(
     checked: &Checked,
     taken: Recipients,
     published: &Published,
-    sink: Arc<dyn Sink>,
+    (sink, claims): (Arc<dyn Sink>, Option<Claims>),
     metrics: Metrics,
     log: &LogHandle,
     workers: usize,
@@ -66,12 +67,18 @@ pub(super) fn shared(
         .as_ref()
         .map(Material::server_config)
         .transpose()?;
+    // With a store, SIZE is what the configuration says, whatever the topic takes.
+    let message_size = match claims {
+        Some(_) => config.limits.message_size,
+        None => message_size,
+    };
     let policy = rules::policy(config, message_size);
     Ok(Arc::new(Shared {
         rules: ArcSwap::from_pointee(rules::rules(config, &policy, taken)),
         directory: published.directory(),
         policy: Arc::new(policy),
         sink,
+        claims,
         metrics,
         trace: config.server.trace,
         routing: Routing::new(config),
@@ -101,7 +108,8 @@ pub(super) fn each(
     let workers = doors.len();
     assert_eq!(wakers.len(), workers, "each worker is woken");
     assert_eq!(reports.len(), workers, "each worker has its reports");
-    let in_flight = shares::in_flight(config, shared.policy.message_size, workers);
+    let largest = shares::largest(shared.policy.message_size, shared.claims.as_ref());
+    let in_flight = shares::in_flight(config, largest, workers);
     let parts = doors.into_iter().zip(wakers).zip(reports);
     let parts = parts
         .zip(handover::among(workers, Instant::now()))

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::addresses::Addresses;
 use super::admin::Admin;
 use super::checked::Checked;
+use super::claims;
 use super::drain::Drain;
 use super::named::Named;
 use super::open_files::OpenFiles;
@@ -84,6 +85,7 @@ impl<'a> Prepared<'a> {
         let wakers: Vec<Arc<Notify>> = (0..count).map(|_| Arc::default()).collect();
         let started = start_sink(config, &wakers, &metrics)?;
         let description = started.sink.describe();
+        let claims = claims::start(config, description.message_size)?;
         if let Some(material) = &checked.material {
             material.tell(&config.server.hostname);
         }
@@ -99,7 +101,7 @@ impl<'a> Prepared<'a> {
             &checked,
             taken,
             &published,
-            started.sink,
+            (started.sink, claims),
             metrics.clone(),
             log,
             count,

@@ -5,6 +5,7 @@
 use crate::config::{Config, Split};
 use crate::limits::{BODY_INITIAL_OCTETS, ENVELOPE_OCTETS, PART_OCTETS_MOST};
 use crate::net::hub::Share;
+use crate::objects::Claims;
 
 /// Worker threads that `server.workers` asks for.
 pub fn worker_count(config: &Config) -> usize {
@@ -12,6 +13,13 @@ pub fn worker_count(config: &Config) -> usize {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         count => count,
     }
+}
+
+/// The most of a message that is in memory at once, where no message is larger than `message_size`: a large one goes to the store
+/// while it arrives.
+pub fn largest(message_size: u64, claims: Option<&Claims>) -> u64 {
+    let in_memory = |claims: &Claims| claims.above.max((claims.buffer + claims.header) as u64);
+    claims.map_or(message_size, |claims| message_size.min(in_memory(claims)))
 }
 
 /// A worker's share of the in-flight budget, where no message is larger than `message_size`.

@@ -30,7 +30,8 @@ pub use statistics::Statistics;
 
 /// The sink that the configuration names. It does not run yet.
 pub fn configured(config: &Config) -> Box<dyn Configured> {
-    let (topics, message_size) = (config.topics(), config.limits.message_size);
+    let topics = config.topics();
+    let (message_size, _) = config.largest_in_a_record();
     match &config.kafka.brokers {
         Brokers::List(list) => Box::new(kafka::start::Kafka {
             cluster: kafka::settings::Cluster {

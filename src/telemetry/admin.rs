@@ -30,6 +30,11 @@ pub trait Health: Send + Sync {
     /// Why no mail would be stored now, as a sentence for an operator; none if it would.
     fn unready(&self) -> Option<String>;
 
+    /// What of the mail would not be stored now although the rest would, as a sentence for an operator.
+    fn impaired(&self) -> Option<String> {
+        None
+    }
+
     /// Whether the process works; a supervisor restarts it when it does not. That the listener answers at all is the
     /// answer unless an implementation knows more.
     fn alive(&self) -> bool {
@@ -88,7 +93,11 @@ fn router(handle: Scrape, health: Arc<dyn Health>) -> Router {
             "/readyz",
             get(move || async move {
                 match ready.unready() {
-                    None => (StatusCode::OK, "ready\n".to_owned()),
+                    None => {
+                        let but = ready.impaired();
+                        let but = but.map_or(String::new(), |but| format!("but {but}\n"));
+                        (StatusCode::OK, format!("ready\n{but}"))
+                    }
                     Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
                 }
             }),

@@ -164,9 +164,9 @@ fn filter(level: Level) -> EnvFilter {
     )
 }
 
-/// Crates that log each of their pointers and steps. What librdkafka itself says comes from `sink::kafka`, with the
-/// target `librdkafka`.
-const QUIET: [&str; 1] = ["rdkafka"];
+/// Crates that log each of their pointers, steps and retries. What librdkafka itself says comes from `sink::kafka`, with the
+/// target `librdkafka`; what a store of objects says is in the errors of `objects`.
+const QUIET: [&str; 2] = ["rdkafka", "object_store"];
 
 #[cfg(test)]
 mod tests {

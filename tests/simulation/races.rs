@@ -16,6 +16,7 @@ use crate::executor::Executor;
 use crate::judge::Judge;
 use crate::kafka::Kafka;
 use crate::names::Names;
+use crate::objects::Objects;
 use crate::random::Random;
 use crate::server::Settings;
 use crate::sharing::Sharing;
@@ -45,8 +46,10 @@ impl Scene {
     fn new(seed: u64) -> Self {
         let kafka = Arc::new(Kafka::new(Random::new(seed), 10, Topics::one("mail")));
         let judge = Rc::new(Judge::new(Arc::clone(&kafka), Sharing::all()));
+        let objects = Arc::new(Objects::new(Random::new(seed)));
         let hub = Settings::plain().hub(
             Arc::clone(&kafka),
+            &objects,
             Time::new(),
             seed,
             Names::new().directory(),

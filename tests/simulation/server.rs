@@ -12,6 +12,7 @@ use ringpost::net::hub::{Hub, Share};
 use ringpost::net::loads::Loads;
 use ringpost::net::rules::Rules;
 use ringpost::net::shared::Shared;
+use ringpost::objects::{Claims, Lent, Store};
 use ringpost::sink::routing::Routing;
 use ringpost::telemetry::metrics::Metrics;
 use ringpost_proto::mail::id::Generator;
@@ -23,6 +24,7 @@ use ringpost_proto::smtp::policy::{BareNewlinePolicy, Policy, Recipients};
 use crate::clock::Time;
 use crate::kafka::Kafka;
 use crate::mail::LARGEST;
+use crate::objects::Objects;
 use crate::random::Random;
 use crate::sharing::{DOMAINS, Sharing};
 use crate::tls;
@@ -40,6 +42,8 @@ pub struct Settings {
     /// Which recipients share a record.
     pub sharing: Sharing,
     greeting_delay: Duration,
+    /// Above how many bytes messages are objects; none: all are in their records.
+    pub above: Option<u64>,
     /// The budget's messages.
     pub messages_most: usize,
     /// The budget's bytes.
@@ -75,6 +79,7 @@ impl Settings {
             trace,
             sharing,
             greeting_delay,
+            above: random.once_in(2).then(|| *random.of(&[300, 3000])),
             messages_most,
             octets_most,
         }
@@ -91,6 +96,7 @@ impl Settings {
             policy: Arc::new(policy),
             greeting_delay: Duration::ZERO,
             sharing: Sharing::all(),
+            above: None,
             messages_most: 10,
             octets_most: 1 << 30,
             ..drawn
@@ -122,13 +128,35 @@ impl Settings {
         }
     }
 
+    /// Which messages become objects, in parts that are small for the largest message.
+    fn claims(&self, objects: &Arc<Objects>) -> Option<Claims> {
+        Some(Claims {
+            store: Arc::clone(objects) as Arc<dyn Store>,
+            url: "s3://bucket/mail".parse().expect("an address"),
+            above: self.above?,
+            buffer: 32 * 1024,
+            part: 8 * 1024,
+            header: 400,
+            patience: Duration::from_secs(8),
+            lent: Lent::new(1 << 20),
+        })
+    }
+
     /// A worker's hub, as it is at its start.
-    pub fn hub(&self, kafka: Arc<Kafka>, time: Time, random: u64, names: Arc<Directory>) -> Hub {
+    pub fn hub(
+        &self,
+        kafka: Arc<Kafka>,
+        objects: &Arc<Objects>,
+        time: Time,
+        random: u64,
+        names: Arc<Directory>,
+    ) -> Hub {
         let shared = Shared {
             policy: self.policy(),
             rules: ArcSwap::from_pointee(self.rules()),
             directory: Arc::new(ArcSwapOption::from(Some(names))),
             sink: kafka,
+            claims: self.claims(objects),
             metrics: METRICS.clone(),
             trace: self.trace,
             routing: Routing::new(&self.sharing.config()),

@@ -27,6 +27,7 @@ use crate::executor::Executor;
 use crate::judge::Judge;
 use crate::kafka::Kafka;
 use crate::kind::{BAD, GOOD, Kind};
+use crate::objects::Objects;
 use crate::random::Random;
 use crate::script::Rules;
 use crate::server::Settings;
@@ -41,6 +42,8 @@ enum Event {
     Arrive(usize),
     /// Reports are due.
     Reports,
+    /// Something is due in the store of objects.
+    Objects,
     /// The worker of this life looks at its deadlines.
     Sweep(usize),
     /// Something goes wrong.
@@ -94,6 +97,10 @@ pub struct World {
     draining_since: Option<u64>,
     kafka: Arc<Kafka>,
     reports_due: u64,
+    objects: Arc<Objects>,
+    objects_due: u64,
+    /// Addresses of objects that records in the log name.
+    named: Vec<String>,
     judge: Rc<Judge>,
     clients: Vec<Client>,
     wires: Vec<Rc<Wire>>,
@@ -155,6 +162,9 @@ impl World {
             judge,
             kafka,
             reports_due: u64::MAX,
+            objects: Arc::new(Objects::new(Random::part(seed, 3))),
+            objects_due: u64::MAX,
+            named: Vec::new(),
             clients,
             wires: Vec::new(),
             stalled: Vec::new(),
@@ -239,7 +249,8 @@ impl World {
     fn follow(&mut self) {
         for fresh in self.kafka.take_fresh() {
             self.summary.records += 1;
-            let wire = self.record(&fresh);
+            let value = self.whole(&fresh);
+            let wire = self.record(&fresh, &value);
             if fresh.pending {
                 self.judge.owes(wire, self.time.micros() + COMMIT);
             }
@@ -247,6 +258,12 @@ impl World {
         let kicked: Vec<usize> = self.kicked.borrow_mut().drain(..).collect();
         for wire in kicked {
             self.schedule_arrival(wire);
+        }
+        self.objects.advance_to(self.time.micros());
+        let due = self.objects.next_due();
+        if let Some(due) = due.filter(|&due| due < self.objects_due) {
+            self.objects_due = due;
+            self.at(due, Event::Objects);
         }
         if let Some(due) = self.kafka.next_due().filter(|&due| due < self.reports_due) {
             self.reports_due = due;
@@ -276,6 +293,8 @@ impl World {
                 }
             }
             Event::Reports => self.report(),
+            // `follow` lets the store's time pass.
+            Event::Objects => self.objects_due = u64::MAX,
             Event::Sweep(life) if life == self.life => self.sweep(),
             Event::Sweep(_) => {}
             Event::Fault if self.calm => {}

@@ -8,6 +8,7 @@ pub mod kafka;
 pub mod mails;
 pub mod postfix;
 pub mod ringpost;
+pub mod s3;
 pub mod server;
 pub mod skips;
 pub mod tools;

@@ -70,6 +70,8 @@ fn comes_back(sample: &Sample, headers: &[(&'static str, Vec<u8>)]) {
         smtputf8: envelope.smtputf8,
         size: Some(sample.message.len() as u64),
         bare_newlines: sample.bare_newlines,
+        dataref: None,
+        sha256: None,
         malformed: Vec::new(),
     };
     assert_eq!(told, expected);
@@ -84,6 +86,8 @@ fn foreign(lines: &[u8], random: &mut Random) {
         "ce_smtpsize",
         "ce_smtpbody",
         "ce_smtpbarenewlines",
+        "ce_dataref",
+        "ce_smtpsha256",
         "content-type",
         "x",
     ];

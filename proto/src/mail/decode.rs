@@ -36,10 +36,14 @@ pub struct Attributes<'a> {
     pub body: Option<Body>,
     /// Whether SMTPUTF8 was given.
     pub smtputf8: bool,
-    /// Bytes of the message as received: it is that many at the end of the value.
+    /// Bytes of the message as received: it is that many at the end of the value, or of the object.
     pub size: Option<u64>,
     /// Whether the message holds a bare CR or a bare LF.
     pub bare_newlines: bool,
+    /// The URL of the object that is the whole message; the value is its header section then.
+    pub dataref: Option<&'a str>,
+    /// SHA-256 of that object, in lower-case hexadecimal.
+    pub sha256: Option<&'a str>,
     /// Headers of the record, version 1, whose value cannot be read, or that stand there twice. The first value counts.
     pub malformed: Vec<&'static str>,
 }
@@ -76,6 +80,8 @@ impl<'a> Attributes<'a> {
             header::BARE_NEWLINES => {
                 text == Some("true") && !std::mem::replace(&mut self.bare_newlines, true)
             }
+            header::DATAREF => set(&mut self.dataref, text),
+            header::SHA256 => set(&mut self.sha256, text.filter(|text| is_sha256(text))),
             header::CONTENT_TYPE => {
                 self.smtputf8 |= text == Some(MESSAGE_GLOBAL);
                 text.is_some()
@@ -92,6 +98,12 @@ fn set<T>(place: &mut Option<T>, value: Option<T>) -> bool {
     }
     *place = value;
     true
+}
+
+/// Whether it is a SHA-256 in lower-case hexadecimal.
+fn is_sha256(text: &str) -> bool {
+    let is_digit = |octet: u8| matches!(octet, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == 64 && text.bytes().all(is_digit)
 }
 
 /// Digits alone: `parse` takes a sign too.
@@ -175,7 +187,9 @@ mod tests {
             };
             let mut record = Record::default();
             record.fill(&envelope, stamp(smtputf8), BytesMut::new());
+            let (url, sha256) = ("s3://bucket/mail/2026/01/02/id.eml", "0a".repeat(32));
             if smtputf8 {
+                record.refer(url, &sha256);
                 let names = record.headers().map(|(name, _)| name);
                 assert!(
                     names.eq(header::ALL.iter().copied()),
@@ -196,6 +210,8 @@ mod tests {
                 smtputf8,
                 size: Some(u64::MAX),
                 bare_newlines: smtputf8,
+                dataref: smtputf8.then_some(url),
+                sha256: smtputf8.then_some(&sha256),
                 malformed: Vec::new(),
             };
             assert_eq!(decoded(&record), expected);
@@ -242,6 +258,10 @@ mod tests {
             (header::SIZE, b"18446744073709551616"),
             (header::SIZE, b""),
             (header::BARE_NEWLINES, b"false"),
+            (header::DATAREF, b"\xff"),
+            (header::SHA256, b"0a"),
+            (header::SHA256, &[b'A'; 64]),
+            (header::SHA256, &[b'a'; 65]),
             (header::CONTENT_TYPE, b"\xff"),
         ] {
             let expected = Attributes {
@@ -262,6 +282,7 @@ mod tests {
             header::HELO,
             header::PROTOCOL,
             header::TLS,
+            header::DATAREF,
         ] {
             let twice = Attributes::decode([(name, &b"1"[..]), (name, b"2")]);
             let once = Attributes::decode([(name, &b"1"[..])]);

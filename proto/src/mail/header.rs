@@ -46,4 +46,8 @@ names! {
     SIZE = "ce_smtpsize";
     /// `true` where a bare CR or LF was accepted; absent otherwise.
     BARE_NEWLINES = "ce_smtpbarenewlines";
+    /// Where the whole message is, if it is not in the record: the URL of an object. An attribute that CloudEvents documents.
+    DATAREF = "ce_dataref";
+    /// SHA-256 of that object in lower-case hexadecimal.
+    SHA256 = "ce_smtpsha256";
 }

@@ -167,6 +167,22 @@ impl Record {
         }
     }
 
+    /// Says that the whole message is the object at this URL, which has this SHA-256; the value is its header section. To be
+    /// called after [`fill`](Self::fill).
+    ///
+    /// # Panics
+    /// If the hash is not one in lower-case hexadecimal.
+    pub fn refer(&mut self, url: &str, sha256: &str) {
+        assert!(!self.headers.is_empty(), "a record is filled first");
+        let is_digit = |octet: u8| matches!(octet, b'0'..=b'9' | b'a'..=b'f');
+        assert!(
+            sha256.len() == 64 && sha256.bytes().all(is_digit),
+            "a SHA-256 in hexadecimal"
+        );
+        self.push(header::DATAREF, url.as_bytes());
+        self.push(header::SHA256, sha256.as_bytes());
+    }
+
     /// What every CloudEvent has.
     fn push_event(&mut self, envelope: &Envelope<'_>, stamp: Stamp<'_>) {
         let content_type = if envelope.smtputf8 {

@@ -106,6 +106,13 @@ pub enum Refusal {
     StorageClosed,
     /// The storage has been away, or has refused all mail, for so long that no transaction begins.
     StorageAway,
+    /// The store of large messages cannot be reached.
+    ObjectsUnavailable,
+    /// The store of large messages did not take the message in time.
+    ObjectsTimedOut,
+    /// The store of large messages refuses the message for a reason that an operator has to see to, such as authorization or a
+    /// full disk.
+    ObjectsRefused,
 }
 
 /// A refusal's row in the table.
@@ -247,6 +254,12 @@ table! {
         "RFC 5321 3.1" "proto/tests/dialogues/no-banner-while-the-storage-is-away.smtp";
     StorageAway: 451 "4.3.2" "storage_away" "No mail can be stored now; try again later"
         "RFC 5321 4.2.5" "proto/tests/dialogues/no-transaction-while-the-storage-is-away.smtp";
+    ObjectsUnavailable: 451 "4.4.1" "objects_unavailable" "The storage of large messages is not available; try again later"
+        "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
+    ObjectsTimedOut: 451 "4.4.7" "objects_timed_out" "The large message could not be stored in time; try again later"
+        "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
+    ObjectsRefused: 451 "4.3.5" "objects_refused" "The storage of large messages refuses the message; try again later"
+        "RFC 5321 4.2.5" "proto/tests/dialogues/outcomes-other-than-stored.smtp";
 }
 
 impl Refusal {

@@ -30,6 +30,7 @@ use super::output::{self, Printed};
 use super::serve;
 use crate::config::{self, Loaded};
 use crate::failure::{Blame, Blamed, Failure};
+use crate::objects;
 use crate::sink;
 use crate::verdict::{Line, Verdict};
 use sum::Sum;
@@ -89,6 +90,9 @@ fn ask(options: &Options) -> Result<ExitCode, Failure> {
     }
     about_this_machine(&loaded).into_iter().for_each(&mut print);
     sink.examine(&waiting).into_iter().for_each(&mut print);
+    if loaded.config.objects.url.is_some() {
+        print(objects::examine(&loaded.config.objects));
+    }
     recipients::topic(&loaded.config)
         .into_iter()
         .for_each(&mut print);

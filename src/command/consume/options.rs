@@ -11,7 +11,7 @@ use super::usage::Usage;
 /// Reads mails back from Kafka.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Configuration file (TOML) of serve, of which [kafka] is read [environment: RINGPOST_CONFIG]
+    /// Configuration file (TOML) of serve, of which [kafka] and [objects] are read [environment: RINGPOST_CONFIG]
     #[allow(
         rustdoc::broken_intra_doc_links,
         reason = "the help of a flag, not a link"
@@ -25,6 +25,13 @@ pub struct Options {
     /// Topic to read [environment: RINGPOST_KAFKA_TOPIC] [default: kafka.topic of the configuration, else mail]
     #[arg(long, value_name = "NAME")]
     pub topic: Option<String>,
+    /// Where the objects of large messages are, in the form of objects.url [environment: RINGPOST_OBJECTS_URL] [default:
+    /// objects.url of the configuration, else where each record says]
+    #[arg(long, value_name = "URL")]
+    pub objects: Option<String>,
+    /// Give the header section of a large message on, which its record holds, instead of its object
+    #[arg(long)]
+    pub no_objects: bool,
     /// Read as a member of this consumer group, and commit offsets once the output has them; without it every
     /// partition is read and nothing committed
     #[arg(long, value_name = "NAME")]

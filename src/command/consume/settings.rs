@@ -6,7 +6,7 @@
 use super::options::Options;
 use super::usage::Usage;
 use crate::command::environment;
-use crate::config::{self, Brokers};
+use crate::config::{self, Brokers, Objects};
 use crate::consume::plan::Properties;
 
 /// The brokers where nothing names any.
@@ -18,6 +18,7 @@ pub(super) struct Settings {
     pub brokers: String,
     pub topic: String,
     pub properties: Properties,
+    pub objects: Objects,
     pub warnings: Vec<String>,
 }
 
@@ -66,6 +67,7 @@ fn from(
         ("kafka.brokers", one(&options.brokers)),
         ("kafka.topic", one(&options.topic)),
         ("kafka.properties_file", one(&options.properties_file)),
+        ("objects.url", one(&options.objects)),
     ];
     let loaded = config::load(options.config.as_deref(), environment, &flags)?;
     let kafka = loaded.config.kafka;
@@ -80,6 +82,7 @@ fn from(
         brokers,
         topic: kafka.topic,
         properties: Properties(properties),
+        objects: loaded.config.objects,
         warnings: loaded.warnings,
     })
 }

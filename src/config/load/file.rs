@@ -274,7 +274,7 @@ mod tests {
             ),
             (
                 "[zzz]",
-                ":1:2: unknown section [zzz]: there are server, limits, recipients, access, tls, kafka, admin, log, routes",
+                ":1:2: unknown section [zzz]: there are server, limits, recipients, access, tls, kafka, objects, admin, log, routes",
             ),
         ]);
     }

@@ -78,6 +78,10 @@ fn produce_to(brokers: &str, values: &[&str], partitions: usize) {
     producer.flush(BROKER_WAIT).unwrap();
 }
 
+fn copied(plan: &Plan, output: &mut Output<'_>) -> Result<Outcome, CopyError> {
+    copy(plan, TO_THE_END, &mut Objects::ignored(quiet), output)
+}
+
 fn read_json(plan: &Plan) -> Vec<Value> {
     read_until(plan, TO_THE_END)
 }
@@ -86,7 +90,9 @@ fn read_until(plan: &Plan, until: Until) -> Vec<Value> {
     let mut out = Vec::new();
     let records = {
         let mut output = Output::stream(format::json, &mut out);
-        copy(plan, until, &mut output).unwrap().mails
+        copy(plan, until, &mut Objects::ignored(quiet), &mut output)
+            .unwrap()
+            .mails
     };
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<Value> = text
@@ -173,7 +179,7 @@ fn nothing_is_committed_when_the_output_fails() {
     cluster.create_topic("mail", 2, 1).unwrap();
     let plan = plan_of_a_group(cluster.bootstrap_servers());
     produce(&plan.brokers, &["one", "two"]);
-    let failed = copy(&plan, TO_THE_END, &mut Output::stream(format::json, Full));
+    let failed = copied(&plan, &mut Output::stream(format::json, Full));
     assert!(matches!(failed, Err(CopyError::Output(_))), "{failed:?}");
     assert_eq!(read_json(&plan).len(), 2);
 }
@@ -182,11 +188,7 @@ fn nothing_is_committed_when_the_output_fails() {
 fn a_missing_topic_and_a_missing_broker_are_told_apart() {
     let cluster = MockCluster::new(1).unwrap();
     let mut plan = plan(cluster.bootstrap_servers());
-    let failure = copy(
-        &plan,
-        TO_THE_END,
-        &mut Output::stream(format::json, io::sink()),
-    );
+    let failure = copied(&plan, &mut Output::stream(format::json, io::sink()));
     let Err(CopyError::Read(error @ ReadError::NoTopic { .. })) = failure else {
         panic!("{failure:?}")
     };
@@ -200,11 +202,7 @@ fn a_missing_topic_and_a_missing_broker_are_told_apart() {
     let port = held.local_addr().unwrap().as_socket().unwrap().port();
     plan.brokers = format!("127.0.0.1:{port}");
     plan.broker_wait = Duration::from_secs(2);
-    let failure = copy(
-        &plan,
-        TO_THE_END,
-        &mut Output::stream(format::json, io::sink()),
-    );
+    let failure = copied(&plan, &mut Output::stream(format::json, io::sink()));
     let Err(CopyError::Read(error @ ReadError::OutOfReach { .. })) = failure else {
         panic!("{failure:?}")
     };
@@ -228,11 +226,7 @@ fn refused(outcome: Result<Outcome, CopyError>) -> String {
 fn a_property_that_librdkafka_refuses_is_wrong_usage() {
     let mut plan = plan("127.0.0.1:1".into());
     plan.properties = Properties(vec![("no.such.property".into(), "1".into())]);
-    let failure = copy(
-        &plan,
-        TO_THE_END,
-        &mut Output::stream(format::json, io::sink()),
-    );
+    let failure = copied(&plan, &mut Output::stream(format::json, io::sink()));
     let text = refused(failure);
     assert!(text.contains("no.such.property"), "{text}");
     for (properties, words) in [
@@ -257,11 +251,7 @@ fn a_property_that_librdkafka_refuses_is_wrong_usage() {
     ] {
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         plan.properties = Properties(properties.iter().map(pair).collect());
-        let failure = copy(
-            &plan,
-            TO_THE_END,
-            &mut Output::stream(format::json, io::sink()),
-        );
+        let failure = copied(&plan, &mut Output::stream(format::json, io::sink()));
         let text = refused(failure);
         assert!(text.contains(words) && !text.contains("hunter2"), "{text}");
     }

@@ -40,6 +40,10 @@ impl<T: Transport> Connection<'_, T> {
     pub(super) async fn find_room(&mut self, admission: Admission) -> io::Result<()> {
         let (expected, room) = self.expect(admission.announced());
         let mut now = self.session.heard();
+        if let Some(refusal) = self.turned_away(&admission) {
+            self.refuse_admission(admission, refusal, now);
+            return Ok(());
+        }
         let mut charge = self.hub.memory.budget.charge_now(room);
         if charge.is_none() {
             let waited = Box::pin(self.wait_for_room(room)).await;
@@ -63,6 +67,9 @@ impl<T: Transport> Connection<'_, T> {
                 usize::try_from(size).unwrap_or(usize::MAX)
             })
             .saturating_add(BODY_MARGIN_OCTETS);
+        let most = self.hub.shared.claims.as_ref();
+        let most = most.filter(|_| self.is_large(announced));
+        let expected = expected.min(most.map_or(usize::MAX, |claims| claims.buffer));
         let share = self.hub.memory.budget.octets_left() / BODY_TRUSTED_SHARE;
         let room = Buffers::capacity(expected.min(BODY_TRUSTED_OCTETS.max(share)));
         (expected, room)
@@ -78,7 +85,8 @@ impl<T: Transport> Connection<'_, T> {
     ) {
         let admitted = match charge {
             Some(charge) => {
-                let message = self.open_message(admission.transaction(), expected, charge);
+                let mut message = self.open_message(admission.transaction(), expected, charge);
+                message.is_large = self.is_large(admission.announced());
                 self.message = Some(Box::new(message));
                 Ok(())
             }
@@ -117,6 +125,8 @@ impl<T: Transport> Connection<'_, T> {
             body,
             charge,
             expected,
+            is_large: false,
+            claim: None,
         }
     }
 
@@ -128,12 +138,24 @@ impl<T: Transport> Connection<'_, T> {
     pub(super) async fn commit(&mut self, commit: Commit) {
         let received = self.session.heard();
         let mut message = *self.message.take().expect("a message is being committed");
-        trace::end_section(&mut message.body, message.field);
         let id = message.id;
         self.last_size = u32::try_from(message.body.len()).unwrap_or(u32::MAX);
-        let (outcome, now) = match self.submit(message, &commit) {
+        let ready = if self.is_claimed(&message, &commit) {
+            Box::pin(self.store(&mut message, commit.size)).await
+        } else {
+            trace::end_section(&mut message.body, message.field);
+            Ok(())
+        };
+        let submitted = match ready {
+            Ok(()) => self.submit(message, &commit),
+            Err(refusal) => {
+                self.hub.memory.release(message.body, message.charge);
+                Submitted::Done(Outcome::Refused(refusal))
+            }
+        };
+        let (outcome, now) = match submitted {
             Submitted::Under(ticket, parts) => self.outcome(ticket, parts).await,
-            Submitted::Done(outcome) => (outcome, received),
+            Submitted::Done(outcome) => (outcome, self.session.heard()),
         };
         if self.hub.shared.message_log.is_some() {
             self.log(id, &commit, outcome, (received, now));
@@ -197,18 +219,25 @@ impl<T: Transport> Connection<'_, T> {
         let topic = match shared.routing.group(recipients, listener, octets) {
             Grouping::One(topic) => topic,
             Grouping::Several(groups) => {
-                let Message { body, charge, .. } = message;
-                return self.submit_parts(&groups, &envelope, stamp, (body, charge));
+                return self.submit_parts(&groups, &envelope, stamp, message);
             }
         };
         let mut record = hub.memory.take_record();
         record.fill(&envelope, stamp, message.body);
+        if let Some(claim) = &message.claim {
+            claim.refer(&mut record);
+        }
         let ticket = hub.flights.depart(&record, message.charge, &self.slot);
         if let Submission::Done(outcome, record) = shared.sink.submit(topic, ticket, record) {
             hub.count(topic, outcome);
             hub.take_back(ticket, record);
+            if outcome == Outcome::Stored {
+                message.claim.into_iter().for_each(|claim| claim.keep());
+            }
             return Submitted::Done(outcome);
         }
+        // Whatever is said of it, the record may be there.
+        message.claim.into_iter().for_each(|claim| claim.keep());
         Submitted::Under(ticket, None)
     }
 
@@ -244,7 +273,7 @@ impl<T: Transport> Connection<'_, T> {
         if message.body.capacity() - message.body.len() >= octets {
             return;
         }
-        let (arrived, before) = (message.body.len(), message.charge.octets());
+        let (arrived, before) = (message.body.len(), message.body.capacity());
         let wanted = message.expected.min(before * BODY_GROWTH_MOST);
         let target = Buffers::capacity(wanted.max(before + 1).max(arrived + octets));
         if !message.charge.grow(target - before) {

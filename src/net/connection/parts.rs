@@ -13,13 +13,13 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
-use super::Connection;
+use super::claim::Claim;
 use super::message::Submitted;
+use super::{Connection, Message};
 use crate::config::TopicPlace;
 use crate::limits::PART_OVERHEAD_OCTETS;
 use crate::mail::envelope::Envelope;
 use crate::mail::record::{Part, Record, Stamp};
-use crate::net::budget::Charge;
 use crate::net::parts::Parts;
 use crate::net::transport::Transport;
 use crate::sink::routing::Groups;
@@ -33,14 +33,20 @@ impl<T: Transport> Connection<'_, T> {
         groups: &Groups,
         envelope: &Envelope<'_>,
         stamp: Stamp<'_>,
-        (body, mut charge): (BytesMut, Charge),
+        message: Message,
     ) -> Submitted {
+        let Message {
+            body,
+            mut charge,
+            claim,
+            ..
+        } = message;
         let (hub, sink) = (self.hub, &self.hub.shared.sink);
         if let Some(refusal) = groups.iter().find_map(|(topic, _)| sink.closed(topic)) {
             hub.memory.release(body, charge);
             return Submitted::Done(Outcome::Refused(refusal));
         }
-        let mut records = self.records(groups, envelope, stamp);
+        let mut records = self.records(groups, envelope, stamp, claim.as_deref());
         let octets = |record: &Record| PART_OVERHEAD_OCTETS + 2 * record.attribute_octets();
         let beside = records.iter().map(|(_, record)| octets(record)).sum();
         if !charge.grow(beside) {
@@ -58,6 +64,8 @@ impl<T: Transport> Connection<'_, T> {
         drop(body);
         let parts = Parts::new(charge, beside, &self.slot);
         self.hand_over(&parts, records);
+        // One object for all of them; whatever is said of them, one may be there.
+        claim.into_iter().for_each(|claim| claim.keep());
         let ticket = parts.ticket();
         hub.end_parts(parts.complete());
         Submitted::Under(ticket, Some(parts))
@@ -90,12 +98,16 @@ impl<T: Transport> Connection<'_, T> {
         groups: &Groups,
         envelope: &Envelope<'_>,
         stamp: Stamp<'_>,
+        claim: Option<&Claim>,
     ) -> Vec<(TopicPlace, Box<Record>)> {
         let numbered = (1..).zip(groups.iter());
         let record = |(number, (topic, recipients))| {
             let mut record = self.hub.memory.take_record();
             let part = Some(Part { number, recipients });
             record.fill(envelope, Stamp { part, ..stamp }, BytesMut::new());
+            if let Some(claim) = claim {
+                claim.refer(&mut record);
+            }
             (topic, record)
         };
         numbered.map(record).collect()

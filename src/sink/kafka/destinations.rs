@@ -25,7 +25,7 @@ pub(crate) struct Destination {
 
 /// All of a configuration.
 pub(crate) fn of(config: &Config) -> Vec<Destination> {
-    let most = config.limits.message_size;
+    let (most, bound) = config.largest_in_a_record();
     let large = config.kafka.large_size.min(most);
     let none = |topic: &str| Destination {
         topic: topic.to_owned(),
@@ -40,7 +40,7 @@ pub(crate) fn of(config: &Config) -> Vec<Destination> {
         let (least, largest) = &mut destination.sizes;
         (*least, *largest) = ((*least).min(from), (*largest).max(to));
         if *largest == most {
-            destination.bound = "limits.message_size";
+            destination.bound = bound;
         }
     };
     let kafka = (&config.kafka.topic, &config.kafka.large_topic);

@@ -8,6 +8,7 @@
 use super::question::Question;
 use super::subject::{REPLICAS, Subject};
 use crate::config::RecordKey;
+use crate::config::options::OBJECTS_BOUND;
 use crate::limits::{MESSAGE_FLOOR_OCTETS, RECORD_OVERHEAD_OCTETS};
 
 /// Something that an operator has to fix.
@@ -177,6 +178,10 @@ fn too_small(subject: &Subject, most: u64) -> String {
     let bound = subject.bound();
     let fits = most.saturating_sub(RECORD_OVERHEAD_OCTETS as u64);
     match subject.is_advertised() {
+        false if bound == OBJECTS_BOUND => format!(
+            "max.message.bytes = {most} of {place}: a mail of more than {fits} bytes becomes an object ({OBJECTS_BOUND}); raise it \
+             with {raise} if it is not to"
+        ),
         false => format!(
             "max.message.bytes = {most} of {place} is too small for {bound} = {wanted}: SIZE is \
              lowered to {fits} at the start, and a larger mail is refused; raise it with {raise}"

@@ -7,6 +7,7 @@
 
 use std::sync::atomic::AtomicU64;
 
+use crate::objects::Kind;
 use crate::smtp::command::Verb;
 use crate::smtp::refusal::Refusal;
 
@@ -146,6 +147,17 @@ impl Label for Verb {
     }
 }
 
+impl Label for Kind {
+    const NAME: &'static str = "failure";
+    numbers!(Kind::ALL.len());
+    fn values() -> Vec<String> {
+        Kind::ALL.map(|kind| kind.label().to_owned()).to_vec()
+    }
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
 impl Label for Refusal {
     const NAME: &'static str = "reason";
     numbers!(Refusal::ALL.len());
@@ -205,6 +217,7 @@ mod tests {
         check(Io::ALL);
         check(TlsFailure::ALL);
         check(ReloadResult::ALL);
+        check(&Kind::ALL);
         check(&CODES.map(Code));
         assert_eq!(Code(600).place(), CODES.len());
     }

@@ -13,6 +13,7 @@ use super::handle::{
 };
 use super::histogram::{Sizes, TalliedHistogram, Times};
 use super::label::{Code, Io, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
+use crate::objects::Kind as ObjectFailure;
 use crate::smtp::command::Verb;
 use crate::smtp::refusal::Refusal;
 
@@ -163,6 +164,16 @@ rows! {
         "Bytes that those messages hold of limits.in_flight_bytes";
     late_reports: Counter, Count, "ringpost_late_reports_total",
         "Delivery reports that came after their session had stopped waiting for them";
+    objects_stored: Counter, Count, "ringpost_objects_stored_total",
+        "Large messages whose object is complete";
+    objects_bytes: Counter, Bytes, "ringpost_objects_stored_bytes_total",
+        "Bytes of those messages, as received";
+    object_failures: CounterBy<ObjectFailure>, Count, "ringpost_object_failures_total",
+        "Uploads of large messages that failed, by what the store said";
+    object_store_time: TalliedHistogram<Times>, Seconds, "ringpost_object_store_seconds",
+        "From the last byte of a large message to the completion of its object";
+    object_uploads: Gauge, Count, "ringpost_object_uploads",
+        "Uploads of large messages that are under way";
     kafka_queued_messages: Gauge, Count, "ringpost_kafka_queued_messages",
         "Records in librdkafka's queues (msg_cnt)";
     kafka_queued_bytes: Gauge, Bytes, "ringpost_kafka_queued_bytes",

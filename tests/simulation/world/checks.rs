@@ -2,7 +2,9 @@
 //!
 //! Owns: the invariants of the world as a whole; those of single mails are the judge's. Must not know: what comes next.
 
+use ring::digest::{SHA256, digest};
 use ringpost::net::clock::Clock;
+use ringpost::objects::hexadecimal;
 
 use super::World;
 use crate::driver::Driver;
@@ -52,6 +54,12 @@ impl World {
 
     pub(super) fn check(&self) {
         self.judge.nothing_is_overdue(self.time.micros());
+        for url in &self.named {
+            assert!(
+                self.objects.get(url).is_some(),
+                "an object that a record names is gone: {url}"
+            );
+        }
         let Some(hub) = &self.hub else { return };
         let (messages, octets) = self.kafka.in_flight();
         // Those of a mail share a charge.
@@ -81,9 +89,39 @@ impl World {
         );
     }
 
+    /// The whole message of a record: its value, or the object that it names, which is complete by now.
+    pub(super) fn whole(&mut self, fresh: &Fresh) -> Vec<u8> {
+        let text = |name: &str| {
+            let header = fresh.headers.iter().find(|(have, _)| *have == name);
+            header.map(|(_, value)| std::str::from_utf8(value).expect("UTF-8").to_owned())
+        };
+        let size = text("ce_smtpsize").expect("it has one");
+        let size: u64 = size.parse().expect("a number");
+        let Some(url) = text("ce_dataref") else {
+            let above = self.settings.above.unwrap_or(u64::MAX);
+            assert!(size <= above, "a large message is in its record");
+            return fresh.value.clone();
+        };
+        let object = self.objects.get(&url);
+        let object = object.expect("an object is complete before its record");
+        let sha256 = hexadecimal(digest(&SHA256, &object).as_ref());
+        assert_eq!(text("ce_smtpsha256"), Some(sha256), "its hash");
+        let is_section = object.starts_with(&fresh.value) && !fresh.value.is_empty();
+        assert!(is_section, "the value is the front of the object");
+        let section = &fresh.value[..];
+        let is_whole = section == b"\r\n" || section.ends_with(b"\r\n\r\n");
+        assert!(is_whole || section.len() <= 400, "its header section");
+        let id = text("ce_id").expect("it has one");
+        // One that was refused at once is no record.
+        if fresh.pending || self.kafka.is_acknowledged(&id) {
+            self.named.push(url);
+        }
+        object
+    }
+
     /// Judges a record; the connection that it came from.
-    pub(super) fn record(&self, record: &Fresh) -> usize {
-        let (headers, value) = (&record.headers, &record.value);
+    pub(super) fn record(&self, record: &Fresh, value: &[u8]) -> usize {
+        let headers = &record.headers;
         let message = if self.settings.trace {
             without_trace(headers, value)
         } else {

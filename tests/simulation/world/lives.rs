@@ -8,11 +8,13 @@ use std::sync::atomic::Ordering;
 
 use ringpost::limits::{SWEEP_MAXIMUM_MILLISECONDS, SWEEP_MINIMUM_MILLISECONDS};
 use ringpost::net::clock::Clock;
+use ringpost::objects::Kind;
 use ringpost_proto::smtp::refusal::Refusal;
 use ringpost_proto::smtp::session::Intake;
 
 use super::{Event, World};
 use crate::kafka::Mode;
+use crate::objects;
 
 /// Longest drain: a client inside a transaction has until `message_timeout`, and its commands theirs.
 const DRAIN: u64 = 400_000_000;
@@ -25,6 +27,7 @@ impl World {
         self.life += 1;
         let hub = self.settings.hub(
             Arc::clone(&self.kafka),
+            &self.objects,
             self.time.clone(),
             self.random.next(),
             self.judge.names.directory(),
@@ -65,6 +68,15 @@ impl World {
             0,
             "after a drain no record is in flight"
         );
+        // What was given up ends by itself.
+        for step in 1..=20 {
+            let later = self.time.micros() + step * 10_000_000;
+            self.objects.advance_to(later);
+        }
+        assert_eq!(self.objects.uploads(), 0, "nor an upload");
+        let claims = self.hub.as_ref().and_then(|hub| hub.shared.claims.as_ref());
+        let lent = claims.map_or(0, |claims| claims.lent.octets());
+        assert_eq!(lent, 0, "nor a buffer with the store");
         self.summary.drains += 1;
         self.hub = None;
         self.life += 1;
@@ -72,7 +84,7 @@ impl World {
     }
 
     pub(super) fn fault(&mut self) {
-        match self.random.below(15) {
+        match self.random.below(18) {
             0 | 1 => self.crash(),
             2 | 3 => self.drain(),
             4 if !self.wires.is_empty() => {
@@ -93,6 +105,17 @@ impl World {
             7 | 8 => {
                 let intakes = [Intake::Open, Intake::NoMail, Intake::Closed];
                 self.kafka.let_begin(*self.random.of(&intakes));
+            }
+            9..=11 => {
+                let kinds = [Kind::Unavailable, Kind::TimedOut, Kind::Full];
+                let modes = [
+                    objects::Mode::Healthy,
+                    objects::Mode::Slow,
+                    objects::Mode::Away,
+                    objects::Mode::Losing,
+                    objects::Mode::Failing(*self.random.of(&kinds)),
+                ];
+                self.objects.become_(*self.random.of(&modes));
             }
             _ => {
                 let refusals = [
@@ -148,6 +171,7 @@ impl World {
         for wire in &self.wires {
             wire.kill();
         }
+        self.objects.forget_uploads();
         self.executor.kill();
         self.kafka.forget_reports();
         self.life += 1;
@@ -161,6 +185,7 @@ impl World {
         (self.calm, self.calm_since) = (true, self.time.micros());
         self.kafka.become_(Mode::Healthy);
         self.kafka.let_begin(Intake::Open);
+        self.objects.become_(objects::Mode::Healthy);
         if self.kafka.lost() > 0 {
             self.crash();
         }
