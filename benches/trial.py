@@ -141,8 +141,11 @@ class Loadtest:
 def of_loadtest(result):
     """What its report says, in the words of a record."""
     messages, verify, times = result["messages"], result["verify"], result["latency_microseconds"]
+    # Where the banner should be, or at MAIL: a connection that is refused, and no mail.
+    errors = dict(result["errors"])
+    refused = {code: count for code, count in {**result["refused_by_code"], "421": errors.pop("421", 0)}.items() if count}
     return {
-        "accepted": messages["accepted"], "refused": result["refused_by_code"], "broken": result["errors"],
+        "accepted": messages["accepted"], "refused": refused, "broken": errors,
         "unanswered": messages.get("unanswered", 0), "unsent": messages.get("unsent", 0),
         "longest": max(times[phase]["max"] for phase in ("banner", "ehlo", "envelope", "reply")) / 1e6,
         "told": [f"{one['count']} × {one['code'] or one['error']} {one['enhanced'] or ''} {one['text']}" for one in result["reasons"][:8]],
