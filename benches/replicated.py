@@ -7,14 +7,16 @@ Invariants: every process that was started here ends with this one, however that
 """
 import dataclasses
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 
-from harness import Failed, HERE, ROOT, free_port
+from harness import Failed, HERE, ROOT
 import kafka_wire
 
 BROKERS = os.path.join(ROOT, "tests", "support", "kafka", "brokers")
@@ -22,6 +24,20 @@ REPLICAS, IN_SYNC = 3, 2
 POLL = 0.05
 # For a broker to answer, on a machine that others keep busy.
 DEADLINE = 120
+
+
+def quiet_port():
+    """A port that the kernel gives to nobody's connection: it has to be free again after its broker was killed."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        first = int(file.read().split()[0])
+    while True:
+        port = random.randrange(10_000, first) if first > 11_000 else 0
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
 
 
 def dying(command, **more):
@@ -75,7 +91,7 @@ class Replicated:
     # ---- its configuration ----
 
     def prepare(self):
-        ports = [(free_port(), free_port(), free_port()) for _ in range(REPLICAS + self.shape.apart)]
+        ports = [(quiet_port(), quiet_port(), quiet_port()) for _ in range(REPLICAS + self.shape.apart)]
         self.addresses = [f"127.0.0.1:{client}" for client, _, _ in ports[:REPLICAS]]
         inner = [f"127.0.0.1:{far}" for _, _, far in ports[:REPLICAS]]
         self.proxy = Proxy(inner) if self.shape.proxied else None
@@ -262,7 +278,7 @@ class Store:
     """An object store, behind a proxy."""
 
     def __init__(self, folder):
-        self.folder, self.port, self.process = os.path.join(folder, "store"), free_port(), None
+        self.folder, self.port, self.process = os.path.join(folder, "store"), quiet_port(), None
         os.makedirs(self.folder)
         self.start()
         self.proxy = Proxy([f"127.0.0.1:{self.port}"])

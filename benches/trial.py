@@ -14,8 +14,8 @@ import statistics
 import subprocess
 import time
 
-from harness import Failed, free_port
-from replicated import dying
+from harness import Failed
+from replicated import dying, quiet_port
 
 PROBES, FAST, WELL = 10, 0.1, 2.0
 # From then on a refusal has to be fast: fail_fast_after, and a second.
@@ -39,7 +39,7 @@ class Ringpost:
     def __init__(self, binary, folder, name, brokers, topic, setting, workers=2, patience=5):
         self.binary, self.name, self.topic, self.patience, self.engine = binary, name, topic, patience, ""
         self.config, self.log = os.path.join(folder, f"{name}.toml"), os.path.join(folder, f"{name}.log")
-        self.port, self.admin, self.process = free_port(), f"127.0.0.1:{free_port()}", None
+        self.port, self.admin, self.process = quiet_port(), f"127.0.0.1:{quiet_port()}", None
         kafka = {"brokers": brokers, "topic": topic, **setting.kafka}
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(f'[server]\nhostname = "mx.example.net"\nlisten = ["127.0.0.1:{self.port}"]\nworkers = {workers}\n'
