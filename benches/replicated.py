@@ -259,7 +259,7 @@ class Replicated:
     def await_takes(self, topic):
         until(lambda: self.takes(topic), f"a partition of {topic} that takes records")
 
-    def await_in_sync(self, *topics, partitions=0):
+    def await_in_sync(self, *topics, partitions=0, seconds=DEADLINE):
         """Until every broker says that all replicas of all partitions are in sync."""
         def all_in_sync():
             for node in self.nodes:
@@ -271,7 +271,7 @@ class Replicated:
                     if len(known) < max(partitions, 1) or any(len(one.in_sync) < REPLICAS or one.leader < 0 for one in known.values()):
                         return False
             return True
-        until(all_in_sync, f"all replicas of {', '.join(topics)} in sync")
+        until(all_in_sync, f"all replicas of {', '.join(topics)} in sync", seconds)
 
 
 class Store:
