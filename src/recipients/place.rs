@@ -113,7 +113,9 @@ impl Place {
             .set("fetch.wait.max.ms", "200")
             .set("fetch.error.backoff.ms", "100")
             // What is fetched and not yet taken.
-            .set("queued.max.messages.kbytes", "16384");
+            .set("queued.max.messages.kbytes", "16384")
+            // A full queue is looked at again soon; librdkafka's own pause of a second would be most of a long reading.
+            .set("fetch.queue.backoff.ms", "10");
         let heard = Heard::default();
         let said = Arc::clone(&heard.0);
         let (consumer, tokens): (BaseConsumer<Heard>, _) = self.client(&settings, heard)?;

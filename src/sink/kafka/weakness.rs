@@ -150,8 +150,8 @@ impl Weakness {
     }
 }
 
-const IDEMPOTENCE: &str = "kafka.properties has enable.idempotence = true, which weakens the promise: librdkafka then takes a \
-    record as stored, without an acknowledgement of its own, where the broker's answer to a later one implies it; remove it, as \
+const IDEMPOTENCE: &str = "kafka.properties has enable.idempotence = true: librdkafka then takes a record for stored where the \
+    broker's answer to a later one implies it; such mail gets 451, as no broker has confirmed it, and may be repeated; remove it: \
     consumers drop a repeated record by its ce_id";
 
 /// `1 replica`, `3 replicas`.
