@@ -164,14 +164,12 @@ impl Watcher {
         }
     }
 
-    /// How long to wait for an answer: where senders are to be refused soon, no longer than until then.
-    fn wait(&self, now: Instant) -> Duration {
-        if !self.is_away() {
-            return LOOK_WAIT;
-        }
-        let left = self.patience.due().map(|due| due.duration_since(now));
-        match left.filter(|left| !left.is_zero()) {
-            Some(left) => left.clamp(LOOK_WAIT / 2, LOOK_WAIT_AWAY),
+    /// How long to wait for an answer: where senders are to be refused soon, or should be by now, no longer than until then.
+    fn wait(&self, intake: Intake, now: Instant) -> Duration {
+        let due = self.patience.due().filter(|_| intake == Intake::Open);
+        match due {
+            _ if !self.is_away() => LOOK_WAIT,
+            Some(due) => due.duration_since(now).clamp(LOOK_WAIT / 2, LOOK_WAIT_AWAY),
             None => LOOK_WAIT_AWAY,
         }
     }
@@ -203,7 +201,7 @@ impl Watcher {
     fn look(&mut self, watch: &Watch, lanes: &Lanes) -> Looked {
         let count = self.topics.len();
         let looks = LOOKS.max(count.div_ceil(TURNS)).min(count);
-        let wait = self.wait(Instant::now());
+        let wait = self.wait(watch.intake(), Instant::now());
         self.rounds = self.rounds.wrapping_add(1);
         let mut found = Vec::new();
         let mut described = Duration::ZERO;
@@ -501,6 +499,20 @@ mod tests {
             (scene.watch.intake(), scene.watch.ready()),
             (Intake::Open, Ok(()))
         );
+    }
+
+    #[test]
+    fn the_look_that_decides_over_senders_is_short_and_those_after_it_are_patient() {
+        let mut scene = watching(1);
+        assert_eq!(scene.watcher.wait(Intake::Open, scene.now), LOOK_WAIT);
+        scene.found(&[vec![Finding::Missing(1)]]);
+        let late = scene.now + Duration::from_secs(9);
+        for (intake, wait) in [
+            (Intake::Open, LOOK_WAIT / 2),
+            (Intake::Closed, LOOK_WAIT_AWAY),
+        ] {
+            assert_eq!(scene.watcher.wait(intake, late), wait);
+        }
     }
 
     #[test]
