@@ -27,6 +27,8 @@ SENDER = "faults@ringpost.example"
 TIMEOUT = 90
 GRACE = 3
 READY_EVERY = 0.2
+# Mails under way, beyond which the loop is no longer open: this program should not be what is too slow.
+MOST = 1_000
 # Seconds of mails whose connections wait to be used again; an outage opens many.
 KEPT = 0.5
 
@@ -121,6 +123,7 @@ class Sending:
 
     def __init__(self, options, out):
         self.options, self.out, self.idle, self.tasks = options, out, [], set()
+        self.most = MOST if options.mails < 0 else MOST // 2
 
     async def run(self, stop):
         clock, number = time.monotonic, 0
@@ -132,6 +135,8 @@ class Sending:
                     await asyncio.wait_for(stop.wait(), due - clock())
             if stop.is_set():
                 break
+            if len(self.tasks) >= self.most:
+                await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
             task = asyncio.create_task(self.mail(number, clock()))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
