@@ -122,7 +122,7 @@ impl Place {
 
     /// The exit code and all that a command prints; none of it is a secret.
     fn run(&self, command: &str, flags: &[&str]) -> (Option<i32>, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        let output = program()
             .args([command, "--config", &self.toml()])
             .env("NO_PROXY", "127.0.0.1")
             .args(flags)
@@ -163,7 +163,7 @@ impl Place {
 
     /// Starts a server whose log is a file.
     fn serve(&self) -> Ringpost {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        let mut command = program();
         command.env("NO_PROXY", "127.0.0.1");
         command.stderr(std::fs::File::create(self.path("log")).unwrap());
         Ringpost::launch_heard(command, &["--config", &self.toml()])
@@ -259,6 +259,15 @@ const RIGHTS: [Operation; 4] = [
 ];
 
 /// A topic that the user of these tests has all rights to.
+/// The binary, without the variables that tests are run with: it warns of each that it does not know.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+    for name in ["RINGPOST_REQUIRE_KAFKA", "RINGPOST_REQUIRE_TOOLS"] {
+        command.env_remove(name);
+    }
+    command
+}
+
 fn topic(cluster: &Cluster, name: &str) {
     cluster.create_topic(name, 1, 1, &[]);
     cluster.grant(name, "ringpost", &RIGHTS);
@@ -288,7 +297,7 @@ fn works(heading: &str, listener: Listener, name: &str) {
     // The same without a configuration.
     let file = place.path("kafka.properties");
     let flags = ["--properties-file", file.to_str().unwrap()];
-    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+    let output = program()
         .args([
             "consume",
             "--brokers",

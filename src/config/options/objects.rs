@@ -19,13 +19,6 @@ rows! {
         /// `objects.url` set, SIZE in EHLO is `limits.message_size`, whatever the topic takes.
         above: Option<u64> = "", Text("64KiB or more, or nothing", value::objects_above);
 
-        /// Options of the store by their names in the Rust crate object_store, such as `region`, `endpoint`, `allow_http`,
-        /// `access_key_id` and `secret_access_key` for S3. Credentials that are not here are those of the environment
-        /// (`AWS_…`, `GOOGLE_…`, `AZURE_…`) or of the machine. In the environment: `name=value;name=value`, as with
-        /// `kafka.properties`. No value is ever shown.
-        options: Texts = "",
-            Table { of: "options", name: value::objects_option, text: value::objects_option_value };
-
         /// How long the store may take for one request, retries included, before the client is answered 451 and keeps the
         /// message. A message of more than 7936 KiB is written in parts of this size, with a request for each.
         timeout: Duration = "30s", Time(milliseconds(100)..=minutes(4));
@@ -33,6 +26,13 @@ rows! {
         /// With `file://`: whether an object and its directory are on the disk (fsync) before the 250. With `false`, a power
         /// cut loses objects whose messages got a 250.
         fsync: bool = "true", Switch;
+
+        /// Options of the store by their names in the Rust crate object_store, such as `region`, `endpoint`, `allow_http`,
+        /// `access_key_id` and `secret_access_key` for S3. Credentials that are not here are those of the environment
+        /// (`AWS_…`, `GOOGLE_…`, `AZURE_…`) or of the machine. In the environment: `name=value;name=value`, as with
+        /// `kafka.properties`. No value is ever shown.
+        options: Texts = "",
+            Table { of: "options", name: value::objects_option, text: value::objects_option_value };
     }
 }
 
