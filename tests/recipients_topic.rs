@@ -55,6 +55,8 @@ impl Server {
             .args(["--recipients-topic", topic])
             .env("RINGPOST_SERVER_WORKERS", "2")
             .env("RINGPOST_LOG_MESSAGES", "false")
+            // The recipients are asked about, whether mail could be stored or not.
+            .env("RINGPOST_KAFKA_FAIL_FAST_AFTER", "0s")
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
