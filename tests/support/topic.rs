@@ -144,7 +144,7 @@ pub fn each_record(brokers: &str, topic: &str, mut take: impl FnMut(Received)) {
         while let Some(record) = consumer.poll(Duration::from_millis(500)) {
             match record {
                 Ok(record) => take(decode(&record)),
-                // A broker is away; the others are read on, until the deadline.
+                // A broker is away: keep reading the others, until the deadline.
                 Err(error) if is_a_broker_away(&error) => continue,
                 Err(error) => panic!("{topic}: {error}"),
             }

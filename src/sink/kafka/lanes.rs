@@ -244,7 +244,7 @@ impl<'a> Poller<'a> {
                 );
             }
             Err(error) => tracing::error!(
-                "librdkafka's producer ended: {reason}; another one is not made: {error}"
+                "librdkafka's producer ended: {reason}; no other could be made, so mail gets 451 until one can: {error}"
             ),
         }
     }

@@ -297,8 +297,7 @@ impl Watcher {
     }
 
     /// What follows from a round: gates, what senders may begin, lines, /readyz, metrics. The last two arguments are when the
-    /// round began and ended, and whether
-    /// records are under way, and whether their leaders answer.
+    /// round began and ended, and whether records are under way and their leaders answer.
     fn conclude(
         &mut self,
         watch: &Watch,
