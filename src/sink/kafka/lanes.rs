@@ -220,7 +220,9 @@ impl<'a> Poller<'a> {
             return true;
         }
         match ended.outstanding() {
-            0 => self.ended = None,
+            // A worker that took it before it was replaced may still hand it a record.
+            0 if Arc::strong_count(ended) == 1 => self.ended = None,
+            0 => {}
             // It fails them itself in time; no sender has to wait for that.
             _ => ended.purge(),
         }
