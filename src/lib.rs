@@ -31,6 +31,7 @@
 //! - [`net`]: connections on io_uring or epoll, from a socket to a session and back;
 //! - [`server`]: from a configuration to a running server and to its end;
 //! - [`consume`]: records read back;
+//! - [`forward`]: mail from the topic to a mailbox, a relay or an application;
 //! - [`command`]: flags in, exit code out.
 //!
 //! `smtp`, `mail` and the ledger do no I/O: bytes, outcomes and the time come in as arguments.
@@ -42,6 +43,7 @@ pub mod command;
 pub mod config;
 pub mod consume;
 pub mod failure;
+pub mod forward;
 pub mod kafka;
 pub mod limits;
 pub mod net;

@@ -1,0 +1,7 @@
+//! Mail from the topic to its receiver: a mailbox, a relay, an application.
+//!
+//! From the bottom up: `delivery` is one mail on its way and what the receiver said of it.
+//!
+//! Must not know: flags, the configuration file.
+
+pub mod delivery;
