@@ -75,35 +75,79 @@ fn objects(output: &Output) -> Vec<Value> {
 }
 
 #[test]
-fn tombstones_are_counted_and_foreign_records_kept_and_named() {
+fn tombstones_and_foreign_records_are_named_and_counted() {
     let mock = records();
-    let output = consume(
-        &[
-            "--brokers",
-            &mock.bootstrap_servers(),
-            "--until-end",
-            "--format",
-            "json",
-        ],
-        &[],
-    );
-    let objects = objects(&output);
-    let offsets: Vec<_> = objects
-        .iter()
-        .map(|object| object["offset"].as_i64())
-        .collect();
-    assert_eq!(offsets, [Some(0), Some(2), Some(3)]);
-    assert_eq!(objects[0]["id"], "A");
-    assert_eq!(objects[1]["key_base64"], "/g==");
-    assert_eq!(objects[2]["size"], 0);
-    let said = said(&output);
+    let brokers = mock.bootstrap_servers();
+    let read = |more: &[&str]| {
+        let flags = ["--brokers", &brokers, "--until-end", "--format", "json"];
+        let output = consume(&[&flags, more].concat(), &[]);
+        (objects(&output), said(&output))
+    };
+    let offsets = |objects: &[Value]| -> Vec<i64> {
+        let offsets = objects.iter().map(|object| object["offset"].as_i64());
+        offsets.map(Option::unwrap).collect()
+    };
+    let (skipped, said) = read(&[]);
+    assert_eq!(offsets(&skipped), [0, 3]);
+    assert_eq!(skipped[0]["id"], "A");
+    assert_eq!(skipped[1]["size"], 0);
     for part in [
         "partition 0, offset 1: a record without a value (a tombstone) is no mail and is skipped",
-        "partition 0, offset 2: not written by ringpost",
+        "partition 0, offset 2: not written by ringpost (no ce_type io.ringpost.mail.…); it is skipped, and so are others",
         "1 record without a value skipped",
+        "1 record skipped that ringpost did not write",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let (kept, said) = read(&["--foreign"]);
+    assert_eq!(offsets(&kept), [0, 2, 3]);
+    assert_eq!(kept[1]["key_base64"], "/g==");
+    for part in [
+        "it is kept as it is",
         "1 record kept that ringpost did not write",
     ] {
         assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn a_filter_a_partition_and_an_offset_leave_what_was_asked_for() {
+    let mock = records();
+    let brokers = mock.bootstrap_servers();
+    let ids = |more: &[&str]| -> Vec<String> {
+        let flags = ["--brokers", &brokers, "--until-end", "--format", "json"];
+        let output = consume(&[&flags, more].concat(), &[]);
+        let ids = objects(&output);
+        ids.iter().map(|object| object["id"].to_string()).collect()
+    };
+    let partition = ["--partition", "0", "--offset"];
+    assert_eq!(ids(&["--filter", "id != a"]), ["\"C\""]);
+    assert_eq!(
+        ids(&["--filter", "id = *", "--filter", "id = A, B"]),
+        ["\"A\""]
+    );
+    assert_eq!(ids(&[&partition[..], &["1"]].concat()), ["\"C\""]);
+    assert_eq!(
+        ids(&[&partition[..], &["beginning"]].concat()),
+        ["\"A\"", "\"C\""]
+    );
+    assert!(ids(&[&partition[..], &["end"]].concat()).is_empty());
+    assert!(ids(&[&partition[..], &["4"]].concat()).is_empty());
+    for (more, part) in [
+        (
+            &["--partition", "0", "--offset", "5"][..],
+            "partition 0 of topic \"mail\" has no offset 5: 0 to 4 is allowed",
+        ),
+        (
+            &["--partition", "7"],
+            "topic \"mail\" has no partition 7: 0 to 0 is allowed",
+        ),
+    ] {
+        let flags = ["--brokers", &brokers, "--until-end"];
+        let output = consume(&[&flags, more].concat(), &[]);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.lines().count() == 1 && said.contains(part), "{said}");
     }
 }
 
@@ -138,7 +182,7 @@ fn a_tombstone_is_committed_and_a_count_is_one_of_mails() {
     };
     run(&["--count", "1"]);
     assert_eq!(names(), ["A.eml"]);
-    run(&["--count", "1"]);
+    run(&["--count", "1", "--foreign"]);
     assert_eq!(names(), ["A.eml", "mail-0-2.eml"]);
     run(&["--until-end"]);
     assert_eq!(names(), ["A.eml", "C.eml", "mail-0-2.eml"]);
@@ -267,6 +311,8 @@ fn wrong_usage_is_one_line_exit_code_2_and_no_secret() {
         (&["--brokers", "a b"], &[], "--brokers"),
         (&["--config", "/no/such/file"], &[], "--config"),
         (&["--group", ""], &[], "--group"),
+        (&["--since", "hunter"], &[], "--since"),
+        (&["--group", "g", "--partition", "1"], &[], "--partition"),
     ];
     for (flags, variables, part) in cases {
         let output = consume(flags, variables);

@@ -13,12 +13,15 @@ mod usage;
 use std::io;
 use std::process::ExitCode;
 
+use jiff::Timestamp;
+
 use super::output::complain;
-use crate::consume::copy::{CopyError, Outcome, Until, copy};
+use crate::consume::copy::{CopyError, Outcome, Steps, Until, copy};
+use crate::consume::filter::Filter;
 use crate::consume::line::counted;
 use crate::consume::object::Objects;
 use crate::consume::output::{Form, Output};
-use crate::consume::plan::{BROKER_WAIT, Plan};
+use crate::consume::plan::{BROKER_WAIT, Plan, Start};
 use crate::consume::stop::Stop;
 use crate::failure::Failure;
 pub use options::{Format, From, Options};
@@ -43,6 +46,9 @@ pub fn run(options: &Options) -> ExitCode {
 
 fn read(options: &Options) -> Result<ExitCode, Failure> {
     options.check()?;
+    let now = Timestamp::now();
+    let start = options.start(now)?;
+    let filter = Filter::parse(&options.filters, now).map_err(Usage::Filter)?;
     let settings = settings::load(options)?;
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
@@ -54,13 +60,17 @@ fn read(options: &Options) -> Result<ExitCode, Failure> {
     };
     let stop = Stop::on_signals()?;
     let mut output = open(options)?;
-    let plan = plan(options, settings, stop);
+    let plan = plan(options, start, settings, stop);
     let until = Until {
         end: options.until_end,
         count: options.count,
     };
-    match copy(&plan, until, &mut objects, &mut output) {
-        Ok(outcome) => Ok(ended(options, &outcome)),
+    let steps = Steps {
+        filter: &filter,
+        objects: &mut objects,
+    };
+    match copy(&plan, until, steps, &mut output) {
+        Ok(outcome) => Ok(ended(options, start, &outcome)),
         // The reader of a pipe has seen enough, as `head` does.
         Err(CopyError::Output(error))
             if options.output.is_none() && error.kind() == io::ErrorKind::BrokenPipe =>
@@ -82,18 +92,20 @@ fn open(options: &Options) -> Result<Output<'static>, Usage> {
 }
 
 /// What is said where there was no mail to read.
-fn nothing(options: &Options) -> &'static str {
-    match (options.group.is_some(), options.from) {
+fn nothing(options: &Options, start: Start) -> &'static str {
+    match (options.group.is_some(), start) {
+        _ if !options.filters.is_empty() => "no mail that --filter takes",
         (true, _) => "no mail that the group has not read",
-        (false, From::Beginning) => "the topic has no mail yet",
-        (false, From::End) => "no mail came",
+        (false, Start::Beginning) if options.partitions.is_empty() => "the topic has no mail yet",
+        (false, Start::End) => "no mail came",
+        (false, Start::Beginning | Start::Since(_) | Start::Offset(_)) => "no mail there",
     }
 }
 
-fn ended(options: &Options, outcome: &Outcome) -> ExitCode {
+fn ended(options: &Options, start: Start, outcome: &Outcome) -> ExitCode {
     let Some(signal) = outcome.stopped else {
         if outcome.mails == 0 {
-            say(nothing(options));
+            say(nothing(options, start));
         }
         return ExitCode::SUCCESS;
     };
@@ -124,12 +136,14 @@ fn form(format: Format) -> Form {
     }
 }
 
-fn plan(options: &Options, settings: Settings, stop: Stop) -> Plan {
+fn plan(options: &Options, start: Start, settings: Settings, stop: Stop) -> Plan {
     Plan {
         brokers: settings.brokers,
         topic: settings.topic,
         group: options.group.clone(),
-        from_beginning: options.from == From::Beginning,
+        partitions: options.partitions.clone(),
+        start,
+        foreign: options.foreign,
         properties: settings.properties,
         broker_wait: BROKER_WAIT,
         stop,

@@ -44,4 +44,4 @@ pub use reason::{
 pub use ringpost_proto::mail::record::RecordKey;
 pub use row::{Shape, Texts};
 pub use topics::{TopicPlace, Topics};
-pub use value::{ObjectsUrl, Scheme, TOKEN_PROPERTIES, of_java};
+pub use value::{ObjectsUrl, Scheme, TOKEN_PROPERTIES, domain_pattern, of_java, size, time};

@@ -12,6 +12,7 @@ use std::io;
 use std::time::Duration;
 
 use super::failure::{Halt, ReadError};
+use super::filter::Filter;
 use super::object::Objects;
 use super::output::Output;
 use super::plan::Plan;
@@ -36,6 +37,14 @@ pub struct Until {
     pub end: bool,
     /// After this many mails.
     pub count: Option<u64>,
+}
+
+/// What a record goes through on its way to the output.
+pub struct Steps<'a> {
+    /// Only records for which it holds are given on.
+    pub filter: &'a Filter,
+    /// Gives each its whole message.
+    pub objects: &'a mut Objects,
 }
 
 /// What a run came to.
@@ -71,14 +80,14 @@ impl Blamed for CopyError {
     }
 }
 
-/// Reads what the plan says into the output, each record with its whole message.
+/// Reads what the plan says into the output, each record that the filter takes with its whole message.
 ///
 /// # Errors
 /// Why it ended early; what was read before it has been flushed, unless the output failed.
 pub fn copy(
     plan: &Plan,
     until: Until,
-    objects: &mut Objects,
+    steps: Steps<'_>,
     output: &mut Output<'_>,
 ) -> Result<Outcome, CopyError> {
     let reader = match Reader::open(plan) {
@@ -93,7 +102,7 @@ pub fn copy(
     };
     let mut run = Run {
         reader,
-        objects,
+        steps,
         output,
         plan,
         until,
@@ -101,7 +110,7 @@ pub fn copy(
     };
     let ran = run.go();
     run.reader.sum_up();
-    run.objects.end();
+    run.steps.objects.end();
     ran?;
     let Run { reader, output, .. } = &mut run;
     if let Some(source) = reader.source() {
@@ -132,7 +141,7 @@ struct Batch {
 /// A run.
 struct Run<'r, 'o, 'w> {
     reader: Reader<'r>,
-    objects: &'o mut Objects,
+    steps: Steps<'o>,
     output: &'o mut Output<'w>,
     plan: &'r Plan,
     until: Until,
@@ -201,7 +210,9 @@ impl Run<'_, '_, '_> {
                 Ok(Polled::NoMail) => batch.records += 1,
                 Ok(Polled::Mail(mut received)) => {
                     batch.records += 1;
-                    if self.objects.complete(&mut received)? {
+                    if self.steps.filter.holds(&received)
+                        && self.steps.objects.complete(&mut received)?
+                    {
                         self.output.write(&received)?;
                         self.mails += 1;
                     }

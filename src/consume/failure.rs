@@ -54,6 +54,37 @@ pub enum ReadError {
         /// The topic.
         topic: String,
     },
+    /// The topic has no such partition.
+    #[error(
+        "topic {topic:?} has no partition {partition}: {} to {} is allowed",
+        .there.first().unwrap_or(&0),
+        .there.last().unwrap_or(&0)
+    )]
+    NoPartition {
+        /// The topic.
+        topic: String,
+        /// The partition that is missing.
+        partition: i32,
+        /// Those that are there, sorted.
+        there: Vec<i32>,
+    },
+    /// A partition has no such offset.
+    #[error(
+        "partition {partition} of topic {topic:?} has no offset {offset}: {low} to {high} is allowed, where {high} is the next \
+         record that is written to it"
+    )]
+    NoOffset {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The offset that is missing.
+        offset: i64,
+        /// The oldest offset that it still has.
+        low: i64,
+        /// The offset of the next record.
+        high: i64,
+    },
     /// The brokers answer, and the topic cannot be read.
     #[error("cannot read topic {topic:?} on brokers {brokers}: {why}")]
     Unreadable {
@@ -135,6 +166,7 @@ impl Blamed for ReadError {
         match self {
             Self::Properties(refused) => refused.blame(),
             Self::Thread(_) => Blame::Machine,
+            Self::NoPartition { .. } | Self::NoOffset { .. } => Blame::Operator,
             Self::OutOfReach { .. }
             | Self::NoAnswer { .. }
             | Self::NoTopic { .. }

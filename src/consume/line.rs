@@ -1,6 +1,6 @@
 //! Lines for the operator while records are read.
 //!
-//! Owns: how a number and its noun are written, and one line for several partitions. Must not know: which command speaks, nor
+//! Owns: how a number and its noun are written, what may reach a terminal, and one line for several partitions. Must not know: which command speaks, nor
 //! where a line goes.
 
 /// Takes a line for the operator.
@@ -10,6 +10,25 @@ pub type Say = fn(&str);
 pub fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
+}
+
+/// The text with everything escaped that could steer a terminal or turn the reading direction: mail is written by
+/// strangers, and a summary is read on a terminal.
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || steers_text(character) {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// Line and paragraph separators, and the marks that change the direction of text.
+fn steers_text(character: char) -> bool {
+    matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Lines about partitions: what is the same for several is said once.

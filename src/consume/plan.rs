@@ -7,6 +7,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::line::Say;
 use super::stop::Stop;
 
@@ -26,8 +28,12 @@ pub struct Plan {
     pub topic: String,
     /// The consumer group; none: every partition, nothing committed.
     pub group: Option<String>,
-    /// Start at the oldest record, or at the end. In a group: only where it has no offset yet.
-    pub from_beginning: bool,
+    /// The partitions; none: all of them. A group decides this itself.
+    pub partitions: Vec<i32>,
+    /// Where each begins. In a group: only where it has no offset yet.
+    pub start: Start,
+    /// Records that ringpost did not write are given on too.
+    pub foreign: bool,
     /// More librdkafka properties.
     pub properties: Properties,
     /// How long brokers have to answer: [`BROKER_WAIT`], less in tests.
@@ -36,6 +42,19 @@ pub struct Plan {
     pub stop: Stop,
     /// Takes what the operator should know.
     pub say: Say,
+}
+
+/// Where reading of a partition begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest record that it still has.
+    Beginning,
+    /// At what is written from now on.
+    End,
+    /// At the first record whose time stamp of Kafka is this or later.
+    Since(Timestamp),
+    /// At this offset, which it has to have.
+    Offset(i64),
 }
 
 /// librdkafka properties by name, of which the last of a name counts; a debug print has the names alone.

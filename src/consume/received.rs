@@ -3,6 +3,10 @@
 //! Owns: what every reader of it needs, free of the client library's types. Must not know: how it was read.
 
 use ringpost_proto::mail::decode::Attributes;
+use ringpost_proto::mail::header;
+
+/// The beginning of `ce_type` in ringpost's own records, in every version.
+pub const OUR_TYPES: &str = "io.ringpost.mail.";
 
 /// A record as it was read.
 #[derive(Debug, Clone, Default)]
@@ -28,5 +32,12 @@ impl Received {
     pub fn attributes(&self) -> Attributes<'_> {
         let headers = self.headers.iter();
         Attributes::decode(headers.map(|(name, value)| (name.as_str(), value.as_slice())))
+    }
+
+    /// Whether ringpost wrote it, as its `ce_type` says: a mail that was received, a dead letter, a mail with verdicts. Anybody who
+    /// may write to the topic can say so.
+    pub fn is_ours(&self) -> bool {
+        let kind = self.headers.iter().find(|(name, _)| name == header::TYPE);
+        kind.is_some_and(|(_, value)| value.starts_with(OUR_TYPES.as_bytes()))
     }
 }

@@ -48,7 +48,7 @@ pub mod list;
 pub mod name;
 mod octet;
 pub mod parameter;
-mod pattern;
+pub mod pattern;
 pub mod policy;
 pub mod positive;
 pub mod rate;

@@ -1,7 +1,7 @@
 //! Patterns of domains: `example.com`, `*.example.com` for what is below it, `*` for all.
 
 /// Whether a pattern holds a domain; both are in normal form ([`super::domain::normal`]).
-pub(super) fn matches(pattern: &str, domain: &str) -> bool {
+pub fn matches(pattern: &str, domain: &str) -> bool {
     match pattern.strip_prefix('*') {
         Some("") => true,
         Some(suffix) => domain.len() > suffix.len() && domain.ends_with(suffix),

@@ -3,10 +3,14 @@
 //! Owns: the flags, and what of them goes together. Must not know: what is done with them.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 
 use super::usage::Usage;
+use crate::consume::moment::moment;
+use crate::consume::plan::Start;
 
 /// Reads mails back from Kafka.
 #[derive(Debug, Clone, Args)]
@@ -36,9 +40,27 @@ pub struct Options {
     /// partition is read and nothing committed
     #[arg(long, value_name = "NAME")]
     pub group: Option<String>,
-    /// Where to start; in a group, only where it has no offset yet
-    #[arg(long, value_enum, default_value_t = From::Beginning)]
-    pub from: From,
+    /// Where to start; in a group, only where it has no offset yet [default: beginning]
+    #[arg(long, value_enum)]
+    pub from: Option<From>,
+    /// Start at the first record that is not older than this, in place of --from: how long ago, such as 90s, 30min, 1h or 7d,
+    /// or a time or date, such as 2026-11-28T03:12:01Z or 2026-11-28
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Read this partition alone; may be given again. Not with --group
+    #[arg(long = "partition", value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub partitions: Vec<i32>,
+    /// Start at this offset of each --partition, in place of --from
+    #[arg(long, value_name = "N|beginning|end", allow_hyphen_values = true)]
+    pub offset: Option<Place>,
+    /// Give on only the mails for which this holds, such as 'domain = example.com and size > 1MiB'; of several, all have to.
+    /// Fields: recipient, domain, sender, client, size, time, id, helo, protocol, tls, body, and ce_NAME for any attribute;
+    /// docs/consume.md describes them
+    #[arg(long = "filter", value_name = "CONDITION")]
+    pub filters: Vec<String>,
+    /// Give on records that ringpost did not write too, as they are, in place of skipping them. Not with --filter
+    #[arg(long)]
+    pub foreign: bool,
     /// Stop once every partition was read to its end and no more is being written
     #[arg(long)]
     pub until_end: bool,
@@ -70,6 +92,37 @@ pub enum From {
     End,
 }
 
+/// An offset as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The oldest record that the partition still has.
+    Beginning,
+    /// What is written from now on.
+    End,
+    /// This one.
+    At(i64),
+}
+
+/// A text is no offset.
+#[derive(Debug, thiserror::Error)]
+#[error("an offset is 0 or more, or one of the words beginning and end")]
+pub struct NotAPlace;
+
+impl FromStr for Place {
+    type Err = NotAPlace;
+
+    fn from_str(text: &str) -> Result<Self, NotAPlace> {
+        match text {
+            "beginning" => Ok(Self::Beginning),
+            "end" => Ok(Self::End),
+            _ => match text.parse() {
+                Ok(offset @ 0..) => Ok(Self::At(offset)),
+                Ok(_) | Err(_) => Err(NotAPlace),
+            },
+        }
+    }
+}
+
 /// The forms of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -94,11 +147,60 @@ impl Options {
         if self.group.as_deref() == Some("") {
             return Err(Usage::EmptyGroup);
         }
+        self.check_start()?;
+        if self.foreign && !self.filters.is_empty() {
+            return Err(Usage::ForeignWithFilter);
+        }
         match (self.format, &self.output, self.count) {
             (Format::Maildir, None, _) => Err(Usage::MaildirWithoutFolder),
             (Format::Eml, None, count) if count != Some(1) => Err(Usage::EmlWithoutFolder),
             _ => Ok(()),
         }
+    }
+
+    fn check_start(&self) -> Result<(), Usage> {
+        let by_hand = [
+            ("--partition", !self.partitions.is_empty()),
+            ("--offset", self.offset.is_some()),
+        ];
+        if let (true, Some((flag, _))) = (
+            self.group.is_some(),
+            by_hand.iter().find(|(_, is_set)| *is_set),
+        ) {
+            return Err(Usage::WithGroup { flag });
+        }
+        if self.offset.is_some() && self.partitions.is_empty() {
+            return Err(Usage::OffsetWithoutPartition);
+        }
+        let starts = [
+            ("--offset", self.offset.is_some()),
+            ("--since", self.since.is_some()),
+            ("--from", self.from.is_some()),
+        ];
+        let mut given = starts.iter().filter(|(_, is_set)| *is_set);
+        match (given.next(), given.next()) {
+            (Some((first, _)), Some((second, _))) => Err(Usage::TwoStarts { first, second }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where reading begins; `now` is what `--since 1h` counts back from.
+    ///
+    /// # Errors
+    /// `--since` is no point in time.
+    pub(super) fn start(&self, now: Timestamp) -> Result<Start, Usage> {
+        if let Some(text) = &self.since {
+            let since = moment(text, now).map_err(|why| Usage::Since {
+                text: text.clone(),
+                why,
+            })?;
+            return Ok(Start::Since(since));
+        }
+        Ok(match (self.offset, self.from) {
+            (Some(Place::At(offset)), _) => Start::Offset(offset),
+            (Some(Place::Beginning), _) | (None, None | Some(From::Beginning)) => Start::Beginning,
+            (Some(Place::End), _) | (None, Some(From::End)) => Start::End,
+        })
     }
 }
 
@@ -138,5 +240,83 @@ mod tests {
         assert!(check(&["--count", "0"]).is_none());
         let empty = check(&["--group", ""]);
         assert!(matches!(empty, Some(Err(Usage::EmptyGroup))));
+    }
+
+    #[test]
+    fn places_to_start_at_have_to_fit() {
+        for (flags, part) in [
+            (
+                &["--group", "g", "--partition", "1"][..],
+                "--partition cannot be used with --group",
+            ),
+            (
+                &["--group", "g", "--partition", "1", "--offset", "2"],
+                "--partition cannot be used with --group",
+            ),
+            (
+                &["--group", "g", "--offset", "end"],
+                "--offset cannot be used with --group",
+            ),
+            (&["--offset", "2"], "--offset needs --partition"),
+            (
+                &["--partition", "1", "--offset", "2", "--since", "1h"],
+                "--offset and --since",
+            ),
+            (
+                &["--since", "1h", "--from", "beginning"],
+                "--since and --from",
+            ),
+            (&["--foreign", "--filter", "tls = *"], "--foreign"),
+        ] {
+            let said = check(flags).unwrap().unwrap_err().to_string();
+            assert!(said.contains(part), "{flags:?}: {said}");
+        }
+        for flags in [
+            &[
+                "--partition",
+                "0",
+                "--partition",
+                "7",
+                "--offset",
+                "beginning",
+            ][..],
+            &["--partition", "0", "--since", "2026-11-28"],
+            &["--group", "g", "--since", "1h"],
+            &["--foreign"],
+        ] {
+            assert!(matches!(check(flags), Some(Ok(()))), "{flags:?}");
+        }
+        for flags in [
+            &["--partition", "0", "--offset", "-1"][..],
+            &["--partition", "0", "--offset", "first"],
+            &["--partition", "0", "--offset", "9223372036854775808"],
+            &["--partition", "-1"],
+        ] {
+            assert!(check(flags).is_none(), "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn the_flags_say_where_reading_begins() {
+        let now: Timestamp = "2026-11-28T12:00:00Z".parse().unwrap();
+        let start = |flags: &[&str]| {
+            let line = std::iter::once(&"consume").chain(flags);
+            Line::try_parse_from(line).unwrap().options.start(now)
+        };
+        let hour_ago = Start::Since("2026-11-28T11:00:00Z".parse().unwrap());
+        for (flags, expected) in [
+            (&[][..], Start::Beginning),
+            (&["--from", "end"], Start::End),
+            (&["--partition", "1", "--offset", "end"], Start::End),
+            (&["--partition", "1", "--offset", "0"], Start::Offset(0)),
+            (&["--since", "1h"], hour_ago),
+        ] {
+            assert_eq!(start(flags).unwrap(), expected, "{flags:?}");
+        }
+        let said = start(&["--since", "1 fortnight"]).unwrap_err().to_string();
+        assert!(
+            said.starts_with("--since \"1 fortnight\" is not a point in time"),
+            "{said}"
+        );
     }
 }

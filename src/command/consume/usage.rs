@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 
 use crate::config::{self, Brokers};
+use crate::consume::filter::FilterError;
+use crate::consume::moment::NotAMoment;
 use crate::consume::output::OpenError;
 use crate::failure::{Blame, Blamed};
 
@@ -21,6 +23,26 @@ pub(super) enum Usage {
         "--format eml needs --output FOLDER, or --count 1 to write one message to standard output"
     )]
     EmlWithoutFolder,
+    #[error(
+        "{flag} cannot be used with --group: a group shares the partitions among its members and knows how far each was read; \
+         leave one of them out"
+    )]
+    WithGroup { flag: &'static str },
+    #[error("--offset needs --partition N: an offset is one of a partition")]
+    OffsetWithoutPartition,
+    #[error("{first} and {second} both say where to start: leave one of them out")]
+    TwoStarts {
+        first: &'static str,
+        second: &'static str,
+    },
+    #[error("--since {text:?} {why}")]
+    Since { text: String, why: NotAMoment },
+    #[error(
+        "--foreign cannot be used with --filter, which takes records of ringpost only: leave one of them out"
+    )]
+    ForeignWithFilter,
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// Every mistake of the configuration.
     #[error(transparent)]
     Configuration(#[from] config::Error),
@@ -50,6 +72,12 @@ impl Blamed for Usage {
             Self::Output { source, .. } => source.blame(),
             Self::Configuration(error) => error.blame(),
             Self::EmptyGroup
+            | Self::WithGroup { .. }
+            | Self::OffsetWithoutPartition
+            | Self::TwoStarts { .. }
+            | Self::Since { .. }
+            | Self::ForeignWithFilter
+            | Self::Filter(_)
             | Self::MaildirWithoutFolder
             | Self::EmlWithoutFolder
             | Self::InMemory(_)

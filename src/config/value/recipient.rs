@@ -6,7 +6,10 @@ use super::host::domain_name;
 use crate::config::reason::Reason;
 
 /// A pattern of recipient domains, in their normal form: lower case, A-labels, no dot at the end.
-pub(in crate::config) fn domain_pattern(text: &str) -> Result<String, Reason> {
+///
+/// # Errors
+/// Why the text is none, and what to write instead.
+pub fn domain_pattern(text: &str) -> Result<String, Reason> {
     let text = text.trim();
     let pattern = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     if pattern == "*" {

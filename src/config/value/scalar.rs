@@ -24,7 +24,10 @@ const TIME_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("min", 60_000), ("s", 1
 
 /// Bytes out of `25MiB`, `1 GB` or `1048576`. The B of a unit may be left out, and case makes no difference; docs/configuration.md
 /// has the grammar, tests/vectors/sizes.txt its examples.
-pub(in crate::config) fn size(text: &str) -> Result<u64, Reason> {
+///
+/// # Errors
+/// It is no size, or one that cannot be counted.
+pub fn size(text: &str) -> Result<u64, Reason> {
     let (number, unit) = number_and_unit(text).ok_or(Reason::NotASize)?;
     let is_unit = |name: &str| {
         let short = name.strip_suffix('B').unwrap_or(name);
@@ -41,7 +44,10 @@ pub(in crate::config) fn size_text(bytes: u64) -> String {
 }
 
 /// A duration out of `250ms`, `30s`, `5min` or `1h`.
-pub(in crate::config) fn time(text: &str) -> Result<Duration, Reason> {
+///
+/// # Errors
+/// It is no duration, or one that cannot be counted.
+pub fn time(text: &str) -> Result<Duration, Reason> {
     let (number, unit) = number_and_unit(text).ok_or(Reason::NotADuration)?;
     let known = TIME_UNITS.iter().find(|(name, _)| *name == unit);
     let (_, factor) = known.ok_or(Reason::NotADuration)?;

@@ -4,9 +4,11 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::Metadata;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::reports::Reports;
 use crate::consume::failure::{Halt, ReadError, Why, is_denied};
@@ -137,20 +139,55 @@ pub fn watermarks(
     plan: &Plan,
     partition: i32,
 ) -> Result<(i64, i64), Halt> {
+    persistently(consumer, plan, || {
+        consumer.fetch_watermarks(&plan.topic, partition, TRY_WAIT)
+    })
+}
+
+/// The offset of the first record of a partition that has this time stamp of Kafka's or a later one; none where all are older.
+/// Asked for until the brokers have had their time.
+///
+/// # Errors
+/// Where they gave no answer, or reading is to stop.
+pub fn first_since(
+    consumer: &BaseConsumer<Reports>,
+    plan: &Plan,
+    partition: i32,
+    time: Timestamp,
+) -> Result<Option<i64>, Halt> {
+    let since = Offset::Offset(time.as_millisecond().max(0));
+    persistently(consumer, plan, || {
+        let mut times = TopicPartitionList::new();
+        times.add_partition_offset(&plan.topic, partition, since)?;
+        let offsets = consumer.offsets_for_times(times, TRY_WAIT)?;
+        let found = offsets.find_partition(&plan.topic, partition);
+        let found = found.ok_or(KafkaError::OffsetFetch(Code::UnknownPartition))?;
+        found.error()?;
+        Ok(match found.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        })
+    })
+}
+
+/// Makes a request again until it has an answer, or the brokers have had their time.
+fn persistently<T>(
+    consumer: &BaseConsumer<Reports>,
+    plan: &Plan,
+    ask: impl Fn() -> Result<T, KafkaError>,
+) -> Result<T, Halt> {
     let deadline = Instant::now() + plan.broker_wait;
     loop {
         if plan.stop.asked().is_some() {
             return Err(Halt::Stopped);
         }
         let tried = Instant::now();
-        match consumer.fetch_watermarks(&plan.topic, partition, TRY_WAIT) {
-            Ok(watermarks) => return Ok(watermarks),
+        match ask() {
+            Ok(answer) => return Ok(answer),
             Err(error) if is_denied(&error) => return Err(ReadError::of(plan, &error).into()),
             Err(error) if tried + TRY_WAIT >= deadline => {
-                let reason = consumer
-                    .context()
-                    .said()
-                    .reason(error.rdkafka_error_code().unwrap_or(Code::Fail));
+                let said = consumer.context().said();
+                let reason = said.reason(error.rdkafka_error_code().unwrap_or(Code::Fail));
                 return Err(ReadError::no_answer(plan, reason).into());
             }
             // Some errors come back at once; asking again without a pause would only load the broker.

@@ -17,6 +17,8 @@ use crate::consume::plan::{Plan, SESSION_TIMEOUT_MS};
 use crate::kafka::oauth::keeper::Kept;
 use crate::kafka::properties::{Refused, tokens, usable};
 
+/// Pause before a partition is fetched again whose queue was full.
+const QUEUE_PAUSE_MS: &str = "10";
 /// How long a client that leaves listens for the group's last words.
 const LEAVE_WAIT: Duration = Duration::from_millis(20);
 /// The longest time of that, should it never fall silent.
@@ -53,6 +55,8 @@ pub fn leave(consumer: &BaseConsumer<Reports>, in_group: bool) {
 /// Where librdkafka does not take the properties.
 pub fn create(plan: &Plan) -> Result<Kept<BaseConsumer<Reports>>, ReadError> {
     let mut config = ClientConfig::new();
+    // librdkafka looks away for a whole second where its queue is full; the operator may say otherwise.
+    config.set("fetch.queue.backoff.ms", QUEUE_PAUSE_MS);
     if plan.has_session_timeout() {
         config.set("session.timeout.ms", SESSION_TIMEOUT_MS);
     }

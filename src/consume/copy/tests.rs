@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::*;
 use crate::consume::format;
 use crate::consume::mark::Marks;
-use crate::consume::plan::{BROKER_WAIT, Properties};
+use crate::consume::plan::{BROKER_WAIT, Properties, Start};
 use crate::consume::stop::Stop;
 
 const TO_THE_END: Until = Until {
@@ -26,7 +26,9 @@ fn plan(brokers: String) -> Plan {
         brokers,
         topic: "mail".into(),
         group: None,
-        from_beginning: true,
+        partitions: Vec::new(),
+        start: Start::Beginning,
+        foreign: false,
         properties: Properties::default(),
         broker_wait: BROKER_WAIT,
         stop: Stop::default(),
@@ -58,6 +60,10 @@ fn produce_to(brokers: &str, values: &[&str], partitions: usize) {
     for (at, value) in values.iter().enumerate() {
         let headers = OwnedHeaders::new()
             .insert(Header {
+                key: "ce_type",
+                value: Some("io.ringpost.mail.received.v1"),
+            })
+            .insert(Header {
                 key: "ce_smtpfrom",
                 value: Some("a@example.net"),
             })
@@ -78,8 +84,16 @@ fn produce_to(brokers: &str, values: &[&str], partitions: usize) {
     producer.flush(BROKER_WAIT).unwrap();
 }
 
+fn copy_until(plan: &Plan, until: Until, output: &mut Output<'_>) -> Result<Outcome, CopyError> {
+    let steps = Steps {
+        filter: &Filter::default(),
+        objects: &mut Objects::ignored(quiet),
+    };
+    copy(plan, until, steps, output)
+}
+
 fn copied(plan: &Plan, output: &mut Output<'_>) -> Result<Outcome, CopyError> {
-    copy(plan, TO_THE_END, &mut Objects::ignored(quiet), output)
+    copy_until(plan, TO_THE_END, output)
 }
 
 fn read_json(plan: &Plan) -> Vec<Value> {
@@ -90,9 +104,7 @@ fn read_until(plan: &Plan, until: Until) -> Vec<Value> {
     let mut out = Vec::new();
     let records = {
         let mut output = Output::stream(format::json, &mut out);
-        copy(plan, until, &mut Objects::ignored(quiet), &mut output)
-            .unwrap()
-            .mails
+        copy_until(plan, until, &mut output).unwrap().mails
     };
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<Value> = text
@@ -137,7 +149,7 @@ fn reads_every_partition_to_its_end() {
     };
     assert_eq!(read_until(&plan, counted).len(), 2);
     let from_end = Plan {
-        from_beginning: false,
+        start: Start::End,
         ..plan
     };
     assert!(read_json(&from_end).is_empty());

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
+use crate::consume::line::escaped;
 use crate::consume::received::Received;
 
 /// Writes one line for a person: `partition:offset time size from → to subject`.
@@ -53,25 +54,6 @@ fn subject(message: &[u8]) -> String {
         .and_then(|parsed| parsed.subject().map(escaped))
         .filter(|text| !text.is_empty())
         .unwrap_or_else(|| "-".to_owned())
-}
-
-/// The text with everything escaped that could steer a terminal or turn the reading direction: mail is written by
-/// strangers, and a summary is read on a terminal.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() || steers_text(character) {
-            safe.extend(character.escape_default());
-        } else {
-            safe.push(character);
-        }
-    }
-    safe
-}
-
-/// Line and paragraph separators, and the marks that change the direction of text.
-fn steers_text(character: char) -> bool {
-    matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn rfc3339(milliseconds: Option<i64>) -> String {

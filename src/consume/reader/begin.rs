@@ -14,6 +14,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::position::Position;
 use super::record::received;
 use super::resume::{self, Facts};
+use super::start;
 use crate::consume::client::ask::watermarks;
 use crate::consume::client::reports::Reports;
 use crate::consume::failure::Halt;
@@ -51,12 +52,16 @@ impl Beginnings<'_> {
     ) -> Result<Position, Halt> {
         let furthest = committed.max(mark.map(|mark| mark.next)).unwrap_or(0);
         let (low, high) = self.settled_watermarks(partition, furthest)?;
+        let fresh = match committed {
+            Some(_) => low,
+            None => start::within(self.asking, self.plan, partition, (low, high))?,
+        };
         let mut facts = Facts {
             committed,
             mark,
             low,
             high,
-            from_beginning: self.plan.from_beginning,
+            fresh,
         };
         let mut start = resume::start(&facts);
         if let (true, Some(mark)) = (start.by_output, mark)

@@ -15,6 +15,7 @@ mod notes;
 mod position;
 mod record;
 mod resume;
+mod start;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -32,7 +33,7 @@ use super::client::reports::{Change, Reports};
 use super::failure::{Halt, ReadError, is_denied};
 use super::line::Lines;
 use super::mark::{Marks, Source};
-use super::plan::Plan;
+use super::plan::{Plan, Start};
 use super::received::Received;
 use crate::kafka::oauth::keeper::Kept;
 use begin::Beginnings;
@@ -48,7 +49,7 @@ const CLUSTER_ID_WAIT: Duration = Duration::from_secs(1);
 pub enum Polled {
     /// A mail.
     Mail(Received),
-    /// A record that is no mail.
+    /// A record that is no mail: it has no value, or ringpost did not write it.
     NoMail,
     /// Something that is no record.
     Passed,
@@ -93,9 +94,17 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Where that cannot be done, or reading is to stop.
+    ///
+    /// # Panics
+    /// If the plan names partitions or an offset for a group.
     pub fn open(plan: &'a Plan) -> Result<Self, Halt> {
+        let is_by_hand = !plan.partitions.is_empty() || matches!(plan.start, Start::Offset(_));
+        assert!(
+            plan.group.is_none() || !is_by_hand,
+            "a group decides about partitions and offsets itself"
+        );
         let asking = create(plan)?;
-        let partitions = find_topic(&asking, plan)?;
+        let partitions = start::partitions(plan, find_topic(&asking, plan)?)?;
         asking.context().connected();
         let source = plan.group.as_ref().map(|group| Source {
             cluster: asking
@@ -116,7 +125,7 @@ impl<'a> Reader<'a> {
             source,
             positions: BTreeMap::new(),
             waiting: None,
-            notes: Notes::new(plan.say),
+            notes: Notes::new(plan.say, plan.foreign),
             ends: None,
         };
         reader.start(&partitions)?;
@@ -131,8 +140,7 @@ impl<'a> Reader<'a> {
         }
         let mut starts = TopicPartitionList::new();
         for &partition in partitions {
-            let (low, high) = watermarks(&self.asking, self.plan, partition)?;
-            let next = if self.plan.from_beginning { low } else { high };
+            let next = start::of_partition(&self.asking, self.plan, partition)?;
             self.positions.insert(partition, Position::at(next, None));
             self.add(&mut starts, partition, next)?;
         }
@@ -174,7 +182,7 @@ impl<'a> Reader<'a> {
         } = self;
         match consumer.poll(wait) {
             None => Ok(Polled::Nothing),
-            Some(Ok(message)) => Ok(take(&message, positions, notes)),
+            Some(Ok(message)) => Ok(take(&message, plan, positions, notes)),
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 if let Some(position) = positions.get_mut(&partition) {
                     position.end();
@@ -366,6 +374,7 @@ impl<'a> Reader<'a> {
 
 fn take(
     message: &BorrowedMessage<'_>,
+    plan: &Plan,
     positions: &mut BTreeMap<i32, Position>,
     notes: &mut Notes,
 ) -> Polled {
@@ -383,7 +392,13 @@ fn take(
         return Polled::NoMail;
     };
     let received = record::received(message, value);
-    notes.mail(&received);
+    if !received.is_ours() {
+        notes.foreign(&received);
+        if !plan.foreign {
+            position.no_mail(offset, received.timestamp);
+            return Polled::NoMail;
+        }
+    }
     position.mail(&received);
     Polled::Mail(received)
 }

@@ -6,15 +6,13 @@
 use std::time::{Duration, Instant};
 
 use crate::consume::line::{Say, counted};
-use crate::consume::received::Received;
-
-/// The beginning of `ce_type` in ringpost's own records, in every version.
-const OUR_TYPES: &str = "io.ringpost.mail.";
+use crate::consume::received::{OUR_TYPES, Received};
 
 /// The counts of one run.
 #[derive(Debug)]
 pub(super) struct Notes {
     say: Say,
+    keeps_foreign: bool,
     tombstones: u64,
     foreign: u64,
     again: Option<Instant>,
@@ -25,9 +23,10 @@ const AGAIN: Duration = Duration::from_secs(60);
 
 impl Notes {
     /// Nothing was counted yet.
-    pub(super) fn new(say: Say) -> Self {
+    pub(super) fn new(say: Say, keeps_foreign: bool) -> Self {
         Self {
             say,
+            keeps_foreign,
             tombstones: 0,
             foreign: 0,
             again: None,
@@ -57,20 +56,17 @@ impl Notes {
         }
     }
 
-    /// A record that is read as a mail.
-    pub(super) fn mail(&mut self, received: &Received) {
-        let ours = received
-            .attributes()
-            .kind
-            .is_some_and(|kind| kind.starts_with(OUR_TYPES));
-        if ours {
-            return;
-        }
+    /// A record that ringpost did not write.
+    pub(super) fn foreign(&mut self, received: &Received) {
         self.foreign += 1;
         if self.foreign == 1 {
+            let done = if self.keeps_foreign {
+                "it is kept as it is, and so are others"
+            } else {
+                "it is skipped, and so are others"
+            };
             (self.say)(&format!(
-                "partition {}, offset {}: not written by ringpost (no ce_type {OUR_TYPES}…); it is kept as it is, and so are \
-                 others",
+                "partition {}, offset {}: not written by ringpost (no ce_type {OUR_TYPES}…); {done}",
                 received.partition, received.offset
             ));
         }
@@ -86,8 +82,13 @@ impl Notes {
         }
         if self.foreign > 0 {
             (self.say)(&format!(
-                "{} kept that ringpost did not write",
-                counted(self.foreign, "record")
+                "{} {} that ringpost did not write",
+                counted(self.foreign, "record"),
+                if self.keeps_foreign {
+                    "kept"
+                } else {
+                    "skipped"
+                }
             ));
         }
     }

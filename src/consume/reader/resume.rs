@@ -23,8 +23,8 @@ pub(super) struct Facts<'a> {
     pub low: i64,
     /// The offset of the next record that is written to it.
     pub high: i64,
-    /// Where a group without an offset begins.
-    pub from_beginning: bool,
+    /// Where a group without an offset begins: one of the offsets that the topic has.
+    pub fresh: i64,
 }
 
 /// Where to begin, and why.
@@ -43,13 +43,8 @@ pub(super) struct Start {
 pub(super) fn start(facts: &Facts<'_>) -> Start {
     let (next, by_output, mut said) = wanted(facts);
     let Some(next) = next else {
-        let next = if facts.from_beginning {
-            facts.low
-        } else {
-            facts.high
-        };
         return Start {
-            next,
+            next: facts.fresh,
             by_output,
             said,
         };
@@ -111,7 +106,7 @@ mod tests {
             mark,
             low: 10,
             high: 100,
-            from_beginning: true,
+            fresh: 10,
         });
         (start.next, start.by_output, start.said.is_some())
     }
@@ -125,7 +120,7 @@ mod tests {
             mark: None,
             low: 10,
             high: 100,
-            from_beginning: false,
+            fresh: 100,
         };
         assert_eq!(start(&from_end).next, 100);
     }
