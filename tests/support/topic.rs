@@ -29,6 +29,12 @@ impl Received {
         }
     }
 
+    /// All headers in their order.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let headers = self.headers.iter();
+        headers.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// What its headers say.
     ///
     /// # Panics

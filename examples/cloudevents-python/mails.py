@@ -1,0 +1,95 @@
+"""Prints sender, recipients, subject and attachments of each mail in the topic, read as CloudEvents by their official SDK."""
+
+import email
+import email.policy
+import json
+import os
+import signal
+import sys
+from urllib.parse import unquote, urlsplit
+
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
+from confluent_kafka import Consumer, KafkaException
+
+MAIL = "io.ringpost.mail."
+
+
+def message_of(event):
+    """The whole message: the event's data, or what it refers to."""
+    url = event.get_extension("dataref")
+    if url is not None and urlsplit(url).scheme == "file":
+        with open(unquote(urlsplit(url).path), "rb") as file:
+            return file.read()
+    if url is not None:
+        print(f"{event.get_id()}: only the header section is here, the message is at {url}", file=sys.stderr)
+    data = event.get_data() or b""
+    # The SDK makes text of data that is UTF-8; a message is bytes.
+    return data.encode() if isinstance(data, str) else data
+
+
+def facts(event):
+    """What is printed of a mail."""
+    message = message_of(event)
+    mail = email.message_from_bytes(message, policy=email.policy.default)
+    # A mail with SMTPUTF8 has UTF-8 in its header section, which the parser of bytes does not read.
+    head = message.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+    return {
+        "sender": event.get_extension("smtpfrom"),  # empty for a bounce
+        "recipients": json.loads(event.get_extension("smtpto")),
+        "subject": email.message_from_string(head, policy=email.policy.default)["subject"],
+        "attachments": [
+            {
+                "name": part.get_filename(),
+                "type": part.get_content_type(),
+                "size": len(part.get_payload(decode=True) or b""),
+            }
+            for part in mail.walk()
+            if part.is_attachment()
+        ],
+    }
+
+
+def handle(record):
+    """Prints a record that is a mail; says on standard error what is none, or cannot be read."""
+    place = f"{record.topic()}:{record.partition()}:{record.offset()}"
+    headers = dict(record.headers() or [])
+    # A record without a value is no event, and from_binary_event refuses one without CloudEvents' own attributes.
+    if record.value() is None or not headers.get("ce_type", b"").startswith(MAIL.encode()):
+        print(f"{place}: passed over: not a mail of ringpost", file=sys.stderr)
+        return
+    try:
+        event = from_binary_event(KafkaMessage(headers=headers, key=record.key(), value=record.value()))
+        line = json.dumps(facts(event), ensure_ascii=False)
+    except Exception as error:  # The content is a stranger's: one bad mail must not stop all others.
+        print(f"{place}: cannot be read: {error!r}", file=sys.stderr)
+        return
+    print(line, flush=True)
+
+
+def main():
+    consumer = Consumer(
+        {
+            "bootstrap.servers": os.environ.get("BROKERS", "127.0.0.1:9092"),
+            "group.id": os.environ.get("GROUP", "example-cloudevents-python"),
+            "auto.offset.reset": "earliest",
+            # At least once: a record's offset may be committed when it has been handled, not when it has been read.
+            "enable.auto.offset.store": False,
+        }
+    )
+    consumer.subscribe([os.environ.get("TOPIC", "mail")])
+    stop = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.append(True))
+    while not stop:
+        record = consumer.poll(0.5)
+        if record is None:
+            continue
+        if record.error():
+            raise KafkaException(record.error())
+        handle(record)
+        consumer.store_offsets(record)
+    consumer.close()  # Commits what is stored and leaves the group.
+
+
+if __name__ == "__main__":
+    main()
