@@ -1,7 +1,7 @@
 //! Whose an error is, and the exit code that follows from it.
 //!
-//! Owns: the four kinds of blame, and the one type in which an error of any module reaches the end of a command. Must not
-//! know: any error in particular, nor how one is printed.
+//! Owns: the four kinds of blame, the one type in which an error of any module reaches the end of a command, and how an error is
+//! written with its causes. Must not know: any error in particular, nor where one is printed.
 //!
 //! A module has its own error type, with what, where, range and fix as its text, and says by [`Blamed`] whose it is; `?` makes a
 //! [`Failure`] of it. A command returns that, and nobody decides an exit code where an error is reported.
@@ -85,6 +85,20 @@ impl Error for Failure {
     }
 }
 
+/// An error with what caused it, for libraries whose first error says little.
+pub fn chain(error: &dyn Error) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !texts.iter().any(|earlier| earlier.contains(&text)) {
+            texts.push(text);
+        }
+        cause = error.source();
+    }
+    texts.join(": ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +137,12 @@ mod tests {
         assert!(failure.source().is_some());
         assert_eq!(failure.cause::<Full>().map(|full| full.0), Some(3));
         assert!(failure.cause::<std::io::Error>().is_none());
+    }
+    #[test]
+    fn a_chain_says_each_text_once() {
+        let full = Full(3, std::io::ErrorKind::StorageFull.into());
+        assert_eq!(chain(&full), format!("disk 3: full: {}", full.1));
+        let same = Full(4, std::io::Error::other("full"));
+        assert_eq!(chain(&same), "disk 4: full");
     }
 }

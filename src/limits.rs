@@ -202,6 +202,34 @@ pub const PROXY_HEADER_MILLISECONDS: u64 = 5_000;
 /// is closed with unread bytes is reset, and a reset may take the reply with it before the client has read it.
 pub const LINGER_MILLISECONDS: u64 = 5_000;
 
+/// The largest file of a webhook's secrets, header fields or certificates: a bundle of all public authorities has a quarter of it.
+pub const WEBHOOK_FILE_OCTETS: u64 = 1024 * 1024;
+
+/// Secrets that sign one POST: the current one and the next, and room for those of several receivers.
+pub const WEBHOOK_SECRETS_MOST: usize = 8;
+
+/// The shortest secret that the Standard Webhooks specification allows.
+pub const WEBHOOK_SECRET_OCTETS_LEAST: usize = 24;
+
+/// The longest one.
+pub const WEBHOOK_SECRET_OCTETS_MOST: usize = 64;
+
+/// Header fields of one POST, in bytes. Servers take 8 KiB (nginx, Apache; for one field) to 64 KiB (Python), and few take more; a
+/// hundred recipients need some 5 KiB.
+pub const WEBHOOK_HEADER_OCTETS: usize = 64 * 1024;
+
+/// Bytes of an answer that are read so that its connection can be used again; after that, a new one costs less.
+pub const WEBHOOK_ANSWER_OCTETS: usize = 64 * 1024;
+
+/// Bytes of an answer that its words are taken from.
+pub const WEBHOOK_WORDS_OCTETS: usize = 4 * 1024;
+
+/// Bytes of an answer's words that are kept, as one line: a header of a dead letter, and a line of the log.
+pub const WEBHOOK_WORDS: usize = 400;
+
+/// The longest time that an application's Retry-After holds a mail back, in seconds: a mistake there is not to stop mail for days.
+pub const WEBHOOK_RETRY_AFTER_SECONDS: u64 = 3_600;
+
 /// How long the end of a TLS session may take to be written, in milliseconds: nothing depends on it.
 pub const FAREWELL_MILLISECONDS: u64 = 1_000;
 
@@ -271,6 +299,8 @@ const _: () = assert!(
     2 * (EMBEDDED_MESSAGE_OCTETS + RECORD_OVERHEAD_OCTETS) <= EMBEDDED_PARTITION_OCTETS
         && 2 * BATCH_OCTETS <= EMBEDDED_PARTITION_OCTETS
 );
+const _: () = assert!(WEBHOOK_WORDS < WEBHOOK_WORDS_OCTETS);
+const _: () = assert!(WEBHOOK_WORDS_OCTETS < WEBHOOK_ANSWER_OCTETS);
 const _: () = assert!(LOG_GATHERED_OCTETS < LOG_OCTETS_WAITING);
 const _: () = assert!(SWEEP_MAXIMUM_MILLISECONDS < FLOOD_MILLISECONDS);
 const _: () = assert!(SWEEP_MINIMUM_MILLISECONDS < SWEEP_MAXIMUM_MILLISECONDS);

@@ -8,7 +8,6 @@
 //! BUGS: the client is named in the Authorization header (RFC 6749 2.3.1), as librdkafka does; an endpoint that takes it in the
 //! body alone refuses it.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -21,6 +20,7 @@ use thiserror::Error;
 
 use super::settings::{Authorities, Settings};
 use super::token::{self, Token, Unusable};
+use crate::failure::chain;
 
 /// How long an endpoint has to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
@@ -198,20 +198,6 @@ fn encoded(text: &str) -> String {
         }
     }
     encoded
-}
-
-/// An error with what caused it: the first of reqwest's says little.
-fn chain(error: &reqwest::Error) -> String {
-    let mut texts = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !texts.iter().any(|earlier| earlier.contains(&text)) {
-            texts.push(text);
-        }
-        cause = error.source();
-    }
-    texts.join(": ")
 }
 
 #[cfg(test)]
