@@ -5,10 +5,11 @@
 
 use std::time::Instant;
 
+use ringpost_proto::client::reply::CLOSING;
+
 use super::connection::Connection;
 use super::envelope::Answer;
 use super::message::Delivered;
-use super::reply::CLOSING;
 use crate::content::{OwnPart, Template};
 use crate::fault::{Fault, Step};
 

@@ -19,14 +19,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ringpost_proto::client::offers::Offers;
+use ringpost_proto::client::reply::ReplyReader;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio_uring::buf::BoundedBuf;
 
 use super::deadline::Slot;
 use super::negative::Negatives;
-use super::offers::Offers;
-use super::reply::ReplyReader;
 use super::tls::Tls;
 use super::{dial, os_error};
 use crate::fault::{ErrorKind, Fault, Step};

@@ -2,7 +2,8 @@
 //!
 //! Sans I/O: codes come in, an [`Answer`] comes out.
 
-use super::reply::CLOSING;
+use ringpost_proto::client::reply::CLOSING;
+
 use crate::fault::{ErrorKind, Step};
 
 /// How the server took an envelope.

@@ -8,11 +8,11 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use ringpost_proto::client::offers::Offers;
+use ringpost_proto::client::reply::CLOSING;
 
 use super::connection::{Connection, Dial};
 use super::deadline::Slot;
-use super::offers::Offers;
-use super::reply::CLOSING;
 use super::tls::Tls;
 use crate::fault::{ErrorKind, Extension, Fault, Step};
 use crate::options::shape::TlsMode;

@@ -14,11 +14,11 @@ mod message;
 mod negative;
 mod offers;
 mod os_error;
-mod reply;
 mod tls;
 
 pub(crate) use chunks::Unsent;
 pub(crate) use connection::{Connection, Dial};
 pub(crate) use envelope::Answer;
 pub(crate) use message::Delivered;
-pub(crate) use reply::CLOSING;
+pub(crate) use offers::missing;
+pub(crate) use ringpost_proto::client::reply::CLOSING;

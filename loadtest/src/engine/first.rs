@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use super::context::{Context, First};
 use super::error::NotBegun;
 use super::refusal::line;
-use crate::client::Connection;
 use crate::client::deadline::Slot;
+use crate::client::{Connection, missing};
 use crate::fault::{ErrorKind, Fault};
 use crate::plan::{Plan, Profile};
 use crate::signals;
@@ -113,13 +113,13 @@ async fn try_once(context: &Rc<Context>, profile: &Profile) -> Result<Connection
     connection.set_timeout(options.step_time());
     // Sizes and bodies of a shape's messages need the same of the server.
     let needs = profile.content.template(1).needs;
-    if let Some(extension) = connection.offers().missing(needs) {
+    if let Some(extension) = missing(&connection.offers(), needs) {
         let fault = connection.unsupported(extension);
         connection.quit(false).await;
         return Err(fault);
     }
     let largest = profile.content.largest_size();
-    if let Some(most) = connection.offers().size
+    if let Some(most) = connection.offers().size_limit
         && largest > most
         && !options.quiet
     {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::context::Context;
 use super::dispatch::Work;
-use crate::client::{Answer, CLOSING, Connection, Delivered, Unsent};
+use crate::client::{Answer, CLOSING, Connection, Delivered, Unsent, missing};
 use crate::content::{OwnPart, Template};
 use crate::fault::{ErrorKind, Fault};
 use crate::options::shape::Transfer;
@@ -65,7 +65,7 @@ impl Message<'_> {
     pub(super) async fn send(&mut self, (work, envelope_sent): (Work, Option<Instant>)) -> After {
         let profile = self.profile;
         let template = profile.content.template(work.number);
-        if let Some(extension) = self.connection.offers().missing(template.needs) {
+        if let Some(extension) = missing(&self.connection.offers(), template.needs) {
             let fault = self.connection.unsupported(extension);
             return self.failed(Some(work), fault);
         }

@@ -116,7 +116,7 @@ pub(super) async fn oversize(
 ) -> Result<MisdeedOutcome, Fault> {
     let size = connection
         .offers()
-        .size
+        .size_limit
         .map_or(OVERSIZE_DEFAULT, |size| size + OVERSIZE_BEYOND);
     let line = Bytes::from_static(
         b"0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz\r\n",

@@ -6,10 +6,10 @@
 //! [`BUFFER`] and [`MAX_TEXT`], whatever the server sends.
 //!
 //! # BUGS
-//! - A line that ends with a bare LF is taken, though RFC 5321 asks for CRLF: this tool measures, it does not judge.
+//! - A line that ends with a bare LF is taken, though RFC 5321 asks for CRLF.
 
 /// The server closes the connection after this reply, RFC 5321 section 3.8.
-pub(crate) const CLOSING: u16 = 421;
+pub const CLOSING: u16 = 421;
 
 /// Bytes of the buffer, and so of the longest line; RFC 5321 section 4.5.3.1.5 allows a reply line 512.
 const BUFFER: usize = 4096;
@@ -19,12 +19,12 @@ const MAX_TEXT: usize = 4096;
 const CODE_DIGITS: usize = 3;
 
 /// The bytes are not an SMTP reply.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
 
 /// Collects bytes, gives replies.
 #[derive(Debug)]
-pub(super) struct ReplyReader {
+pub struct ReplyReader {
     bytes: Vec<u8>,
     parsed: usize,
     /// The code of the lines so far, while a reply of several lines is incomplete.
@@ -32,10 +32,16 @@ pub(super) struct ReplyReader {
     text: Vec<u8>,
 }
 
+impl Default for ReplyReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ReplyReader {
     /// An empty reader.
-    pub(super) fn new() -> ReplyReader {
-        ReplyReader {
+    pub fn new() -> Self {
+        Self {
             bytes: Vec::with_capacity(BUFFER),
             parsed: 0,
             open_code: None,
@@ -45,7 +51,7 @@ impl ReplyReader {
 
     /// Lends the buffer for a read: the kernel appends after its length, up to its capacity. Give it back with
     /// [`ReplyReader::give_back`].
-    pub(super) fn lend(&mut self) -> Vec<u8> {
+    pub fn lend(&mut self) -> Vec<u8> {
         if self.parsed == self.bytes.len() {
             self.bytes.clear();
         } else {
@@ -56,7 +62,10 @@ impl ReplyReader {
     }
 
     /// Takes the buffer back after a read.
-    pub(super) fn give_back(&mut self, bytes: Vec<u8>) {
+    ///
+    /// # Panics
+    /// When it was not lent.
+    pub fn give_back(&mut self, bytes: Vec<u8>) {
         assert!(
             self.bytes.capacity() == 0,
             "the buffer was lent once and comes back once"
@@ -65,7 +74,10 @@ impl ReplyReader {
     }
 
     /// The code of the next complete reply; its text is then in [`ReplyReader::text`]. `None` when bytes are missing.
-    pub(super) fn next_reply(&mut self) -> Result<Option<u16>, Malformed> {
+    ///
+    /// # Errors
+    /// [`Malformed`]; nothing can be read of this server any more.
+    pub fn next_reply(&mut self) -> Result<Option<u16>, Malformed> {
         loop {
             let rest = &self.bytes[self.parsed..];
             let Some(end) = memchr::memchr(b'\n', rest) else {
@@ -93,26 +105,26 @@ impl ReplyReader {
     }
 
     /// The text of the last reply without codes, its lines joined by LF, cut at 4096 bytes.
-    pub(super) fn text(&self) -> &[u8] {
+    pub fn text(&self) -> &[u8] {
         &self.text
     }
 
     /// The line that is no reply, after [`Malformed`], or what there is of it.
-    pub(super) fn unread_line(&self) -> &[u8] {
+    pub fn unread_line(&self) -> &[u8] {
         let rest = &self.bytes[self.parsed..];
         let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end])
     }
 
     /// Appends bytes that did not come by a read into the buffer, as those of TLS. The buffer may grow by them.
-    pub(super) fn append(&mut self, bytes: &[u8]) {
+    pub fn append(&mut self, bytes: &[u8]) {
         let mut buffer = self.lend();
         buffer.extend_from_slice(bytes);
         self.give_back(buffer);
     }
 
     /// Whether a reply, or part of one, waits.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.parsed == self.bytes.len()
     }
 }
