@@ -9,13 +9,13 @@ use tokio::net::TcpListener;
 
 use crate::net::shared::Shared;
 use crate::recipients::Published;
-use crate::telemetry::admin::{self, Health};
+use crate::telemetry::admin::{self, Health, Render};
 use crate::telemetry::metrics::Scrape;
 
 /// A listener that answers once it is [served](Self::serve).
 pub(super) struct Admin {
     listener: TcpListener,
-    scrape: Scrape,
+    metrics: Render,
     health: Arc<dyn Health>,
 }
 
@@ -58,7 +58,7 @@ impl Admin {
         let health = Arc::new(Ready { shared, named });
         Self {
             listener,
-            scrape,
+            metrics: Arc::new(move || scrape.render()),
             health,
         }
     }
@@ -66,6 +66,6 @@ impl Admin {
     /// Answers forever.
     pub(super) async fn serve(self) {
         let never = std::future::pending();
-        admin::serve(self.listener, self.scrape, self.health, never).await;
+        admin::serve(self.listener, self.metrics, self.health, never).await;
     }
 }

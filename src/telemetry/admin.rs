@@ -17,13 +17,11 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::metrics::Scrape;
-
 /// How long requests under way may take once the server stops: a scrape is a few milliseconds of work.
 pub const DRAIN: Duration = Duration::from_secs(1);
 
 const INDEX: &str = "ringpost\n\n/metrics  counters, gauges and histograms for Prometheus\n\
-    /healthz  200 while the process works\n/readyz   200 while mail can be stored, otherwise 503 and the reason\n";
+    /healthz  200 while the process works\n/readyz   200 while mail gets through, otherwise 503 and the reason\n";
 
 /// What the probes of a supervisor ask.
 pub trait Health: Send + Sync {
@@ -42,19 +40,23 @@ pub trait Health: Send + Sync {
     }
 }
 
+/// Gives what `/metrics` shows.
+pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// Serves until `shutdown` is over and requests under way have been answered, or [`DRAIN`] has passed.
 pub async fn serve(
     listener: TcpListener,
-    handle: Scrape,
+    metrics: Render,
     health: Arc<dyn Health>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
     let (stopping, stopped) = oneshot::channel();
-    let server = axum::serve(listener, router(handle, health)).with_graceful_shutdown(async move {
-        shutdown.await;
-        // The receiver is gone if the server is being dropped.
-        let _ = stopping.send(());
-    });
+    let server =
+        axum::serve(listener, router(metrics, health)).with_graceful_shutdown(async move {
+            shutdown.await;
+            // The receiver is gone if the server is being dropped.
+            let _ = stopping.send(());
+        });
     let deadline = async {
         match stopped.await {
             Ok(()) => tokio::time::sleep(DRAIN).await,
@@ -70,14 +72,14 @@ pub async fn serve(
     }
 }
 
-fn router(handle: Scrape, health: Arc<dyn Health>) -> Router {
+fn router(metrics: Render, health: Arc<dyn Health>) -> Router {
     let ready = Arc::clone(&health);
     let prometheus = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     Router::new()
         .route("/", get(|| async { INDEX }))
         .route(
             "/metrics",
-            get(move || async move { (prometheus, handle.render()) }),
+            get(move || async move { (prometheus, metrics()) }),
         )
         .route(
             "/healthz",
@@ -148,7 +150,8 @@ mod tests {
             builder.enable_all().build().unwrap().block_on(async {
                 let listener = TcpListener::from_std(socket).unwrap();
                 let shutdown = async { stopped.await.unwrap() };
-                serve(listener, handle, health, shutdown).await;
+                let metrics: Render = Arc::new(move || handle.render());
+                serve(listener, metrics, health, shutdown).await;
             });
         });
         Server {

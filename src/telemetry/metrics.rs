@@ -2,7 +2,10 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `table` | the one row of each metric: name, unit, help, handle |
+//! | `rows` | what a row of a table makes: name, unit, help, handle |
+//! | `table` | the rows of `serve` |
+//! | `pipeline` | the rows of every command that works through a topic |
+//! | `forward` | the rows of `forward` |
 //! | `label` | labels and their values |
 //! | `handle` | the kinds of handles that a row may have |
 //! | `histogram` | the one with buckets |
@@ -14,9 +17,12 @@
 //!
 //! Invariant: counting is an operation on a handle or a number that is there from the start.
 
+pub mod forward;
 mod handle;
 mod histogram;
 mod label;
+pub mod pipeline;
+mod rows;
 mod statistics;
 pub mod table;
 mod tally;
@@ -33,9 +39,13 @@ use crate::sink::Statistics;
 pub use handle::{Kind, Scope};
 pub use histogram::{SECONDS_BUCKETS, SIZE_BUCKETS};
 pub use label::{Code, Io, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
-pub use table::{Handles, Row, Sums, TABLE};
+pub use rows::{Book, Row, Table};
+pub use table::{Handles, Sums};
 use tally::Tallies;
 pub use tally::Tally;
+
+/// The rows of all tables.
+pub const TABLES: &[&[Row]] = &[table::TABLE, pipeline::TABLE, forward::TABLE];
 
 /// Counts; cheap to clone.
 #[derive(Clone)]

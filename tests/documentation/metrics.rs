@@ -1,17 +1,17 @@
 //! The page docs/metrics.md, made from the table of metrics.
 
 use ringpost::config::Topics;
-use ringpost::telemetry::metrics::{SECONDS_BUCKETS, SIZE_BUCKETS, Scope, TABLE};
+use ringpost::telemetry::metrics::{SECONDS_BUCKETS, SIZE_BUCKETS, Scope, TABLES};
 use ringpost_proto::smtp::refusal::Refusal;
 
 /// The page, in Markdown.
 pub fn page() -> String {
     let mut page = String::from(
-        "# Metrics\n\n<!-- Made from the table in src/telemetry/metrics/table.rs. Change it there. -->\n\n\
+        "# Metrics\n\n<!-- Made from the tables in src/telemetry/metrics/. Change it there. -->\n\n\
          What `/metrics` of the admin listener shows, in the text format of Prometheus. Every series exists from the\n\
          start.\n\n| name | kind | unit | label | meaning |\n|---|---|---|---|---|\n",
     );
-    for row in TABLE {
+    for row in TABLES.iter().copied().flatten() {
         let kind = format!("{:?}", row.kind).to_lowercase();
         let label = match row.label {
             "" => String::new(),
@@ -28,7 +28,7 @@ pub fn page() -> String {
         topics: Topics::one("mail"),
     };
     let mut told = Vec::new();
-    for row in TABLE {
+    for row in TABLES.iter().copied().flatten() {
         // The versions speak for themselves; the reasons follow with their replies, and the workers by themselves.
         let known = ["", "version", "reason", "worker", "topic"].contains(&row.label);
         if !known && !told.contains(&row.label) {

@@ -115,6 +115,24 @@ labels! {
         /// What it sent is not TLS, or a version or cipher that is not supported here.
         Protocol "protocol",
     }
+    /// How an attempt to deliver a mail ended.
+    AttemptEnd "answer" {
+        /// Every recipient that was open is accepted.
+        Accepted "accepted",
+        /// None is left, and some were refused.
+        Refused "refused",
+        /// Some are tried again.
+        Later "later",
+        /// There was no answer for any: no connection, or it broke.
+        None "none",
+    }
+    /// What became of a recipient.
+    RecipientEnd "verdict" {
+        /// The receiver has it.
+        Accepted "accepted",
+        /// The receiver does not take it.
+        Refused "refused",
+    }
     /// What SIGHUP came to.
     ReloadResult "result" {
         /// What is new is applied.
@@ -217,6 +235,8 @@ mod tests {
         check(Io::ALL);
         check(TlsFailure::ALL);
         check(ReloadResult::ALL);
+        check(AttemptEnd::ALL);
+        check(RecipientEnd::ALL);
         check(&Kind::ALL);
         check(&CODES.map(Code));
         assert_eq!(Code(600).place(), CODES.len());

@@ -1,119 +1,21 @@
-//! The one table of metrics: a row makes the name, the unit, the label, the help, and the handle to count through.
+//! The table of `ringpost serve`: a row makes the name, the unit, the label, the help, and the handle to count through.
 //!
 //! Must not know: who counts.
 //!
 //! A metric is added by its row here, and counted where it happens by `metrics.FIELD.increment(1)`, or by
 //! `tally.FIELD.increment(…)` where the row's handle is a tallied one (`handle` has the list).
 
-use metrics::{Counter, Gauge, Unit};
+use metrics::{Counter, Gauge};
 
 use super::handle::{
-    BuildInfo, CounterBy, GaugeBy, GaugePerWorker, Handle, Kind, Own, Scope, Tallied, TalliedGauge,
-    TalliedPerTopic,
+    BuildInfo, CounterBy, GaugeBy, GaugePerWorker, Tallied, TalliedGauge, TalliedPerTopic,
 };
 use super::histogram::{Sizes, TalliedHistogram, Times};
 use super::label::{Code, Io, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
+use super::rows::rows;
 use crate::objects::Kind as ObjectFailure;
 use crate::smtp::command::Verb;
 use crate::smtp::refusal::Refusal;
-
-/// A row of the table.
-#[derive(Debug, Clone, Copy)]
-pub struct Row {
-    /// Its name, in base units.
-    pub name: &'static str,
-    /// What it is.
-    pub kind: Kind,
-    /// What it counts or measures.
-    pub unit: Unit,
-    /// Its one label, or nothing.
-    pub label: &'static str,
-    /// The values of the label in a server.
-    pub values: fn(&Scope) -> Vec<String>,
-    /// One sentence for who reads it.
-    pub help: &'static str,
-}
-
-/// Whether a name fits what the row says of it; asked for each row at compile time.
-const fn is_named_well(name: &str, kind: Kind, unit: Unit) -> bool {
-    let (name, is_total) = without_end(name.as_bytes(), b"_total");
-    let (_, is_seconds) = without_end(name, b"_seconds");
-    let (_, is_bytes) = without_end(name, b"_bytes");
-    is_total == matches!(kind, Kind::Counter)
-        && is_seconds == matches!(unit, Unit::Seconds)
-        && is_bytes == matches!(unit, Unit::Bytes)
-}
-
-/// A name without this end, and whether it had it.
-const fn without_end<'a>(name: &'a [u8], end: &[u8]) -> (&'a [u8], bool) {
-    let Some(length) = name.len().checked_sub(end.len()) else {
-        return (name, false);
-    };
-    let (stem, rest) = name.split_at(length);
-    let mut at = 0;
-    while at < end.len() {
-        if rest[at] != end[at] {
-            return (name, false);
-        }
-        at += 1;
-    }
-    (stem, true)
-}
-
-macro_rules! rows {
-    ($($field:ident: $handle:ty, $unit:ident, $name:literal, $help:literal;)*) => {
-        /// All metrics.
-        pub const TABLE: &[Row] = &[$(Row {
-            name: $name,
-            kind: <$handle as Handle>::KIND,
-            unit: Unit::$unit,
-            label: <$handle as Handle>::LABEL,
-            values: <$handle as Handle>::values,
-            help: $help,
-        }),*];
-
-        $(const _: () = assert!(
-            is_named_well($name, <$handle as Handle>::KIND, Unit::$unit),
-            concat!(
-                $name,
-                ": the names of counters, and no others, end in _total; before that, _bytes and _seconds are the units"
-            )
-        );)*
-
-        /// The handles of all metrics.
-        pub struct Handles { $(#[doc = $help] pub $field: $handle,)* }
-
-        impl Handles {
-            /// Makes them for this server, in the recorder of this thread.
-            pub(super) fn register(scope: &Scope) -> Self {
-                describe();
-                Self { $($field: <$handle as Handle>::register($name, scope),)* }
-            }
-
-            /// Shows what all workers together have counted by themselves.
-            pub(super) fn show(&self, sum: &Sums) {
-                $(Handle::show(&self.$field, &sum.$field);)*
-            }
-
-            /// Writes what the recorder does not render.
-            pub(super) fn write(sum: &Sums, text: &mut String) {
-                $(<$handle as Handle>::write($name, $help, &sum.$field, text);)*
-            }
-        }
-
-        /// What one worker counts by itself, or the sum of several.
-        #[derive(Default)]
-        #[repr(align(128))]
-        pub struct Sums { $(#[doc = $help] pub $field: <$handle as Handle>::Own,)* }
-
-        impl Sums {
-            /// Adds what another one counted. The caller is the only writer of `self`.
-            pub(super) fn add(&self, other: &Self) {
-                $(Own::add(&self.$field, &other.$field);)*
-            }
-        }
-    };
-}
 
 rows! {
     build_info: BuildInfo, Count, "ringpost_build_info",
@@ -212,35 +114,4 @@ rows! {
         "Reloads of recipients, access and log level on SIGHUP, by whether they were applied";
     log_lines_dropped: Counter, Count, "ringpost_log_lines_dropped_total",
         "Log lines dropped because standard error was slow";
-}
-
-fn describe() {
-    for row in TABLE {
-        match row.kind {
-            Kind::Counter => metrics::describe_counter!(row.name, row.unit, row.help),
-            Kind::Gauge => metrics::describe_gauge!(row.name, row.unit, row.help),
-            // The recorder has none.
-            Kind::Histogram => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_help_have_their_form() {
-        for row in TABLE {
-            let (name, help) = (row.name, row.help);
-            assert!(
-                name.starts_with("ringpost_"),
-                "{name} begins with ringpost_"
-            );
-            assert!(
-                !help.contains('|'),
-                "{name}: its help is a cell of a table in docs/metrics.md, so it has no |"
-            );
-        }
-    }
 }

@@ -10,7 +10,8 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::table::Sums;
+use super::rows::Table;
+use super::table::{Handles, Sums};
 
 /// The counts of all workers.
 #[derive(Default)]
@@ -34,9 +35,9 @@ impl Tallies {
     pub(super) fn sum(&self) -> Sums {
         let sum = Sums::default();
         let running = self.lock();
-        sum.add(&self.retired);
+        Handles::add(&sum, &self.retired);
         for sums in &*running {
-            sum.add(sums);
+            Handles::add(&sum, sums);
         }
         sum
     }
@@ -77,7 +78,7 @@ impl Drop for Tally {
             "a tally is one of those that run"
         );
         // Under the lock there is one writer of these, too.
-        self.tallies.retired.add(&self.sums);
+        Handles::add(&self.tallies.retired, &self.sums);
     }
 }
 

@@ -21,20 +21,20 @@ pub(super) fn value(text: &str, series: &str) -> f64 {
 }
 
 fn row(name: &str) -> Option<&'static Row> {
-    TABLE.iter().find(|row| row.name == name)
+    table::TABLE.iter().find(|row| row.name == name)
 }
 
 #[test]
 fn what_is_rendered_is_what_the_table_says() {
     let (_metrics, handle) = Metrics::new(WORKERS);
     let text = handle.render();
-    let expected: BTreeSet<String> = TABLE
+    let expected: BTreeSet<String> = table::TABLE
         .iter()
         .map(|row| format!("{} {}", row.name, format!("{:?}", row.kind).to_lowercase()))
         .collect();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     assert_eq!(types.map(str::to_owned).collect::<BTreeSet<_>>(), expected);
-    for row in TABLE {
+    for row in table::TABLE {
         assert!(
             text.contains(&format!("# HELP {} {}\n", row.name, row.help)),
             "{}",
@@ -127,7 +127,10 @@ fn every_value_of_a_label_has_its_series_from_the_start() {
         value(&text, "ringpost_topic_records_total{topic=\"large\"}"),
         1.0
     );
-    for row in TABLE.iter().filter(|row| row.kind != Kind::Histogram) {
+    for row in table::TABLE
+        .iter()
+        .filter(|row| row.kind != Kind::Histogram)
+    {
         let values = (row.values)(&scope);
         let series = |value: &String| match row.label {
             "" => row.name.to_owned(),
