@@ -31,6 +31,7 @@
 //! - [`net`]: connections on io_uring or epoll, from a socket to a session and back;
 //! - [`server`]: from a configuration to a running server and to its end;
 //! - [`consume`]: records read back;
+//! - [`pipeline`]: records through steps, and commits in their order;
 //! - [`forward`]: mail from the topic to a mailbox, a relay or an application;
 //! - [`command`]: flags in, exit code out.
 //!
@@ -48,6 +49,7 @@ pub mod kafka;
 pub mod limits;
 pub mod net;
 pub mod objects;
+pub mod pipeline;
 pub mod recipients;
 pub mod server;
 pub mod sink;

@@ -207,7 +207,7 @@ impl Run<'_, '_, '_> {
             match self.reader.poll(wait) {
                 Ok(Polled::Nothing) => break,
                 Ok(Polled::Passed) => {}
-                Ok(Polled::NoMail) => batch.records += 1,
+                Ok(Polled::NoMail { .. }) => batch.records += 1,
                 Ok(Polled::Mail(mut received)) => {
                     batch.records += 1;
                     if self.steps.filter.holds(&received)

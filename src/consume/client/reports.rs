@@ -5,7 +5,7 @@
 //! Invariant: the reader answers a change, after what was read has been committed; only while the client is being
 //! closed does the callback answer itself.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,6 +13,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
+use rdkafka::statistics::{Broker, Statistics};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr as RespErr;
 
@@ -37,6 +38,16 @@ pub struct Reports {
     connected: AtomicBool,
     changes: Mutex<VecDeque<Change>>,
     closing: AtomicBool,
+    seen: Mutex<Seen>,
+}
+
+/// What librdkafka's statistics say, where they are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The ends of partitions, as far as they are known.
+    pub ends: BTreeMap<i32, i64>,
+    /// Whether no broker is connected.
+    pub is_alone: bool,
 }
 
 impl Reports {
@@ -48,12 +59,18 @@ impl Reports {
             connected: AtomicBool::new(false),
             changes: Mutex::default(),
             closing: AtomicBool::new(false),
+            seen: Mutex::default(),
         }
     }
 
     /// What is known of the way to the brokers.
     pub fn said(&self) -> &Said {
         &self.said
+    }
+
+    /// What the last statistics said.
+    pub fn seen(&self) -> Seen {
+        lock(&self.seen).clone()
     }
 
     /// The client is about to be closed: from now on the callback answers the group itself.
@@ -70,6 +87,17 @@ impl Reports {
     /// The next change that the loop has not answered.
     pub fn take_change(&self) -> Option<Change> {
         lock(&self.changes).pop_front()
+    }
+
+    /// The partitions that changes take which the loop has not answered.
+    pub fn taken(&self) -> Vec<i32> {
+        let changes = lock(&self.changes);
+        let taken = changes.iter().filter_map(|change| match change {
+            Change::Taken(partitions) => Some(partitions),
+            Change::Given(_) => None,
+        });
+        let elements = taken.flat_map(TopicPartitionList::elements);
+        elements.map(|element| element.partition()).collect()
     }
 
     /// Whether there is one.
@@ -90,6 +118,21 @@ impl ClientContext for Reports {
         if let Some(code) = error.rdkafka_error_code() {
             self.said.note(code, reason);
         }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let partitions = statistics
+            .topics
+            .values()
+            .flat_map(|topic| &topic.partitions);
+        let known = partitions.filter(|(_, partition)| partition.hi_offset >= 0);
+        let is_up = |broker: &Broker| broker.state == "UP";
+        *lock(&self.seen) = Seen {
+            ends: known
+                .map(|(&id, partition)| (id, partition.hi_offset))
+                .collect(),
+            is_alone: !statistics.brokers.values().any(is_up),
+        };
     }
 }
 

@@ -282,7 +282,7 @@ fn a_reader_commits_what_it_is_told() {
         while read < 4 {
             match reader.poll(POLL_WAIT).unwrap() {
                 Polled::Mail(_) => read += 1,
-                Polled::NoMail | Polled::Passed | Polled::Nothing => {}
+                Polled::NoMail { .. } | Polled::Passed | Polled::Nothing => {}
             }
             reader.follow_group(|_| Marks::new()).unwrap();
         }

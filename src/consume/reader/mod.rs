@@ -29,7 +29,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::client::answer::{give_up, take_over};
 use super::client::ask::{exists, find_topic, watermarks};
 use super::client::member::{create, leave};
-use super::client::reports::{Change, Reports};
+use super::client::reports::{Change, Reports, Seen};
 use super::failure::{Halt, ReadError, is_denied};
 use super::line::Lines;
 use super::mark::{Marks, Source};
@@ -50,7 +50,12 @@ pub enum Polled {
     /// A mail.
     Mail(Received),
     /// A record that is no mail: it has no value, or ringpost did not write it.
-    NoMail,
+    NoMail {
+        /// Its partition.
+        partition: i32,
+        /// Its offset.
+        offset: i64,
+    },
     /// Something that is no record.
     Passed,
     /// Nothing, within the wait.
@@ -199,6 +204,53 @@ impl<'a> Reader<'a> {
     /// Whether the group gave or took partitions, so that it is time to commit and to follow it.
     pub fn group_has_news(&self) -> bool {
         self.consumer.context().has_change()
+    }
+
+    /// Partitions that the group has taken: [`Self::follow_group`] gives them back.
+    pub fn taken(&self) -> Vec<i32> {
+        self.consumer.context().taken()
+    }
+
+    /// What librdkafka's statistics said last, where `statistics.interval.ms` asks for them.
+    pub fn seen(&self) -> Seen {
+        self.consumer.context().seen()
+    }
+
+    /// The offset to read next of each partition that is read.
+    pub fn positions(&self) -> impl Iterator<Item = (i32, i64)> {
+        let positions = self.positions.iter();
+        positions.map(|(&partition, position)| (partition, position.next))
+    }
+
+    /// Partitions that are read.
+    pub fn partitions(&self) -> impl Iterator<Item = i32> {
+        self.positions.keys().copied()
+    }
+
+    /// Brings no more records of these partitions, although polls go on, which the group asks for.
+    ///
+    /// # Errors
+    /// librdkafka's.
+    pub fn pause(&self, partitions: &[i32]) -> Result<(), Halt> {
+        let paused = self.consumer.pause(&self.listed(partitions));
+        paused.map_err(|error| self.failed(&error))
+    }
+
+    /// Brings their records again, from where they were paused.
+    ///
+    /// # Errors
+    /// librdkafka's.
+    pub fn resume(&self, partitions: &[i32]) -> Result<(), Halt> {
+        let resumed = self.consumer.resume(&self.listed(partitions));
+        resumed.map_err(|error| self.failed(&error))
+    }
+
+    fn listed(&self, partitions: &[i32]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for &partition in partitions {
+            list.add_partition(&self.plan.topic, partition);
+        }
+        list
     }
 
     /// In a group: what was read and is not committed.
@@ -389,14 +441,14 @@ fn take(
     let Some(value) = message.payload() else {
         notes.tombstone(partition, offset);
         position.no_mail(offset, message.timestamp().to_millis());
-        return Polled::NoMail;
+        return Polled::NoMail { partition, offset };
     };
     let received = record::received(message, value);
     if !received.is_ours() {
         notes.foreign(&received);
         if !plan.foreign {
             position.no_mail(offset, received.timestamp);
-            return Polled::NoMail;
+            return Polled::NoMail { partition, offset };
         }
     }
     position.mail(&received);

@@ -1,0 +1,75 @@
+//! What others see of a pipeline: its metrics, and why it does not work.
+//!
+//! Owns: what is counted of reading and committing, and the reason for `/readyz`. Must not know: pages, steps.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::kafka::lock::lock;
+use crate::telemetry::metrics::{Book, pipeline::Handles};
+
+/// See the module.
+#[derive(Default)]
+pub struct Watch {
+    book: Book<Handles>,
+    away: Mutex<Option<String>>,
+    stopping: AtomicBool,
+}
+
+impl Watch {
+    /// The metrics in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.book.render()
+    }
+
+    /// Why no record is read or none can be committed, as a sentence for an operator.
+    pub fn trouble(&self) -> Option<String> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Some("stopping".to_owned());
+        }
+        lock(&self.away).clone()
+    }
+
+    /// The pipeline stops.
+    pub(super) fn stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Brokers do not answer, or they do again.
+    pub(super) fn away(&self, why: Option<String>) {
+        let flag = if why.is_some() { 1.0 } else { 0.0 };
+        self.book.handles.away.set(flag);
+        *lock(&self.away) = why;
+    }
+
+    /// So much is held now.
+    pub(super) fn held(&self, records: usize, bytes: u64) {
+        self.book.handles.records_held.set(records as f64);
+        self.book.handles.held_bytes.set(bytes as f64);
+    }
+
+    /// One more is settled.
+    pub(super) fn settled(&self) {
+        self.book.handles.records_settled.increment(1);
+    }
+
+    /// One more was settled at once.
+    pub(super) fn passed_over(&self) {
+        self.book.handles.records_passed_over.increment(1);
+    }
+
+    /// This many partitions are ours.
+    pub(super) fn partitions(&self, count: usize) {
+        self.book.handles.partitions.set(count as f64);
+    }
+
+    /// This many partitions wait for a record that is not settled.
+    pub(super) fn windows_full(&self, count: usize) {
+        self.book.handles.windows_full.set(count as f64);
+    }
+
+    /// So far are the ends of partitions from what may be committed of them.
+    pub(super) fn lag(&self, offsets: i64) {
+        self.book.handles.lag.set(offsets as f64);
+    }
+}
