@@ -22,14 +22,27 @@ pub struct TopicInfo {
     pub in_sync: usize,
     /// Brokers in the cluster.
     pub brokers: usize,
-    /// The largest number of replicas in sync of a partition that has a leader; 0 where none has one.
-    pub led_in_sync: usize,
-    /// Of each broker that leads a partition, one of those.
-    pub led: Vec<i32>,
+    /// Each broker that leads a partition.
+    pub leaders: Vec<Leader>,
     /// Which brokers have the replicas of each partition, the preferred leader first.
     pub placement: BTreeMap<i32, Vec<i32>>,
     /// All brokers that are known, in their order: those that answer, and those that have a replica.
     pub members: Vec<i32>,
+}
+
+/// A broker that leads partitions of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leader {
+    /// Its number in the cluster.
+    pub broker: i32,
+    /// Its host and port, as the cluster names them; empty if it names none.
+    pub address: String,
+    /// How many partitions it leads.
+    pub leads: usize,
+    /// That of them with the most replicas in sync,
+    pub partition: i32,
+    /// and how many these are.
+    pub in_sync: usize,
 }
 
 /// Why a cluster that answers has no such topic for this client.
@@ -79,17 +92,36 @@ pub fn read(metadata: &Metadata, topic: &str) -> Result<TopicInfo, NoTopic> {
     let mut members: BTreeSet<i32> = metadata.brokers().iter().map(MetadataBroker::id).collect();
     members.extend(placement.values().flatten());
     let leaderless = partitions.iter().filter(|one| one.leader() < 0);
-    let led = || partitions.iter().filter(|one| one.leader() >= 0);
-    let one_of_each: BTreeMap<i32, i32> = led().map(|one| (one.leader(), one.id())).collect();
     Ok(TopicInfo {
         partitions: partitions.iter().map(MetadataPartition::id).collect(),
         leaderless: leaderless.count(),
         replicas: least(|partition| partition.replicas().len()),
         in_sync: least(|partition| partition.isr().len()),
         brokers,
-        led_in_sync: led().map(|one| one.isr().len()).max().unwrap_or(0),
-        led: one_of_each.into_values().collect(),
+        leaders: leaders(metadata.brokers(), partitions),
         placement,
         members: members.into_iter().collect(),
     })
+}
+
+fn leaders(brokers: &[MetadataBroker], partitions: &[MetadataPartition]) -> Vec<Leader> {
+    let mut leaders: BTreeMap<i32, Leader> = BTreeMap::new();
+    for one in partitions.iter().filter(|one| one.leader() >= 0) {
+        let (broker, in_sync) = (one.leader(), one.isr().len());
+        let known = brokers.iter().find(|known| known.id() == broker);
+        let leader = leaders.entry(broker).or_insert_with(|| Leader {
+            broker,
+            address: known.map_or_else(String::new, |known| {
+                format!("{}:{}", known.host(), known.port())
+            }),
+            leads: 0,
+            partition: one.id(),
+            in_sync,
+        });
+        leader.leads += 1;
+        if in_sync > leader.in_sync {
+            (leader.partition, leader.in_sync) = (one.id(), in_sync);
+        }
+    }
+    leaders.into_values().collect()
 }

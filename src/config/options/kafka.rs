@@ -71,7 +71,7 @@ rows! {
         /// Whether a topic that is missing is created at the start, with 12 partitions, three replicas where the cluster
         /// has three brokers, a `min.insync.replicas` that fits them, and a `max.message.bytes` that the largest message
         /// needs. With `false`, and for a topic that is deleted later, ringpost creates none: mail gets 451 until it is
-        /// there.
+        /// there. `recipients.topic` is never created: an empty one would refuse every recipient for good.
         create_topic: bool = "false", Switch;
 
         /// How long a record may take to reach every in-sync replica, retries included, before the client is answered

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::finding::{Effect, Finding};
+use super::inquiry;
 use super::question::Question;
 use super::settings::Cluster;
 use super::subject::Subject;
@@ -29,7 +30,7 @@ pub(super) fn lines(cluster: &Cluster, subjects: &[Subject], waiting: &dyn Fn(&s
         true => Err(format!(
             "kafka.brokers: {names}: no name resolves; correct the list, or the resolver of this machine"
         )),
-        false => match topic::ask(cluster, subjects, TOPIC_WAIT, waiting) {
+        false => match inquiry::ask(cluster, subjects, TOPIC_WAIT, waiting) {
             Ok(answers) => answers.map_err(|finding| finding.text(&subjects[0])),
             Err(refused) => Err(refused.to_string()),
         },
@@ -335,8 +336,7 @@ mod tests {
                 replicas: 3,
                 in_sync: 2,
                 brokers: 3,
-                led_in_sync: 1,
-                led: vec![0],
+                leaders: Vec::new(),
                 placement: (0..12).map(|number| (number, vec![1, 2, 3])).collect(),
                 members: vec![1, 2, 3],
             },

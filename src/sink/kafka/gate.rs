@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::librdkafka::Events;
-use super::storage::Failure;
+use super::reason::Failure;
 use crate::config::TopicPlace;
 use crate::kafka::lock::lock;
 use crate::kafka::reach::Said;

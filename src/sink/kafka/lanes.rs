@@ -26,7 +26,7 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::closing::Closing;
 use super::librdkafka::Producer;
-use super::statistics::{Joined, MOST_LANES};
+use super::statistics::{Held, Joined, MOST_LANES};
 use super::verdict::delivery_outcome;
 use crate::config::{TopicPlace, Topics};
 use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
@@ -139,9 +139,20 @@ impl Lanes {
     }
 
     /// Records without a report and events not yet polled, of all lanes.
+    #[cfg(test)]
     pub(super) fn outstanding(&self) -> usize {
         let producers = self.producers.iter();
         producers.map(|one| one.load().outstanding()).sum()
+    }
+
+    /// Whether records of usual size are under way. A large one takes its time, and says nothing of the brokers.
+    pub(super) fn has_small_under_way(&self) -> bool {
+        self.producers[0].load().outstanding() > 0
+    }
+
+    /// Which brokers have records of usual size that they have not answered.
+    pub(super) fn held(&self) -> Option<Held> {
+        self.joined.held()
     }
 
     /// Waits up to `within` for what is under way in all lanes, then gives up on the rest. Other threads must poll.

@@ -11,17 +11,33 @@
 //! ```
 //!
 //! There are two kinds of evidence. What brokers say, or that they say nothing, is asked for every few seconds, mail or not. And
-//! records that are under way while none is stored: brokers may answer while the leaders that they name are frozen, so these are
-//! asked then. A server without mail relies on the first.
+//! records that are under way while none is stored: then each leader is looked at.
+//!
+//! | a leader | could take mail |
+//! |---|---|
+//! | has records of ours that it has not answered, while none was stored anywhere | no: it is frozen, its disk hangs, or a replica that it waits for does not confirm |
+//! | does not answer a question | no |
+//! | answers a question, and has none of our records | yes |
+//!
+//! One that could is enough, however many records wait for the others. Where it is not known who has records, leaders could take mail
+//! if all of them answer.
 //!
 //! Invariants: the time is counted from the last moment at which mail could be stored; a server whose brokers answer and which has
-//! nothing under way is never closed; one large record that takes its time closes nothing, as its leader answers.
+//! nothing under way is never closed; a large record that takes its time closes nothing.
 //!
-//! BUGS: leaders that answer and cannot write, as with a disk that hangs, are not noticed: mail waits for its delivery timeout.
+//! BUGS: where every leader answers and none stores, nothing but a mail can show that they store again. So when all that was under
+//! way has failed, mail is let in, and refused again `fail_fast_after` later if none of it is stored.
 
 use std::time::{Duration, Instant};
 
 use crate::smtp::session::Intake;
+
+/// How much earlier than senders are refused the leaders are looked at first, so that the answers are there in time.
+const AHEAD: Duration = Duration::from_secs(1);
+/// How long what was found counts.
+const FRESH: Duration = Duration::from_millis(1500);
+/// Records that have been under way for so long in vain are worth a closer look.
+const WORRY: Duration = Duration::from_millis(500);
 
 /// What a round found, of all topics together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +50,37 @@ pub(super) struct Sight {
     pub(super) under_way: bool,
     /// When one was last stored, if any was since the last round.
     pub(super) stored: Option<Instant>,
-    /// Whether every leader answers, where [`Patience::doubts`] them.
-    pub(super) leaders_answer: Option<bool>,
+    /// The leaders, where [`Patience::doubts`] them.
+    pub(super) leaders: Option<Leaders>,
+}
+
+/// How many leaders do what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Leaders {
+    /// Have records that they have not answered.
+    pub(super) holding: usize,
+    /// Do not answer a question.
+    pub(super) silent: usize,
+    /// Answer one, and have no record.
+    pub(super) free: usize,
+    /// Answer one, and may have records.
+    pub(super) unclear: usize,
+}
+
+impl Leaders {
+    /// How many were asked.
+    pub(super) fn asked(self) -> u64 {
+        (self.silent + self.free + self.unclear) as u64
+    }
+
+    fn could_take(self) -> bool {
+        self.free > 0 || self.all_answer()
+    }
+
+    /// Whether all answer, and not all of them have records.
+    fn all_answer(self) -> bool {
+        self.silent == 0 && self.free + self.unclear > 0
+    }
 }
 
 /// See the module.
@@ -43,38 +88,53 @@ pub(super) struct Sight {
 pub(super) struct Patience {
     /// None: never.
     after: Option<Duration>,
-    /// When mail could last be stored, as far as brokers say.
+    /// When mail could last be stored, as far as is known.
     good: Instant,
     /// Since when records have been under way and none was stored.
     vain: Option<Instant>,
+    /// When it was last seen that no leader could take mail.
+    none_could: Option<Instant>,
     /// Whether that has lasted so long that it is held against the storage.
     stalled: bool,
 }
 
 impl Patience {
-    /// Zero: never. The time counts from now on.
-    pub(super) fn new(after: Duration, now: Instant) -> Self {
+    /// None: never. The time counts from now on.
+    pub(super) fn new(after: Option<Duration>, now: Instant) -> Self {
         Self {
-            after: (!after.is_zero()).then_some(after),
+            after,
             good: now,
             vain: None,
+            none_could: None,
             stalled: false,
         }
     }
 
     /// Takes note of a round; what senders may begin.
     pub(super) fn judge(&mut self, sight: &Sight, now: Instant) -> Intake {
-        self.note_vain(sight, now);
         let Some(after) = self.after else {
             return Intake::Open;
         };
+        self.note_vain(sight, now);
+        if let Some(leaders) = sight.leaders {
+            self.note_leaders(leaders, now);
+        }
+        let long = |since: Instant| now.duration_since(since) >= after;
+        let fresh = self
+            .none_could
+            .is_some_and(|at| now.duration_since(at) <= FRESH);
+        self.stalled |= fresh && self.vain.is_some_and(long);
         if let Some(stored) = sight.stored {
             self.good = self.good.max(stored);
         }
-        if sight.takes == Intake::Open {
-            self.good = now;
-        } else if sight.certain && now.duration_since(self.good) >= after {
-            return sight.takes;
+        match sight.takes {
+            // What brokers say is worth less than what becomes of the records that they were given.
+            Intake::Open if self.vain.is_none() && !self.stalled => self.good = now,
+            Intake::Open => {}
+            Intake::NoMail | Intake::Closed if sight.certain && long(self.good) => {
+                return sight.takes;
+            }
+            Intake::NoMail | Intake::Closed => {}
         }
         match self.stalled {
             true => Intake::Closed,
@@ -83,22 +143,44 @@ impl Patience {
     }
 
     fn note_vain(&mut self, sight: &Sight, now: Instant) {
-        if sight.stored.is_some() {
-            (self.vain, self.stalled) = (None, false);
-            return;
-        }
-        match sight.leaders_answer {
-            // Those under way may take their time, and mail may come.
-            Some(true) => (self.vain, self.stalled) = (None, false),
-            Some(false) => self.stalled = true,
-            None => {}
+        if let Some(stored) = sight.stored {
+            // The others may be as old as that one.
+            (self.vain, self.none_could, self.stalled) = (Some(stored), None, false);
         }
         self.vain = sight.under_way.then(|| self.vain.unwrap_or(now));
     }
 
-    /// Whether it is to be asked if the leaders answer: records have been under way in vain for long.
+    fn note_leaders(&mut self, leaders: Leaders, now: Instant) {
+        let good = match self.stalled {
+            // They did not store what they had, so that one of them alone is not believed.
+            true => leaders.all_answer(),
+            false => leaders.could_take(),
+        };
+        if good {
+            (self.good, self.none_could, self.stalled) = (now, None, false);
+            self.vain = self.vain.map(|_| now);
+        } else {
+            self.none_could = Some(now);
+        }
+    }
+
+    /// Since when records have been under way in vain, if any are.
+    pub(super) fn vain(&self) -> Option<Instant> {
+        self.vain
+    }
+
+    /// Whether records are under way of which none was stored for a moment.
+    pub(super) fn worries(&self, now: Instant) -> bool {
+        self.after.is_some()
+            && self
+                .vain
+                .is_some_and(|since| now.duration_since(since) >= WORRY)
+    }
+
+    /// Whether the leaders are to be looked at: records have been under way in vain for long.
     pub(super) fn doubts(&self, now: Instant) -> bool {
-        let long = |since, after| now.duration_since(since) >= after;
+        let long =
+            |since, after: Duration| now.duration_since(since) + AHEAD.min(after / 2) >= after;
         let vain = self.vain.zip(self.after);
         self.stalled || vain.is_some_and(|(since, after)| long(since, after))
     }
@@ -136,14 +218,19 @@ mod tests {
         certain: true,
         under_way: false,
         stored: None,
-        leaders_answer: None,
+        leaders: None,
     };
 
     impl Story {
         fn new(after: u64) -> Self {
             let start = Instant::now();
             Self {
-                patience: Patience::new(Duration::from_secs(after), start),
+                patience: Patience::new(
+                    Some(after)
+                        .filter(|&after| after > 0)
+                        .map(Duration::from_secs),
+                    start,
+                ),
                 start,
             }
         }
@@ -205,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_never() {
+    fn none_is_never() {
         let mut story = Story::new(0);
         let vain = Sight {
             under_way: true,
@@ -226,59 +313,152 @@ mod tests {
         }
     }
 
-    /// Records are under way, and the leaders answer or not, where they were asked.
-    fn vain(leaders_answer: Option<bool>) -> Sight {
+    /// Records are under way, and this was found of the leaders, where they were looked at.
+    fn vain(leaders: Option<Leaders>) -> Sight {
         Sight {
             under_way: true,
-            leaders_answer,
+            leaders,
             ..FINE
         }
     }
+
+    const NONE: Leaders = Leaders {
+        holding: 0,
+        silent: 0,
+        free: 0,
+        unclear: 0,
+    };
+    const HOLDING: Leaders = Leaders { holding: 3, ..NONE };
+    const SILENT: Leaders = Leaders { silent: 3, ..NONE };
+    const FREE: Leaders = Leaders { free: 3, ..NONE };
+    const ONE_FREE: Leaders = Leaders {
+        silent: 2,
+        free: 1,
+        ..NONE
+    };
+    const ONE_HOLDING: Leaders = Leaders {
+        holding: 1,
+        silent: 2,
+        ..NONE
+    };
 
     #[test]
     fn records_under_way_in_vain_are_held_against_leaders_that_do_not_answer() {
         let mut story = Story::new(5);
         assert_eq!(story.at(100, vain(None)), Intake::Open);
         let after = |story: &Story, seconds| story.start + Duration::from_secs(seconds);
-        assert!(!story.patience.doubts(after(&story, 104)));
-        assert!(story.patience.doubts(after(&story, 105)));
-        assert_eq!(story.at(105, vain(Some(false))), Intake::Closed);
+        assert!(!story.patience.doubts(after(&story, 103)));
+        assert!(story.patience.doubts(after(&story, 104)));
+        assert_eq!(story.at(104, vain(Some(SILENT))), Intake::Open, "not yet");
+        assert_eq!(
+            story.at(105, vain(None)),
+            Intake::Closed,
+            "the last answers count"
+        );
         let lasted = story.patience.stalled(after(&story, 106));
         assert_eq!(lasted, Some(Duration::from_secs(6)));
         // They have run out of time.
-        let over = |answer| Sight {
-            leaders_answer: Some(answer),
+        let over = |leaders| Sight {
+            leaders: Some(leaders),
             ..FINE
         };
-        assert_eq!(story.at(130, over(false)), Intake::Closed);
+        assert_eq!(story.at(130, over(SILENT)), Intake::Closed);
         assert_eq!(story.at(131, FINE), Intake::Closed);
         assert!(story.patience.doubts(after(&story, 131)));
-        assert_eq!(story.at(132, over(true)), Intake::Open);
+        assert_eq!(story.at(132, over(FREE)), Intake::Open);
         assert!(!story.patience.doubts(after(&story, 132)));
     }
 
     #[test]
-    fn one_record_that_takes_its_time_closes_nothing_while_its_leader_answers() {
+    fn what_was_found_long_ago_refuses_nobody() {
         let mut story = Story::new(5);
-        for second in 0..60 {
+        story.at(0, vain(None));
+        story.at(4, vain(Some(SILENT)));
+        assert_eq!(story.at(7, vain(None)), Intake::Open);
+        assert_eq!(story.at(8, vain(Some(SILENT))), Intake::Closed);
+    }
+
+    #[test]
+    fn one_leader_that_could_take_mail_is_enough_however_many_records_wait_for_others() {
+        let mut story = Story::new(5);
+        for second in 0..120 {
             let now = story.start + Duration::from_secs(second);
-            let asked = story.patience.doubts(now).then_some(true);
-            assert_eq!(story.at(second, vain(asked)), Intake::Open);
+            let leaders = story.patience.doubts(now).then_some(ONE_FREE);
+            assert_eq!(story.at(second, vain(leaders)), Intake::Open, "{second}");
         }
+        // A look that fails later begins its own time.
+        let late = away(Intake::Closed);
+        assert_eq!(story.at(120, late), Intake::Open);
+        assert_eq!(story.at(121, late), Intake::Closed);
+    }
+
+    #[test]
+    fn leaders_that_answer_and_store_nothing_of_what_they_have_could_take_none() {
+        for leaders in [HOLDING, ONE_HOLDING] {
+            let mut story = Story::new(5);
+            story.at(0, vain(None));
+            assert_eq!(story.at(4, vain(Some(leaders))), Intake::Open);
+            assert_eq!(story.at(5, vain(Some(leaders))), Intake::Closed);
+            // One that has nothing left is not believed as long as others are silent.
+            let over = Sight {
+                leaders: Some(ONE_FREE),
+                ..FINE
+            };
+            assert_eq!(story.at(40, over), Intake::Closed);
+            let all = Sight {
+                leaders: Some(FREE),
+                ..FINE
+            };
+            assert_eq!(story.at(41, all), Intake::Open);
+        }
+    }
+
+    #[test]
+    fn where_it_is_not_known_who_has_records_all_leaders_have_to_answer() {
+        let unclear = Leaders { unclear: 2, ..NONE };
+        let silent = Leaders {
+            silent: 1,
+            ..unclear
+        };
+        for (leaders, intake) in [(unclear, Intake::Open), (silent, Intake::Closed)] {
+            let mut story = Story::new(5);
+            story.at(0, vain(None));
+            assert_eq!(story.at(5, vain(Some(leaders))), intake);
+        }
+    }
+
+    #[test]
+    fn brokers_that_call_all_well_while_nothing_is_stored_gain_no_time() {
+        let mut story = Story::new(5);
+        let stored = Sight {
+            stored: Some(story.start + Duration::from_secs(99)),
+            ..vain(None)
+        };
+        assert_eq!(story.at(100, stored), Intake::Open);
+        for second in 101..103 {
+            assert_eq!(story.at(second, vain(None)), Intake::Open);
+        }
+        // Now they say that too few replicas are in sync.
+        let few = |leaders| Sight {
+            takes: Intake::Closed,
+            ..vain(leaders)
+        };
+        assert_eq!(story.at(103, few(Some(ONE_HOLDING))), Intake::Open);
+        assert_eq!(story.at(104, few(None)), Intake::Closed);
     }
 
     #[test]
     fn one_record_that_is_stored_ends_it() {
         let mut story = Story::new(5);
         story.at(0, vain(None));
-        assert_eq!(story.at(5, vain(Some(false))), Intake::Closed);
+        assert_eq!(story.at(5, vain(Some(SILENT))), Intake::Closed);
         let stored = Sight {
             stored: Some(story.start + Duration::from_secs(6)),
             ..vain(None)
         };
         assert_eq!(story.at(6, stored), Intake::Open);
         assert_eq!(story.at(7, vain(None)), Intake::Open);
-        let early = story.start + Duration::from_secs(11);
+        let early = story.start + Duration::from_secs(9);
         assert!(!story.patience.doubts(early), "it begins again");
     }
 
@@ -286,12 +466,14 @@ mod tests {
     fn records_that_come_and_are_stored_are_no_stall() {
         let mut story = Story::new(5);
         for second in 0..60 {
+            let last = story.start + Duration::from_secs(second);
             let sight = Sight {
                 under_way: true,
-                stored: (second % 4 == 0).then_some(story.start),
+                stored: (second % 3 == 0).then_some(last),
                 ..FINE
             };
-            assert_eq!(story.at(second, sight), Intake::Open);
+            let doubts = story.patience.doubts(last);
+            assert_eq!((story.at(second, sight), doubts), (Intake::Open, false));
         }
     }
 }

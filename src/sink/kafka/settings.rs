@@ -96,7 +96,8 @@ impl Cluster {
             // The budget bounds what is in flight; librdkafka's own bounds must not be reached first.
             ("queue.buffering.max.messages", "", "1000000".to_owned()),
             ("queue.buffering.max.kbytes", "", "2147483647".to_owned()),
-            ("statistics.interval.ms", "", "5000".to_owned()),
+            // What waits at which broker is evidence that it does not store: see `patience`.
+            ("statistics.interval.ms", "", "1000".to_owned()),
             // A connection on which nothing was answered for this long is made again: where a network dropped packets for a while, the
             // kernel's own pause before its next try is as long as that while was.
             (

@@ -31,6 +31,7 @@ use super::error::StartError;
 use super::gate::{Noted, Watch};
 use super::lanes::{Lanes, Poller};
 use super::librdkafka::{Events, Traced};
+use super::lines::Terms;
 use super::settings::Cluster;
 use super::spread::Spread;
 use super::statistics::{Joined, Observe};
@@ -181,10 +182,12 @@ impl KafkaSink {
         assert_eq!(subjects.len(), cluster.topics.len(), "each is watched");
         let subjects = subjects.into_iter().map(Subject::advertised).collect();
         let after = cluster.kafka.fail_fast_after;
-        sink.begin_watch(
-            Watcher::new(subjects, after, observe, &parts.first),
-            parts.first,
-        )?;
+        let terms = Terms {
+            delivery: cluster.kafka.delivery_timeout,
+            fail_fast: (!after.is_zero()).then_some(after),
+        };
+        let watcher = Watcher::new(subjects, terms, observe, &parts.first);
+        sink.begin_watch(watcher, parts.first)?;
         Ok((sink, reports))
     }
 

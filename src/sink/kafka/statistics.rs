@@ -1,16 +1,19 @@
 //! librdkafka's statistics (STATISTICS.md of librdkafka), read once, and those of several producers as one.
 //!
-//! Owns: which members of the JSON text are read, and how lanes are added up. Must not know: what is done with them.
+//! Owns: which members of the JSON text are read, how lanes are added up, and which brokers have records of the first lane. Must not
+//! know: what is done with them.
 //!
 //! Invariants: errors and log lines pass as they come. Totals are sums over the lanes; a round trip is the longest of any
 //! broker in any lane. A member that is missing, or is not a number, says nothing.
 //!
 //! BUGS: a sum is of figures that are up to one interval apart.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::types::RDKafkaErrorCode;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::librdkafka::Events;
@@ -30,6 +33,17 @@ pub(super) struct Joined {
     observe: Observe,
     /// The last of each lane.
     last: Mutex<[Statistics; MOST_LANES]>,
+    /// The last of the first lane.
+    held: Mutex<Option<Held>>,
+}
+
+/// Which brokers had records without an answer at some moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    /// When that was.
+    pub(super) at: Instant,
+    /// The brokers' numbers.
+    pub(super) by: BTreeSet<i32>,
 }
 
 /// The events of one lane.
@@ -44,7 +58,13 @@ impl Joined {
             events,
             observe,
             last: Mutex::default(),
+            held: Mutex::default(),
         }
+    }
+
+    /// Which brokers had small records without an answer, as far as is known.
+    pub(super) fn held(&self) -> Option<Held> {
+        lock(&self.held).clone()
     }
 
     pub(super) fn lane(joined: &Arc<Self>, lane: usize) -> OfLane {
@@ -54,8 +74,13 @@ impl Joined {
         }
     }
 
-    fn take(&self, lane: usize, statistics: Statistics) -> Statistics {
+    fn take(&self, lane: usize, text: &Text) -> Statistics {
         assert!(lane < MOST_LANES, "lanes are few");
+        let statistics = text.totals();
+        if lane == 0 {
+            let (at, by) = (Instant::now(), text.holding());
+            *lock(&self.held) = Some(Held { at, by });
+        }
         let mut last = lock(&self.last);
         last[lane] = statistics;
         last.iter().copied().fold(Statistics::default(), sum)
@@ -80,40 +105,70 @@ impl Events for OfLane {
     }
 
     fn stats(&self, json: &str) {
-        let sum = self.joined.take(self.lane, read(json));
-        (self.joined.observe)(&sum);
-    }
-}
-
-/// What is of use in a text of librdkafka's.
-fn read(json: &str) -> Statistics {
-    let all: Value = match serde_json::from_str(json) {
-        Ok(all) => all,
-        Err(error) => {
-            tracing::debug!(%error, "librdkafka's statistics are not JSON");
-            return Statistics::default();
+        if let Some(text) = Text::read(json) {
+            let sum = self.joined.take(self.lane, &text);
+            (self.joined.observe)(&sum);
         }
-    };
-    let total = |member: &str| all.get(member).and_then(Value::as_u64);
-    Statistics {
-        queued_messages: total("msg_cnt"),
-        queued_bytes: total("msg_size"),
-        transmitted_requests: total("tx"),
-        transmitted_messages: total("txmsgs"),
-        transmitted_bytes: total("txmsg_bytes"),
-        rtt_average: slowest_broker(&all, "/rtt/avg"),
-        rtt_p99: slowest_broker(&all, "/rtt/p99"),
-        ..Statistics::default()
     }
 }
 
-/// The largest value of a member among the brokers, in microseconds there; a label for each would grow with the cluster.
-fn slowest_broker(all: &Value, pointer: &str) -> Option<Duration> {
-    let brokers = all.get("brokers")?.as_object()?.values();
-    brokers
-        .filter_map(|broker| broker.pointer(pointer)?.as_u64())
-        .max()
-        .map(Duration::from_micros)
+/// What is of use in a text of librdkafka's. Its partitions, most of it, are passed over.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Text {
+    msg_cnt: Value,
+    msg_size: Value,
+    tx: Value,
+    txmsgs: Value,
+    txmsg_bytes: Value,
+    brokers: Value,
+}
+
+impl Text {
+    fn read(json: &str) -> Option<Self> {
+        let read = serde_json::from_str(json);
+        read.inspect_err(|error| tracing::debug!(%error, "librdkafka's statistics cannot be read"))
+            .ok()
+    }
+
+    fn totals(&self) -> Statistics {
+        Statistics {
+            queued_messages: self.msg_cnt.as_u64(),
+            queued_bytes: self.msg_size.as_u64(),
+            transmitted_requests: self.tx.as_u64(),
+            transmitted_messages: self.txmsgs.as_u64(),
+            transmitted_bytes: self.txmsg_bytes.as_u64(),
+            rtt_average: self.slowest_broker("/rtt/avg"),
+            rtt_p99: self.slowest_broker("/rtt/p99"),
+            ..Statistics::default()
+        }
+    }
+
+    fn brokers(&self) -> impl Iterator<Item = &Value> {
+        self.brokers
+            .as_object()
+            .into_iter()
+            .flat_map(|all| all.values())
+    }
+
+    /// The largest value of a member among the brokers, in microseconds there; a label for each would grow with the cluster.
+    fn slowest_broker(&self, pointer: &str) -> Option<Duration> {
+        let times = self
+            .brokers()
+            .filter_map(|broker| broker.pointer(pointer)?.as_u64());
+        times.max().map(Duration::from_micros)
+    }
+
+    /// The brokers that records are on their way to, or that have not answered yet.
+    fn holding(&self) -> BTreeSet<i32> {
+        let count = |broker: &Value, member: &str| broker.get(member).and_then(Value::as_u64);
+        let holds = |broker: &&Value| {
+            let members = ["outbuf_msg_cnt", "waitresp_msg_cnt"];
+            members.iter().any(|member| count(broker, member) > Some(0))
+        };
+        let number = |broker: &Value| i32::try_from(broker.get("nodeid")?.as_i64()?).ok();
+        self.brokers().filter(holds).filter_map(number).collect()
+    }
 }
 
 fn sum(one: Statistics, other: Statistics) -> Statistics {
@@ -137,6 +192,7 @@ mod tests {
 
     #[test]
     fn a_text_is_read_whole_in_parts_and_broken() {
+        let read = |json: &str| Text::read(json).map(|text| text.totals());
         let whole = read(
             r#"{"msg_cnt":3,"msg_size":4000,"tx":5,"txmsgs":7,"txmsg_bytes":9000,"brokers":{
                 "a:9092/1":{"rtt":{"avg":1500,"p99":40000}},"b:9092/2":{"rtt":{"avg":2500,"p99":30000}},
@@ -144,7 +200,7 @@ mod tests {
         );
         assert_eq!(
             whole,
-            Statistics {
+            Some(Statistics {
                 queued_messages: Some(3),
                 queued_bytes: Some(4000),
                 transmitted_requests: Some(5),
@@ -153,17 +209,27 @@ mod tests {
                 rtt_average: Some(Duration::from_micros(2500)),
                 rtt_p99: Some(Duration::from_micros(40_000)),
                 ..Statistics::default()
-            }
+            })
         );
         let parts = read(r#"{"msg_cnt":1,"msg_size":"many","brokers":{"c":7}}"#);
         let one = Statistics {
             queued_messages: Some(1),
             ..Statistics::default()
         };
-        assert_eq!(parts, one);
-        for nothing in ["{}", "[3]", "{\"msg_cnt\":99", "no JSON"] {
-            assert_eq!(read(nothing), Statistics::default(), "{nothing}");
+        assert_eq!(parts, Some(one));
+        assert_eq!(read("{}"), Some(Statistics::default()));
+        for nothing in ["3", "{\"msg_cnt\":99", "no JSON"] {
+            assert_eq!(read(nothing), None, "{nothing}");
         }
+    }
+
+    #[test]
+    fn brokers_that_have_not_answered_are_known_by_their_number() {
+        let text = Text::read(
+            r#"{"brokers":{"a:1/1":{"nodeid":1,"outbuf_msg_cnt":0,"waitresp_msg_cnt":3},
+                "b:1/2":{"nodeid":2,"outbuf_msg_cnt":1,"waitresp_msg_cnt":0},"c:1/3":{"nodeid":3,"waitresp_msg_cnt":0},"d":7}}"#,
+        );
+        assert_eq!(text.unwrap().holding(), [1, 2].into());
     }
 
     #[test]
@@ -192,7 +258,6 @@ mod tests {
                 (Some(2), Some(1), Some(9)),
                 (Some(12), Some(101), Some(9)),
                 (Some(11), Some(104), Some(3)),
-                (Some(1), Some(4), Some(2)),
             ]
         );
     }

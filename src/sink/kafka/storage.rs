@@ -1,17 +1,18 @@
 //! Whether mail can be stored, as one story: away since when and why, and back.
 //!
-//! Owns: what counts as away, and the lines that say it. Must not know: how it was found out, nor mail that is refused for
-//! its size, which is `size`'s; the clock is an argument.
+//! Owns: what counts as away, and when it is said. Must not know: how it was found out; the words, which are `lines`'s; mail that is
+//! refused for its size, which is `size`'s. The clock is an argument.
 //!
 //! ```text
-//!           trouble: ERROR, the reason                    every minute: WARN, the reason now
-//!   fine ──────────────────────────────▶ away ──────────────────────────────────────────────┐
-//!     ▲                                   │  ▲──────────────────────────────────────────────┘
-//!     └───── none any more: INFO, how long┘
+//!           trouble                        senders are refused, or it lasts           every minute
+//!   fine ───────────▶ away, nothing said ──────────────────────────────────▶ said ──────────────────┐
+//!     ▲                        │                                             │  ▲──────────────────┘
+//!     └── none any more ───────┴───────────── none any more: how long it was ┘
 //! ```
 //!
-//! Invariants: a trouble is two lines, and one more each minute; one that comes and goes is a few lines, and one more each minute; the
-//! reason in the log is the one that /readyz shows.
+//! Invariants: a trouble that refuses somebody is two lines, and one more each minute; one that is over before, as when another
+//! broker takes over, is none. One that comes and goes is a few lines, and one more each minute. The reason in the log is the one
+//! that /readyz shows.
 //!
 //! BUGS: when the reason changes, /readyz shows the new one at once, the log with its next line.
 
@@ -21,149 +22,56 @@ use jiff::Timestamp;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::finding::Finding;
-use super::subject::Subject;
-use super::verdict::refusal;
-use crate::kafka::name::{meaning, named};
-use crate::smtp::refusal::Refusal;
+use super::lines::{Lately, Line, REMINDER, Refused, Terms, Told, Went};
+use super::reason::{Failure, Reason, Stall};
+use crate::smtp::session::Intake;
 
-/// Time between two lines of the same trouble.
-const REMINDER: Duration = Duration::from_secs(60);
-/// Lines that a storage which comes and goes may have in this time; what is beyond them is counted, and said at its end.
-const LINES: u32 = 4;
+/// A trouble that refuses nobody is said when it lasts this long: mail waits for it.
+const SAID_AFTER: Duration = Duration::from_secs(5);
 /// Records that Kafka refused are a trouble until others are stored and none was refused this long,
 const QUIET: Duration = Duration::from_secs(10);
 /// or until nothing is known, as none was sent.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
-/// Topics that a line names.
-const NAMES: usize = 5;
-
-/// A record that was not stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
-    pub(super) code: Code,
-    /// The broker's own words.
-    pub(super) text: Option<String>,
-}
-
-impl Failure {
-    /// Whether it is of its record alone, and not of the storage.
-    pub(super) fn is_the_records_own(code: Code) -> bool {
-        matches!(code, Code::PurgeQueue | Code::PurgeInflight) || Self::is_of_its_size(code)
-    }
-
-    /// Whether it is of the record's size, or of its batch's.
-    pub(super) fn is_of_its_size(code: Code) -> bool {
-        refusal(code) == Refusal::StorageTooBig
-    }
-
-    /// Whether Kafka said no, rather than nothing.
-    pub(super) fn is_a_refusal(&self) -> bool {
-        refusal(self.code) == Refusal::StorageRefused
-    }
-
-    fn text(&self, subject: &Subject) -> String {
-        let what = if self.is_a_refusal() {
-            "Kafka refuses records"
-        } else {
-            "records are not stored"
-        };
-        let words = match (&self.text, self.code) {
-            // The fix is worth more than the broker's words.
-            (_, Code::TopicAuthorizationFailed) => {
-                format!(": {}", Finding::Unwritable.text(subject))
-            }
-            (Some(text), code) if *text != meaning(code) => format!(": {text}"),
-            _ => String::new(),
-        };
-        format!("{what}: {}{words}", named(self.code))
-    }
-}
-
-/// Why mail cannot be stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// Something is wrong with the cluster or the topic.
-    Finding(Finding),
-    /// Records are not stored; this is the last one.
-    Failure(Failure),
-    /// Brokers answer, and none of the records under way has been stored for this long.
-    Stalled(Duration),
-}
-
-impl Reason {
-    /// For an operator.
-    pub(super) fn text(&self, subject: &Subject) -> String {
-        match self {
-            Self::Finding(finding) => finding.text(subject),
-            Self::Failure(failure) => failure.text(subject),
-            Self::Stalled(lasted) => format!(
-                "kafka.brokers {}: they answer, but records have been under way for {:.0} s, none was stored, and a leader is \
-                 silent: it may be frozen or cut off",
-                subject.brokers(),
-                lasted.as_secs_f64()
-            ),
-        }
-    }
-
-    /// Whether it is the same trouble, of another topic.
-    fn is_alike(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Finding(finding), Self::Finding(another)) => {
-                std::mem::discriminant(finding) == std::mem::discriminant(another)
-            }
-            (Self::Failure(failure), Self::Failure(another)) => failure.code == another.code,
-            (Self::Stalled(_), Self::Stalled(_)) => true,
-            (Self::Finding(_) | Self::Failure(_) | Self::Stalled(_), _) => false,
-        }
-    }
-
-    fn failure(&self) -> Option<&Failure> {
-        match self {
-            Self::Finding(_) | Self::Stalled(_) => None,
-            Self::Failure(failure) => Some(failure),
-        }
-    }
-}
-
 /// What was seen since the last time.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Round {
     /// What is wrong with the cluster or the topic.
     pub(super) finding: Option<Finding>,
-    /// How long records have been under way in vain.
-    pub(super) stalled: Option<Duration>,
+    /// Whether some mail is stored all the same.
+    pub(super) partly: bool,
+    /// That records are under way in vain.
+    pub(super) stalled: Option<Stall>,
     /// The first record that was not stored.
     pub(super) failure: Option<Failure>,
     /// Whether writing is known to be allowed.
     pub(super) writable: bool,
+    /// Whether mail gets 451 without being tried.
+    pub(super) refuses: bool,
+    /// What senders may begin.
+    pub(super) intake: Intake,
     /// Who got no 250.
     pub(super) refused: Refused,
     /// Whether any record was stored.
     pub(super) stored: bool,
+    /// Whether a trouble is said at once.
+    pub(super) at_once: bool,
 }
 
-/// Who got no 250.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Refused {
-    /// Messages that were not stored.
-    pub(super) messages: u64,
-    /// Clients that were refused before a message.
-    pub(super) clients: u64,
-}
-
-impl Refused {
-    fn add(&mut self, other: Self) {
-        self.messages += other.messages;
-        self.clients += other.clients;
-    }
-
-    fn text(self) -> String {
-        let before = match self.clients {
-            0 => String::new(),
-            clients => format!(", refused before a message: {clients}"),
-        };
-        format!("messages that got 451: {}{before}", self.messages)
+impl Default for Round {
+    fn default() -> Self {
+        Self {
+            finding: None,
+            partly: false,
+            stalled: None,
+            failure: None,
+            writable: false,
+            refuses: false,
+            intake: Intake::Open,
+            refused: Refused::default(),
+            stored: false,
+            at_once: false,
+        }
     }
 }
 
@@ -171,7 +79,8 @@ impl Refused {
 struct Away {
     since: Timestamp,
     from: Instant,
-    said: Instant,
+    /// When a line was last about it.
+    said: Option<Instant>,
     reason: Reason,
     /// When the reason was last seen.
     seen: Instant,
@@ -180,33 +89,23 @@ struct Away {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Storage {
     away: Option<Away>,
     /// Whether some records are refused and others stored: one odd record must not make the whole server unready.
     partial: bool,
-    /// After how long senders are refused before their mail; none: never.
-    fail_fast: Option<Duration>,
+    terms: Terms,
     lately: Lately,
 }
 
-/// What was said lately.
-#[derive(Debug, Default)]
-struct Lately {
-    /// When the first of these lines was said.
-    began: Option<Instant>,
-    lines: u32,
-    /// Troubles that were not said, and who got no 250 in them.
-    unsaid: u32,
-    refused: Refused,
-}
-
 impl Storage {
-    /// Nothing is known yet. Zero: senders are never refused before their mail.
-    pub(super) fn new(fail_fast: Duration) -> Self {
+    /// Nothing is known yet.
+    pub(super) fn new(terms: Terms) -> Self {
         Self {
-            fail_fast: (!fail_fast.is_zero()).then_some(fail_fast),
-            ..Self::default()
+            away: None,
+            partial: false,
+            terms,
+            lately: Lately::default(),
         }
     }
 
@@ -222,13 +121,13 @@ impl Storage {
 
     /// Takes note of a round, and says what changed, unless too much has been said lately.
     pub(super) fn judge(&mut self, round: Round, now: Instant, time: Timestamp) -> Option<Line> {
-        let line = self.change(round, now, time);
+        let line = self.change(&round, now, time);
         let away = self.away.is_some();
         self.lately.pass(line, away, now)
     }
 
-    fn change(&mut self, round: Round, now: Instant, time: Timestamp) -> Option<Line> {
-        let trouble = self.trouble(&round, now);
+    fn change(&mut self, round: &Round, now: Instant, time: Timestamp) -> Option<Line> {
+        let trouble = self.trouble(round, now);
         let known = round.finding.is_some() || round.stalled.is_some();
         self.partial = match (known, &round.failure) {
             (true, _) => false,
@@ -236,37 +135,75 @@ impl Storage {
             (false, None) => self.partial || round.stored,
         };
         match (&mut self.away, trouble) {
-            (None, None) => None,
+            (None, None) => return None,
             (None, Some((reason, seen))) => {
-                let line = Line::Away(time, self.fail_fast, reason.clone());
+                let lasted = match &reason {
+                    Reason::Stalled(stall) => stall.lasted,
+                    Reason::Finding(_) | Reason::Failure(_) => Duration::ZERO,
+                };
                 self.away = Some(Away {
-                    since: time,
-                    from: now,
-                    said: now,
+                    since: time.checked_sub(lasted).unwrap_or(time),
+                    from: now.checked_sub(lasted).unwrap_or(now),
+                    said: None,
                     reason,
                     seen,
                     refused: round.refused,
                     stored_since: false,
                 });
-                Some(line)
             }
             (Some(away), Some((reason, seen))) => {
                 let again = round.failure.is_some();
                 away.stored_since = !again && (away.stored_since || round.stored);
                 (away.reason, away.seen) = (reason, seen);
                 away.refused.add(round.refused);
-                if now.duration_since(away.said) < REMINDER {
-                    return None;
-                }
-                away.said = now;
-                Some(Line::Still(away.since, away.refused, away.reason.clone()))
             }
-            (Some(away), None) => {
-                let lasted = now.duration_since(away.from);
-                away.refused.add(round.refused);
-                let line = Line::Back(lasted, away.refused);
-                self.away = None;
-                Some(line)
+            (Some(_), None) => return self.end(round, now),
+        }
+        self.tell(round, now)
+    }
+
+    /// What is said while it is away.
+    fn tell(&mut self, round: &Round, now: Instant) -> Option<Line> {
+        let partly = round.partly || self.partial;
+        let away = self.away.as_mut()?;
+        if let Some(said) = away.said {
+            let due = now.duration_since(said) >= REMINDER;
+            let line = Line::Still(away.since, away.refused, away.reason.clone());
+            return due.then(|| {
+                away.said = Some(now);
+                line
+            });
+        }
+        let told = match round.intake {
+            Intake::NoMail | Intake::Closed => Told::Before(round.intake),
+            Intake::Open if round.refuses || away.refused.messages > 0 => Told::After,
+            Intake::Open => Told::Waits,
+        };
+        let lasts = now.duration_since(away.from) >= SAID_AFTER;
+        if told == Told::Waits && !lasts && !round.at_once {
+            return None;
+        }
+        away.said = Some(now);
+        Some(Line::Away(Went {
+            since: away.since,
+            partly,
+            told,
+            terms: self.terms,
+            reason: away.reason.clone(),
+        }))
+    }
+
+    /// What is said when it is back.
+    fn end(&mut self, round: &Round, now: Instant) -> Option<Line> {
+        let mut away = self.away.take()?;
+        away.refused.add(round.refused);
+        let lasted = now.duration_since(away.from);
+        match away.said {
+            Some(_) => Some(Line::Back(lasted, away.refused)),
+            None => {
+                let reason = &away.reason;
+                tracing::debug!(?reason, ?lasted, "mail waited, and nobody was refused");
+                None
             }
         }
     }
@@ -276,14 +213,15 @@ impl Storage {
         if let Some(finding) = &round.finding {
             return Some((Reason::Finding(finding.clone()), now));
         }
-        if let Some(lasted) = round.stalled {
-            return Some((Reason::Stalled(lasted), now));
+        if let Some(stall) = &round.stalled {
+            return Some((Reason::Stalled(stall.clone()), now));
         }
         let away = self.away.as_ref();
         let known = away.and_then(|away| away.reason.failure());
         if let Some(failure) = &round.failure {
             // What waited for a cluster that is back now runs out of time a little later.
-            let late = away.is_some() && known.is_none() && !failure.is_a_refusal();
+            let was_said = away.is_some_and(|away| away.said.is_some());
+            let late = was_said && known.is_none() && !failure.is_a_refusal();
             return (!late).then(|| (Reason::Failure(failure.clone()), now));
         }
         let (away, failure) = (away?, known?);
@@ -300,143 +238,15 @@ impl Storage {
     }
 }
 
-impl Lately {
-    /// The line, if it is said; in its place, once enough time has passed, what was not said.
-    fn pass(&mut self, line: Option<Line>, away: bool, now: Instant) -> Option<Line> {
-        if let Some(Line::Still(..)) = line {
-            return line;
-        }
-        let over = |began| now.duration_since(began) >= REMINDER;
-        if self.began.is_some_and(over) {
-            let mut last = std::mem::take(self);
-            if last.unsaid > 0 {
-                last.count(line.as_ref());
-                return Some(Line::ComesAndGoes {
-                    times: last.unsaid,
-                    away,
-                    refused: last.refused,
-                });
-            }
-        }
-        let line = line?;
-        self.began.get_or_insert(now);
-        // Whoever reads that it went away reads that it is back.
-        let ends = matches!(line, Line::Back(..));
-        if self.unsaid == 0 && (ends || self.lines < LINES) {
-            self.lines += 1;
-            return Some(line);
-        }
-        self.count(Some(&line));
-        None
-    }
-
-    fn count(&mut self, line: Option<&Line>) {
-        match line {
-            Some(Line::Away(..)) => self.unsaid += 1,
-            Some(Line::Back(_, refused)) => self.refused.add(*refused),
-            Some(Line::Still(..) | Line::ComesAndGoes { .. }) | None => {}
-        }
-    }
-}
-
-/// What is said of a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Line {
-    /// It went away at this time, for this reason; after so long senders are refused before their mail.
-    Away(Timestamp, Option<Duration>, Reason),
-    /// It has been away since then; who got no 250; the reason now.
-    Still(Timestamp, Refused, Reason),
-    /// It is back after this time; who got no 250.
-    Back(Duration, Refused),
-    /// It went away more often than was said.
-    ComesAndGoes {
-        /// How often.
-        times: u32,
-        /// Whether it is away now.
-        away: bool,
-        /// Who got no 250 in those that are over.
-        refused: Refused,
-    },
-}
-
-impl Line {
-    /// Whether the same is said of another topic at the same time; who got no 250 there is added then.
-    pub(super) fn join(&mut self, other: &Line) -> bool {
-        match (self, other) {
-            (Line::Away(_, _, reason), Line::Away(_, _, another)) => reason.is_alike(another),
-            (Line::Still(_, refused, reason), Line::Still(_, more, another)) => {
-                let alike = reason.is_alike(another);
-                if alike {
-                    refused.add(*more);
-                }
-                alike
-            }
-            (Line::Back(lasted, refused), Line::Back(longer, more)) => {
-                *lasted = (*lasted).max(*longer);
-                refused.add(*more);
-                true
-            }
-            (Line::Away(..) | Line::Still(..) | Line::Back(..) | Line::ComesAndGoes { .. }, _) => {
-                false
-            }
-        }
-    }
-
-    /// Says it of topics in this subject's cluster, named by their first ones, or, for none, of all of them.
-    pub(super) fn write(&self, subject: &Subject, topics: &[&str]) {
-        let storage = storage(topics);
-        match self {
-            Line::Away(since, fail_fast, reason) => {
-                let reason = reason.text(subject);
-                let then = match (fail_fast, topics.first()) {
-                    (Some(after), None) => format!(
-                        ", and after {:.0?} 421 and 451 4.3.2 before they send",
-                        after
-                    ),
-                    (Some(_), Some(_)) | (None, _) => String::new(),
-                };
-                tracing::error!("{storage} away since {since:.0}, senders get 451{then}: {reason}");
-            }
-            Line::Still(since, refused, reason) => {
-                let (refused, reason) = (refused.text(), reason.text(subject));
-                tracing::warn!("{storage} still away since {since:.0}, {refused}; {reason}");
-            }
-            Line::Back(lasted, refused) => {
-                let (seconds, refused) = (lasted.as_secs_f64(), refused.text());
-                tracing::info!("{storage} back after {seconds:.1} s; {refused}");
-            }
-            Line::ComesAndGoes {
-                times,
-                away,
-                refused,
-            } => {
-                let (now, refused) = (if *away { "away" } else { "back" }, refused.text());
-                tracing::warn!(
-                    "{storage} comes and goes: away {times} more times in the last minute, {now} now; {refused}"
-                );
-            }
-        }
-    }
-}
-
-/// What is away: the topics that are named, the first of them if they are many, or all.
-fn storage(topics: &[&str]) -> String {
-    let (shown, more) = topics.split_at(topics.len().min(NAMES));
-    let names: Vec<String> = shown.iter().map(|topic| format!("{topic:?}")).collect();
-    let names = names.join(", ");
-    match (shown.len(), more.len()) {
-        (0, _) => "storage".to_owned(),
-        (1, _) => format!("topic {names}"),
-        (_, 0) => format!("topics {names}"),
-        (_, more) => format!("topics {names} and {more} more"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::subject::Subject;
     use super::*;
 
-    const FAIL_FAST: Duration = Duration::from_secs(5);
+    const TERMS: Terms = Terms {
+        delivery: Duration::from_secs(30),
+        fail_fast: Some(Duration::from_secs(5)),
+    };
 
     fn messages(messages: u64) -> Refused {
         Refused {
@@ -445,8 +255,14 @@ mod tests {
         }
     }
 
-    fn away(at: i64, reason: Reason) -> Line {
-        Line::Away(second(at), Some(FAIL_FAST), reason)
+    fn away(at: i64, told: Told, reason: Reason) -> Line {
+        Line::Away(Went {
+            since: second(at),
+            partly: false,
+            told,
+            terms: TERMS,
+            reason,
+        })
     }
 
     struct Story {
@@ -457,7 +273,7 @@ mod tests {
     impl Story {
         fn new() -> Self {
             Self {
-                storage: Storage::new(FAIL_FAST),
+                storage: Storage::new(TERMS),
                 start: Instant::now(),
             }
         }
@@ -477,10 +293,19 @@ mod tests {
         Reason::Finding(unreachable(text))
     }
 
-    fn finding(text: &str) -> Round {
+    /// Nobody is refused yet.
+    fn waiting(text: &str) -> Round {
         Round {
             finding: Some(unreachable(text)),
             ..Round::default()
+        }
+    }
+
+    /// Senders are refused before they send.
+    fn finding(text: &str) -> Round {
+        Round {
+            intake: Intake::Closed,
+            ..waiting(text)
         }
     }
 
@@ -503,11 +328,17 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    const CLOSED: Told = Told::Before(Intake::Closed);
+
     #[test]
     fn an_outage_is_two_lines_and_a_reminder_a_minute() {
         let mut story = Story::new();
         assert_eq!(story.at(0, stored()), None);
-        assert_eq!(story.at(2, finding("a")), Some(away(2, reason("a"))));
+        assert_eq!(story.at(1, waiting("a")), None, "nobody is refused yet");
+        assert_eq!(
+            story.at(2, finding("a")),
+            Some(away(1, CLOSED, reason("a")))
+        );
         for at in 3..62 {
             assert_eq!(story.at(at, finding("b")), None);
             assert_eq!(story.storage.reason(), Some(&reason("b")));
@@ -518,12 +349,12 @@ mod tests {
         };
         assert_eq!(
             story.at(62, late),
-            Some(Line::Still(second(2), messages(7), reason("c")))
+            Some(Line::Still(second(1), messages(7), reason("c")))
         );
         assert_eq!(story.at(63, finding("c")), None);
         assert_eq!(
             story.at(64, stored()),
-            Some(Line::Back(Duration::from_secs(62), messages(7)))
+            Some(Line::Back(Duration::from_secs(63), messages(7)))
         );
         assert_eq!(
             (story.at(65, stored()), story.storage.reason()),
@@ -532,24 +363,65 @@ mod tests {
     }
 
     #[test]
-    fn topics_with_the_same_trouble_share_a_line() {
-        let away = |count| {
-            Line::Away(
-                second(1),
-                None,
-                Reason::Finding(Finding::Leaderless(count, 8)),
-            )
+    fn a_trouble_that_refuses_nobody_is_said_when_it_lasts_and_not_when_it_is_over_before() {
+        let mut story = Story::new();
+        for at in 0..5 {
+            assert_eq!(story.at(at, waiting("a")), None);
+            assert!(story.storage.unready().is_some(), "it is seen at once");
+        }
+        assert_eq!(story.at(5, stored()), None);
+        for at in 10..15 {
+            assert_eq!(story.at(at, waiting("a")), None);
+        }
+        assert_eq!(
+            story.at(15, waiting("a")),
+            Some(away(10, Told::Waits, reason("a")))
+        );
+        // What it comes to is in that line.
+        assert_eq!(story.at(16, finding("a")), None);
+        assert!(matches!(story.at(17, stored()), Some(Line::Back(..))));
+    }
+
+    #[test]
+    fn a_trouble_at_the_start_is_said_at_once_and_one_that_closes_a_topic_is_too() {
+        let start = Round {
+            at_once: true,
+            ..waiting("a")
         };
-        let mut line = away(2);
-        assert!(line.join(&away(3)));
-        assert!(!line.join(&Line::Away(second(1), None, reason("gone"))));
-        let mut back = Line::Back(Duration::from_secs(1), messages(1));
-        assert!(back.join(&Line::Back(Duration::from_secs(2), messages(3))));
-        assert_eq!(back, Line::Back(Duration::from_secs(2), messages(4)));
-        assert_eq!(storage(&["a"]), "topic \"a\"");
-        let many = ["a", "b", "c", "d", "e", "f", "g"];
-        let text = "topics \"a\", \"b\", \"c\", \"d\", \"e\" and 2 more";
-        assert_eq!(storage(&many), text);
+        let line = Story::new().at(0, start);
+        assert_eq!(line, Some(away(0, Told::Waits, reason("a"))));
+        let closed = Round {
+            refuses: true,
+            ..waiting("a")
+        };
+        let line = Story::new().at(0, closed);
+        assert_eq!(line, Some(away(0, Told::After, reason("a"))));
+    }
+
+    #[test]
+    fn where_other_mail_is_stored_the_line_says_so() {
+        let some_leaderless = Round {
+            finding: Some(Finding::Leaderless(2, 8)),
+            partly: true,
+            refused: messages(1),
+            stored: true,
+            ..Round::default()
+        };
+        let some_refused = Round {
+            stored: true,
+            ..failing(Code::MessageTimedOut)
+        };
+        for (round, partly) in [
+            (some_leaderless, true),
+            (some_refused, true),
+            (failing(Code::MessageTimedOut), false),
+        ] {
+            let line = Story::new().at(0, round);
+            let Some(Line::Away(went)) = line else {
+                panic!("{line:?}");
+            };
+            assert_eq!((went.partly, went.told), (partly, Told::After), "{went:?}");
+        }
     }
 
     #[test]
@@ -558,15 +430,19 @@ mod tests {
         story.at(0, finding("a"));
         let line = story.at(9, failing(Code::MessageTimedOut));
         assert_eq!(line, Some(Line::Back(Duration::from_secs(9), messages(1))));
+        // One that was not said is said for it.
+        story.at(20, waiting("a"));
+        let line = story.at(21, failing(Code::MessageTimedOut));
+        assert!(matches!(line, Some(Line::Away(_))), "{line:?}");
     }
 
     #[test]
     fn a_refusal_has_kafkas_name_and_lasts_until_records_are_stored_again() {
         let mut story = Story::new();
-        let Some(Line::Away(_, _, reason)) = story.at(0, failing(Code::InvalidRecord)) else {
+        let Some(Line::Away(went)) = story.at(0, failing(Code::InvalidRecord)) else {
             panic!("it is said");
         };
-        let text = reason.text(&Subject::of_a_test());
+        let text = went.reason.text(&Subject::of_a_test());
         assert!(text.contains("INVALID_RECORD"), "{text}");
         assert_eq!(story.at(1, failing(Code::InvalidRecord)), None);
         assert_eq!(story.at(2, stored()), None, "others may still be refused");
@@ -632,45 +508,25 @@ mod tests {
     }
 
     #[test]
-    fn records_under_way_in_vain_are_a_trouble_until_one_is_stored() {
+    fn records_under_way_in_vain_are_a_trouble_since_the_first_of_them() {
         let mut story = Story::new();
         let vain = |seconds| Round {
-            stalled: Some(Duration::from_secs(seconds)),
+            stalled: Some(Stall {
+                lasted: Duration::from_secs(seconds),
+                ..Stall::default()
+            }),
+            intake: Intake::Closed,
             ..Round::default()
         };
-        let line = story.at(5, vain(5));
-        let Some(Line::Away(_, _, reason)) = line else {
+        let line = story.at(7, vain(5));
+        let Some(Line::Away(went)) = line else {
             panic!("{line:?}");
         };
-        let text = reason.text(&Subject::of_a_test());
-        assert!(
-            text.contains("k:9092") && text.contains("for 5 s"),
-            "{text}"
-        );
-        assert_eq!(story.at(6, vain(6)), None);
+        assert_eq!((went.since, went.told), (second(2), CLOSED));
+        assert_eq!(story.at(8, vain(6)), None);
         assert!(story.storage.unready().is_some());
-        assert!(matches!(story.at(9, stored()), Some(Line::Back(..))));
-    }
-
-    #[test]
-    fn clients_that_were_refused_before_their_mail_are_counted_apart() {
-        let mut story = Story::new();
-        story.at(0, finding("a"));
-        let refused = Refused {
-            messages: 2,
-            clients: 40,
-        };
-        let round = Round {
-            refused,
-            ..finding("a")
-        };
-        story.at(6, round);
-        let line = story.at(9, stored());
-        assert_eq!(line, Some(Line::Back(Duration::from_secs(9), refused)));
-        assert_eq!(
-            refused.text(),
-            "messages that got 451: 2, refused before a message: 40"
-        );
+        let line = story.at(11, stored());
+        assert_eq!(line, Some(Line::Back(Duration::from_secs(9), messages(0))));
     }
 
     #[test]
@@ -688,7 +544,7 @@ mod tests {
         // Ten minutes of it: at most four lines and a sum in each, and the minute that has begun.
         assert!(lines.len() <= 55, "{}", lines.len());
         let said = lines.iter().map(|line| match line {
-            Line::Away(..) => 1,
+            Line::Away(_) => 1,
             Line::ComesAndGoes { times, .. } => *times,
             Line::Still(..) | Line::Back(..) => 0,
         });

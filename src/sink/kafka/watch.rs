@@ -15,22 +15,27 @@
 //! take mail.
 //!
 //! Invariants: no worker waits for this thread; one question is out at a time; the questions of a round are bounded, however many
-//! topics there are.
+//! topics there are; what decides over senders is asked for before the time is over, and decides when it is.
 //!
 //! BUGS: a change of a topic's configuration is seen some seconds later, as it is asked for every few rounds. A cluster that takes
 //! longer than [`LOOK_WAIT_AWAY`] for each answer counts as away, unless it stores records meanwhile.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::finding::Finding;
 use super::gate::Watch;
 use super::lanes::Lanes;
-use super::patience::{Patience, Sight};
+use super::leaders::{self, Found};
+use super::lines::{Line, Refused, Terms};
+use super::patience::{Leaders, Patience, Sight};
+use super::reason::Stall;
 use super::statistics::Observe;
-use super::storage::{Line, Refused, Round, Storage};
+use super::storage::{Round, Storage};
 use super::subject::Subject;
 use super::topic::{self, Answer, Look, Untold};
 use super::watched::{CONFIRM, Watched};
@@ -52,8 +57,12 @@ const TURNS: usize = 8;
 /// Rounds from one question for a topic's configuration to the next, the longest wait for an answer, and for all of a round.
 const DESCRIBE_EVERY: u32 = 3;
 const DESCRIBE_WAIT: Duration = Duration::from_secs(2);
-/// The longest wait for one leader.
-const LEADER_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait for leaders, which are asked at once.
+const LEADER_WAIT: Duration = Duration::from_millis(750);
+/// The longest wait for anything else while records are under way in vain.
+const WORRIED_WAIT: Duration = Duration::from_millis(500);
+/// How long an answer is as good as a new one.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What the sink begins with.
 #[derive(Debug, Clone)]
@@ -69,7 +78,13 @@ pub(super) struct Watcher {
     topics: Vec<Watched>,
     storage: Storage,
     patience: Patience,
+    /// The leaders, when they were last looked at.
+    leaders: Found,
     observe: Arc<Observe>,
+    /// Whether the sink has begun: a trouble before that is said at once.
+    begun: bool,
+    /// When the last look ended, unless it has decided over senders.
+    looked: Option<Instant>,
     rounds: u32,
     /// The topic that is looked at next.
     next: usize,
@@ -88,7 +103,7 @@ impl Watcher {
     /// For these topics. What is known of them goes to `observe` with each round.
     pub(super) fn new(
         subjects: Vec<Subject>,
-        fail_fast_after: Duration,
+        terms: Terms,
         observe: Arc<Observe>,
         first: &First,
     ) -> Self {
@@ -97,11 +112,14 @@ impl Watcher {
         let topics = subjects.into_iter().enumerate();
         Self {
             topics: topics
-                .map(|(place, subject)| Watched::new(subject, place, describes))
+                .map(|(place, subject)| Watched::new(subject, place, describes, terms))
                 .collect(),
-            storage: Storage::new(fail_fast_after),
-            patience: Patience::new(fail_fast_after, Instant::now()),
+            storage: Storage::new(terms),
+            patience: Patience::new(terms.fail_fast, Instant::now()),
+            leaders: Found::default(),
             observe,
+            begun: false,
+            looked: None,
             rounds: 0,
             next: 0,
             probes: 0,
@@ -110,7 +128,10 @@ impl Watcher {
 
     /// Judges what was seen before the sink began, so that its trouble is said before "ready" is.
     pub(super) fn begin(&mut self, watch: &Watch, first: First) {
-        let First::Asked(answers) = first else { return };
+        let First::Asked(answers) = first else {
+            self.begun = true;
+            return;
+        };
         let mut found = Vec::new();
         let mut silent = None;
         for (place, (topic, answer)) in self.topics.iter_mut().zip(answers).enumerate() {
@@ -132,23 +153,38 @@ impl Watcher {
         };
         let now = Instant::now();
         self.conclude(watch, looked, (now, now), (false, None));
+        self.begun = true;
     }
 
     /// Watches until [`Watch::end`].
     pub(super) fn run(mut self, watch: &Watch, lanes: &Lanes) {
         while !watch.ended() {
             let began = Instant::now();
-            let looked = self.look(watch, lanes);
-            let answer = self.ask_leaders(watch, lanes, &looked);
+            let (looked, leaders) = match self.decides_now(watch, began) {
+                true => (Looked::At(Vec::new()), None),
+                false => {
+                    let looked = self.look(watch, lanes);
+                    let leaders = self.look_at_leaders(watch, lanes, &looked);
+                    (looked, leaders)
+                }
+            };
             if watch.ended() {
                 return;
             }
-            let (now, under_way) = (Instant::now(), lanes.outstanding() > 0);
-            self.conclude(watch, looked, (began, now), (under_way, answer));
+            let (now, under_way) = (Instant::now(), lanes.has_small_under_way());
+            self.conclude(watch, looked, (began, now), (under_way, leaders));
             if !watch.wait(self.pause(now)) {
                 return;
             }
         }
+    }
+
+    /// Whether the time is over after which senders are refused, and what was found a moment ago decides.
+    fn decides_now(&mut self, watch: &Watch, now: Instant) -> bool {
+        let due = self.patience.due().is_some_and(|due| due <= now);
+        let found = self.looked.take();
+        due && watch.intake() == Intake::Open
+            && found.is_some_and(|at| now.duration_since(at) <= FRESH)
     }
 
     /// How long to wait for the next round.
@@ -156,7 +192,10 @@ impl Watcher {
         if self.topics.iter().any(|topic| !topic.is_known) && !self.is_away() {
             return PAUSE_LEAST;
         }
-        let usual = if self.is_away() { PAUSE_AWAY } else { PAUSE };
+        let usual = match self.is_away() || self.patience.worries(now) {
+            true => PAUSE_AWAY,
+            false => PAUSE,
+        };
         let left = self.patience.due().map(|due| due.duration_since(now));
         match left.filter(|left| !left.is_zero()) {
             Some(left) => usual.min(left).max(PAUSE_LEAST),
@@ -168,6 +207,7 @@ impl Watcher {
     fn wait(&self, intake: Intake, now: Instant) -> Duration {
         let due = self.patience.due().filter(|_| intake == Intake::Open);
         match due {
+            _ if !self.is_away() && self.patience.worries(now) => WORRIED_WAIT,
             _ if !self.is_away() => LOOK_WAIT,
             Some(due) => due.duration_since(now).clamp(LOOK_WAIT / 2, LOOK_WAIT_AWAY),
             None => LOOK_WAIT_AWAY,
@@ -215,8 +255,12 @@ impl Watcher {
                 Look::Found(info) => {
                     watch.answered();
                     let began = Instant::now();
-                    if described < DESCRIBE_WAIT {
-                        self.describe(watch, lanes, place);
+                    let most = match self.patience.worries(began) {
+                        true => WORRIED_WAIT,
+                        false => DESCRIBE_WAIT,
+                    };
+                    if described < most {
+                        self.describe(watch, lanes, place, most);
                     }
                     described += began.elapsed();
                     found.push((place, self.topics[place].judge(info)));
@@ -240,8 +284,19 @@ impl Watcher {
 
     fn look_at(&mut self, lanes: &Lanes, place: usize, wait: Duration) -> Look {
         let topic = self.topics[place].subject.topic();
-        let look = topic::look(&lanes.producer(0), topic, wait);
-        self.probes += 1;
+        let mut look = Look::Silent(Code::OperationTimedOut);
+        // librdkafka asks any broker. The first silence of one may be its own: the next question goes to another.
+        let tries = match self.topics[place].rounds_in_trouble {
+            0 => 2,
+            _ => 1,
+        };
+        for _ in 0..tries {
+            look = topic::look(&lanes.producer(0), topic, wait / tries);
+            self.probes += 1;
+            if !matches!(look, Look::Silent(_)) {
+                break;
+            }
+        }
         // A producer that has seen the topic missing looks again when it is asked to.
         if matches!(look, Look::Found(_)) {
             for other in 1..lanes.names().count() {
@@ -252,7 +307,7 @@ impl Watcher {
         look
     }
 
-    fn describe(&mut self, watch: &Watch, lanes: &Lanes, place: usize) {
+    fn describe(&mut self, watch: &Watch, lanes: &Lanes, place: usize, most: Duration) {
         let known = self.storage.reason().is_some();
         let topic = &mut self.topics[place];
         let turn = u32::try_from(place).expect("topics are few");
@@ -265,7 +320,7 @@ impl Watcher {
         }
         let (producer, stop) = (lanes.producer(0), || watch.ended());
         let name = topic.subject.topic();
-        let (settings, writable) = topic::describe(&producer, name, DESCRIBE_WAIT, stop);
+        let (settings, writable) = topic::describe(&producer, name, most, stop);
         // An answer is worth more than none: what is known stays known while a broker is slow to answer. A right that is gone is
         // an answer where something is required of the topic: it can no longer be checked.
         let denied = matches!(settings, Err(Untold::Denied(_)));
@@ -276,36 +331,53 @@ impl Watcher {
         topic.writable = Some(writable);
     }
 
-    /// Whether each broker that leads a partition answers; asked where records have been under way in vain.
-    fn ask_leaders(&mut self, watch: &Watch, lanes: &Lanes, looked: &Looked) -> Option<bool> {
-        if !self.patience.doubts(Instant::now()) || matches!(looked, Looked::Silent(_)) {
+    /// What leaders do with the records that they have; looked at where these have been under way in vain.
+    fn look_at_leaders(
+        &mut self,
+        watch: &Watch,
+        lanes: &Lanes,
+        looked: &Looked,
+    ) -> Option<Leaders> {
+        let silent = matches!(looked, Looked::Silent(_));
+        if silent || watch.ended() || !self.patience.doubts(Instant::now()) {
             return None;
         }
-        for topic in &self.topics {
-            for &partition in &topic.led {
-                if watch.ended() {
-                    return None;
-                }
-                self.probes += 1;
-                let (producer, name) = (lanes.producer(0), topic.subject.topic());
-                if !producer.leader_answers(name, partition, LEADER_WAIT) {
-                    return Some(false);
-                }
-            }
-        }
-        Some(true)
+        let open = |topic: &&Watched| topic.intake() == Intake::Open && !topic.refuses();
+        let open = self.topics.iter().filter(open);
+        let leaders = open.flat_map(|topic| {
+            let name = topic.subject.topic();
+            topic.leaders.iter().map(move |leader| (name, leader))
+        });
+        let holding = match self.patience.vain() {
+            None => Some(BTreeSet::new()),
+            // What had a record then has it still: none was stored since.
+            Some(since) => lanes
+                .held()
+                .filter(|held| held.at >= since)
+                .map(|held| held.by),
+        };
+        let producer = lanes.producer(0);
+        let found = leaders::look(leaders, holding.as_ref(), |topic, partition| {
+            producer.leader_answers(topic, partition, LEADER_WAIT)
+        });
+        self.probes += found.counts.asked();
+        self.leaders = found;
+        Some(self.leaders.counts)
     }
 
     /// What follows from a round: gates, what senders may begin, lines, /readyz, metrics. The last two arguments are when the
-    /// round began and ended, and whether records are under way and their leaders answer.
+    /// round began and ended, and whether records are under way and what their leaders do.
     fn conclude(
         &mut self,
         watch: &Watch,
         looked: Looked,
         (began, now): (Instant, Instant),
-        (under_way, leaders_answer): (bool, Option<bool>),
+        (under_way, leaders): (bool, Option<Leaders>),
     ) {
         let known = self.storage.reason().is_some();
+        if !matches!(&looked, Looked::At(found) if found.is_empty()) {
+            self.looked = Some(now);
+        }
         let (silent, mut found) = match looked {
             Looked::Silent(finding) => (Some(finding), Vec::new()),
             Looked::At(found) => (None, found),
@@ -325,20 +397,24 @@ impl Watcher {
                 .iter()
                 .filter_map(|topic| topic.passed.stored)
                 .max(),
-            leaders_answer,
+            leaders,
         };
         let intake = self.patience.judge(&sight, now);
         watch.let_begin(intake);
-        self.tell(watch, sight.stored.is_some(), now);
+        self.tell(watch, intake, sight.stored.is_some(), now);
         self.publish(watch, intake);
     }
 
     /// Says what changed, of all topics together and of those that are in trouble alone.
-    fn tell(&mut self, watch: &Watch, stored: bool, now: Instant) {
+    fn tell(&mut self, watch: &Watch, intake: Intake, stored: bool, now: Instant) {
         let time = Timestamp::now();
         let alone = self.topics.len() == 1;
         let all = self.topics.iter().all(|topic| topic.stops.is_some());
-        let stalled = self.patience.stalled(now);
+        let stalled = self.patience.stalled(now).map(|lasted| Stall {
+            lasted,
+            silent: self.leaders.silent.clone(),
+            holding: self.leaders.holding.clone(),
+        });
         let apart = !(alone || all || stalled.is_some());
         if apart {
             self.tell_apart(now, time);
@@ -350,15 +426,21 @@ impl Watcher {
         for topic in &mut self.topics {
             refused.messages += std::mem::take(&mut topic.passed.refused);
         }
+        let partly = self.topics.iter().any(Watched::stops_partly);
+        let refuses = self.topics.iter().all(Watched::refuses);
         let first = &mut self.topics[0];
         let failure = first.failure();
         let round = Round {
             finding: first.stops.clone().filter(|_| all),
+            partly: all && partly,
             stalled,
             failure: failure.filter(|_| alone),
             writable: first.is_writable(),
+            refuses,
+            intake,
             refused,
             stored,
+            at_once: !self.begun,
         };
         if let Some(line) = self.storage.judge(round, now, time) {
             line.write(&self.topics[0].subject, &[]);
@@ -409,8 +491,6 @@ impl Watcher {
 
 #[cfg(test)]
 mod tests {
-    use rdkafka::types::RDKafkaErrorCode as Code;
-
     use super::*;
     use crate::smtp::refusal::Refusal;
 
@@ -423,9 +503,12 @@ mod tests {
 
     fn watching(topics: usize) -> Scene {
         let subjects = (0..topics).map(|_| Subject::of_a_test().advertised());
-        let after = Duration::from_secs(5);
+        let terms = Terms {
+            delivery: Duration::from_secs(30),
+            fail_fast: Some(Duration::from_secs(5)),
+        };
         let observe: Arc<Observe> = Arc::new(Box::new(|_| {}));
-        let watcher = Watcher::new(subjects.collect(), after, observe, &First::Trusted);
+        let watcher = Watcher::new(subjects.collect(), terms, observe, &First::Trusted);
         Scene {
             watch: Watch::new(topics),
             watcher,
@@ -531,6 +614,44 @@ mod tests {
         }
         assert_eq!(scene.watch.intake(), Intake::Open);
         assert!(scene.watch.ready().is_err());
+    }
+
+    #[test]
+    fn a_silence_beside_what_is_stored_is_no_trouble() {
+        let mut scene = watching(1);
+        let silent = || Looked::Silent(Finding::Unreachable("refused".to_owned()));
+        for _ in 0..5 {
+            scene.watch.stored(0);
+            scene.now = Instant::now();
+            let times = (scene.now, scene.now);
+            scene
+                .watcher
+                .conclude(&scene.watch, silent(), times, (false, None));
+            assert!(scene.watcher.storage.reason().is_none());
+        }
+        for _ in 0..2 {
+            scene.round(silent());
+        }
+        assert!(scene.watcher.storage.reason().is_some());
+    }
+
+    #[test]
+    fn what_was_found_a_moment_ago_decides_when_the_time_is_over() {
+        let mut scene = watching(1);
+        let silent = Looked::Silent(Finding::Unreachable("refused".to_owned()));
+        scene.found(&[vec![]]);
+        scene.round(silent);
+        let due = scene.watcher.patience.due().unwrap();
+        assert!(
+            !scene.watcher.decides_now(&scene.watch, scene.now),
+            "it is not due"
+        );
+        for (late, decides) in [(Duration::ZERO, true), (FRESH * 2, false)] {
+            scene.watcher.looked = Some(due - FRESH / 2);
+            let now = due + late;
+            assert_eq!(scene.watcher.decides_now(&scene.watch, now), decides);
+            assert!(!scene.watcher.decides_now(&scene.watch, now), "once");
+        }
     }
 
     #[test]

@@ -5,21 +5,25 @@
 //!
 //! Invariant: the gate is closed as long as a record that is handed over could be lost after its 250.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::finding::{Effect, Finding};
 use super::gate::{Passed, Watch};
+use super::lines::{Refused, Terms};
+use super::reason::Failure;
 use super::size::{self, Size};
-use super::storage::{Failure, Refused, Round, Storage};
+use super::storage::{Round, Storage};
 use super::subject::Subject;
 use super::topic::{Seen, Told, Untold};
 use super::topic_settings::TopicSettings;
-use crate::kafka::topic::TopicInfo;
+use crate::kafka::topic::{Leader, TopicInfo};
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::Intake;
 
 /// Rounds in a row that have to find a trouble which may pass in a moment.
 pub(super) const CONFIRM: u32 = 2;
+/// A record that was stored so shortly before a question says more than that nobody answers it.
+const RECENT: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(super) struct Watched {
@@ -30,9 +34,9 @@ pub(super) struct Watched {
     describes: bool,
     pub(super) settings: Option<Told<TopicSettings>>,
     pub(super) writable: Option<Told<bool>>,
-    /// Of each broker that leads a partition, one of those.
-    pub(super) led: Vec<i32>,
-    /// Whether a partition has a leader and enough replicas in sync.
+    /// The brokers that lead a partition with enough replicas in sync, when they were last asked for.
+    pub(super) leaders: Vec<Leader>,
+    /// Whether there is one.
     has_room: bool,
     /// In how many rounds in a row it was in trouble.
     pub(super) rounds_in_trouble: u32,
@@ -49,21 +53,21 @@ pub(super) struct Watched {
 
 impl Watched {
     /// Nothing is known of it. `describes` says whether its configuration decides over mail.
-    pub(super) fn new(subject: Subject, place: usize, describes: bool) -> Self {
+    pub(super) fn new(subject: Subject, place: usize, describes: bool, terms: Terms) -> Self {
         Self {
             subject,
             place,
             describes,
             settings: None,
             writable: None,
-            led: Vec::new(),
+            leaders: Vec::new(),
             has_room: true,
             rounds_in_trouble: 0,
             is_known: false,
             stops: None,
             takes: Intake::Open,
             size: Size::default(),
-            story: Storage::default(),
+            story: Storage::new(terms),
             passed: Passed::default(),
         }
     }
@@ -87,8 +91,13 @@ impl Watched {
     pub(super) fn judge(&mut self, info: TopicInfo) -> Vec<Finding> {
         let settings = self.settings.as_ref().and_then(|told| told.as_ref().ok());
         let least = settings.and_then(|settings| settings.min_insync_replicas);
-        self.has_room = info.led_in_sync >= least.unwrap_or(1).max(1);
-        self.led.clone_from(&info.led);
+        let least = least.unwrap_or(1).max(1);
+        let leaders = info.leaders.iter();
+        self.leaders = leaders
+            .filter(|leader| leader.in_sync >= least)
+            .cloned()
+            .collect();
+        self.has_room = !self.leaders.is_empty();
         let seen = Seen {
             info,
             settings: self.settings.clone().unwrap_or(Err(Untold::Unasked)),
@@ -117,7 +126,7 @@ impl Watched {
         // by what is stored meanwhile.
         let contradicted = |finding: &Finding| match finding {
             Finding::Unwritable => stored.is_some(),
-            Finding::Unreachable(_) => stored.is_some_and(|last| last >= began),
+            Finding::Unreachable(_) => stored.is_some_and(|last| last + RECENT >= began),
             _ => false,
         };
         let Some(findings) = found else {
@@ -183,18 +192,30 @@ impl Watched {
         }
     }
 
+    /// Whether its trouble leaves partitions that take mail.
+    pub(super) fn stops_partly(&self) -> bool {
+        self.stops.is_some() && self.takes == Intake::Open
+    }
+
+    /// Whether its mail gets 451 without being tried.
+    pub(super) fn refuses(&self) -> bool {
+        self.refusal().is_some()
+    }
+
     /// What passed, as its own story takes it.
     pub(super) fn round(&mut self) -> Round {
         Round {
             finding: self.stops.clone(),
-            stalled: None,
+            partly: self.stops_partly(),
             failure: self.failure(),
             writable: self.is_writable(),
+            refuses: self.refuses(),
             refused: Refused {
                 messages: std::mem::take(&mut self.passed.refused),
                 clients: 0,
             },
             stored: self.passed.stored.is_some(),
+            ..Round::default()
         }
     }
 

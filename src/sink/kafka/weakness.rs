@@ -286,8 +286,7 @@ mod tests {
             replicas,
             in_sync: replicas,
             brokers,
-            led_in_sync: replicas,
-            led: vec![1],
+            leaders: Vec::new(),
             placement: [(0, some.clone()), (1, some)].into(),
             members,
         }
