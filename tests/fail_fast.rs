@@ -3,10 +3,9 @@
 
 mod support;
 
-use std::io::{BufReader, Read, Write};
+use std::io::BufReader;
 use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::Command;
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use rdkafka::mocking::MockCluster;
@@ -19,36 +18,27 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 const MAIL: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
 
-/// A server that fails fast after a second, and its log.
-struct Server {
-    ringpost: Ringpost,
-    folder: tempfile::TempDir,
+/// A server that fails fast after a second.
+struct Server(support::server::Server);
+
+impl Deref for Server {
+    type Target = support::server::Server;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 impl Server {
     fn start(brokers: &str, lines: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ringpost.toml");
         let text = format!(
             "[server]\nworkers = 2\n[kafka]\nbrokers = \"{brokers}\"\nfail_fast_after = \"1s\"\n{lines}\n"
         );
-        std::fs::write(&path, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
-        command.stderr(std::fs::File::create(folder.path().join("log")).unwrap());
-        let ringpost = Ringpost::launch_heard(command, &["--config", path.to_str().unwrap()]);
-        Self { ringpost, folder }
-    }
-
-    fn log_path(&self) -> PathBuf {
-        self.folder.path().join("log")
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.log_path()).unwrap()
+        Self(support::server::Server::configured(&text))
     }
 
     /// The lines of the log that are about the storage, or about mail that it did not take.
-    fn lines(&self) -> Vec<String> {
+    fn told(&self) -> Vec<String> {
         let log = self.log();
         let about = |line: &&str| line.contains("storage") || line.contains("kafka_");
         log.lines().filter(about).map(str::to_owned).collect()
@@ -56,16 +46,6 @@ impl Server {
 
     fn fails_fast(&self) -> bool {
         self.ringpost.metric("ringpost_storage_fails_fast") == 1.0
-    }
-
-    fn is_ready(&self) -> bool {
-        let mut stream = TcpStream::connect(&self.ringpost.admin).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let request = "GET /readyz HTTP/1.1\r\nHost: ringpost\r\nConnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer.starts_with("HTTP/1.1 200")
     }
 
     /// What a client gets in place of the banner, and whether the connection ends with it.
@@ -128,7 +108,7 @@ impl Server {
         }
         let reply = open.say("DATA").unwrap();
         assert!(reply.starts_with("503 5.5.1"), "no transaction: {reply}");
-        assert!(!self.is_ready());
+        assert!(!self.readiness().0);
         let refused = |of: &str| {
             self.ringpost
                 .metric(&format!("ringpost_refusals_total{{reason=\"{of}\"}}"))
@@ -142,7 +122,7 @@ impl Server {
         self.until("the end to be told", || {
             self.log().contains("storage back after")
         });
-        let lines = self.lines();
+        let lines = self.told();
         let with = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
         assert_eq!(
             (with("storage away since"), with("storage back after")),
@@ -285,6 +265,106 @@ fn brokers_that_answer_and_store_nothing_are_away_once_mail_shows_it() {
     server.stored_in_the_end();
 }
 
+/// Mails of which each waits for its reply, one to each of these recipients.
+fn waiting(server: &Server, recipients: impl Iterator<Item = String>) -> Vec<Client> {
+    let begin = |recipient: String| {
+        let mut client = server.ringpost.client().unwrap();
+        client.say("MAIL FROM:<a@client.example>").unwrap();
+        client.say(&format!("RCPT TO:<{recipient}>")).unwrap();
+        client.say("DATA").unwrap();
+        client.write(MAIL).unwrap();
+        client.write(b".\r\n").unwrap();
+        client
+    };
+    recipients.map(begin).collect()
+}
+
+#[test]
+fn brokers_that_others_could_stand_in_for_refuse_nobody_though_all_mail_waits_for_them() {
+    let mock: MockCluster<'static, DefaultProducerContext> = MockCluster::new(3).unwrap();
+    mock.create_topic("mail", 3, 1).unwrap();
+    for partition in 0..3 {
+        mock.partition_leader("mail", partition, Some(partition + 1))
+            .unwrap();
+    }
+    let lines = "key = \"recipient\"\ndelivery_timeout = \"8s\"";
+    let server = Server::start(&mock.bootstrap_servers(), lines);
+    // Who is sent to a broker that is silent, the third.
+    let recipients = |number: i32| format!("r{number}@mx.example");
+    let led_by_third = (0..).map(recipients).find(|recipient| {
+        mock.broker_round_trip_time(3, Duration::from_secs(60))
+            .unwrap();
+        let mut client = waiting(&server, [recipient.clone()].into_iter()).remove(0);
+        client
+            .0
+            .get_ref()
+            .set_read_timeout(Some(Duration::from_millis(500)))
+            .unwrap();
+        client.reply().is_err()
+    });
+    let stuck = led_by_third.unwrap();
+    let mut clients = waiting(&server, std::iter::repeat_n(stuck, 5));
+    for client in &mut clients {
+        client
+            .0
+            .get_ref()
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
+        loop {
+            assert!(
+                !server.fails_fast(),
+                "two leaders would take mail:\n{}",
+                server.log()
+            );
+            if client
+                .reply()
+                .is_ok_and(|reply| reply.starts_with("451 4.4"))
+            {
+                break;
+            }
+        }
+    }
+    let free = (0..).map(recipients).find(|recipient| {
+        let mut client = waiting(&server, [recipient.clone()].into_iter()).remove(0);
+        client
+            .0
+            .get_ref()
+            .set_read_timeout(Some(Duration::from_millis(500)))
+            .unwrap();
+        client.reply().is_ok_and(|reply| promised(&reply).is_some())
+    });
+    assert!(free.is_some());
+}
+
+#[test]
+fn a_broker_that_answers_and_refuses_all_mail_is_away_until_it_stores_again() {
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+    let mock: MockCluster<'static, DefaultProducerContext> = MockCluster::new(1).unwrap();
+    mock.create_topic("mail", 2, 1).unwrap();
+    let server = Server::start(&mock.bootstrap_servers(), "delivery_timeout = \"20s\"");
+    let mut open = server.ringpost.client().unwrap();
+    open.deliver(MAIL).unwrap();
+    let full = RDKafkaRespErr::RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR;
+    mock.request_errors(RDKafkaApiKey::Produce, &[full; 1000]);
+    let recipients = (0..3).map(|number| format!("r{number}@mx.example"));
+    let mut clients = waiting(&server, recipients);
+    server.refuses(&mut open);
+    let lines = server.told();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("no record is confirmed by 127.0.0.1:")),
+        "{lines:#?}"
+    );
+    mock.clear_request_errors(RDKafkaApiKey::Produce);
+    for client in &mut clients {
+        let reply = client.reply().unwrap();
+        assert!(promised(&reply).is_some(), "{reply}");
+    }
+    server.stored_in_the_end();
+    server.tells_it_once();
+}
+
 /// The final reply to a mail to this recipient.
 fn send_to(server: &Server, recipient: &str) -> String {
     let mut client = server.ringpost.client().unwrap();
@@ -324,7 +404,7 @@ fn a_topic_that_is_gone_refuses_its_own_mail_and_all_of_them_close_the_door() {
     assert!(reply.starts_with("451 4.4.1 "), "{reply}");
     let reply = send_to(&server, usual);
     assert!(promised(&reply).is_some(), "{reply}");
-    assert!(server.is_ready() && !server.fails_fast());
+    assert!(server.readiness().0 && !server.fails_fast());
     let mut open = server.ringpost.client().unwrap();
     cluster.delete_topic("mail");
     server.refuses(&mut open);

@@ -41,8 +41,8 @@ pub struct Leader {
     pub leads: usize,
     /// That of them with the most replicas in sync,
     pub partition: i32,
-    /// and how many these are.
-    pub in_sync: usize,
+    /// and which these are.
+    pub in_sync: Vec<i32>,
 }
 
 /// Why a cluster that answers has no such topic for this client.
@@ -107,7 +107,7 @@ pub fn read(metadata: &Metadata, topic: &str) -> Result<TopicInfo, NoTopic> {
 fn leaders(brokers: &[MetadataBroker], partitions: &[MetadataPartition]) -> Vec<Leader> {
     let mut leaders: BTreeMap<i32, Leader> = BTreeMap::new();
     for one in partitions.iter().filter(|one| one.leader() >= 0) {
-        let (broker, in_sync) = (one.leader(), one.isr().len());
+        let (broker, in_sync) = (one.leader(), one.isr());
         let known = brokers.iter().find(|known| known.id() == broker);
         let leader = leaders.entry(broker).or_insert_with(|| Leader {
             broker,
@@ -116,11 +116,11 @@ fn leaders(brokers: &[MetadataBroker], partitions: &[MetadataPartition]) -> Vec<
             }),
             leads: 0,
             partition: one.id(),
-            in_sync,
+            in_sync: in_sync.to_vec(),
         });
         leader.leads += 1;
-        if in_sync > leader.in_sync {
-            (leader.partition, leader.in_sync) = (one.id(), in_sync);
+        if in_sync.len() > leader.in_sync.len() {
+            (leader.partition, leader.in_sync) = (one.id(), in_sync.to_vec());
         }
     }
     leaders.into_values().collect()

@@ -40,12 +40,17 @@ impl Drop for Folder {
 impl Server {
     /// Starts it for a topic, with lines of `[kafka]`.
     pub fn start(cluster: &Cluster, topic: &str, lines: &str) -> Self {
-        let folder = Folder(tempfile::tempdir().unwrap());
-        let path = folder.0.path().join("ringpost.toml");
         let text = format!(
             "[server]\nworkers = 1\n[kafka]\nfail_fast_after = \"0s\"\nbrokers = \"{}\"\ntopic = \"{topic}\"\n{lines}\n",
             cluster.bootstrap()
         );
+        Self::configured(&text)
+    }
+
+    /// Starts it with this configuration.
+    pub fn configured(text: &str) -> Self {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        let path = folder.0.path().join("ringpost.toml");
         std::fs::write(&path, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
         command.stderr(std::fs::File::create(folder.0.path().join("log")).unwrap());

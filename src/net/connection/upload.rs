@@ -24,6 +24,7 @@ use crate::mail::trace;
 use crate::net::budget::Charge;
 use crate::net::buffers::Buffers;
 use crate::net::hub::Hub;
+use crate::net::slots::Seat;
 use crate::net::transport::Transport;
 use crate::objects::{Claims, Kind, News, hexadecimal};
 use crate::smtp::refusal::Refusal;
@@ -120,17 +121,10 @@ impl<T: Transport> Connection<'_, T> {
     /// Waits for the store, which has something to do. The client's time goes on afterwards.
     async fn await_store(&mut self) -> Result<(), Refusal> {
         let hub = self.hub;
-        self.slot.arm(hub.clock.now() + claims(hub).patience);
         let message = self.message.as_mut();
         let message = message.expect("a message whose parts are under way");
         let claim = message.claim.as_mut().expect("parts have a claim");
-        let news = self
-            .slot
-            .until_polled(|context| match claim.upload.poll(context) {
-                Poll::Ready(news) => Some(news),
-                Poll::Pending => None,
-            })
-            .await;
+        let news = news(hub, &self.slot, claim).await;
         self.session.resume(hub.clock.now());
         match news {
             Some(news) => hear(hub, &mut message.charge, news).map(|_| ()),
@@ -177,14 +171,7 @@ impl<T: Transport> Connection<'_, T> {
             if let (Some(sha256), 0) = (complete, claim.upload.out()) {
                 return Ok(sha256);
             }
-            self.slot.arm(hub.clock.now() + claims(hub).patience);
-            let news = self
-                .slot
-                .until_polled(|context| match claim.upload.poll(context) {
-                    Poll::Ready(news) => Some(news),
-                    Poll::Pending => None,
-                })
-                .await;
+            let news = news(hub, &self.slot, claim).await;
             let news = news.ok_or_else(|| failed(hub, Kind::TimedOut))?;
             complete = hear(hub, charge, news)?.or(complete);
         }
@@ -206,6 +193,16 @@ impl<T: Transport> Connection<'_, T> {
 fn claims(hub: &Hub) -> &Claims {
     let claims = hub.shared.claims.as_ref();
     claims.expect("a large message is one where there is a store")
+}
+
+/// The next that the store has to say of a message; none if it takes too long.
+async fn news(hub: &Hub, seat: &Seat<'_>, claim: &mut Claim) -> Option<News> {
+    seat.arm(hub.clock.now() + claims(hub).patience);
+    seat.until_polled(|context| match claim.upload.poll(context) {
+        Poll::Ready(news) => Some(news),
+        Poll::Pending => None,
+    })
+    .await
 }
 
 /// Takes news of an upload: its SHA-256, where that is what it is.

@@ -150,8 +150,8 @@ impl Lanes {
         self.producers[0].load().outstanding() > 0
     }
 
-    /// Which brokers have records of usual size that they have not answered.
-    pub(super) fn held(&self) -> Option<Held> {
+    /// Which brokers were given records of usual size.
+    pub(super) fn held(&self) -> Held {
         self.joined.held()
     }
 

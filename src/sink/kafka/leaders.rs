@@ -15,6 +15,9 @@ use crate::kafka::topic::Leader;
 /// Questions that are out at once.
 const MOST: usize = 16;
 
+/// A leader of a topic, and how many replicas have to confirm a record there.
+pub(super) type Candidate<'a> = (&'a str, &'a Leader, usize);
+
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
@@ -28,18 +31,19 @@ pub(super) struct Found {
 /// Looks at the leaders of these topics, each broker once. `holding` is which brokers have records that they have not answered, if
 /// that is known; those are not asked.
 pub(super) fn look<'a>(
-    leaders: impl Iterator<Item = (&'a str, &'a Leader)>,
+    leaders: impl Iterator<Item = Candidate<'a>>,
     holding: Option<&BTreeSet<i32>>,
     answers: impl Fn(&str, i32) -> bool + Sync,
 ) -> Found {
-    let leaders: BTreeMap<i32, (&str, &Leader)> = leaders
-        .map(|(topic, leader)| (leader.broker, (topic, leader)))
+    let leaders: BTreeMap<i32, Candidate<'_>> = leaders
+        .map(|candidate| (candidate.1.broker, candidate))
         .collect();
     let holds = |leader: &Leader| holding.is_some_and(|holding| holding.contains(&leader.broker));
-    let (holding_ones, asked): (Vec<_>, Vec<_>) =
-        leaders.into_values().partition(|(_, leader)| holds(leader));
+    let (holding_ones, asked): (Vec<_>, Vec<_>) = leaders
+        .into_values()
+        .partition(|(_, leader, _)| holds(leader));
     let mut found = Found::default();
-    for (_, leader) in holding_ones {
+    for (_, leader, _) in holding_ones {
         found.counts.holding += 1;
         found.holding.push(leader.address.clone());
     }
@@ -47,21 +51,34 @@ pub(super) fn look<'a>(
     let answered: Vec<bool> = std::thread::scope(|scope| {
         let questions: Vec<_> = asked
             .iter()
-            .map(|(topic, leader)| scope.spawn(|| answers(topic, leader.partition)))
+            .map(|(topic, leader, _)| scope.spawn(|| answers(topic, leader.partition)))
             .collect();
         let answers = questions.into_iter();
         answers
             .map(|question| question.join().unwrap_or(false))
             .collect()
     });
-    for ((_, leader), answered) in asked.iter().zip(answered) {
-        match (answered, holding) {
-            (true, Some(_)) => found.counts.free += 1,
-            (true, None) => found.counts.unclear += 1,
-            (false, _) => {
-                found.counts.silent += 1;
-                found.silent.push(leader.address.clone());
-            }
+    let silent: BTreeSet<i32> = asked
+        .iter()
+        .zip(&answered)
+        .filter(|(_, answered)| !**answered)
+        .map(|((_, leader, _), _)| leader.broker)
+        .collect();
+    for (_, leader, least) in asked {
+        let confirm = leader
+            .in_sync
+            .iter()
+            .filter(|replica| !silent.contains(replica));
+        let counts = &mut found.counts;
+        if silent.contains(&leader.broker) {
+            counts.silent += 1;
+            found.silent.push(leader.address.clone());
+        } else if confirm.count() < *least {
+            counts.short += 1;
+        } else if holding.is_some() {
+            counts.free += 1;
+        } else {
+            counts.unclear += 1;
         }
     }
     found
@@ -80,7 +97,7 @@ mod tests {
             address: format!("k{broker}:9092"),
             leads: 1,
             partition: broker * 10,
-            in_sync: 3,
+            in_sync: vec![1, 2, 3],
         }
     }
 
@@ -89,7 +106,7 @@ mod tests {
         let brokers: Vec<Leader> = (1..=3).map(leader).collect();
         let all = || {
             let topics = ["mail", "mail.tenant"].into_iter();
-            topics.flat_map(|topic| brokers.iter().map(move |leader| (topic, leader)))
+            topics.flat_map(|topic| brokers.iter().map(move |leader| (topic, leader, 2)))
         };
         let asked = Mutex::new(Vec::new());
         let answers = |_: &str, partition| {
@@ -101,7 +118,7 @@ mod tests {
             holding: 1,
             silent: 1,
             free: 1,
-            unclear: 0,
+            ..Leaders::default()
         };
         assert_eq!(found.counts, counts);
         assert_eq!(
@@ -114,7 +131,14 @@ mod tests {
         let found = look(all(), None, answers);
         let counts = Leaders {
             silent: 2,
-            unclear: 1,
+            short: 1,
+            ..Leaders::default()
+        };
+        assert_eq!(found.counts, counts, "one replica confirms nothing");
+        let found = look(all(), None, |_, partition| partition > 10);
+        let counts = Leaders {
+            silent: 1,
+            unclear: 2,
             ..Leaders::default()
         };
         assert_eq!(found.counts, counts);

@@ -15,8 +15,9 @@
 //!
 //! | a leader | could take mail |
 //! |---|---|
-//! | has records of ours that it has not answered, while none was stored anywhere | no: it is frozen, its disk hangs, or a replica that it waits for does not confirm |
+//! | was given records of ours, and none was stored anywhere since | no: it is frozen, its disk hangs, a replica that it waits for does not confirm, or it refuses |
 //! | does not answer a question | no |
+//! | answers a question, but fewer of its replicas than `min.insync.replicas` do | no |
 //! | answers a question, and has none of our records | yes |
 //!
 //! One that could is enough, however many records wait for the others. Where it is not known who has records, leaders could take mail
@@ -57,10 +58,12 @@ pub(super) struct Sight {
 /// How many leaders do what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Leaders {
-    /// Have records that they have not answered.
+    /// Have records, or were given some, and confirm none.
     pub(super) holding: usize,
     /// Do not answer a question.
     pub(super) silent: usize,
+    /// Answer one, and too few of their replicas do.
+    pub(super) short: usize,
     /// Answer one, and have no record.
     pub(super) free: usize,
     /// Answer one, and may have records.
@@ -70,7 +73,7 @@ pub(super) struct Leaders {
 impl Leaders {
     /// How many were asked.
     pub(super) fn asked(self) -> u64 {
-        (self.silent + self.free + self.unclear) as u64
+        (self.silent + self.short + self.free + self.unclear) as u64
     }
 
     fn could_take(self) -> bool {
@@ -325,6 +328,7 @@ mod tests {
     const NONE: Leaders = Leaders {
         holding: 0,
         silent: 0,
+        short: 0,
         free: 0,
         unclear: 0,
     };
@@ -334,6 +338,11 @@ mod tests {
     const ONE_FREE: Leaders = Leaders {
         silent: 2,
         free: 1,
+        ..NONE
+    };
+    const ONE_SHORT: Leaders = Leaders {
+        silent: 2,
+        short: 1,
         ..NONE
     };
     const ONE_HOLDING: Leaders = Leaders {
@@ -394,7 +403,7 @@ mod tests {
 
     #[test]
     fn leaders_that_answer_and_store_nothing_of_what_they_have_could_take_none() {
-        for leaders in [HOLDING, ONE_HOLDING] {
+        for leaders in [HOLDING, ONE_HOLDING, ONE_SHORT] {
             let mut story = Story::new(5);
             story.at(0, vain(None));
             assert_eq!(story.at(4, vain(Some(leaders))), Intake::Open);

@@ -1,14 +1,14 @@
 //! librdkafka's statistics (STATISTICS.md of librdkafka), read once, and those of several producers as one.
 //!
-//! Owns: which members of the JSON text are read, how lanes are added up, and which brokers have records of the first lane. Must not
-//! know: what is done with them.
+//! Owns: which members of the JSON text are read, how lanes are added up, and which brokers were given records of the first lane. Must
+//! not know: what is done with them.
 //!
 //! Invariants: errors and log lines pass as they come. Totals are sums over the lanes; a round trip is the longest of any
 //! broker in any lane. A member that is missing, or is not a number, says nothing.
 //!
 //! BUGS: a sum is of figures that are up to one interval apart.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -33,17 +33,53 @@ pub(super) struct Joined {
     observe: Observe,
     /// The last of each lane.
     last: Mutex<[Statistics; MOST_LANES]>,
-    /// The last of the first lane.
-    held: Mutex<Option<Held>>,
+    /// Of the first lane.
+    held: Mutex<Held>,
 }
 
-/// Which brokers had records without an answer at some moment.
+/// What each broker had been given at some moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
+struct Given {
+    at: Instant,
+    /// By the brokers' numbers.
+    to: BTreeMap<i32, Work>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Work {
+    /// Whether records were on their way to it, or had no answer yet.
+    unanswered: bool,
+    /// Requests with records that it was sent, since the start.
+    requests: u64,
+}
+
+/// The last two of these.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Held {
-    /// When that was.
-    pub(super) at: Instant,
-    /// The brokers' numbers.
-    pub(super) by: BTreeSet<i32>,
+    before: Option<Given>,
+    last: Option<Given>,
+}
+
+impl Held {
+    fn take(&mut self, given: Given) {
+        self.before = self.last.replace(given);
+    }
+
+    /// The brokers that were given records, if none was stored since then: they have not answered, or they have refused. None: that is
+    /// not known.
+    pub(super) fn by(&self, since: Instant) -> Option<BTreeSet<i32>> {
+        let last = self.last.as_ref().filter(|last| last.at >= since)?;
+        let before = self.before.as_ref().filter(|before| before.at >= since);
+        let asked_again = |broker: &i32, work: &Work| {
+            let known = before.and_then(|before| before.to.get(broker));
+            known.is_some_and(|known| work.requests > known.requests)
+        };
+        let given = last
+            .to
+            .iter()
+            .filter(|(broker, work)| work.unanswered || asked_again(broker, work));
+        Some(given.map(|(broker, _)| *broker).collect())
+    }
 }
 
 /// The events of one lane.
@@ -62,8 +98,8 @@ impl Joined {
         }
     }
 
-    /// Which brokers had small records without an answer, as far as is known.
-    pub(super) fn held(&self) -> Option<Held> {
+    /// Which brokers were given small records.
+    pub(super) fn held(&self) -> Held {
         lock(&self.held).clone()
     }
 
@@ -78,8 +114,8 @@ impl Joined {
         assert!(lane < MOST_LANES, "lanes are few");
         let statistics = text.totals();
         if lane == 0 {
-            let (at, by) = (Instant::now(), text.holding());
-            *lock(&self.held) = Some(Held { at, by });
+            let (at, to) = (Instant::now(), text.given());
+            lock(&self.held).take(Given { at, to });
         }
         let mut last = lock(&self.last);
         last[lane] = statistics;
@@ -159,15 +195,19 @@ impl Text {
         times.max().map(Duration::from_micros)
     }
 
-    /// The brokers that records are on their way to, or that have not answered yet.
-    fn holding(&self) -> BTreeSet<i32> {
-        let count = |broker: &Value, member: &str| broker.get(member).and_then(Value::as_u64);
-        let holds = |broker: &&Value| {
-            let members = ["outbuf_msg_cnt", "waitresp_msg_cnt"];
-            members.iter().any(|member| count(broker, member) > Some(0))
+    /// What each broker was given.
+    fn given(&self) -> BTreeMap<i32, Work> {
+        let work = |broker: &Value| {
+            let number = i32::try_from(broker.get("nodeid")?.as_i64()?).ok()?;
+            let count =
+                |pointer: &str| broker.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+            let work = Work {
+                unanswered: count("/outbuf_msg_cnt") + count("/waitresp_msg_cnt") > 0,
+                requests: count("/req/Produce"),
+            };
+            Some((number, work))
         };
-        let number = |broker: &Value| i32::try_from(broker.get("nodeid")?.as_i64()?).ok();
-        self.brokers().filter(holds).filter_map(number).collect()
+        self.brokers().filter_map(work).collect()
     }
 }
 
@@ -224,12 +264,29 @@ mod tests {
     }
 
     #[test]
-    fn brokers_that_have_not_answered_are_known_by_their_number() {
-        let text = Text::read(
-            r#"{"brokers":{"a:1/1":{"nodeid":1,"outbuf_msg_cnt":0,"waitresp_msg_cnt":3},
-                "b:1/2":{"nodeid":2,"outbuf_msg_cnt":1,"waitresp_msg_cnt":0},"c:1/3":{"nodeid":3,"waitresp_msg_cnt":0},"d":7}}"#,
-        );
-        assert_eq!(text.unwrap().holding(), [1, 2].into());
+    fn brokers_that_have_not_answered_or_are_asked_again_are_known_by_their_number() {
+        let text = |unanswered: u64, requests: u64| {
+            let text = format!(
+                r#"{{"brokers":{{"a:1/1":{{"nodeid":1,"outbuf_msg_cnt":0,"waitresp_msg_cnt":{unanswered},"req":{{"Produce":7}}}},
+                    "b:1/2":{{"nodeid":2,"outbuf_msg_cnt":{unanswered},"waitresp_msg_cnt":0}},"d":7,
+                    "c:1/3":{{"nodeid":3,"waitresp_msg_cnt":0,"req":{{"Produce":{requests}}}}}}}}}"#
+            );
+            Text::read(&text).unwrap().given()
+        };
+        let start = Instant::now();
+        let at = |second| start + Duration::from_secs(second);
+        let mut held = Held::default();
+        assert_eq!(held.by(at(0)), None);
+        let mut take = |second, to| {
+            let at = at(second);
+            held.take(Given { at, to });
+            (held.by(start), held.by(at))
+        };
+        let (none, both) = (Some(BTreeSet::new()), Some([1, 2].into()));
+        assert_eq!(take(1, text(1, 4)), (both.clone(), both));
+        assert_eq!(take(2, text(0, 4)), (none.clone(), none.clone()));
+        assert_eq!(take(3, text(0, 5)), (Some([3].into()), none));
+        assert_eq!(held.by(at(4)), None, "it is older");
     }
 
     #[test]

@@ -346,15 +346,16 @@ impl Watcher {
         let open = self.topics.iter().filter(open);
         let leaders = open.flat_map(|topic| {
             let name = topic.subject.topic();
-            topic.leaders.iter().map(move |leader| (name, leader))
+            let least = topic.least;
+            topic
+                .leaders
+                .iter()
+                .map(move |leader| (name, leader, least))
         });
         let holding = match self.patience.vain() {
             None => Some(BTreeSet::new()),
-            // What had a record then has it still: none was stored since.
-            Some(since) => lanes
-                .held()
-                .filter(|held| held.at >= since)
-                .map(|held| held.by),
+            // None was stored since: who was given one after that holds it, or has refused it.
+            Some(since) => lanes.held().by(since),
         };
         let producer = lanes.producer(0);
         let found = leaders::look(leaders, holding.as_ref(), |topic, partition| {

@@ -38,6 +38,8 @@ pub(super) struct Watched {
     pub(super) leaders: Vec<Leader>,
     /// Whether there is one.
     has_room: bool,
+    /// How many that is.
+    pub(super) least: usize,
     /// In how many rounds in a row it was in trouble.
     pub(super) rounds_in_trouble: u32,
     /// Whether it was looked at.
@@ -62,6 +64,7 @@ impl Watched {
             writable: None,
             leaders: Vec::new(),
             has_room: true,
+            least: 1,
             rounds_in_trouble: 0,
             is_known: false,
             stops: None,
@@ -91,10 +94,10 @@ impl Watched {
     pub(super) fn judge(&mut self, info: TopicInfo) -> Vec<Finding> {
         let settings = self.settings.as_ref().and_then(|told| told.as_ref().ok());
         let least = settings.and_then(|settings| settings.min_insync_replicas);
-        let least = least.unwrap_or(1).max(1);
+        self.least = least.unwrap_or(1).max(1);
         let leaders = info.leaders.iter();
         self.leaders = leaders
-            .filter(|leader| leader.in_sync >= least)
+            .filter(|leader| leader.in_sync.len() >= self.least)
             .cloned()
             .collect();
         self.has_room = !self.leaders.is_empty();
