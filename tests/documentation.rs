@@ -7,6 +7,8 @@ mod configuration;
 mod generosities;
 #[path = "documentation/limits.rs"]
 mod limits;
+#[path = "documentation/links.rs"]
+mod links;
 #[path = "documentation/metrics.rs"]
 mod metrics;
 #[path = "documentation/protocol.rs"]
@@ -178,16 +180,4 @@ fn the_commands_of_the_readme_fit_each_other() {
         assert_eq!(flag(one(begin), "--topic"), name);
     }
     assert_eq!(flag(serve, "--topic"), name);
-    // Every page that a page for newcomers names is there.
-    for (page, folder) in [("README.md", ""), ("docs/getting-started.md", "docs/")] {
-        let text = read(page);
-        let links = text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split([')', '#']).next());
-        for link in links.filter(|link| !link.is_empty()) {
-            let path = Path::new(folder).join(link);
-            assert!(path.exists(), "{page} names {link}");
-        }
-    }
 }
