@@ -47,6 +47,7 @@ const consumer = new Consumer({
   clientId: GROUP,
   groupId: GROUP,
   bootstrapBrokers: BROKERS.split(','),
+  retries: true, // For ever: a broker that is away comes back.
   deserializers: { headerKey: stringDeserializer, headerValue: stringDeserializer }
 })
 const records = await consumer.consume({ topics: [TOPIC], mode: 'committed', fallbackMode: 'earliest', autocommit: false })

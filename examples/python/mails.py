@@ -82,7 +82,11 @@ def main():
         if record is None:
             continue
         if record.error():
-            raise KafkaException(record.error())
+            # Most pass by themselves, as when a broker is away.
+            print(record.error(), file=sys.stderr)
+            if record.error().fatal():
+                raise KafkaException(record.error())
+            continue
         handle(record)
         consumer.store_offsets(record)
     consumer.close()  # Commits what is stored and leaves the group.

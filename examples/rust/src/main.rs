@@ -10,6 +10,7 @@ use std::time::Duration;
 use mail_parser::{MessageParser, MessagePart, MimeHeaders};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use ringpost_proto::mail::decode::Attributes;
 use serde::Serialize;
@@ -128,10 +129,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         flag::register(signal, Arc::clone(&stop))?;
     }
     while !stop.load(Ordering::Relaxed) {
-        let Some(record) = consumer.poll(Duration::from_millis(500)) else {
-            continue;
+        let record = match consumer.poll(Duration::from_millis(500)) {
+            None => continue,
+            Some(Ok(record)) => record,
+            Some(Err(fatal @ KafkaError::MessageConsumptionFatal(_))) => return Err(fatal.into()),
+            // Most pass by themselves, as when a broker is away.
+            Some(Err(error)) => {
+                eprintln!("{error}");
+                continue;
+            }
         };
-        let record = record?;
         handle(&record)?;
         consumer.store_offset_from_message(&record)?;
     }
