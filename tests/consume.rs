@@ -203,11 +203,27 @@ fn messages(format: &str, output: &Path) -> Vec<Vec<u8>> {
             .iter()
             .map(|line| message_of_json(line))
             .collect(),
-        "mbox" => mails_of_mbox(&fs::read_to_string(output).unwrap_or_default()),
+        "mbox" => mails_of_mbox(&fs::read_to_string(output).unwrap_or_default())
+            .iter()
+            .map(|mail| without_envelope(mail))
+            .collect(),
         "eml" => files(output, true),
         "maildir" => files(&output.join("new"), false),
         other => panic!("{other}"),
     }
+}
+
+/// A message after the fields of its envelope.
+fn without_envelope(message: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(message);
+    let mut fields = text.splitn(3, '\n');
+    let mut field = || fields.next().expect("three parts").trim_end();
+    let fields = [field(), field()];
+    let id = format!("X-Ringpost-Id: ID{:06}", number(&text));
+    assert_eq!(fields, ["Return-Path: <a@example.net>", &id]);
+    let line_ends = memchr::memchr_iter(b'\n', message);
+    let end = line_ends.take(2).last().expect("two fields");
+    message[end + 1..].to_vec()
 }
 
 fn text_lines(output: &Path) -> Vec<String> {
@@ -261,7 +277,7 @@ fn files(folder: &Path, exact: bool) -> Vec<Vec<u8>> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'))
         .map(|path| {
-            let octets = fs::read(path).unwrap();
+            let octets = without_envelope(&fs::read(path).unwrap());
             if exact {
                 assert_eq!(octets, mail(number(&String::from_utf8_lossy(&octets))));
             } else {

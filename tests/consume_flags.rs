@@ -207,14 +207,14 @@ fn the_configuration_of_serve_is_read_from_flag_and_environment() {
     let path = configuration(folder.path(), &text);
     let flags = ["--until-end", "--format", "json"];
     let by_flag = consume(&[&flags[..], &["--config", &path]].concat(), &[]);
-    assert_eq!(objects(&by_flag).len(), 3);
+    assert_eq!(objects(&by_flag).len(), 2);
     let by_variable = consume(&flags, &[("RINGPOST_CONFIG", &path)]);
-    assert_eq!(objects(&by_variable).len(), 3);
+    assert_eq!(objects(&by_variable).len(), 2);
     let flag_wins = consume(
         &[&flags[..], &["--config", &path]].concat(),
         &[("RINGPOST_CONFIG", "/no/such/file")],
     );
-    assert_eq!(objects(&flag_wins).len(), 3);
+    assert_eq!(objects(&flag_wins).len(), 2);
     let variable_beats_file = consume(
         &flags,
         &[

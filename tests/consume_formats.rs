@@ -91,16 +91,20 @@ fn foreign(lines: &[u8], message: &[u8], random: &mut Random) {
         "content-type",
         "x\n\0\u{202e}",
     ];
-    let headers = lines.split(|&octet| octet == b'\n');
+    let values = lines.split(|&octet| octet == b'\n');
+    let mut headers: Vec<(String, Vec<u8>)> = values
+        .map(|value| ((*random.of(&names)).to_owned(), value.to_vec()))
+        .collect();
+    if random.once_in(2) {
+        headers.push(("ce_type".to_owned(), b"io.ringpost.mail.x".to_vec()));
+    }
     let received = Received {
         topic: "mail".into(),
         partition: random.next() as i32,
         offset: random.next() as i64,
         key: random.once_in(2).then(|| lines.to_vec()),
         timestamp: random.once_in(2).then(|| random.next() as i64),
-        headers: headers
-            .map(|value| ((*random.of(&names)).to_owned(), value.to_vec()))
-            .collect(),
+        headers,
         value: message.to_vec(),
     };
     let line = json(&received);
@@ -111,6 +115,12 @@ fn foreign(lines: &[u8], message: &[u8], random: &mut Random) {
         "{name}"
     );
     forms(&received);
+    let parsed = written(format::json_parsed, &received);
+    let parsed: Value = serde_json::from_slice(&parsed).expect("a JSON object");
+    let members = ["subject", "from", "date", "text", "attachments"];
+    let parsed = &parsed["parsed"];
+    assert!(parsed.is_null() || !message.is_empty());
+    assert!(parsed.is_null() || members.iter().all(|member| parsed.get(member).is_some()));
 }
 
 fn written(
@@ -169,8 +179,10 @@ fn forms(received: &Received) {
             [&line[usize::from(quoted)..], b"\n"].concat()
         })
         .collect();
+    let whole = format::with_envelope(received);
+    envelope(received, &whole);
     let mut expected = Vec::new();
-    for line in received.value.split_inclusive(|&octet| octet == b'\n') {
+    for line in whole.split_inclusive(|&octet| octet == b'\n') {
         // CRLF becomes LF; a CR without LF after it is no line end, nor is one at the end of the message.
         let line = line
             .strip_suffix(b"\r\n")
@@ -180,4 +192,42 @@ fn forms(received: &Received) {
         expected.push(b'\n');
     }
     assert_eq!(unquoted, expected);
+}
+
+/// The fields in front of a message are lines of their own, whatever the record holds, and the message is as it was.
+fn envelope(received: &Received, whole: &[u8]) {
+    let fields = whole
+        .strip_suffix(&*received.value)
+        .expect("the message is the end");
+    let fields = std::str::from_utf8(fields).expect("UTF-8");
+    if !received.is_ours() {
+        return assert_eq!(fields, "");
+    }
+    let (fields, between) = match fields.strip_suffix("\r\n\r\n") {
+        Some(fields) => (fields, true),
+        None => (fields.strip_suffix("\r\n").unwrap_or(fields), false),
+    };
+    let names = [
+        "Return-Path: <",
+        "Delivered-To: ",
+        "X-Original-To: ",
+        "X-Ringpost-Id: ",
+    ];
+    for field in fields.split("\r\n").filter(|_| !fields.is_empty()) {
+        assert!(
+            names.iter().any(|name| field.starts_with(name)),
+            "{field:?}"
+        );
+        assert!(!field.chars().any(char::is_control), "{field:?}");
+    }
+    // A message that begins with a blank would continue the last field.
+    let folds = received
+        .value
+        .first()
+        .is_some_and(|octet| b" \t".contains(octet));
+    assert!(
+        fields.is_empty() || between || !folds,
+        "{:?}",
+        received.value.escape_ascii()
+    );
 }

@@ -355,14 +355,15 @@ fn consume_gives_every_mail_and_its_subject() {
     let ringpost = Ringpost::start(&[]);
     let sent = send_all(&ringpost);
     let folder = tempfile::tempdir().unwrap();
+    let [raw, whole] = ["raw", "whole"].map(|name| folder.path().join(name));
+    let flags = ["--format", "eml", "--output"];
     consume(
         &ringpost,
-        &[
-            "--format",
-            "eml",
-            "--output",
-            folder.path().to_str().unwrap(),
-        ],
+        &[&flags, &[raw.to_str().unwrap(), "--raw"][..]].concat(),
+    );
+    consume(
+        &ringpost,
+        &[&flags, &[whole.to_str().unwrap()][..]].concat(),
     );
     let summary = consume(&ringpost, &["--format", "summary"]);
     let lines = consume(&ringpost, &["--format", "json"]);
@@ -375,8 +376,13 @@ fn consume_gives_every_mail_and_its_subject() {
             .expect("one that was sent");
         let value = STANDARD.decode(line["message_base64"].as_str().unwrap());
         assert!(value.unwrap() == mail.value, "{}", mail.case.name);
-        let file = std::fs::read(folder.path().join(format!("{id}.eml"))).unwrap();
-        assert!(file == mail.value, "{}", mail.case.name);
+        let file = |folder: &Path| std::fs::read(folder.join(format!("{id}.eml"))).unwrap();
+        assert!(file(&raw) == mail.value, "{}", mail.case.name);
+        let front = file(&whole);
+        let front = front
+            .strip_suffix(&*mail.value)
+            .expect("the message is the end");
+        assert!(front.starts_with(b"Return-Path: <"), "{}", mail.case.name);
         let place = format!("{}:{} ", line["partition"], line["offset"]);
         let told = summary
             .lines()

@@ -20,7 +20,7 @@ use crate::consume::copy::{CopyError, Outcome, Steps, Until, copy};
 use crate::consume::filter::Filter;
 use crate::consume::line::counted;
 use crate::consume::object::Objects;
-use crate::consume::output::{Form, Output};
+use crate::consume::output::{Choice, Form, Output};
 use crate::consume::plan::{BROKER_WAIT, Plan, Start};
 use crate::consume::stop::Stop;
 use crate::failure::Failure;
@@ -85,7 +85,11 @@ fn open(options: &Options) -> Result<Output<'static>, Usage> {
     // In a group the offsets are committed after the output: what they promise has to survive a power cut.
     let durable = options.group.is_some();
     let path = options.output.as_deref();
-    Output::open(form(options.format), path, durable, say).map_err(|source| Usage::Output {
+    let choice = Choice {
+        raw: options.raw,
+        parsed: options.parsed,
+    };
+    Output::open(form(options.format), choice, path, durable, say).map_err(|source| Usage::Output {
         path: path.map_or_else(|| "-".into(), Into::into),
         source,
     })

@@ -17,13 +17,18 @@ pub fn counted(number: u64, noun: &str) -> String {
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() || steers_text(character) {
-            safe.extend(character.escape_default());
-        } else {
+        if is_harmless(character) {
             safe.push(character);
+        } else {
+            safe.extend(character.escape_default());
         }
     }
     safe
+}
+
+/// Whether a character ends no line and steers neither a terminal nor the reading direction.
+pub fn is_harmless(character: char) -> bool {
+    !character.is_control() && !steers_text(character)
 }
 
 /// Line and paragraph separators, and the marks that change the direction of text.

@@ -128,7 +128,7 @@ pub fn end_section(value: &mut [u8], field: usize) {
 /// CR or LF is no empty line: some parsers see one there, and some a blank.
 ///
 /// The line `From ` of a mailbox file is let through in front of the fields that it stands before in the file; parsers know it.
-fn continues_section(message: &[u8]) -> bool {
+pub fn continues_section(message: &[u8]) -> bool {
     let line = &message[..message.len().min(LINE_OCTETS_MOST)];
     if line.starts_with(b"\r\n") {
         return true;

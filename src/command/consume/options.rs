@@ -70,6 +70,13 @@ pub struct Options {
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Summary)]
     pub format: Format,
+    /// Leave the fields of the envelope out (Return-Path, Delivered-To, X-Original-To, X-Ringpost-Id), so that a message is
+    /// exactly what the record holds. For eml, mbox and maildir
+    #[arg(long)]
+    pub raw: bool,
+    /// Add what the message says to each JSON object, as its member `parsed`: subject, from, date, text, attachments
+    #[arg(long)]
+    pub parsed: bool,
     /// File for summary, json and mbox, continued in a group and emptied without; folder for eml and maildir
     #[arg(long, value_name = "PATH")]
     pub output: Option<PathBuf>,
@@ -130,7 +137,7 @@ pub enum Format {
     Summary,
     /// One JSON object a line.
     Json,
-    /// The message as it is, one file each.
+    /// The message with its envelope in front, one file each.
     Eml,
     /// One mbox file (mboxrd).
     Mbox,
@@ -148,6 +155,13 @@ impl Options {
             return Err(Usage::EmptyGroup);
         }
         self.check_start()?;
+        match self.format {
+            Format::Summary | Format::Eml | Format::Mbox | Format::Maildir if self.parsed => {
+                return Err(Usage::ParsedWithoutJson);
+            }
+            Format::Summary | Format::Json if self.raw => return Err(Usage::RawWithoutMessages),
+            Format::Summary | Format::Json | Format::Eml | Format::Mbox | Format::Maildir => {}
+        }
         if self.foreign && !self.filters.is_empty() {
             return Err(Usage::ForeignWithFilter);
         }
@@ -267,6 +281,8 @@ mod tests {
                 "--since and --from",
             ),
             (&["--foreign", "--filter", "tls = *"], "--foreign"),
+            (&["--parsed"], "--parsed needs --format json"),
+            (&["--format", "json", "--raw"], "--raw is for"),
         ] {
             let said = check(flags).unwrap().unwrap_err().to_string();
             assert!(said.contains(part), "{flags:?}: {said}");
@@ -283,6 +299,8 @@ mod tests {
             &["--partition", "0", "--since", "2026-11-28"],
             &["--group", "g", "--since", "1h"],
             &["--foreign"],
+            &["--format", "json", "--parsed"],
+            &["--format", "mbox", "--raw"],
         ] {
             assert!(matches!(check(flags), Some(Ok(()))), "{flags:?}");
         }

@@ -41,6 +41,12 @@ pub(super) enum Usage {
         "--foreign cannot be used with --filter, which takes records of ringpost only: leave one of them out"
     )]
     ForeignWithFilter,
+    #[error("--parsed needs --format json")]
+    ParsedWithoutJson,
+    #[error(
+        "--raw is for --format eml, mbox and maildir; json has the message as it is, in message_base64"
+    )]
+    RawWithoutMessages,
     #[error(transparent)]
     Filter(#[from] FilterError),
     /// Every mistake of the configuration.
@@ -77,6 +83,8 @@ impl Blamed for Usage {
             | Self::TwoStarts { .. }
             | Self::Since { .. }
             | Self::ForeignWithFilter
+            | Self::ParsedWithoutJson
+            | Self::RawWithoutMessages
             | Self::Filter(_)
             | Self::MaildirWithoutFolder
             | Self::EmlWithoutFolder

@@ -184,7 +184,10 @@ impl fmt::Display for Fault {
             Self::OpenQuote => f.write_str("the quote that begins here is not closed"),
             Self::OpenParenthesis => f.write_str("the parenthesis that begins here is not closed"),
             Self::NothingJoins => f.write_str("`and`, `or` or the end is expected here"),
-            Self::Wrong(_, text, why) => write!(f, "\"{}\" {why}", escaped(text)),
+            // The reason may quote a part of the text.
+            Self::Wrong(_, text, why) => {
+                write!(f, "\"{}\" {}", escaped(text), escaped(&why.to_string()))
+            }
         }
     }
 }

@@ -234,6 +234,7 @@ fn a_mistake_points_at_its_place() {
         ("client = mx.example", 9, "is not a network"),
         ("size > 1XB", 7, "is not a size"),
         ("time > yesterday", 7, "is not a point in time"),
+        ("domain = .\u{1b}", 9, "begins with a dot: write *.\\u{1b}"),
         (
             "helo = x and \u{1b}[2J = y",
             13,

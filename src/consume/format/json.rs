@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::parsed::{Parsed, parsed};
 use crate::consume::received::Received;
 
 /// The object of a JSON line; the order of the fields is the order in the line.
@@ -31,6 +32,9 @@ struct JsonLine<'a> {
     headers_base64: Map<String, Value>,
     size: usize,
     message_base64: String,
+    /// None: not asked for. Some of none: asked for, and the message cannot be parsed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parsed: Option<Option<Parsed>>,
 }
 
 /// Writes the record as one JSON object and a line feed.
@@ -38,6 +42,18 @@ struct JsonLine<'a> {
 /// # Errors
 /// What `to` returns.
 pub fn json(received: &Received, to: &mut dyn Write) -> io::Result<()> {
+    line(received, None, to)
+}
+
+/// The same with a last member `parsed`: what the message says.
+///
+/// # Errors
+/// What `to` returns.
+pub fn json_parsed(received: &Received, to: &mut dyn Write) -> io::Result<()> {
+    line(received, Some(parsed(&received.value)), to)
+}
+
+fn line(received: &Received, parsed: Option<Option<Parsed>>, to: &mut dyn Write) -> io::Result<()> {
     let key = received.key.as_deref();
     let (headers, headers_base64) = json_headers(&received.headers);
     let attributes = received.attributes();
@@ -57,6 +73,7 @@ pub fn json(received: &Received, to: &mut dyn Write) -> io::Result<()> {
         headers_base64,
         size: received.value.len(),
         message_base64: STANDARD.encode(&received.value),
+        parsed,
     };
     serde_json::to_writer(&mut *to, &line).map_err(io::Error::from)?;
     to.write_all(b"\n")
@@ -109,6 +126,17 @@ mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn json_has_what_the_message_says_on_request() {
+        let object: Value = serde_json::from_str(&text(json_parsed, &received())).unwrap();
+        assert_eq!(object["parsed"]["subject"], "hi");
+        let mut record = received();
+        record.value.clear();
+        let line = text(json_parsed, &record);
+        assert!(line.ends_with(",\"parsed\":null}\n"), "{line}");
+        assert!(!text(json, &record).contains("parsed"));
     }
 
     #[test]

@@ -7,13 +7,26 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
+use super::envelope::with_envelope;
 use crate::consume::received::Received;
 
-/// Writes the record as an entry of an mbox file: mboxrd quoting, line feeds only, an empty line after it.
+/// Writes the record as an entry of an mbox file, its envelope in front: mboxrd quoting, line feeds only, an empty line after it.
 ///
 /// # Errors
 /// What `to` returns.
 pub fn mbox(received: &Received, to: &mut dyn Write) -> io::Result<()> {
+    entry(received, &with_envelope(received), to)
+}
+
+/// The same without the envelope.
+///
+/// # Errors
+/// What `to` returns.
+pub fn mbox_raw(received: &Received, to: &mut dyn Write) -> io::Result<()> {
+    entry(received, &received.value, to)
+}
+
+fn entry(received: &Received, message: &[u8], to: &mut dyn Write) -> io::Result<()> {
     let sender = mbox_sender(received.attributes().mail_from);
     let time = Timestamp::from_millisecond(received.timestamp.unwrap_or(0))
         .unwrap_or(Timestamp::UNIX_EPOCH);
@@ -22,7 +35,7 @@ pub fn mbox(received: &Received, to: &mut dyn Write) -> io::Result<()> {
         "From {sender} {}",
         time.strftime("%a %b %e %H:%M:%S %Y")
     )?;
-    let message = local_line_ends(&received.value);
+    let message = local_line_ends(message);
     let mut rest: &[u8] = &message;
     while !rest.is_empty() {
         let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
@@ -80,7 +93,7 @@ pub fn local_line_ends(message: &[u8]) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consume::format::sample::{received, text};
+    use crate::consume::format::sample::{mail, received, text};
 
     #[test]
     fn only_crlf_becomes_lf() {
@@ -104,6 +117,17 @@ mod tests {
             text(mbox, &record),
             "From a@example.net Tue Nov 14 22:13:20 2023\nA: b\n\n>From here\n>>From there\n>>From\n From\nFromage\nlast\n\n"
         );
+    }
+
+    #[test]
+    fn mbox_has_the_envelope_in_front_unless_it_is_raw() {
+        let record = mail();
+        let from = "From a@example.net Tue Nov 14 22:13:20 2023\n";
+        let fields = "Return-Path: <a@example.net>\nDelivered-To: b@example.com\nX-Original-To: b@example.com\n\
+                      X-Ringpost-Id: 0A-1b\n";
+        let message = "Subject: hi\n\nbody\n\n";
+        assert_eq!(text(mbox, &record), format!("{from}{fields}{message}"));
+        assert_eq!(text(mbox_raw, &record), format!("{from}{message}"));
     }
 
     #[test]

@@ -22,6 +22,17 @@ pub(super) fn received() -> Received {
     }
 }
 
+/// The same, as ringpost wrote it.
+pub(super) fn mail() -> Received {
+    let mut mail = received();
+    let kind = (
+        "ce_type".to_owned(),
+        b"io.ringpost.mail.received.v1".to_vec(),
+    );
+    mail.headers.insert(0, kind);
+    mail
+}
+
 /// What a form makes of it.
 pub(super) fn text(
     write: fn(&Received, &mut dyn Write) -> io::Result<()>,

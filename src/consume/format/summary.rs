@@ -13,7 +13,13 @@ use jiff::Timestamp;
 use crate::consume::line::escaped;
 use crate::consume::received::Received;
 
-/// Writes one line for a person: `partition:offset time size from → to subject`.
+/// What is above the columns on a terminal.
+pub fn summary_heading() -> String {
+    let [place, time, id, size, from, to] = ["place", "time", "id", "size", "from", "to"];
+    format!("{place:<10} {time:<20} {id:<26} {size:>9} {from:<28}   {to:<32} subject\n")
+}
+
+/// Writes one line for a person: `partition:offset time id size from → to subject`.
 ///
 /// # Errors
 /// What `to` returns.
@@ -27,8 +33,9 @@ pub fn summary(received: &Received, to: &mut dyn Write) -> io::Result<()> {
     };
     writeln!(
         to,
-        "{place:<10} {time:<20} {size:>9} {from:<28} → {recipients:<32} {subject}",
+        "{place:<10} {time:<20} {id:<26} {size:>9} {from:<28} → {recipients:<32} {subject}",
         time = rfc3339(received.timestamp),
+        id = attributes.id.map_or_else(|| "-".to_owned(), escaped),
         size = received.value.len(),
         recipients = recipients(&attributes.rcpt_to.unwrap_or_default()),
         subject = subject(&received.value),
@@ -85,6 +92,25 @@ mod tests {
         assert!(line.contains("→ b@example.com +2 "), "{line}");
         assert!(line.ends_with("grün\\u{1b}[2J\\u{202e}\n"), "{line}");
         assert_eq!(line.matches('\n').count(), 1);
+    }
+
+    #[test]
+    fn the_heading_is_above_its_columns() {
+        let (heading, line) = (summary_heading(), text(summary, &received()));
+        let column = |text: &str, word: &str| {
+            let at = text.find(word).unwrap();
+            text[..at].chars().count()
+        };
+        for (above, below) in [
+            ("place", "3:42"),
+            ("time", "2023-"),
+            ("id", "0A-1b"),
+            ("from", "a@example.net"),
+            ("to", "b@example.com"),
+            ("subject", "hi\n"),
+        ] {
+            assert_eq!(column(&heading, above), column(&line, below), "{above}");
+        }
     }
 
     #[test]

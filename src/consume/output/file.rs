@@ -43,7 +43,13 @@ impl RecordFile {
     ///
     /// # Errors
     /// Where it cannot be opened, another process has it, or its journal does not fit.
-    pub fn open(form: Form, path: &Path, durable: bool, say: Say) -> Result<Self, OpenError> {
+    pub fn open(
+        form: Form,
+        writer: Writer,
+        path: &Path,
+        durable: bool,
+        say: Say,
+    ) -> Result<Self, OpenError> {
         let file = File::options()
             .create(true)
             .read(true)
@@ -53,7 +59,7 @@ impl RecordFile {
         let journal_path = journal_path(path)?;
         let mut opened = Self {
             say,
-            writer: form.writer(),
+            writer,
             file,
             buffer: Vec::new(),
             flushed: 0,

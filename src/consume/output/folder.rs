@@ -10,6 +10,7 @@
 //! kill for that long are lost to a maildir. Names that are delivered are fsynced with the next batch, and found in `tmp/`
 //! after a power cut before it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::OpenError;
+use super::form::Message;
 use super::journal::{Extent, Journal, named, sync_folder};
 use super::lock::lock;
 use crate::consume::format;
@@ -33,6 +35,7 @@ const JOURNAL: &str = ".ringpost-journal";
 pub struct Folder {
     say: Say,
     kind: Kind,
+    message: Message,
     /// Where files are staged.
     staging: PathBuf,
     /// Where they are delivered.
@@ -64,20 +67,25 @@ impl Folder {
     ///
     /// # Errors
     /// Where it cannot be made or read, or another process has it.
-    pub fn eml(path: &Path, durable: bool, say: Say) -> Result<Self, OpenError> {
+    pub fn eml(path: &Path, message: Message, durable: bool, say: Say) -> Result<Self, OpenError> {
         fs::create_dir_all(path)?;
         let places = Places {
             staging: path.to_owned(),
             place: path.to_owned(),
         };
-        Self::open(Kind::Eml, path, places, durable, say)
+        Self::open((Kind::Eml, message), path, places, durable, say)
     }
 
     /// A maildir, made if it is missing.
     ///
     /// # Errors
     /// As of [`Folder::eml`].
-    pub fn maildir(path: &Path, durable: bool, say: Say) -> Result<Self, OpenError> {
+    pub fn maildir(
+        path: &Path,
+        message: Message,
+        durable: bool,
+        say: Say,
+    ) -> Result<Self, OpenError> {
         for folder in ["tmp", "new", "cur"] {
             fs::create_dir_all(path.join(folder))?;
         }
@@ -91,11 +99,11 @@ impl Folder {
             staging: path.join("tmp"),
             place: path.join("new"),
         };
-        Self::open(kind, path, places, durable, say)
+        Self::open((kind, message), path, places, durable, say)
     }
 
     fn open(
-        kind: Kind,
+        (kind, message): (Kind, Message),
         path: &Path,
         places: Places,
         durable: bool,
@@ -106,6 +114,7 @@ impl Folder {
         let mut opened = Self {
             say,
             kind,
+            message,
             staging: places.staging,
             place: places.place,
             staged: BTreeSet::new(),
@@ -185,15 +194,16 @@ impl Folder {
             !self.decided,
             "a decided batch is delivered before the next"
         );
+        let message = (self.message)(received);
         let (name, bytes) = match &mut self.kind {
             Kind::Eml => {
-                let name = self.eml_name(received)?;
-                (name, std::borrow::Cow::Borrowed(received.value.as_slice()))
+                let name = self.eml_name(received, &message)?;
+                (name, Cow::Borrowed(&*message))
             }
             Kind::Maildir { host, written } => {
                 *written += 1;
                 let name = unique_name(host, *written, received);
-                (name, format::local_line_ends(&received.value))
+                (name, format::local_line_ends(&message))
             }
         };
         let path = self.staged_path(&name, self.batch + 1);
@@ -208,7 +218,7 @@ impl Folder {
     }
 
     /// The record's name, which a repeat of the record takes again; another record with the same id gets its own.
-    fn eml_name(&self, received: &Received) -> io::Result<String> {
+    fn eml_name(&self, received: &Received, message: &[u8]) -> io::Result<String> {
         let name = format::eml_name(received);
         let holder = if self.staged.contains(&name) {
             self.staged_path(&name, self.batch + 1)
@@ -216,7 +226,7 @@ impl Folder {
             self.place.join(&name)
         };
         match fs::read(&holder) {
-            Ok(bytes) if bytes != received.value => Ok(format::eml_name_of_place(received)),
+            Ok(bytes) if bytes != message => Ok(format::eml_name_of_place(received)),
             Ok(_) => Ok(name),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(name),
             Err(error) => Err(named(&holder, &error)),

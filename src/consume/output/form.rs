@@ -1,7 +1,8 @@
 //! The forms of records, and what each makes of one.
 //!
-//! Owns: their names, which function writes which. Must not know: where the bytes go.
+//! Owns: their names, what of them can be chosen, which function writes which. Must not know: where the bytes go.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use crate::consume::format;
@@ -10,6 +11,18 @@ use crate::consume::received::Received;
 /// How one record becomes bytes in a stream.
 pub type Writer = fn(&Received, &mut dyn Write) -> io::Result<()>;
 
+/// How one record becomes a message in its own file.
+pub type Message = fn(&Received) -> Cow<'_, [u8]>;
+
+/// What of a form can be chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// A message is what the record holds, without its envelope in front.
+    pub raw: bool,
+    /// JSON has what the message says.
+    pub parsed: bool,
+}
+
 /// The forms of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -17,12 +30,23 @@ pub enum Form {
     Summary,
     /// One JSON object a line.
     Json,
-    /// One file a mail, its exact bytes.
+    /// One file a mail.
     Eml,
     /// An mbox file.
     Mbox,
     /// A maildir.
     Maildir,
+}
+
+impl Choice {
+    /// How a record becomes a message in its own file.
+    pub fn message(self) -> Message {
+        if self.raw {
+            |received| Cow::Borrowed(&received.value)
+        } else {
+            format::with_envelope
+        }
+    }
 }
 
 impl Form {
@@ -38,12 +62,25 @@ impl Form {
     }
 
     /// How a record gets this form in a stream.
-    pub fn writer(self) -> Writer {
+    pub fn writer(self, choice: Choice) -> Writer {
         match self {
             Form::Summary => format::summary,
+            Form::Json if choice.parsed => format::json_parsed,
             Form::Json => format::json,
+            Form::Mbox if choice.raw => format::mbox_raw,
             Form::Mbox => format::mbox,
-            Form::Eml | Form::Maildir => |received, to| to.write_all(&received.value),
+            Form::Eml | Form::Maildir if choice.raw => |received, to| to.write_all(&received.value),
+            Form::Eml | Form::Maildir => {
+                |received, to| to.write_all(&format::with_envelope(received))
+            }
+        }
+    }
+
+    /// What is above the records on a terminal.
+    pub fn heading(self) -> Option<String> {
+        match self {
+            Form::Summary => Some(format::summary_heading()),
+            Form::Json | Form::Eml | Form::Mbox | Form::Maildir => None,
         }
     }
 

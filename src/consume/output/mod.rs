@@ -17,7 +17,7 @@ mod lock;
 mod stream;
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
 use super::line::Say;
@@ -26,7 +26,7 @@ use super::received::Received;
 pub use error::{Mismatch, OpenError};
 use file::RecordFile;
 use folder::Folder;
-pub use form::{Form, Writer};
+pub use form::{Choice, Form, Message, Writer};
 use stream::Stream;
 
 /// An output that takes one record after the other.
@@ -47,22 +47,31 @@ impl<'a> Output<'a> {
     /// Where it cannot be opened.
     pub fn open(
         form: Form,
+        choice: Choice,
         path: Option<&Path>,
         durable: bool,
         say: Say,
     ) -> Result<Self, OpenError> {
         let Some(path) = path else {
-            return Ok(Self::stream(form.writer(), io::stdout()));
+            let mut stream = Stream::new(form.writer(choice), io::stdout());
+            if io::stdout().is_terminal() {
+                stream.begin(form.heading());
+            }
+            return Ok(Self::Stream(stream));
         };
         match form {
-            Form::Eml => Folder::eml(path, durable, say).map(Self::Folder),
-            Form::Maildir => Folder::maildir(path, durable, say).map(Self::Folder),
+            Form::Eml => Folder::eml(path, choice.message(), durable, say).map(Self::Folder),
+            Form::Maildir => {
+                Folder::maildir(path, choice.message(), durable, say).map(Self::Folder)
+            }
             Form::Summary | Form::Json | Form::Mbox => match fs::metadata(path) {
                 Ok(known) if !known.is_file() && !known.is_dir() => {
                     let device = fs::File::options().write(true).open(path)?;
-                    Ok(Self::stream(form.writer(), device))
+                    Ok(Self::stream(form.writer(choice), device))
                 }
-                _ => RecordFile::open(form, path, durable, say).map(Self::File),
+                _ => {
+                    RecordFile::open(form, form.writer(choice), path, durable, say).map(Self::File)
+                }
             },
         }
     }

@@ -29,6 +29,12 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// What comes before all records, if anything does.
+    pub fn begin(&mut self, heading: Option<String>) {
+        self.buffer
+            .extend(heading.into_iter().flat_map(String::into_bytes));
+    }
+
     /// Drops what waits for a write.
     pub fn abandon(&mut self) {
         self.buffer.clear();

@@ -1,7 +1,9 @@
 //! What a file keeps, whatever ends a run or happens to the file.
 
 use super::*;
+use crate::consume::format;
 use crate::consume::mark::Mark;
+use crate::consume::output::form::Choice;
 
 fn record(offset: i64) -> Received {
     Received {
@@ -26,7 +28,7 @@ fn marks(next: i64) -> Marks {
 }
 
 fn open(path: &Path) -> RecordFile {
-    RecordFile::open(Form::Mbox, path, true, quiet).unwrap()
+    RecordFile::open(Form::Mbox, format::mbox, path, true, quiet).unwrap()
 }
 
 fn mails(path: &Path) -> Vec<String> {
@@ -114,7 +116,7 @@ fn what_somebody_else_wrote_is_kept_and_its_last_line_ended() {
         let path = root.path().join(form.name());
         let _ = fs::remove_file(journal_path(&path).unwrap_or_default());
         fs::write(&path, before).unwrap();
-        drop(RecordFile::open(form, &path, true, quiet).unwrap());
+        drop(RecordFile::open(form, form.writer(Choice::default()), &path, true, quiet).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), after);
     }
 }
@@ -175,7 +177,7 @@ fn one_file_has_one_writer_and_a_truncated_one_gets_no_hole() {
     let path = root.path().join("mbox");
     let mut file = open(&path);
     for durable in [true, false] {
-        let second = RecordFile::open(Form::Mbox, &path, durable, quiet);
+        let second = RecordFile::open(Form::Mbox, format::mbox, &path, durable, quiet);
         let Err(error) = second else {
             panic!("a second writer was let in")
         };
@@ -204,7 +206,7 @@ fn without_a_group_a_file_starts_empty_and_has_no_journal() {
     file.write(&record(0)).unwrap();
     file.flush(Some((&source(), &marks(1)))).unwrap();
     drop(file);
-    let file = RecordFile::open(Form::Mbox, &path, false, quiet).unwrap();
+    let file = RecordFile::open(Form::Mbox, format::mbox, &path, false, quiet).unwrap();
     drop(file);
     assert_eq!(fs::metadata(&path).unwrap().len(), 0);
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);

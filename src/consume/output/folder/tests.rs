@@ -43,7 +43,7 @@ fn commit(folder: &mut Folder, next: i64) {
 fn an_eml_folder_keeps_octets_and_one_file_a_record() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("made/here");
-    let mut folder = Folder::eml(&path, true, quiet).unwrap();
+    let mut folder = Folder::eml(&path, format::with_envelope, true, quiet).unwrap();
     folder.write(&record(1, "one")).unwrap();
     folder.write(&record(2, "")).unwrap();
     assert!(names(&path).is_empty());
@@ -72,7 +72,7 @@ fn an_eml_folder_keeps_octets_and_one_file_a_record() {
 #[test]
 fn a_maildir_gets_each_record_into_new_with_the_line_ends_of_local_mail() {
     let root = tempfile::tempdir().unwrap();
-    let mut folder = Folder::maildir(root.path(), false, quiet).unwrap();
+    let mut folder = Folder::maildir(root.path(), format::with_envelope, false, quiet).unwrap();
     for _ in 0..3 {
         folder.write(&record(7, "same")).unwrap();
     }
@@ -89,18 +89,18 @@ fn a_maildir_gets_each_record_into_new_with_the_line_ends_of_local_mail() {
 
 #[test]
 fn a_killed_run_is_finished_whichever_step_it_was_killed_at() {
-    type Open = fn(&Path, bool, Say) -> Result<Folder, OpenError>;
+    type Open = fn(&Path, Message, bool, Say) -> Result<Folder, OpenError>;
     for (open, place) in [(Folder::eml as Open, ""), (Folder::maildir, "new")] {
         let root = tempfile::tempdir().unwrap();
         let place = root.path().join(place);
         let source = Source::default();
-        let mut folder = open(root.path(), true, quiet).unwrap();
+        let mut folder = open(root.path(), format::with_envelope, true, quiet).unwrap();
         folder.write(&record(0, "a")).unwrap();
         commit(&mut folder, 1);
         // Killed while it was staging.
         folder.write(&record(1, "b")).unwrap();
         drop(folder);
-        let mut folder = open(root.path(), true, quiet).unwrap();
+        let mut folder = open(root.path(), format::with_envelope, true, quiet).unwrap();
         assert_eq!(folder.marks(&source)[&0].next, 1);
         assert_eq!(
             names(&place)
@@ -116,7 +116,7 @@ fn a_killed_run_is_finished_whichever_step_it_was_killed_at() {
         let first = folder.staged.first().cloned().unwrap();
         fs::remove_file(folder.staged_path(&first, folder.batch)).unwrap();
         drop(folder);
-        let folder = open(root.path(), true, quiet).unwrap();
+        let folder = open(root.path(), format::with_envelope, true, quiet).unwrap();
         assert_eq!(folder.marks(&source)[&0].next, 3);
         assert_eq!(
             names(&place)
@@ -136,7 +136,7 @@ fn a_killed_run_is_finished_whichever_step_it_was_killed_at() {
 fn a_decided_batch_is_taken_back() {
     let root = tempfile::tempdir().unwrap();
     let source = Source::default();
-    let mut folder = Folder::maildir(root.path(), true, quiet).unwrap();
+    let mut folder = Folder::maildir(root.path(), format::with_envelope, true, quiet).unwrap();
     folder.write(&record(0, "a")).unwrap();
     folder.flush(Some((&source, &marks(1)))).unwrap();
     folder.take_back().unwrap();
@@ -149,13 +149,13 @@ fn a_decided_batch_is_taken_back() {
 #[test]
 fn a_folder_has_one_writer_and_one_format() {
     let root = tempfile::tempdir().unwrap();
-    let folder = Folder::maildir(root.path(), true, quiet).unwrap();
-    let Err(error) = Folder::maildir(root.path(), false, quiet) else {
+    let folder = Folder::maildir(root.path(), format::with_envelope, true, quiet).unwrap();
+    let Err(error) = Folder::maildir(root.path(), format::with_envelope, false, quiet) else {
         panic!("a second writer was let in")
     };
     assert!(error.to_string().contains("another ringpost consume"));
     drop(folder);
-    let Err(error) = Folder::eml(root.path(), true, quiet) else {
+    let Err(error) = Folder::eml(root.path(), format::with_envelope, true, quiet) else {
         panic!("another format was taken")
     };
     assert!(error.to_string().contains("--format maildir"), "{error}");
