@@ -4,7 +4,6 @@ mod announce;
 pub mod check;
 pub mod consume;
 mod container;
-pub mod forward;
 mod output;
 mod quick_start;
 pub mod recipients;
