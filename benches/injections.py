@@ -128,12 +128,14 @@ def late(fault, cluster, topics, nodes=(0,), seconds=40, by=20):
 
 
 def disk_full(fault, cluster, topics, seconds=20):
-    """The small disks of brokers are filled up; then there is room again, and the brokers that ended are started."""
+    """The small disks of brokers are filled up; then there is room again, and the brokers that ended are started. It begins when the
+    last one is full: filling takes a second or two, in which mail is stored.
+    """
     nodes = list(cluster.shape.disks)
     fillers = [os.path.join(cluster.folder, str(node), "disk", "filler") for node in nodes]
+    for filler in fillers:
+        fill(filler)
     with fault.under_way():
-        for filler in fillers:
-            fill(filler)
         time.sleep(seconds)
         for filler in fillers:
             os.unlink(filler)

@@ -115,13 +115,11 @@ impl Patience {
 
     /// Takes note of a round; what senders may begin.
     pub(super) fn judge(&mut self, sight: &Sight, now: Instant) -> Intake {
-        let Some(after) = self.after else {
-            return Intake::Open;
-        };
         self.note_vain(sight, now);
         if let Some(leaders) = sight.leaders {
             self.note_leaders(leaders, now);
         }
+        let after = self.after.unwrap_or(Duration::MAX);
         let long = |since: Instant| now.duration_since(since) >= after;
         let fresh = self
             .none_could
@@ -165,6 +163,11 @@ impl Patience {
         } else {
             self.none_could = Some(now);
         }
+    }
+
+    /// How long ago mail could last be stored, as far as is known.
+    pub(super) fn lasted(&self, now: Instant) -> Duration {
+        now.duration_since(self.good)
     }
 
     /// Since when records have been under way in vain, if any are.

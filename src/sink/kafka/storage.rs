@@ -54,6 +54,8 @@ pub(super) struct Round {
     pub(super) refused: Refused,
     /// Whether any record was stored.
     pub(super) stored: bool,
+    /// How long ago mail could last be stored.
+    pub(super) lasted: Duration,
     /// Whether a trouble is said at once.
     pub(super) at_once: bool,
 }
@@ -70,6 +72,7 @@ impl Default for Round {
             intake: Intake::Open,
             refused: Refused::default(),
             stored: false,
+            lasted: Duration::ZERO,
             at_once: false,
         }
     }
@@ -137,13 +140,9 @@ impl Storage {
         match (&mut self.away, trouble) {
             (None, None) => return None,
             (None, Some((reason, seen))) => {
-                let lasted = match &reason {
-                    Reason::Stalled(stall) => stall.lasted,
-                    Reason::Finding(_) | Reason::Failure(_) => Duration::ZERO,
-                };
                 self.away = Some(Away {
-                    since: time.checked_sub(lasted).unwrap_or(time),
-                    from: now.checked_sub(lasted).unwrap_or(now),
+                    since: time.checked_sub(round.lasted).unwrap_or(time),
+                    from: now.checked_sub(round.lasted).unwrap_or(now),
                     said: None,
                     reason,
                     seen,
@@ -508,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn records_under_way_in_vain_are_a_trouble_since_the_first_of_them() {
+    fn a_trouble_counts_from_when_mail_could_last_be_stored() {
         let mut story = Story::new();
         let vain = |seconds| Round {
             stalled: Some(Stall {
@@ -516,6 +515,7 @@ mod tests {
                 ..Stall::default()
             }),
             intake: Intake::Closed,
+            lasted: Duration::from_secs(seconds),
             ..Round::default()
         };
         let line = story.at(7, vain(5));

@@ -441,6 +441,7 @@ impl Watcher {
             intake,
             refused,
             stored,
+            lasted: self.patience.lasted(now),
             at_once: !self.begun,
         };
         if let Some(line) = self.storage.judge(round, now, time) {
