@@ -106,6 +106,9 @@ impl Writer {
         if let Some(key) = &record.key {
             sent = sent.key(key);
         }
+        if let Some(timestamp) = record.timestamp {
+            sent = sent.timestamp(timestamp);
+        }
         self.client.send(sent)?;
         // The client reports on every record before it is gone.
         reported.await.unwrap_or(Err(Code::Fail))

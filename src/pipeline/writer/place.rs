@@ -9,6 +9,8 @@ use crate::consume::plan::Properties;
 pub struct Outgoing {
     /// Its key, if it has one.
     pub key: Option<Vec<u8>>,
+    /// Its time stamp in milliseconds since the epoch; without one it is the time of writing.
+    pub timestamp: Option<i64>,
     /// Its headers in their order.
     pub headers: Vec<(String, Vec<u8>)>,
     /// Its value.
