@@ -50,7 +50,7 @@ impl Objects {
         };
         match fetch.fetch(dataref, attributes.sha256, attributes.size) {
             Ok(message) => {
-                received.value = message;
+                received.complete(message);
                 Ok(true)
             }
             Err(FetchError::Unreadable(why)) => {

@@ -40,4 +40,53 @@ impl Received {
         let kind = self.headers.iter().find(|(name, _)| name == header::TYPE);
         kind.is_some_and(|(_, value)| value.starts_with(OUR_TYPES.as_bytes()))
     }
+
+    /// Puts the whole message in place of the header section that the record has; what was there is given back. A section that is
+    /// not the object's, as `authenticate` writes it, stays, and the object's body follows it.
+    pub fn complete(&mut self, object: Vec<u8>) -> Vec<u8> {
+        let is_whole_section = self.value.ends_with(SECTION_END);
+        let whole = match section(&object) {
+            Some(end) if is_whole_section && !object.starts_with(&self.value) => {
+                [&self.value, &object[end..]].concat()
+            }
+            Some(_) | None => object,
+        };
+        std::mem::replace(&mut self.value, whole)
+    }
+}
+
+/// What ends a header section.
+const SECTION_END: &[u8] = b"\r\n\r\n";
+
+/// Bytes of a message's header section and of the empty line after it.
+fn section(message: &[u8]) -> Option<usize> {
+    let end = memchr::memmem::find(message, SECTION_END)?;
+    Some(end + SECTION_END.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_section_that_is_not_the_objects_stays() {
+        let object = b"A: 1\r\n\r\nbody";
+        for (value, whole) in [
+            (&b"A: 1\r\n\r\n"[..], &object[..]),
+            (b"New: 0\r\nA: 1\r\n\r\n", b"New: 0\r\nA: 1\r\n\r\nbody"),
+            // The section was longer than a record.
+            (b"New: 0\r\nA: 1\r\n", object),
+            (b"", object),
+        ] {
+            let mut record = Received {
+                value: value.to_vec(),
+                ..Received::default()
+            };
+            assert_eq!(record.complete(object.to_vec()), value);
+            assert_eq!(record.value, whole, "{}", value.escape_ascii());
+        }
+        let mut record = Received::default();
+        record.complete(b"no section".to_vec());
+        assert_eq!(record.value, b"no section");
+    }
 }

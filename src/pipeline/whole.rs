@@ -71,7 +71,7 @@ impl Objects {
             };
             match fetched {
                 Ok(message) => {
-                    let before = std::mem::replace(&mut record.value, message);
+                    let before = record.complete(message);
                     return Ok(Whole::Message(record, Some(before)));
                 }
                 Err(FetchError::Unreadable(why)) => return Ok(Whole::Missing(record, why)),
