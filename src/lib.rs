@@ -33,6 +33,7 @@
 //! - [`consume`]: records read back;
 //! - [`pipeline`]: records through steps, and commits in their order;
 //! - [`forward`]: mail from the topic to a mailbox, a relay or an application;
+//! - [`authenticate`]: who a mail is from: SPF, DKIM, DMARC, ARC;
 //! - [`command`]: flags in, exit code out.
 //!
 //! `smtp`, `mail` and the ledger do no I/O: bytes, outcomes and the time come in as arguments.
@@ -40,6 +41,7 @@
 // `pub` says that other crates see it. Not for the tests, which include files of each other.
 #![warn(unreachable_pub)]
 
+pub mod authenticate;
 pub mod command;
 pub mod config;
 pub mod consume;

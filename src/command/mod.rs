@@ -1,6 +1,7 @@
 //! The commands of the program: flags in, exit code out.
 
 mod announce;
+pub mod authenticate;
 pub mod check;
 pub mod consume;
 mod container;

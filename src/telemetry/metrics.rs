@@ -6,6 +6,7 @@
 //! | `table` | the rows of `serve` |
 //! | `pipeline` | the rows of every command that works through a topic |
 //! | `forward` | the rows of `forward` |
+//! | `authenticate` | the rows of `authenticate` |
 //! | `label` | labels and their values |
 //! | `handle` | the kinds of handles that a row may have |
 //! | `histogram` | the one with buckets |
@@ -17,6 +18,7 @@
 //!
 //! Invariant: counting is an operation on a handle or a number that is there from the start.
 
+pub mod authenticate;
 pub mod forward;
 mod handle;
 mod histogram;
@@ -38,14 +40,21 @@ use crate::config::Topics;
 use crate::sink::Statistics;
 pub use handle::{Kind, Scope};
 pub use histogram::{SECONDS_BUCKETS, SIZE_BUCKETS};
-pub use label::{Code, Io, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
+pub use label::{
+    Code, Io, MessageOutcome, ReloadResult, ResultWord, SessionEnd, TlsFailure, TlsVersion,
+};
 pub use rows::{Book, Row, Table};
 pub use table::{Handles, Sums};
 use tally::Tallies;
 pub use tally::Tally;
 
 /// The rows of all tables.
-pub const TABLES: &[&[Row]] = &[table::TABLE, pipeline::TABLE, forward::TABLE];
+pub const TABLES: &[&[Row]] = &[
+    table::TABLE,
+    pipeline::TABLE,
+    forward::TABLE,
+    authenticate::TABLE,
+];
 
 /// Counts; cheap to clone.
 #[derive(Clone)]

@@ -6,6 +6,7 @@ pub mod engine;
 pub mod filter;
 pub mod kafka;
 pub mod mails;
+pub mod names;
 pub mod postfix;
 pub mod ringpost;
 pub mod s3;

@@ -133,6 +133,25 @@ labels! {
         /// The receiver does not take it.
         Refused "refused",
     }
+    /// What a check of `authenticate` came to, in the words of RFC 8601.
+    ResultWord "word" {
+        /// There was nothing to check.
+        None "none",
+        /// It is as claimed.
+        Pass "pass",
+        /// It is not as claimed.
+        Fail "fail",
+        /// SPF: probably not as claimed.
+        SoftFail "softfail",
+        /// Nothing is claimed, or what is claimed cannot be read.
+        Neutral "neutral",
+        /// As claimed, in a way that is not accepted.
+        Policy "policy",
+        /// The DNS gave no answer.
+        TempError "temperror",
+        /// What was published or written cannot be used.
+        PermError "permerror",
+    }
     /// What SIGHUP came to.
     ReloadResult "result" {
         /// What is new is applied.
@@ -237,6 +256,7 @@ mod tests {
         check(ReloadResult::ALL);
         check(AttemptEnd::ALL);
         check(RecipientEnd::ALL);
+        check(ResultWord::ALL);
         check(&Kind::ALL);
         check(&CODES.map(Code));
         assert_eq!(Code(600).place(), CODES.len());

@@ -1,0 +1,158 @@
+//! `ringpost authenticate`: who each mail is from, written to another topic.
+//!
+//! Owns: what is opened in which order, the exit code and the one line of an error. Must not know: how a mail is checked, which is
+//! [`crate::authenticate`]'s.
+//!
+//! Invariants: exit code 0 done, also where a signal ended what had no end of its own; 130 and 143 where a signal came before the
+//! end that was asked for; else it follows from the failure's blame.
+
+mod admin;
+mod options;
+mod settings;
+mod usage;
+
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::output::complain;
+use crate::authenticate::examine::Examiner;
+use crate::authenticate::resolver;
+use crate::authenticate::step::Authenticate;
+use crate::consume::filter::Filter;
+use crate::consume::plan::{BROKER_WAIT, Plan, Start};
+use crate::consume::stop::Stop;
+use crate::failure::Failure;
+use crate::pipeline::job::{Bounds, Job};
+use crate::pipeline::lanes::Order;
+use crate::pipeline::whole::Objects;
+use crate::pipeline::writer::{Place, Writer};
+use admin::{Admin, Shown};
+pub use options::{From, Options, Server};
+use settings::Settings;
+use usage::Usage;
+
+/// How long one answer of the DNS resolver is waited for.
+const DNS_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A line for the operator.
+fn say(text: &str) {
+    complain(&format!("ringpost authenticate: {text}"));
+}
+
+/// Checks until asked to stop; every error is one line on standard error.
+pub fn run(options: &Options) -> ExitCode {
+    match authenticate(options) {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.to_string().lines().for_each(say);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn authenticate(options: &Options) -> Result<ExitCode, Failure> {
+    options.check()?;
+    let filter = Filter::parse(&options.filters, Timestamp::now()).map_err(Usage::from)?;
+    let settings = settings::load(options)?;
+    for warning in &settings.warnings {
+        say(&format!("warning: {warning}"));
+    }
+    let stop = Stop::on_signals()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(Usage::Runtime)?;
+    let shown = Shown::default();
+    if let Some(address) = options.admin {
+        let admin = runtime.block_on(Admin::bind(address, shown.clone()))?;
+        let address = admin.address().unwrap_or(address);
+        say(&format!("metrics on http://{address}/metrics"));
+        runtime.spawn(admin.serve());
+    }
+    let step = {
+        // hickory's connections are made in the runtime.
+        let _inside = runtime.enter();
+        Rc::new(step(options, &settings, &stop, &shown)?)
+    };
+    let job = job(options, settings, filter, stop.clone());
+    let ended = runtime.block_on(crate::pipeline::run(job, Rc::clone(&step), shown.watch));
+    step.sum_up();
+    ended?;
+    Ok(code(options, &stop))
+}
+
+fn step(
+    options: &Options,
+    settings: &Settings,
+    stop: &Stop,
+    shown: &Shown,
+) -> Result<Authenticate, Failure> {
+    let counts = &shown.counts;
+    let resolver = resolver::Settings {
+        servers: options.resolvers.iter().map(|server| server.0).collect(),
+        patience: options.patience,
+        timeout: DNS_TIMEOUT,
+        down: Arc::clone(&shown.down),
+        say,
+    };
+    let examiner = Examiner::new(&resolver, settings.hostname.clone(), Arc::clone(counts))?;
+    let objects = Objects::new(&settings.objects, say)?;
+    let place = Place {
+        brokers: settings.brokers.clone(),
+        topic: options.to_topic.clone(),
+        flag: "--to-topic",
+        properties: settings.properties.clone(),
+    };
+    let writer = Writer::open(place, BROKER_WAIT, stop, say)?;
+    Ok(Authenticate::new(
+        examiner,
+        objects,
+        writer,
+        Arc::clone(counts),
+        say,
+    ))
+}
+
+fn job(options: &Options, settings: Settings, filter: Filter, stop: Stop) -> Job {
+    Job {
+        plan: Plan {
+            brokers: settings.brokers,
+            topic: settings.topic,
+            group: Some(options.group.clone()),
+            partitions: Vec::new(),
+            start: match options.from {
+                From::Beginning => Start::Beginning,
+                From::End => Start::End,
+            },
+            foreign: false,
+            properties: settings.properties,
+            broker_wait: BROKER_WAIT,
+            stop,
+            say,
+        },
+        filter,
+        // Mails with the same key stay in their order.
+        order: Order::Key,
+        until_end: options.until_end,
+        bounds: Bounds::default(),
+    }
+}
+
+/// The exit code of a run that nothing kept from its end.
+fn code(options: &Options, stop: &Stop) -> ExitCode {
+    let Some(signal) = stop.asked() else {
+        return ExitCode::SUCCESS;
+    };
+    say(&format!(
+        "{signal}: stopped; what was written is committed, and the group was left"
+    ));
+    if options.until_end {
+        ExitCode::from(signal.exit_code())
+    } else {
+        ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,146 @@
+//! The flags of `ringpost authenticate`.
+//!
+//! Owns: the flags, and what of them goes together. Must not know: what is done with them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::usage::Usage;
+
+/// Port of the DNS.
+const DNS_PORT: u16 = 53;
+
+/// Checks who each mail of a topic is from, and writes it to another topic with the verdicts.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Read as a member of this consumer group; an offset is committed once the mails up to it are in the other topic
+    #[arg(long, value_name = "NAME")]
+    pub group: String,
+    /// Topic to write to; it has to exist
+    #[arg(long, value_name = "TOPIC")]
+    pub to_topic: String,
+    /// DNS resolver to ask, ADDRESS or ADDRESS:PORT; may be given again [default: those of /etc/resolv.conf]
+    #[arg(long = "resolver", value_name = "ADDRESS")]
+    pub resolvers: Vec<Server>,
+    /// Name in our Authentication-Results; fields of others that claim it are renamed [environment: RINGPOST_SERVER_HOSTNAME]
+    /// [default: server.hostname of the configuration, else the machine's name]
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// How long a name is asked for that gets no answer while the resolver answers others, before the verdict is temperror.
+    /// While the resolver answers nothing, mails wait as long as it takes
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::config::time)]
+    pub patience: Duration,
+    /// Configuration file (TOML) of serve, of which server.hostname, [kafka] and [objects] are read [environment:
+    /// RINGPOST_CONFIG]
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the help of a flag, not a link"
+    )]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Brokers to ask first, `host:port`, separated by commas [environment: RINGPOST_KAFKA_BROKERS] [default: kafka.brokers
+    /// of the configuration, else 127.0.0.1:9092]
+    #[arg(long, value_name = "LIST")]
+    pub brokers: Option<String>,
+    /// Topic to read [environment: RINGPOST_KAFKA_TOPIC] [default: kafka.topic of the configuration, else mail]
+    #[arg(long, value_name = "NAME")]
+    pub topic: Option<String>,
+    /// Where the objects of large messages are, in the form of objects.url [environment: RINGPOST_OBJECTS_URL] [default:
+    /// objects.url of the configuration, else where each record says]
+    #[arg(long, value_name = "URL")]
+    pub objects: Option<String>,
+    /// Where to start while the group has no offset yet
+    #[arg(long, value_enum, default_value_t = From::Beginning)]
+    pub from: From,
+    /// Write only the mails for which this holds, such as 'domain = example.com and size < 1MiB'; of several, all have to.
+    /// The others are passed over for good; docs/consume.md describes conditions
+    #[arg(long = "filter", value_name = "CONDITION")]
+    pub filters: Vec<String>,
+    /// Stop once every mail was written and no more come
+    #[arg(long)]
+    pub until_end: bool,
+    /// Serve /metrics, /healthz and /readyz on this address
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub admin: Option<SocketAddr>,
+    /// File of librdkafka properties, name=value a line [environment: RINGPOST_KAFKA_PROPERTIES_FILE] [default:
+    /// kafka.properties_file of the configuration]
+    #[arg(long, value_name = "FILE")]
+    pub properties_file: Option<String>,
+    /// A librdkafka property, for reading and writing; may be given again. Everybody on the machine can read a command line: a
+    /// password belongs in --properties-file or RINGPOST_KAFKA_PROPERTIES
+    #[arg(long = "property", value_name = "NAME=VALUE")]
+    pub properties: Vec<String>,
+}
+
+/// Where reading starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum From {
+    /// At the oldest record that the topic still has.
+    Beginning,
+    /// At what is written from now on.
+    End,
+}
+
+/// A DNS resolver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server(pub SocketAddr);
+
+/// It is no address of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it is not an IP address with or without a port, such as 127.0.0.1, 127.0.0.1:5353 or [::1]:53"
+)]
+pub struct NotAServer;
+
+impl FromStr for Server {
+    type Err = NotAServer;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+            .unwrap_or(text);
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            return Ok(Self(SocketAddr::new(address, DNS_PORT)));
+        }
+        text.parse().map(Self).map_err(|_| NotAServer)
+    }
+}
+
+impl Options {
+    /// What the flags' own types cannot say.
+    ///
+    /// # Errors
+    /// Flags that do not go together.
+    pub(super) fn check(&self) -> Result<(), Usage> {
+        if self.group.is_empty() {
+            return Err(Usage::EmptyGroup);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolver_is_an_address_with_or_without_a_port() {
+        for (text, address) in [
+            ("192.0.2.1", "192.0.2.1:53"),
+            ("192.0.2.1:5353", "192.0.2.1:5353"),
+            ("::1", "[::1]:53"),
+            ("[::1]", "[::1]:53"),
+            ("[::1]:5353", "[::1]:5353"),
+        ] {
+            assert_eq!(text.parse(), Ok(Server(address.parse().unwrap())));
+        }
+        for text in ["", "localhost", "192.0.2.1:", "192.0.2.1:99999", "192.0.2"] {
+            assert!(text.parse::<Server>().is_err(), "{text}");
+        }
+    }
+}
