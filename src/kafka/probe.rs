@@ -15,7 +15,7 @@ use super::way::Way;
 use super::words::Trouble;
 
 /// Longest wait of a probe for a connection, and for the first bytes of an answer.
-const PROBE_WAIT: Duration = Duration::from_millis(600);
+const PROBE_WAIT: Duration = Duration::from_millis(500);
 /// A request for ApiVersions, version 0, which every broker answers before any login: the length of what follows, the
 /// request's number and version, a number of ours, and the client's name.
 const PROBE: &[u8] = b"\0\0\0\x12\0\x12\0\0rp01\0\x08ringpost";

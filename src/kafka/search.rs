@@ -124,7 +124,8 @@ impl Search<'_> {
                     }
                 }
             }
-            if waited >= PATIENCE && !std::mem::replace(&mut told, true) {
+            // The probe has taken its time too, and another try would take more.
+            if started.elapsed() >= PATIENCE && !std::mem::replace(&mut told, true) {
                 (caller.waiting)(match &answer {
                     Ok(answer) => SoFar::Answered(answer),
                     Err(code) => SoFar::Silent(*code),
@@ -268,6 +269,47 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    /// A client whose brokers are silent until the time of each try is over.
+    #[derive(Default)]
+    struct Silent {
+        tries: Cell<usize>,
+    }
+
+    impl Client for Silent {
+        fn metadata(&self, _topic: &str, timeout: Duration) -> Result<Metadata, KafkaError> {
+            self.tries.set(self.tries.get() + 1);
+            std::thread::sleep(timeout);
+            Err(KafkaError::MetadataFetch(Code::from(TIMED_OUT)))
+        }
+
+        fn listen(&self, _within: Duration) {}
+    }
+
+    #[test]
+    fn a_silent_broker_is_spoken_of_as_soon_as_the_probe_has_looked() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, client) = (silent.local_addr().unwrap().to_string(), Silent::default());
+        let search = Search {
+            brokers: &address,
+            ..search(LONG)
+        };
+        let told = Cell::new(None);
+        let ended = search.run(
+            &client,
+            &Said::default(),
+            Caller {
+                settles: &|_| true,
+                stop: &|| told.get(),
+                waiting: &mut |_| told.set(Some(client.tries.get())),
+            },
+        );
+        let Ended::Stopped(tries) = ended else {
+            panic!("{ended:?}");
+        };
+        // The third try takes a second, which an operator would wait for in vain.
+        assert!(tries <= 2, "{tries}");
     }
 
     #[test]
