@@ -19,7 +19,7 @@ use std::path::Path;
 
 use program::Program;
 use serde_json::Value;
-use stage::stage;
+use stage::{Stage, stage};
 
 /// Runs an example until its group has committed all of the topic, and compares what it has printed.
 fn prints_the_facts(name: &'static str, toolchain: &[&str]) {
@@ -31,11 +31,16 @@ fn prints_the_facts(name: &'static str, toolchain: &[&str]) {
         stage.is_committed(name)
     });
     program.stop();
-    let printed: BTreeSet<String> = program.lines().iter().map(|line| in_order(line)).collect();
-    let expected: BTreeSet<String> = stage.facts.iter().map(|line| in_order(line)).collect();
-    assert_eq!(printed, expected, "{name}: {}", program.errors());
-    assert_eq!(program.lines().len(), expected.len(), "each mail once");
+    are_the_facts(name, &program.lines(), &program, stage);
+}
+
+/// Compares lines of mails, and what was said of the rest of the topic.
+fn are_the_facts(name: &str, lines: &[String], program: &Program, stage: &Stage) {
     let errors = program.errors();
+    let printed: BTreeSet<String> = lines.iter().map(|line| in_order(line)).collect();
+    let expected: BTreeSet<String> = stage.facts.iter().map(|line| in_order(line)).collect();
+    assert_eq!(printed, expected, "{name}: {errors}");
+    assert_eq!(lines.len(), expected.len(), "each mail once");
     let passed_over = errors.matches(": passed over: ").count();
     assert_eq!(passed_over, stage.not_mails, "{name}: {errors}");
     assert!(errors.contains(stage.elsewhere), "{name}: {errors}");
@@ -76,6 +81,21 @@ fn java_prints_the_facts() {
 #[test]
 fn rust_prints_the_facts() {
     prints_the_facts("rust", &["cargo"]);
+}
+
+#[test]
+fn parquet_files_have_the_facts() {
+    let name = "parquet-python";
+    let Some(stage) = stage() else { return };
+    let Some(mut program) = Program::start(name, &["python3"], stage) else {
+        return;
+    };
+    program.wait_until("its group has committed the topic", |_| {
+        stage.is_committed(name)
+    });
+    program.stop();
+    let lines = program.also(".venv/bin/python facts.py");
+    are_the_facts(name, &lines, &program, stage);
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub struct Program {
     errors: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
     name: &'static str,
-    _copy: Option<TempDir>,
+    copy: Option<TempDir>,
 }
 
 impl Program {
@@ -72,6 +72,8 @@ impl Program {
         }
         let mut shell = shell(run, folder);
         shell.env("BROKERS", &stage.brokers).env("GROUP", name);
+        // The one that writes files writes them at once.
+        shell.env("EVERY", "1");
         Some(Self::watch(shell, name, copy))
     }
 
@@ -100,13 +102,21 @@ impl Program {
             errors,
             readers,
             name,
-            _copy: copy,
+            copy,
         }
     }
 
     /// The lines that it has printed.
     pub fn lines(&self) -> Vec<String> {
         self.printed.lock().unwrap().clone()
+    }
+
+    /// The lines of another command in its folder, run to its end.
+    pub fn also(&self, command: &str) -> Vec<String> {
+        let folder = self.copy.as_ref().expect("it runs in a copy").path();
+        let output = tools::run(&mut shell(command, folder), b"");
+        let text = String::from_utf8(output.stdout).expect("text in UTF-8");
+        text.lines().map(str::to_owned).collect()
     }
 
     /// What it has said on standard error.
