@@ -133,6 +133,10 @@ fn a_filter_a_partition_and_an_offset_leave_what_was_asked_for() {
     );
     assert!(ids(&[&partition[..], &["end"]].concat()).is_empty());
     assert!(ids(&[&partition[..], &["4"]].concat()).is_empty());
+    assert_eq!(ids(&["--since", "1h"]), ["\"A\"", "\"C\""]);
+    let since = ["--brokers", &brokers, "--until-end", "--since", "1h"];
+    let caveat = "the in-process broker of the quick start does not look for times";
+    assert_eq!(said(&consume(&since, &[])).matches(caveat).count(), 1);
     for (more, part) in [
         (
             &["--partition", "0", "--offset", "5"][..],
@@ -451,4 +455,33 @@ fn brokers_that_cannot_be_reached_are_one_line_in_the_words_of_check() {
             assert!(check.contains(words), "{check}");
         }
     }
+}
+
+#[test]
+fn a_terminal_has_a_heading_above_the_summary_and_a_pipe_has_none() {
+    let mock = records();
+    let flags = ["--brokers", &mock.bootstrap_servers(), "--until-end"];
+    let piped = String::from_utf8(consume(&flags, &[]).stdout).unwrap();
+    assert!(
+        piped.starts_with("0:0 ") && piped.lines().count() == 2,
+        "{piped}"
+    );
+    let Some(script) = support::tools::find_or_say("script") else {
+        return;
+    };
+    let command = format!("\"$RINGPOST\" consume {}", flags.join(" "));
+    let output = Command::new(script)
+        .args(["-qec", &command, "/dev/null"])
+        .env("RINGPOST", env!("CARGO_BIN_EXE_ringpost"))
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let shown: Vec<&str> = shown
+        .lines()
+        .filter(|line| !line.starts_with("ringpost"))
+        .collect();
+    assert!(
+        shown[0].starts_with("place      time ") && shown.len() == 3,
+        "{shown:?}"
+    );
 }

@@ -118,33 +118,37 @@ fn times_offsets_and_partitions_of_a_topic_with_gaps() {
         mail("y", 1, 10),
     ];
     produce(&brokers, topic, &mails);
-    let ids = |flags: &[&str]| ids(&brokers, topic, flags).join(" ");
-    assert_eq!(ids(&[]), "a b c x y");
-    assert_eq!(ids(&["--since", "1h"]), "b c y");
-    assert_eq!(ids(&["--since", "2h"]), "b c x y");
-    assert_eq!(ids(&["--since", "7d"]), "a b c x y");
-    assert_eq!(ids(&["--since", "0s"]), "");
-    assert_eq!(ids(&["--since", "2999-01-01"]), "");
-    assert_eq!(ids(&["--since", "1h", "--partition", "1"]), "y");
-    assert_eq!(ids(&["--partition", "0"]), "a b c");
-    assert_eq!(
-        ids(&["--partition", "0", "--partition", "1", "--since", "45min"]),
-        "b c y"
-    );
-    // A record, its marker, the record after that, and the marker of the transaction that was aborted.
-    for (offset, expected) in [
-        ("0", "a b c"),
-        ("1", "b c"),
-        ("2", "b c"),
-        ("5", ""),
-        ("6", ""),
-        ("8", ""),
-    ] {
-        assert_eq!(
-            ids(&["--partition", "0", "--offset", offset]),
-            expected,
-            "{offset}"
-        );
+    // The offsets of a record, its marker, the record after that, and the marker of the transaction that was aborted.
+    let cases: [(&[&str], &str); 15] = [
+        (&[], "a b c x y"),
+        (&["--since", "1h"], "b c y"),
+        (&["--since", "2h"], "b c x y"),
+        (&["--since", "7d"], "a b c x y"),
+        (&["--since", "0s"], ""),
+        (&["--since", "2999-01-01"], ""),
+        (&["--since", "1h", "--partition", "1"], "y"),
+        (&["--partition", "0"], "a b c"),
+        (
+            &["--partition", "0", "--partition", "1", "--since", "45min"],
+            "b c y",
+        ),
+        (&["--partition", "0", "--offset", "0"], "a b c"),
+        (&["--partition", "0", "--offset", "1"], "b c"),
+        (&["--partition", "0", "--offset", "2"], "b c"),
+        (&["--partition", "0", "--offset", "5"], ""),
+        (&["--partition", "0", "--offset", "6"], ""),
+        (&["--partition", "0", "--offset", "8"], ""),
+    ];
+    // Several at once: a topic that ends with a marker is waited for.
+    for cases in cases.chunks(5) {
+        std::thread::scope(|scope| {
+            for (flags, expected) in cases {
+                let brokers = &brokers;
+                scope.spawn(move || {
+                    assert_eq!(ids(brokers, topic, flags).join(" "), *expected, "{flags:?}");
+                });
+            }
+        });
     }
     for (offset, range) in [("9", "0 to 8"), ("9223372036854775807", "0 to 8")] {
         let output = consume(&brokers, topic, &["--partition", "0", "--offset", offset]);
@@ -152,6 +156,7 @@ fn times_offsets_and_partitions_of_a_topic_with_gaps() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(&format!("{range} is allowed")), "{said}");
     }
+    let ids = |flags: &[&str]| ids(&brokers, topic, flags).join(" ");
     let group = ["--group", "g", "--since", "1h"];
     assert_eq!(ids(&group), "b c y");
     assert_eq!(ids(&group), "", "the group has its offsets");

@@ -111,6 +111,7 @@ impl<'a> Reader<'a> {
         let asking = create(plan)?;
         let partitions = start::partitions(plan, find_topic(&asking, plan)?)?;
         asking.context().connected();
+        start::caveat(&asking, plan).into_iter().for_each(plan.say);
         let source = plan.group.as_ref().map(|group| Source {
             cluster: asking
                 .client()

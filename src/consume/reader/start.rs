@@ -2,12 +2,33 @@
 //!
 //! Owns: what the plan's start means in one partition. Must not know: groups, nor what is read.
 
-use rdkafka::consumer::BaseConsumer;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::consume::client::ask::{first_since, watermarks};
 use crate::consume::client::reports::Reports;
 use crate::consume::failure::{Halt, ReadError};
 use crate::consume::plan::{Plan, Start};
+
+/// How the id of an in-process cluster of librdkafka's begins. It finds no offset of a time.
+const IN_PROCESS: &str = "mockCluster";
+/// How long the cluster's id is waited for; it has come with the topic's partitions.
+const CLUSTER_ID_WAIT: Duration = Duration::from_secs(1);
+
+/// What an operator should know of how reading begins here.
+pub(super) fn caveat(asking: &BaseConsumer<Reports>, plan: &Plan) -> Option<&'static str> {
+    let is_vain = matches!(plan.start, Start::Since(_)) && is_in_process(asking);
+    is_vain.then_some(
+        "the in-process broker of the quick start does not look for times: reading begins at the oldest record in place of \
+         --since; --filter 'time >= 1h' takes mails by their time",
+    )
+}
+
+fn is_in_process(asking: &BaseConsumer<Reports>) -> bool {
+    let id = asking.client().fetch_cluster_id(CLUSTER_ID_WAIT);
+    id.is_some_and(|id| id.starts_with(IN_PROCESS))
+}
 
 /// The partitions to read, of those that the topic has.
 ///
@@ -59,8 +80,12 @@ pub(super) fn within(
         Start::End => Ok(high),
         Start::Since(time) => {
             let first = first_since(asking, plan, partition, time)?;
-            // Retention may have moved the beginning meanwhile.
-            Ok(first.map_or(high, |first| first.max(low)))
+            Ok(match first {
+                // Retention may have moved the beginning meanwhile.
+                Some(first) => first.max(low),
+                None if is_in_process(asking) => low,
+                None => high,
+            })
         }
         Start::Offset(offset) if (low..=high).contains(&offset) => Ok(offset),
         Start::Offset(offset) => Err(Halt::Failed(ReadError::NoOffset {
