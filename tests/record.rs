@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
+use ringpost::authenticate::output::ATTRIBUTES;
+use ringpost::authenticate::word::Word;
 use ringpost_proto::mail::header;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use schema::Description;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use support::ringpost::Ringpost;
 use support::topic::{Received, read_topic};
 
@@ -215,6 +217,18 @@ fn what_is_not_a_record_does_not_fit() {
 #[test]
 fn derived_records_have_what_a_mail_has_and_more() {
     let description = Description::read();
+    let verdicts = description.headers("mailAuthenticated")["allOf"][1].clone();
+    assert_eq!(verdicts["required"], json!(ATTRIBUTES));
+    let described = verdicts["properties"].as_object().unwrap();
+    assert_eq!(described.len(), ATTRIBUTES.len());
+    for name in ATTRIBUTES {
+        let fits = |word: &str| {
+            let wrong = description.violations(&described[name], &json!(word));
+            wrong.is_empty()
+        };
+        assert!(Word::ALL.iter().all(|word| fits(word.as_str())), "{name}");
+        assert!(!fits("perhaps"), "{name}");
+    }
     let headers = description.examples("mailReceived")[0]["headers"].clone();
     for (message, name, value) in [
         ("deadLetter", "ce_forwarderror", "550 5.1.1 no such user"),
@@ -224,7 +238,7 @@ fn derived_records_have_what_a_mail_has_and_more() {
         assert!(!description.violations(schema, &headers).is_empty());
         let mut more = headers.clone();
         more[name] = Value::from(value);
-        for verdict in ["ce_authdkim", "ce_authdmarc", "ce_autharc", "ce_authiprev"] {
+        for verdict in ATTRIBUTES.into_iter().filter(|&verdict| verdict != name) {
             more[verdict] = Value::from("none");
         }
         let wrong = description.violations(schema, &more);
