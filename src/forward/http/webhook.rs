@@ -13,6 +13,7 @@
 //! BUGS: HTTP/1.1 alone, and no proxy. An application that answers early and closes the connection before it has read the message
 //! may lose its own answer to a reset; the mail is then posted again.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,6 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, redirect};
-use thiserror::Error;
 
 use super::answer::{Answered, line, retry_after, unanswered};
 use super::binding;
@@ -46,7 +46,7 @@ const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// Why there is no client.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[error(
     "{0} cannot be asked over TLS: {1}; install the authorities' certificates (Debian: ca-certificates), or name a file with --tls-ca"
 )]
@@ -183,12 +183,18 @@ async fn read_rest(response: &mut Response, begin: &mut Vec<u8>) {
 fn why(error: reqwest::Error, time: Duration) -> String {
     let error = error.without_url();
     if error.is_connect() {
-        return format!("no connection: {}", chain(&error));
+        return format!("no connection: {}", chain(innermost(&error)));
     }
     if error.is_timeout() {
         return format!("no answer within {} s", time.as_secs_f64());
     }
     format!("no answer: {}", chain(&error))
+}
+
+/// What is inside the two errors around it, which say no more than that there is no connection.
+fn innermost(error: &reqwest::Error) -> &dyn Error {
+    let inside = error.source().and_then(Error::source);
+    inside.unwrap_or(error)
 }
 
 /// The message of a record, as a body that needs no copy.
