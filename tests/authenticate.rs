@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, LazyLock};
@@ -284,19 +285,20 @@ fn names() -> Names {
     names
 }
 
-#[test]
-fn each_mail_is_written_with_its_verdicts() {
-    let Some(cluster) = cluster() else { return };
-    let (brokers, topic, names) = (cluster.bootstrap(), "verdicts", names());
-    topics(cluster, topic, &[]);
-    let plain = "From: a@good.example\nSubject: x\n\nbody\n";
-    let forged = format!(
+/// A mail that nobody signed.
+const PLAIN: &str = "From: a@good.example\nSubject: x\n\nbody\n";
+
+/// A mail with fields in our name and one of another host.
+fn forged() -> String {
+    format!(
         "Authentication-Results: {HOST}; spf=pass smtp.mailfrom=bank.example\nauthentication-results : MX.Example 1;\n dkim=pass\n\
-         Authentication-Results: other.example; none\n{plain}"
-    );
-    // A record of a large message, whose object holds the whole of it.
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("large.eml");
+         Authentication-Results: other.example; none\n{PLAIN}"
+    )
+}
+
+/// A record of a large message, whose object in this folder holds the whole of it, and one whose object is lost.
+fn large(folder: &Path) -> (Record, Record) {
+    let path = folder.join("large.eml");
     let mut large = Record::mail("large", "192.0.2.1:25", "a@good.example", SIGNED);
     std::fs::write(&path, &large.value).unwrap();
     let hash = digest(&SHA256, &large.value);
@@ -305,10 +307,8 @@ fn each_mail_is_written_with_its_verdicts() {
         .iter()
         .map(|octet| format!("{octet:02x}"))
         .collect();
-    large.headers.push((
-        "ce_dataref".to_owned(),
-        format!("file://{}", path.display()),
-    ));
+    let object = format!("file://{}", path.display());
+    large.headers.push(("ce_dataref".to_owned(), object));
     large.headers.push(("ce_smtpsha256".to_owned(), hash));
     let section = large.text().find("\r\n\r\n").unwrap() + 4;
     large.value.truncate(section);
@@ -321,33 +321,36 @@ fn each_mail_is_written_with_its_verdicts() {
             _ => {}
         }
     }
-    let mut foreign = Record::mail("foreign", "192.0.2.1:25", "a@good.example", plain);
+    (large, lost)
+}
+
+/// Mails of every kind, and a record that is none.
+fn mails(large: Record, lost: Record) -> Vec<Record> {
+    let changed = SIGNED.replace("hungry", "thirsty");
+    let mut foreign = Record::mail("foreign", "192.0.2.1:25", "a@good.example", PLAIN);
     foreign.headers.retain(|(name, _)| name != "ce_smtpclient");
-    produce(
-        &brokers,
-        topic,
-        &[
-            Record::mail("good", "192.0.2.1:25", "a@good.example", plain),
-            Record::mail("other", "[2001:db8::1]:25", "a@good.example", plain),
-            Record::mail("signed", "192.0.2.9:25", "", SIGNED),
-            Record::mail(
-                "changed",
-                "192.0.2.9:25",
-                "",
-                &SIGNED.replace("hungry", "thirsty"),
-            ),
-            Record::mail("forged", "192.0.2.9:25", "a@good.example", &forged),
-            Record::mail(
-                "broken",
-                "192.0.2.1:25",
-                "a@broken.example",
-                "From: a@broken.example\n\n",
-            ),
-            foreign,
-            large.clone(),
-            lost,
-        ],
-    );
+    let broken = "From: a@broken.example\n\n";
+    vec![
+        Record::mail("good", "192.0.2.1:25", "a@good.example", PLAIN),
+        Record::mail("other", "[2001:db8::1]:25", "a@good.example", PLAIN),
+        Record::mail("signed", "192.0.2.9:25", "", SIGNED),
+        Record::mail("changed", "192.0.2.9:25", "", &changed),
+        Record::mail("forged", "192.0.2.9:25", "a@good.example", &forged()),
+        Record::mail("broken", "192.0.2.1:25", "a@broken.example", broken),
+        foreign,
+        large,
+        lost,
+    ]
+}
+
+#[test]
+fn each_mail_is_written_with_its_verdicts() {
+    let Some(cluster) = cluster() else { return };
+    let (brokers, topic, names) = (cluster.bootstrap(), "verdicts", names());
+    topics(cluster, topic, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (large, lost) = large(folder.path());
+    produce(&brokers, topic, &mails(large.clone(), lost));
     let run = Running::start(
         &brokers,
         topic,
@@ -390,18 +393,12 @@ fn each_mail_is_written_with_its_verdicts() {
             "{id}"
         );
     }
-    the_rest_is_as_it_was(&one("good"), &one("forged"), &one("large"), plain, &large);
+    the_rest_is_as_it_was(&one("good"), &one("forged"), &one("large"), &large);
 }
 
 /// Message, size and object of a record, beside its field on top.
-fn the_rest_is_as_it_was(
-    good: &Record,
-    forged: &Record,
-    large: &Record,
-    plain: &str,
-    before: &Record,
-) {
-    let plain = plain.replace('\n', "\r\n");
+fn the_rest_is_as_it_was(good: &Record, forged: &Record, large: &Record, before: &Record) {
+    let plain = PLAIN.replace('\n', "\r\n");
     let tail = |record: &Record| {
         let size: usize = record.header("ce_smtpsize").parse().unwrap();
         String::from_utf8(record.value[record.value.len() - size..].to_vec()).unwrap()

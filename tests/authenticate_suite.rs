@@ -1,17 +1,25 @@
-//! The test suite of openspf.org for RFC 7208 against the SPF of `authenticate`.
+//! Test suites of others against `authenticate`. They are not a part of ringpost; each is run where a variable names its file, which
+//! PyYAML reads.
 //!
-//! The suite is not a part of ringpost: `pip download --no-deps --no-binary :all: pyspf` brings it, as `test/rfc7208-tests.yml`.
-//! `RINGPOST_SPF_SUITE=PATH cargo test --test authenticate_suite` runs it; PyYAML reads it.
+//! | suite | variable | file |
+//! |---|---|---|
+//! | of openspf.org, for RFC 7208 | `RINGPOST_SPF_SUITE` | `test/rfc7208-tests.yml` of pyspf (`pip download --no-deps --no-binary :all: pyspf`) |
+//! | of ValiMail, for ARC | `RINGPOST_ARC_SUITE` | `tests/arc-draft-validation-tests.yml` of github.com/ValiMail/arc_test_suite |
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringpost::authenticate::dns::{Answer, Answers, Kind, Question};
+use ringpost::authenticate::examine::{Body, Examiner};
+use ringpost::authenticate::resolver::Settings;
 use ringpost::authenticate::spf::check::{Claim, check_host};
+use ringpost::consume::received::Received;
 use serde_json::{Map, Value};
+use support::names::Names;
 use support::tools;
 
 /// Reads a YAML of several documents and prints them as JSON.
@@ -165,18 +173,25 @@ fn run(zone: &Zone, test: &Map<String, Value>) -> String {
     }
 }
 
-#[test]
-fn the_results_are_those_of_the_suite() {
-    let Ok(path) = std::env::var("RINGPOST_SPF_SUITE") else {
-        return tools::say_skipped("RINGPOST_SPF_SUITE does not name rfc7208-tests.yml");
+/// The documents of the suite that a variable names, or none where it cannot be read here.
+fn scenarios(variable: &str) -> Option<Vec<Value>> {
+    let Ok(path) = std::env::var(variable) else {
+        tools::say_skipped(&format!("{variable} names no file"));
+        return None;
     };
-    let Some(python) = tools::find_or_say("python3") else {
-        return;
-    };
+    let python = tools::find_or_say("python3")?;
     let json = tools::run(Command::new(python).args(["-c", TO_JSON, &path]), b"");
     let scenarios: Vec<Value> = serde_json::from_slice(&json.stdout).expect("JSON");
+    Some(scenarios.into_iter().filter(Value::is_object).collect())
+}
+
+#[test]
+fn spf_has_the_results_of_the_suite() {
+    let Some(scenarios) = scenarios("RINGPOST_SPF_SUITE") else {
+        return;
+    };
     let (mut count, mut wrong) = (0, Vec::new());
-    for scenario in scenarios.iter().filter(|scenario| scenario.is_object()) {
+    for scenario in &scenarios {
         let zone = Zone::read(scenario);
         for (name, test) in scenario["tests"].as_object().expect("tests") {
             let test = test.as_object().expect("a test");
@@ -188,6 +203,103 @@ fn the_results_are_those_of_the_suite() {
             count += 1;
             if !expected.contains(&found.as_str()) {
                 wrong.push(format!("{name}: {found}, and the suite says {expected:?}"));
+            }
+        }
+    }
+    assert!(count > 100, "{count} tests");
+    assert!(
+        wrong.is_empty(),
+        "{} of {count} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+/// Where the suite of ARC, which is of a draft, is not followed.
+const ARC_OTHERWISE: [(&str, &str, &str); 2] = [
+    (
+        "ams_fields_c_na",
+        "fail",
+        "without c= it is the default of RFC 6376, simple/simple, and not relaxed",
+    ),
+    (
+        "ams_fields_h_empty",
+        "fail",
+        "a signature that covers no field is not accepted",
+    ),
+];
+
+/// The word of ARC for a message of the suite.
+fn chain(names: &Names, message: &str) -> String {
+    fn quiet(_line: &str) {}
+    let settings = Settings {
+        servers: vec![names.address()],
+        patience: Duration::ZERO,
+        timeout: Duration::from_secs(10),
+        down: Arc::default(),
+        say: quiet,
+    };
+    let value = message.replace('\n', "\r\n").into_bytes();
+    let headers = [
+        ("ce_type", "io.ringpost.mail.received.v1"),
+        ("ce_smtpfrom", ""),
+        ("ce_smtpclient", "192.0.2.1:25"),
+        ("ce_smtpsize", &value.len().to_string()),
+    ];
+    let record = Received {
+        headers: headers
+            .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+            .to_vec(),
+        value,
+        ..Received::default()
+    };
+    let body = Body {
+        bytes: &record.value,
+        is_whole: true,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let output = runtime.block_on(async {
+        let examiner = Examiner::new(&settings, "mx.example".to_owned(), Arc::default()).unwrap();
+        examiner.examine(&record, body).await.expect("a mail")
+    });
+    let word = output
+        .headers
+        .iter()
+        .find(|(name, _)| name == "ce_autharc")
+        .expect("a verdict");
+    String::from_utf8_lossy(&word.1).into_owned()
+}
+
+#[test]
+fn arc_has_the_results_of_the_suite() {
+    let Some(scenarios) = scenarios("RINGPOST_ARC_SUITE") else {
+        return;
+    };
+    let (mut count, mut wrong) = (0, Vec::new());
+    for scenario in &scenarios {
+        let names = Names::start();
+        for (name, text) in scenario["txt-records"].as_object().expect("keys") {
+            names.txt(name, &text.as_str().expect("a text").replace('\n', ""));
+        }
+        for (name, test) in scenario["tests"].as_object().expect("tests") {
+            let mut expected = test["cv"].as_str().unwrap_or("None").to_lowercase();
+            // Of a chain whose last seal says fail the draft says nothing; RFC 8617 5.2 does.
+            if expected.is_empty() {
+                "fail".clone_into(&mut expected);
+            }
+            if let Some((_, other, _)) = ARC_OTHERWISE.iter().find(|(known, ..)| known == name) {
+                (*other).clone_into(&mut expected);
+            }
+            let found = chain(&names, test["message"].as_str().expect("a message"));
+            count += 1;
+            if found != expected {
+                let why = test["description"].as_str().unwrap_or_default();
+                wrong.push(format!(
+                    "{name}: {found}, and the suite says {expected}: {why}"
+                ));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! DKIM (RFC 6376, 8301, 8463) and ARC (RFC 8617): the signatures of a message.
+//! DKIM (RFC 6376, 8301, 8463): the signatures of a message; the chain of ARC is verified with what was read here.
 //!
 //! Owns: which signatures are looked at, and what mail-auth's findings mean in the words of RFC 8601. Must not know: how a question
 //! gets its answer.
@@ -8,22 +8,22 @@
 //!
 //! Invariant: at most [`SIGNATURES_MOST`] signatures are verified, from the top; a body is hashed twice at most for each way to write it.
 
-use mail_auth::common::crypto::{Algorithm, HashAlgorithm};
-use mail_auth::common::headers::{Header, Writable, Writer};
-use mail_auth::dkim::{Canonicalization, DkimError, Signature};
-use mail_auth::{AuthenticatedMessage, DkimOutput, DkimResult, Error, MessageAuthenticator, arc};
+use mail_auth::common::crypto::Algorithm;
+use mail_auth::common::headers::Header;
+use mail_auth::common::verify::VerifySignature;
+use mail_auth::dkim::{DkimError, Signature};
+use mail_auth::{AuthenticatedMessage, DkimOutput, DkimResult, Error, MessageAuthenticator};
 
+use super::chain::{self, Chain};
 use super::dns::{Answers, Need};
+use super::hash;
 use super::keys::{Keys, at_once};
 use super::message::{Field, Message};
 use super::tags::Tags;
 use super::word::Word;
-use mail_auth::common::verify::VerifySignature;
 
 /// Signatures that are verified; the ones at the top were added last.
 pub(super) const SIGNATURES_MOST: usize = 10;
-/// Sets of a chain (RFC 8617 4.2.1).
-const ARC_SETS_MOST: usize = 50;
 
 /// What was found of one signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,15 +38,6 @@ pub(super) struct Signed {
     pub selector: String,
     /// The first characters of the signature (RFC 6008).
     pub start: String,
-}
-
-/// What was found of a chain of ARC.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chain {
-    /// The result.
-    pub word: Word,
-    /// How many sets there are, and who sealed last.
-    pub last: Option<(usize, String)>,
 }
 
 /// The signatures of a message, read once.
@@ -77,7 +68,7 @@ impl<'a> Signatures<'a> {
         for field in message.all("DKIM-Signature").take(SIGNATURES_MOST) {
             signatures.add(field, message.body, authors);
         }
-        signatures.add_chain(message);
+        chain::read(message, &mut signatures.message);
         signatures
     }
 
@@ -100,7 +91,12 @@ impl<'a> Signatures<'a> {
         };
         match usable(tags.as_ref(), value, body, authors) {
             Ok(signature) => {
-                self.hash(body, signature.cb, signature.a);
+                hash::add(
+                    &mut self.message.body_hashes,
+                    body,
+                    signature.cb,
+                    signature.a,
+                );
                 found.place = Some(self.message.dkim_headers.len());
                 self.message
                     .dkim_headers
@@ -114,63 +110,6 @@ impl<'a> Signatures<'a> {
         self.found.push(found);
     }
 
-    fn hash(&mut self, body: &[u8], canonicalization: Canonicalization, algorithm: Algorithm) {
-        let algorithm = HashAlgorithm::from(algorithm);
-        let hashes = &mut self.message.body_hashes;
-        let is_known = |known: &(Canonicalization, HashAlgorithm, u64, Vec<u8>)| {
-            known.0 == canonicalization && known.1 == algorithm
-        };
-        if !hashes.iter().any(is_known) {
-            let hash = algorithm.hash(canonicalization.canonical_body(body, 0));
-            hashes.push((canonicalization, algorithm, 0, hash.as_ref().to_vec()));
-        }
-    }
-
-    fn add_chain(&mut self, message: &Message<'a>) {
-        for (name, value) in message.all("ARC-Seal") {
-            match arc::Seal::parse(value) {
-                Ok(seal) if seal.a != Algorithm::RsaSha1 => {
-                    self.message.as_headers.push(Header::new(name, value, seal));
-                }
-                Ok(_) | Err(_) => self.message.has_arc_errors = true,
-            }
-        }
-        for (name, value) in message.all("ARC-Message-Signature") {
-            match arc::Signature::parse(value) {
-                Ok(signature) if signature.l == 0 && signature.a != Algorithm::RsaSha1 => {
-                    self.message
-                        .ams_headers
-                        .push(Header::new(name, value, signature));
-                }
-                Ok(_) | Err(_) => self.message.has_arc_errors = true,
-            }
-        }
-        for (name, value) in message.all("ARC-Authentication-Results") {
-            match arc::Results::parse(value) {
-                Ok(results) => self
-                    .message
-                    .aar_headers
-                    .push(Header::new(name, value, results)),
-                Err(_) => self.message.has_arc_errors = true,
-            }
-        }
-        self.message
-            .as_headers
-            .sort_by_key(|header| header.header.i);
-        self.message
-            .ams_headers
-            .sort_by_key(|header| header.header.i);
-        self.message
-            .aar_headers
-            .sort_by_key(|header| header.header.i);
-        let last = self.message.ams_headers.last();
-        if let Some((canonicalization, algorithm)) =
-            last.map(|last| (last.header.cb, last.header.a))
-        {
-            self.hash(message.body, canonicalization, algorithm);
-        }
-    }
-
     /// What is known of signatures whose body is not there.
     pub(super) fn unverified(&self) -> (Option<Vec<Signed>>, Option<Chain>) {
         let signed = self.found.iter().map(|found| {
@@ -180,21 +119,10 @@ impl<'a> Signatures<'a> {
             }
             signed
         });
-        let last = self.last_seal();
-        let word = if last.is_some() {
-            Word::TempError
-        } else {
-            Word::None
-        };
-        (Some(signed.collect()), Some(Chain { word, last }))
-    }
-
-    /// How many seals there are, and who made the last.
-    fn last_seal(&self) -> Option<(usize, String)> {
-        let seals = &self.message.as_headers;
-        seals
-            .last()
-            .map(|last| (seals.len(), last.header.d.clone()))
+        (
+            Some(signed.collect()),
+            Some(chain::unverified(&self.message)),
+        )
     }
 
     /// Verifies the signatures of DKIM; the results are in the order of the fields.
@@ -237,47 +165,7 @@ impl<'a> Signatures<'a> {
         checker: &MessageAuthenticator,
         answers: &Answers,
     ) -> Result<Chain, Need> {
-        let message = &self.message;
-        let sets = message.as_headers.len();
-        let last = self.last_seal();
-        let is_empty =
-            sets == 0 && message.ams_headers.is_empty() && message.aar_headers.is_empty();
-        if message.has_arc_errors || is_empty {
-            let word = if message.has_arc_errors {
-                Word::Fail
-            } else {
-                Word::None
-            };
-            return Ok(Chain { word, last });
-        }
-        // What has not the form of a chain needs no key.
-        let counts = [message.ams_headers.len(), message.aar_headers.len()];
-        if counts != [sets; 2] || sets > ARC_SETS_MOST {
-            return Ok(Chain {
-                word: Word::Fail,
-                last,
-            });
-        }
-        let seals = message
-            .as_headers
-            .iter()
-            .map(|header| header.header.domain_key());
-        let signature = message
-            .ams_headers
-            .last()
-            .map(|header| header.header.domain_key());
-        let keys = Keys::find(seals.chain(signature), answers)?;
-        let output = at_once(checker.verify_arc(keys.parameters(message)));
-        let word = match output.result() {
-            DkimResult::Pass => Word::Pass,
-            DkimResult::TempError(_) => Word::TempError,
-            // A chain holds or does not (RFC 8617 4.4).
-            DkimResult::None
-            | DkimResult::Neutral(_)
-            | DkimResult::Fail(_)
-            | DkimResult::PermError(_) => Word::Fail,
-        };
-        Ok(Chain { word, last })
+        chain::verify(&self.message, checker, answers)
     }
 }
 
@@ -292,8 +180,7 @@ fn usable(
     authors: usize,
 ) -> Result<Signature, (Word, &'static str)> {
     let tags = tags.ok_or((Word::Neutral, "not a tag list"))?;
-    let has = |tag: &&str| tags.get(tag).is_some_and(|value| !value.is_empty());
-    if !["v", "a", "b", "bh", "d", "h", "s"].iter().all(has) {
+    if !tags.has(&["v", "a", "b", "bh", "d", "h", "s"]) {
         return Err((Word::Neutral, "a required tag is missing"));
     }
     if tags.get("v") != Some("1") {
@@ -325,7 +212,7 @@ fn usable(
         let length: u64 = length
             .parse()
             .map_err(|_| (Word::Neutral, "unreadable length"))?;
-        let whole = canonical_length(signature.cb, body);
+        let whole = hash::canonical_length(signature.cb, body);
         if length > whole {
             return Err((Word::PermError, "the body is shorter than was signed"));
         }
@@ -338,19 +225,6 @@ fn usable(
     signature.r = false;
     signature.atps = None;
     Ok(signature)
-}
-
-/// Bytes of a body as it is signed.
-fn canonical_length(canonicalization: Canonicalization, body: &[u8]) -> u64 {
-    struct Length(u64);
-    impl Writer for Length {
-        fn write(&mut self, bytes: &[u8]) {
-            self.0 += bytes.len() as u64;
-        }
-    }
-    let mut length = Length(0);
-    canonicalization.canonical_body(body, 0).write(&mut length);
-    length.0
 }
 
 /// What a finding of mail-auth is called.

@@ -38,6 +38,12 @@ impl Tags {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Whether all of these tags are there and not empty.
+    pub(super) fn has(&self, names: &[&str]) -> bool {
+        let is_there = |name: &&str| self.get(name).is_some_and(|value| !value.is_empty());
+        names.iter().all(is_there)
+    }
+
     /// The value of a tag without any blanks.
     pub(super) fn compact(&self, name: &str) -> Option<String> {
         self.get(name).map(|value| value.replace(is_blank, ""))

@@ -9,11 +9,12 @@ use std::net::IpAddr;
 use mail_auth::MessageAuthenticator;
 use ringpost_proto::smtp::domain;
 
+use super::chain::Chain;
 use super::dmarc::{self, Aligned, Author, Identity};
 use super::dns::{Answers, Need};
 use super::message::Message;
 use super::reverse::{self, Reverse};
-use super::signature::{Chain, Signatures, Signed};
+use super::signature::{Signatures, Signed};
 use super::spf::check::{Claim, check_host};
 use super::word::Word;
 
@@ -199,3 +200,6 @@ fn identities(spf: &[(Claimed, Word)], dkim: &[Signed]) -> Vec<Identity> {
     }));
     identities
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
 //! The form of the field, and what senders may put into it.
 
 use super::*;
+use crate::authenticate::chain::Chain;
 use crate::authenticate::dmarc::Aligned;
 use crate::authenticate::reverse::Reverse;
-use crate::authenticate::signature::{Chain, Signed};
+use crate::authenticate::signature::Signed;
 
 fn verdicts() -> Verdicts {
     Verdicts {

@@ -157,6 +157,69 @@ fn keys_decide() {
     assert_eq!(of(several), (Word::Pass, None));
 }
 
+/// What is changed in the signature, and the result.
+const REFUSED: [(&str, &str, Word, &str); 14] = [
+    ("v=1; ", "", Word::Neutral, "a required tag is missing"),
+    ("v=1; ", "v=2; ", Word::Neutral, "unknown version"),
+    (
+        "s=brisbane; ",
+        "",
+        Word::Neutral,
+        "a required tag is missing",
+    ),
+    ("v=1; ", "v=1; v=1; ", Word::Neutral, "not a tag list"),
+    (
+        "a=ed25519-sha256",
+        "a=dsa-sha256",
+        Word::Neutral,
+        "unreadable",
+    ),
+    (
+        "a=ed25519-sha256",
+        "a=rsa-sha1",
+        Word::Policy,
+        "rsa-sha1 is not accepted",
+    ),
+    ("q=dns/txt", "q=x", Word::Neutral, "unknown query method"),
+    ("c=relaxed/relaxed", "c=other", Word::Neutral, "unreadable"),
+    (
+        "i=@football.example.com",
+        "i=@example.com",
+        Word::PermError,
+        "i= is not in d=",
+    ),
+    (
+        "t=1528637909",
+        "t=1528637909; x=1528637910",
+        Word::Policy,
+        "it has expired",
+    ),
+    (
+        "t=1528637909",
+        "t=1528637909; x=1528637909",
+        Word::PermError,
+        "it expired before it was made",
+    ),
+    (
+        "t=1528637909",
+        "t=1528637909; l=10",
+        Word::Policy,
+        "a part of the body is not signed",
+    ),
+    (
+        "t=1528637909",
+        "t=1528637909; l=1000",
+        Word::PermError,
+        "the body is shorter than was signed",
+    ),
+    (
+        "t=1528637909",
+        "t=1528637909; l=x",
+        Word::Neutral,
+        "unreadable length",
+    ),
+];
+
 #[test]
 fn signatures_that_are_not_accepted_have_their_reason() {
     let first = |was: &str, is: &str| {
@@ -165,67 +228,7 @@ fn signatures_that_are_not_accepted_have_their_reason() {
         let signed = verify(&zone(), &changed);
         (signed[0].word, signed[0].why.unwrap_or_default())
     };
-    for (was, is, word, why) in [
-        ("v=1; ", "", Word::Neutral, "a required tag is missing"),
-        ("v=1; ", "v=2; ", Word::Neutral, "unknown version"),
-        (
-            "s=brisbane; ",
-            "",
-            Word::Neutral,
-            "a required tag is missing",
-        ),
-        ("v=1; ", "v=1; v=1; ", Word::Neutral, "not a tag list"),
-        (
-            "a=ed25519-sha256",
-            "a=dsa-sha256",
-            Word::Neutral,
-            "unreadable",
-        ),
-        (
-            "a=ed25519-sha256",
-            "a=rsa-sha1",
-            Word::Policy,
-            "rsa-sha1 is not accepted",
-        ),
-        ("q=dns/txt", "q=x", Word::Neutral, "unknown query method"),
-        ("c=relaxed/relaxed", "c=other", Word::Neutral, "unreadable"),
-        (
-            "i=@football.example.com",
-            "i=@example.com",
-            Word::PermError,
-            "i= is not in d=",
-        ),
-        (
-            "t=1528637909",
-            "t=1528637909; x=1528637910",
-            Word::Policy,
-            "it has expired",
-        ),
-        (
-            "t=1528637909",
-            "t=1528637909; x=1528637909",
-            Word::PermError,
-            "it expired before it was made",
-        ),
-        (
-            "t=1528637909",
-            "t=1528637909; l=10",
-            Word::Policy,
-            "a part of the body is not signed",
-        ),
-        (
-            "t=1528637909",
-            "t=1528637909; l=1000",
-            Word::PermError,
-            "the body is shorter than was signed",
-        ),
-        (
-            "t=1528637909",
-            "t=1528637909; l=x",
-            Word::Neutral,
-            "unreadable length",
-        ),
-    ] {
+    for (was, is, word, why) in REFUSED {
         assert_eq!(first(was, is), (word, why), "{was} -> {is}");
     }
     let unsigned = SIGNED.replace("from : to :", "to :").replace(" from :", "");
@@ -236,94 +239,21 @@ fn signatures_that_are_not_accepted_have_their_reason() {
 }
 
 #[test]
+fn every_from_field_has_to_be_signed() {
+    // The signatures of the RFC name From twice, so that a second one breaks them.
+    let once = SIGNED.replace("message-id : from : subject", "message-id : subject");
+    let once = once.replace("date : message-id : from :", "date : message-id :");
+    let second = format!("From: eve@football.example.com\n{once}");
+    for signed in verify(&zone(), &second) {
+        let expected = (Word::Policy, Some("a From field is not signed"));
+        assert_eq!((signed.word, signed.why), expected);
+    }
+}
+
+#[test]
 fn signatures_are_counted() {
     assert_eq!(words(&zone(), "From: a@b.example\n\nx\n"), []);
     let (one, rest) = SIGNED.split_at(SIGNED.find("DKIM-Signature: v=1; a=rsa").unwrap());
     let many = format!("{}{rest}", one.repeat(SIGNATURES_MOST + 5));
     assert_eq!(words(&zone(), &many), [Word::Pass; SIGNATURES_MOST]);
-}
-
-fn chain(zone: &Zone, text: &str) -> Chain {
-    let text = text.replace('\n', "\r\n");
-    let message = Message::parse(text.as_bytes());
-    let signatures = Signatures::read(&message);
-    let checker = checker().unwrap();
-    zone.run(|answers| signatures.verify_chain(&checker, answers))
-}
-
-/// A message with a chain of two sets, sealed here with the key of RFC 8032 7.1 (test 1), which RFC 8463 uses.
-fn sealed() -> String {
-    use mail_auth::arc::ArcSealer;
-    use mail_auth::common::crypto::Ed25519Key;
-    use mail_auth::common::headers::HeaderWriter;
-    use mail_auth::{AuthenticationResults, DkimOutput};
-
-    let mut seed = [
-        0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
-    ]
-    .to_vec();
-    let secret = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
-    seed.extend((0..32).map(|at| u8::from_str_radix(&secret[2 * at..2 * at + 2], 16).unwrap()));
-    let mut text = SIGNED.replace('\n', "\r\n");
-    for domain in ["first.example", "second.example"] {
-        let sealed = {
-            let message = AuthenticatedMessage::parse(text.as_bytes()).unwrap();
-            let checker = checker().unwrap();
-            let mut names = vec!["brisbane._domainkey.first.example".to_owned()];
-            names.push("brisbane._domainkey.second.example".to_owned());
-            let keys = arc_zone().run(|answers| Keys::find(names.clone(), answers));
-            let chain = at_once(checker.verify_arc(keys.parameters(&message)));
-            let results =
-                AuthenticationResults::new(domain).with_dkim_results(&[DkimOutput::pass()], "a@b");
-            let sealer =
-                ArcSealer::from_key(Ed25519Key::from_pkcs8_maybe_unchecked_der(&seed).unwrap())
-                    .domain(domain)
-                    .selector("brisbane")
-                    .headers(["From", "To", "Subject"]);
-            sealer.seal(&message, &results, &chain).unwrap().to_header()
-        };
-        text = format!("{sealed}{text}");
-    }
-    text.replace("\r\n", "\n")
-}
-
-fn arc_zone() -> Zone {
-    zone()
-        .with("brisbane._domainkey.first.example", Kind::Txt, &[BRISBANE])
-        .with("brisbane._domainkey.second.example", Kind::Txt, &[BRISBANE])
-}
-
-#[test]
-fn a_chain_holds_until_it_is_touched() {
-    let none = chain(&zone(), SIGNED);
-    assert_eq!(
-        none,
-        Chain {
-            word: Word::None,
-            last: None
-        }
-    );
-    let text = sealed();
-    let whole = chain(&arc_zone(), &text);
-    assert_eq!(whole.word, Word::Pass, "{text}");
-    assert_eq!(whole.last, Some((2, "second.example".to_owned())));
-    for (was, is) in [
-        ("hungry", "thirsty"),
-        ("dinner ready", "lunch ready"),
-        ("i=2;", "i=3;"),
-        ("ARC-Authentication-Results: i=1", "X-Was: i=1"),
-        ("cv=pass", "cv=none"),
-        ("first.example;\n\tdkim=pass", "first.example;\n\tdkim=fail"),
-    ] {
-        let changed = text.replace(was, is);
-        assert_ne!(changed, text, "{was}");
-        assert_eq!(
-            chain(&arc_zone(), &changed).word,
-            Word::Fail,
-            "{was} -> {is}"
-        );
-    }
-    assert_eq!(chain(&zone(), &text).word, Word::Fail);
-    let broken = arc_zone().broken("brisbane._domainkey.first.example", Kind::Txt);
-    assert_eq!(chain(&broken, &text).word, Word::TempError);
 }

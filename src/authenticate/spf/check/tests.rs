@@ -17,30 +17,32 @@ fn spf(record: &str) -> Zone {
     Zone::default().with("example.com", Kind::Txt, &[record])
 }
 
+/// The zone of RFC 7208 appendix A, with this record.
+fn appendix_a(record: &str) -> Zone {
+    spf(record)
+        .with("example.com", Kind::A, &["192.0.2.10", "192.0.2.11"])
+        .with(
+            "example.com",
+            Kind::Mx,
+            &["mail-a.example.com", "mail-b.example.com"],
+        )
+        .with("mail-a.example.com", Kind::A, &["192.0.2.129"])
+        .with("mail-b.example.com", Kind::A, &["192.0.2.130"])
+        .with("amy.example.com", Kind::A, &["192.0.2.65"])
+        .with("bob.example.com", Kind::A, &["192.0.2.66"])
+        .with("example.org", Kind::Mx, &["mail-c.example.org"])
+        .with("mail-c.example.org", Kind::A, &["192.0.2.140"])
+        .with("65.2.0.192.in-addr.arpa", Kind::Ptr, &["amy.example.com"])
+        .with(
+            "140.2.0.192.in-addr.arpa",
+            Kind::Ptr,
+            &["mail-c.example.org"],
+        )
+        .with("4.0.0.10.in-addr.arpa", Kind::Ptr, &["bob.example.com"])
+}
+
 #[test]
-fn the_zone_of_appendix_a() {
-    let zone = |record: &str| {
-        spf(record)
-            .with("example.com", Kind::A, &["192.0.2.10", "192.0.2.11"])
-            .with(
-                "example.com",
-                Kind::Mx,
-                &["mail-a.example.com", "mail-b.example.com"],
-            )
-            .with("mail-a.example.com", Kind::A, &["192.0.2.129"])
-            .with("mail-b.example.com", Kind::A, &["192.0.2.130"])
-            .with("amy.example.com", Kind::A, &["192.0.2.65"])
-            .with("bob.example.com", Kind::A, &["192.0.2.66"])
-            .with("example.org", Kind::Mx, &["mail-c.example.org"])
-            .with("mail-c.example.org", Kind::A, &["192.0.2.140"])
-            .with("65.2.0.192.in-addr.arpa", Kind::Ptr, &["amy.example.com"])
-            .with(
-                "140.2.0.192.in-addr.arpa",
-                Kind::Ptr,
-                &["mail-c.example.org"],
-            )
-            .with("4.0.0.10.in-addr.arpa", Kind::Ptr, &["bob.example.com"])
-    };
+fn the_examples_of_appendix_a() {
     for (record, passes, fails) in [
         ("v=spf1 +all", &["192.0.2.129", "10.0.0.4"][..], &[][..]),
         (
@@ -83,14 +85,14 @@ fn the_zone_of_appendix_a() {
     ] {
         for client in passes {
             assert_eq!(
-                result(&zone(record), client),
+                result(&appendix_a(record), client),
                 Word::Pass,
                 "{record} {client}"
             );
         }
         for client in fails {
             assert_eq!(
-                result(&zone(record), client),
+                result(&appendix_a(record), client),
                 Word::Fail,
                 "{record} {client}"
             );
