@@ -273,6 +273,10 @@ pub const FLOOD_PREFIX_IPV4: u8 = 24;
 /// See [`FLOOD_PREFIX_IPV4`].
 pub const FLOOD_PREFIX_IPV6: u8 = 64;
 
+/// The most `Received` fields of a mail that is forwarded: more of them say that it goes in a circle. RFC 5321 6.3 asks for at least
+/// 100, which nothing but a circle reaches.
+pub const FORWARD_HOPS_MOST: usize = 100;
+
 const _: () = assert!(COMMAND_BUFFER_OCTETS >= 2 * COMMAND_LINE_OCTETS);
 const _: () = assert!(PROXY_HEADER_OCTETS <= COMMAND_BUFFER_OCTETS);
 const _: () = assert!(BODY_INITIAL_OCTETS >= 2 * BODY_MINIMUM_READ_OCTETS);

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use ringpost::command::{authenticate, check, consume, recipients, serve};
+use ringpost::command::{authenticate, check, consume, forward, recipients, serve};
 
 /// An inbound SMTP server on io_uring: every message becomes one Kafka record before its 250.
 #[derive(Parser)]
@@ -25,6 +25,8 @@ enum Command {
     Consume(consume::Options),
     /// Check SPF, DKIM, DMARC, ARC and reverse DNS of each mail, and write it with the verdicts to another topic
     Authenticate(authenticate::Options),
+    /// Give each mail of the topic to a mailbox, a relay or an application
+    Forward(Box<forward::Options>),
     /// Name recipients in recipients.topic, remove them, print them
     Recipients(recipients::Options),
 }
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Some(Command::Check(options)) => check::run(&options),
         Some(Command::Consume(options)) => consume::run(&options),
         Some(Command::Authenticate(options)) => authenticate::run(&options),
+        Some(Command::Forward(options)) => forward::run(&options),
         Some(Command::Recipients(options)) => recipients::run(&options),
         None => serve::run(&arguments.serve),
     }

@@ -7,7 +7,6 @@
 //! its own), 130 and 143 where a signal came before the end that was asked for; else it follows from the failure's blame.
 
 mod options;
-mod settings;
 mod usage;
 
 use std::io;
@@ -15,6 +14,7 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
+use super::cluster::Settings;
 use super::output::complain;
 use crate::consume::copy::{CopyError, Outcome, Steps, Until, copy};
 use crate::consume::filter::Filter;
@@ -25,7 +25,6 @@ use crate::consume::plan::{BROKER_WAIT, Plan, Start};
 use crate::consume::stop::Stop;
 use crate::failure::Failure;
 pub use options::{Format, From, Options};
-use settings::Settings;
 use usage::Usage;
 
 /// A line for the operator.
@@ -49,7 +48,7 @@ fn read(options: &Options) -> Result<ExitCode, Failure> {
     let now = Timestamp::now();
     let start = options.start(now)?;
     let filter = Filter::parse(&options.filters, now).map_err(Usage::Filter)?;
-    let settings = settings::load(options)?;
+    let settings = options.cluster.load().map_err(Usage::Cluster)?;
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
     }

@@ -3,8 +3,10 @@
 mod announce;
 pub mod authenticate;
 pub mod check;
+mod cluster;
 pub mod consume;
 mod container;
+pub mod forward;
 mod output;
 mod quick_start;
 pub mod recipients;

@@ -41,7 +41,8 @@ use crate::sink::Statistics;
 pub use handle::{Kind, Scope};
 pub use histogram::{SECONDS_BUCKETS, SIZE_BUCKETS};
 pub use label::{
-    Code, Io, MessageOutcome, ReloadResult, ResultWord, SessionEnd, TlsFailure, TlsVersion,
+    AttemptEnd, Code, Io, MessageOutcome, RecipientEnd, ReloadResult, ResultWord, SessionEnd,
+    TlsFailure, TlsVersion,
 };
 pub use rows::{Book, Row, Table};
 pub use table::{Handles, Sums};

@@ -4,10 +4,13 @@
 
 pub mod engine;
 pub mod filter;
+pub mod forwarder;
 pub mod kafka;
+pub mod mailboxes;
 pub mod mails;
 pub mod names;
 pub mod postfix;
+pub mod receiver;
 pub mod ringpost;
 pub mod s3;
 pub mod server;

@@ -9,30 +9,15 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::usage::Usage;
+use crate::command::cluster::Cluster;
 use crate::consume::moment::moment;
 use crate::consume::plan::Start;
 
 /// Reads mails back from Kafka.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Configuration file (TOML) of serve, of which [kafka] and [objects] are read [environment: RINGPOST_CONFIG]
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not a link"
-    )]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Brokers to ask first, `host:port`, separated by commas [environment: RINGPOST_KAFKA_BROKERS] [default: kafka.brokers
-    /// of the configuration, else 127.0.0.1:9092]
-    #[arg(long, value_name = "LIST")]
-    pub brokers: Option<String>,
-    /// Topic to read [environment: RINGPOST_KAFKA_TOPIC] [default: kafka.topic of the configuration, else mail]
-    #[arg(long, value_name = "NAME")]
-    pub topic: Option<String>,
-    /// Where the objects of large messages are, in the form of objects.url [environment: RINGPOST_OBJECTS_URL] [default:
-    /// objects.url of the configuration, else where each record says]
-    #[arg(long, value_name = "URL")]
-    pub objects: Option<String>,
+    #[command(flatten)]
+    pub(super) cluster: Cluster,
     /// Give the header section of a large message on, which its record holds, instead of its object
     #[arg(long)]
     pub no_objects: bool,
@@ -80,14 +65,6 @@ pub struct Options {
     /// File for summary, json and mbox, continued in a group and emptied without; folder for eml and maildir
     #[arg(long, value_name = "PATH")]
     pub output: Option<PathBuf>,
-    /// File of librdkafka properties, name=value a line [environment: RINGPOST_KAFKA_PROPERTIES_FILE] [default:
-    /// kafka.properties_file of the configuration]
-    #[arg(long, value_name = "FILE")]
-    pub properties_file: Option<String>,
-    /// A librdkafka property; may be given again. Everybody on the machine can read a command line: a password belongs in
-    /// --properties-file or RINGPOST_KAFKA_PROPERTIES
-    #[arg(long = "property", value_name = "NAME=VALUE")]
-    pub properties: Vec<String>,
 }
 
 /// Where reading starts.

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{self, Brokers};
+use crate::command::cluster::Mistake;
 use crate::consume::filter::FilterError;
 use crate::consume::moment::NotAMoment;
 use crate::consume::output::OpenError;
@@ -49,25 +49,8 @@ pub(super) enum Usage {
     RawWithoutMessages,
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// Every mistake of the configuration.
     #[error(transparent)]
-    Configuration(#[from] config::Error),
-    #[error(
-        "kafka.brokers is {0}, of which nothing can be read: name brokers with --brokers host:port (the quick start \
-         prints the address of its broker)"
-    )]
-    InMemory(Brokers),
-    /// The text is not shown: all of it may be a password.
-    #[error("--property number {number} is not NAME=VALUE, like security.protocol=SSL")]
-    NoPair {
-        /// Counted from 1.
-        number: usize,
-    },
-    #[error("--property {name} cannot be set here: {instead}")]
-    Taken {
-        name: &'static str,
-        instead: &'static str,
-    },
+    Cluster(#[from] Mistake),
     #[error("cannot open --output {}: {source}", .path.display())]
     Output { path: PathBuf, source: OpenError },
 }
@@ -76,7 +59,7 @@ impl Blamed for Usage {
     fn blame(&self) -> Blame {
         match self {
             Self::Output { source, .. } => source.blame(),
-            Self::Configuration(error) => error.blame(),
+            Self::Cluster(mistake) => mistake.blame(),
             Self::EmptyGroup
             | Self::WithGroup { .. }
             | Self::OffsetWithoutPartition
@@ -87,10 +70,7 @@ impl Blamed for Usage {
             | Self::RawWithoutMessages
             | Self::Filter(_)
             | Self::MaildirWithoutFolder
-            | Self::EmlWithoutFolder
-            | Self::InMemory(_)
-            | Self::NoPair { .. }
-            | Self::Taken { .. } => Blame::Operator,
+            | Self::EmlWithoutFolder => Blame::Operator,
         }
     }
 }

@@ -123,7 +123,7 @@ labels! {
         Refused "refused",
         /// Some are tried again.
         Later "later",
-        /// There was no answer for any: no connection, or it broke.
+        /// The receiver said nothing of the mail: no connection, or it broke.
         None "none",
     }
     /// What became of a recipient.

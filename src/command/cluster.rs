@@ -1,16 +1,52 @@
-//! Which cluster, topic and properties are read: flags, the environment and the configuration file of `serve`.
+//! Which cluster, topic and properties commands read: flags, the environment and the configuration file of `serve`.
 //!
-//! Owns: what of the configuration concerns reading. Must not know: Kafka's client.
-//! Invariant: no value of a property gets into a text.
+//! Owns: these flags, what of the configuration concerns reading, and what is wrong with either. Must not know: Kafka's client,
+//! which command reads.
+//!
+//! Invariant: no value of a property gets into a text, as it may be a password.
 
-use super::options::Options;
-use super::usage::Usage;
-use crate::command::environment;
-use crate::config::{self, Brokers, Objects};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::environment;
+use crate::config::{self, Brokers, Config, Objects};
 use crate::consume::plan::Properties;
+use crate::failure::{Blame, Blamed};
 
 /// The brokers where nothing names any.
 const LOCAL_BROKERS: &str = "127.0.0.1:9092";
+
+/// Where records are.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Cluster {
+    /// Configuration file (TOML) of serve, of which what concerns reading is read [environment: RINGPOST_CONFIG]
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the help of a flag, not a link"
+    )]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Brokers to ask first, `host:port`, separated by commas [environment: RINGPOST_KAFKA_BROKERS] [default: kafka.brokers
+    /// of the configuration, else 127.0.0.1:9092]
+    #[arg(long, value_name = "LIST")]
+    pub brokers: Option<String>,
+    /// Topic to read [environment: RINGPOST_KAFKA_TOPIC] [default: kafka.topic of the configuration, else mail]
+    #[arg(long, value_name = "NAME")]
+    pub topic: Option<String>,
+    /// Where the objects of large messages are, in the form of objects.url [environment: RINGPOST_OBJECTS_URL] [default:
+    /// objects.url of the configuration, else where each record says]
+    #[arg(long, value_name = "URL")]
+    pub objects: Option<String>,
+    /// File of librdkafka properties, name=value a line [environment: RINGPOST_KAFKA_PROPERTIES_FILE] [default:
+    /// kafka.properties_file of the configuration]
+    #[arg(long, value_name = "FILE")]
+    pub properties_file: Option<String>,
+    /// A librdkafka property; may be given again. Everybody on the machine can read a command line: a password belongs in
+    /// --properties-file or RINGPOST_KAFKA_PROPERTIES
+    #[arg(long = "property", value_name = "NAME=VALUE")]
+    pub properties: Vec<String>,
+}
 
 /// What is read.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +56,41 @@ pub(super) struct Settings {
     pub properties: Properties,
     pub objects: Objects,
     pub warnings: Vec<String>,
+    /// All of the configuration.
+    pub config: Config,
+}
+
+/// Why nothing is read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Mistake {
+    /// Every mistake of the configuration.
+    #[error(transparent)]
+    Configuration(#[from] config::Error),
+    #[error(
+        "kafka.brokers is {0}, of which nothing can be read: name brokers with --brokers host:port (the quick start \
+         prints the address of its broker)"
+    )]
+    InMemory(Brokers),
+    /// The text is not shown: all of it may be a password.
+    #[error("--property number {number} is not NAME=VALUE, like security.protocol=SSL")]
+    NoPair {
+        /// Counted from 1.
+        number: usize,
+    },
+    #[error("--property {name} cannot be set here: {instead}")]
+    Taken {
+        name: &'static str,
+        instead: &'static str,
+    },
+}
+
+impl Blamed for Mistake {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Configuration(error) => error.blame(),
+            Self::InMemory(_) | Self::NoPair { .. } | Self::Taken { .. } => Blame::Operator,
+        }
+    }
 }
 
 /// Properties that flags or the order of flush and commit decide.
@@ -31,11 +102,11 @@ const PROPERTIES_TAKEN: [(&str, &str); 9] = [
     ("topic.auto.offset.reset", "use --from"),
     (
         "enable.auto.commit",
-        "offsets are committed after the output is flushed",
+        "offsets are committed once what was read is done with",
     ),
     (
         "enable.auto.offset.store",
-        "offsets are committed after the output is flushed",
+        "offsets are committed once what was read is done with",
     ),
     ("enable.partition.eof", "--until-end needs it on"),
     (
@@ -44,56 +115,60 @@ const PROPERTIES_TAKEN: [(&str, &str); 9] = [
     ),
 ];
 
-/// Puts them together.
-///
-/// # Errors
-/// A mistake of the flags, or every one of the environment and the file.
-pub(super) fn load(options: &Options) -> Result<Settings, Usage> {
-    from(options, environment())
-}
+impl Cluster {
+    /// Puts flags, the environment and the file together.
+    ///
+    /// # Errors
+    /// A mistake of the flags, or every one of the environment and the file.
+    pub(super) fn load(&self) -> Result<Settings, Mistake> {
+        self.from(environment())
+    }
 
-fn from(
-    options: &Options,
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<Settings, Usage> {
-    let given = options
-        .properties
-        .iter()
-        .enumerate()
-        .map(|(at, text)| property(at, text))
-        .collect::<Result<Vec<_>, _>>()?;
-    let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
-    let flags = [
-        ("kafka.brokers", one(&options.brokers)),
-        ("kafka.topic", one(&options.topic)),
-        ("kafka.properties_file", one(&options.properties_file)),
-        ("objects.url", one(&options.objects)),
-    ];
-    let loaded = config::load(options.config.as_deref(), environment, &flags)?;
-    let kafka = loaded.config.kafka;
-    let brokers = match kafka.brokers {
-        Brokers::List(list) => list,
-        _ if !loaded.set.contains("kafka.brokers") => LOCAL_BROKERS.to_owned(),
-        other @ (Brokers::Embedded | Brokers::Discard) => return Err(Usage::InMemory(other)),
-    };
-    let mut properties: Vec<(String, String)> = kafka.properties.into_iter().collect();
-    properties.extend(given);
-    Ok(Settings {
-        brokers,
-        topic: kafka.topic,
-        properties: Properties(properties),
-        objects: loaded.config.objects,
-        warnings: loaded.warnings,
-    })
+    fn from(
+        &self,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Settings, Mistake> {
+        let given = self.properties.iter().enumerate();
+        let given = given
+            .map(|(at, text)| property(at, text))
+            .collect::<Result<Vec<_>, _>>()?;
+        let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
+        let flags = [
+            ("kafka.brokers", one(&self.brokers)),
+            ("kafka.topic", one(&self.topic)),
+            ("kafka.properties_file", one(&self.properties_file)),
+            ("objects.url", one(&self.objects)),
+        ];
+        let loaded = config::load(self.config.as_deref(), environment, &flags)?;
+        let config = loaded.config;
+        let brokers = match &config.kafka.brokers {
+            Brokers::List(list) => list.clone(),
+            _ if !loaded.set.contains("kafka.brokers") => LOCAL_BROKERS.to_owned(),
+            other @ (Brokers::Embedded | Brokers::Discard) => {
+                return Err(Mistake::InMemory(other.clone()));
+            }
+        };
+        let set = config.kafka.properties.clone();
+        let mut properties: Vec<(String, String)> = set.into_iter().collect();
+        properties.extend(given);
+        Ok(Settings {
+            brokers,
+            topic: config.kafka.topic.clone(),
+            properties: Properties(properties),
+            objects: config.objects.clone(),
+            warnings: loaded.warnings,
+            config,
+        })
+    }
 }
 
 /// A property of the command line.
-fn property(at: usize, text: &str) -> Result<(String, String), Usage> {
+fn property(at: usize, text: &str) -> Result<(String, String), Mistake> {
     let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-        return Err(Usage::NoPair { number: at + 1 });
+        return Err(Mistake::NoPair { number: at + 1 });
     };
     match PROPERTIES_TAKEN.iter().find(|(taken, _)| *taken == name) {
-        Some(&(name, instead)) => Err(Usage::Taken { name, instead }),
+        Some(&(name, instead)) => Err(Mistake::Taken { name, instead }),
         None => Ok((name.to_owned(), value.to_owned())),
     }
 }
@@ -106,7 +181,7 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        options: Options,
+        cluster: Cluster,
     }
 
     fn settings(flags: &[&str], variables: &[(&str, &str)]) -> Result<Settings, String> {
@@ -115,7 +190,8 @@ mod tests {
         let variables = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        from(&parsed.options, variables).map_err(|error| error.to_string())
+        let read = parsed.cluster.from(variables);
+        read.map_err(|error| error.to_string())
     }
 
     #[test]
