@@ -2,6 +2,8 @@
 //!
 //! The receivers are servers of the test: axum where HTTP goes as it should, sockets where it does not.
 
+#[path = "webhook/end_to_end.rs"]
+mod end_to_end;
 #[path = "webhook/receiver.rs"]
 mod receiver;
 mod support;

@@ -20,7 +20,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -81,11 +81,12 @@ pub struct Receiver {
     pub port: u16,
     posts: Mutex<mpsc::UnboundedReceiver<Post>>,
     connections: Arc<AtomicUsize>,
+    reply: watch::Sender<Reply>,
 }
 
 #[derive(Clone)]
 struct Shared {
-    reply: Reply,
+    reply: watch::Receiver<Reply>,
     posts: mpsc::UnboundedSender<Post>,
 }
 
@@ -111,12 +112,13 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, posts) = mpsc::unbounded_channel();
+        let (reply, replies) = watch::channel(reply);
         let connections = Arc::new(AtomicUsize::new(0));
         let router = Router::new()
             .fallback(take)
             .layer(DefaultBodyLimit::disable())
             .with_state(Shared {
-                reply,
+                reply: replies,
                 posts: sender,
             });
         let connected = Arc::clone(&connections);
@@ -138,6 +140,7 @@ impl Receiver {
             port,
             posts: Mutex::new(posts),
             connections,
+            reply,
         }
     }
 
@@ -145,6 +148,16 @@ impl Receiver {
     pub async fn next(&self) -> Post {
         let mut posts = self.posts.lock().await;
         posts.recv().await.expect("the server runs")
+    }
+
+    /// A post that has ended and was not taken, if there is one.
+    pub async fn waiting(&self) -> Option<Post> {
+        self.posts.lock().await.try_recv().ok()
+    }
+
+    /// Answers this from now on.
+    pub fn answer(&self, reply: Reply) {
+        self.reply.send(reply).expect("the server runs");
     }
 
     /// How many connections there were.
@@ -168,9 +181,10 @@ async fn take(State(shared): State<Shared>, request: Request) -> Result<Response
     };
     // A test that has ended wants no more.
     let _ = shared.posts.send(post);
-    let mut response = Response::new(Body::from(shared.reply.body));
-    *response.status_mut() = shared.reply.status;
-    response.headers_mut().extend(shared.reply.fields);
+    let reply = shared.reply.borrow().clone();
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = reply.status;
+    response.headers_mut().extend(reply.fields);
     Ok(response)
 }
 
