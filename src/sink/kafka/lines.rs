@@ -198,7 +198,11 @@ fn storage(topics: &[&str]) -> String {
 pub(super) struct Lately {
     /// When the first of these lines was said.
     began: Option<Instant>,
-    lines: u32,
+    /// How many were said of troubles that refuse senders before they send, and of others: neither keeps the other from being said.
+    closing: u32,
+    others: u32,
+    /// Whether the last trouble was said.
+    said: bool,
     /// Troubles that were not said, and who got no 250 in them.
     unsaid: u32,
     refused: Refused,
@@ -224,14 +228,31 @@ impl Lately {
         }
         let line = line?;
         self.began.get_or_insert(now);
-        // Whoever reads that it went away reads that it is back.
-        let ends = matches!(line, Line::Back(..));
-        if self.unsaid == 0 && (ends || self.lines < LINES) {
-            self.lines += 1;
+        let says = match &line {
+            Line::Away(went) => self.has_room_for(went.told),
+            // Whoever reads that it went away reads that it is back.
+            Line::Back(..) => self.said || self.unsaid == 0,
+            Line::Still(..) | Line::ComesAndGoes { .. } => true,
+        };
+        self.said = says;
+        if says {
             return Some(line);
         }
         self.count(Some(&line));
         None
+    }
+
+    /// Counts the two lines of a trouble, if it may be said.
+    fn has_room_for(&mut self, told: Told) -> bool {
+        let closes = matches!(told, Told::Before(_));
+        let lines = match closes {
+            true => &mut self.closing,
+            false if self.unsaid > 0 => return false,
+            false => &mut self.others,
+        };
+        let room = *lines < LINES;
+        *lines += if room { 2 } else { 0 };
+        room
     }
 
     fn count(&mut self, line: Option<&Line>) {

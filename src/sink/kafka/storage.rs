@@ -530,6 +530,23 @@ mod tests {
     }
 
     #[test]
+    fn an_outage_is_said_after_a_few_troubles_that_passed() {
+        let mut story = Story::new();
+        let full = |at| (at, failing(Code::QueueFull));
+        let rounds = [0, 2, 4].map(|at| [full(at), (at + 1, stored())]);
+        let said = rounds.into_iter().flatten();
+        let said = said.filter_map(|(at, round)| story.at(at, round));
+        assert_eq!(said.count(), 4, "the third is counted");
+        assert!(matches!(story.at(9, finding("a")), Some(Line::Away(_))));
+        assert!(matches!(story.at(20, stored()), Some(Line::Back(..))));
+        let sum = story.at(60, stored());
+        assert!(
+            matches!(sum, Some(Line::ComesAndGoes { times: 1, .. })),
+            "{sum:?}"
+        );
+    }
+
+    #[test]
     fn a_storage_that_comes_and_goes_is_a_few_lines_a_minute() {
         let mut story = Story::new();
         let (mut lines, mut times) = (Vec::new(), 0);

@@ -124,11 +124,12 @@ impl Watched {
             self.is_known = true;
             self.say_size(findings);
         }
-        let stored = self.passed.stored.filter(|_| self.passed.failure.is_none());
+        let stored = self.passed.stored;
+        let all_stored = stored.is_some() && self.passed.failure.is_none();
         // A cluster that is wrong about rights is contradicted by what it stores; so is a silence of the one broker that was asked,
         // by what is stored meanwhile.
         let contradicted = |finding: &Finding| match finding {
-            Finding::Unwritable => stored.is_some(),
+            Finding::Unwritable => all_stored,
             Finding::Unreachable(_) => stored.is_some_and(|last| last + RECENT >= began),
             _ => false,
         };

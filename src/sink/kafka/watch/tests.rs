@@ -1,5 +1,6 @@
 //! What follows from what was found, without a cluster.
 
+use super::super::reason::Reason;
 use super::*;
 use crate::smtp::refusal::Refusal;
 
@@ -142,6 +143,21 @@ fn a_silence_beside_what_is_stored_is_no_trouble() {
         scene.round(silent());
     }
     assert!(scene.watcher.storage.reason().is_some());
+}
+
+#[test]
+fn a_record_that_was_refused_is_no_reason_to_call_brokers_silent_that_store_others() {
+    let mut scene = watching(1);
+    scene.watch.stored(0);
+    scene.watch.failed(0, Code::QueueFull, None);
+    scene.now = Instant::now();
+    let silent = Looked::Silent(Finding::Unreachable("refused".to_owned()));
+    let times = (scene.now, scene.now);
+    scene
+        .watcher
+        .conclude(&scene.watch, silent, times, (false, None));
+    let reason = scene.watcher.storage.reason();
+    assert!(matches!(reason, Some(Reason::Failure(_))), "{reason:?}");
 }
 
 #[test]
