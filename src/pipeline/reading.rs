@@ -35,6 +35,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub(super) fn read(mut desk: Desk<'_>) -> Result<(), Failure> {
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let mut opened = false;
+    let topic = &desk.job.plan.topic;
+    let starting = format!("starting: topic {topic:?} has not been found yet");
+    desk.watch.away(Some(starting));
     let ended = loop {
         let begun = Instant::now();
         let ended = session(&mut desk, &mut opened);
