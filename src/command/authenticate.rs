@@ -8,7 +8,6 @@
 
 mod admin;
 mod options;
-mod settings;
 mod usage;
 
 use std::process::ExitCode;
@@ -18,6 +17,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::cluster::Settings;
 use super::output::complain;
 use crate::authenticate::examine::Examiner;
 use crate::authenticate::resolver;
@@ -32,7 +32,6 @@ use crate::pipeline::whole::Objects;
 use crate::pipeline::writer::{Place, Writer};
 use admin::{Admin, Shown};
 pub use options::{From, Options, Server};
-use settings::Settings;
 use usage::Usage;
 
 /// How long one answer of the DNS resolver is waited for.
@@ -57,7 +56,7 @@ pub fn run(options: &Options) -> ExitCode {
 fn authenticate(options: &Options) -> Result<ExitCode, Failure> {
     options.check()?;
     let filter = Filter::parse(&options.filters, Timestamp::now()).map_err(Usage::from)?;
-    let settings = settings::load(options)?;
+    let settings = settings(options)?;
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
     }
@@ -85,6 +84,17 @@ fn authenticate(options: &Options) -> Result<ExitCode, Failure> {
     Ok(code(options, &stop))
 }
 
+fn settings(options: &Options) -> Result<Settings, Usage> {
+    let hostname: Vec<String> = options.hostname.iter().cloned().collect();
+    let settings = options
+        .cluster
+        .load_with(&[("server.hostname", hostname)])?;
+    if options.to_topic == settings.topic {
+        return Err(Usage::SameTopic(settings.topic));
+    }
+    Ok(settings)
+}
+
 fn step(
     options: &Options,
     settings: &Settings,
@@ -99,7 +109,11 @@ fn step(
         down: Arc::clone(&shown.down),
         say,
     };
-    let examiner = Examiner::new(&resolver, settings.hostname.clone(), Arc::clone(counts))?;
+    let examiner = Examiner::new(
+        &resolver,
+        settings.config.server.hostname.clone(),
+        Arc::clone(counts),
+    )?;
     let objects = Objects::new(&settings.objects, say)?;
     let place = Place {
         brokers: settings.brokers.clone(),
@@ -154,5 +168,52 @@ fn code(options: &Options, stop: &Stop) -> ExitCode {
         ExitCode::from(signal.exit_code())
     } else {
         ExitCode::SUCCESS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn read(flags: &[&str]) -> Result<Settings, String> {
+        let line = ["authenticate", "--group", "g", "--to-topic", "checked"];
+        let parsed =
+            Line::try_parse_from(line.iter().chain(flags)).map_err(|error| error.to_string())?;
+        settings(&parsed.options).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_name_is_that_of_the_flag() {
+        let read = read(&["--hostname", "mx.example", "--topic", "in"]).unwrap();
+        assert_eq!(
+            (read.config.server.hostname.as_str(), read.topic.as_str()),
+            ("mx.example", "in")
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named_and_no_error_shows_a_property() {
+        for (flags, part) in [
+            (&["--topic", "checked"][..], "--to-topic"),
+            (&["--brokers", "embedded"], "--brokers"),
+            (&["--property", "hunter2"], "NAME=VALUE"),
+            (&["--property", "acks=hunter2"], "every in-sync replica"),
+            (&["--hostname", "a b"], "--hostname"),
+            (&["--resolver", "localhost"], "--resolver"),
+            (&["--patience", "long"], "--patience"),
+        ] {
+            let error = read(flags).unwrap_err();
+            assert!(
+                error.contains(part) && !error.contains("hunter2"),
+                "{flags:?}: {error}"
+            );
+        }
     }
 }

@@ -94,7 +94,7 @@ impl Blamed for Mistake {
 }
 
 /// Properties that flags or the order of flush and commit decide.
-const PROPERTIES_TAKEN: [(&str, &str); 9] = [
+const PROPERTIES_TAKEN: [(&str, &str); 10] = [
     ("bootstrap.servers", "use --brokers"),
     ("metadata.broker.list", "use --brokers"),
     ("group.id", "use --group"),
@@ -113,6 +113,10 @@ const PROPERTIES_TAKEN: [(&str, &str); 9] = [
         "allow.auto.create.topics",
         "reading never has a topic created",
     ),
+    (
+        "acks",
+        "what is written counts once every in-sync replica has it",
+    ),
 ];
 
 impl Cluster {
@@ -121,24 +125,37 @@ impl Cluster {
     /// # Errors
     /// A mistake of the flags, or every one of the environment and the file.
     pub(super) fn load(&self) -> Result<Settings, Mistake> {
-        self.from(environment())
+        self.load_with(&[])
+    }
+
+    /// The same, with values of flags that a command has beside these, by the name of their option.
+    ///
+    /// # Errors
+    /// A mistake of the flags, or every one of the environment and the file.
+    pub(super) fn load_with(
+        &self,
+        more: &[(&'static str, Vec<String>)],
+    ) -> Result<Settings, Mistake> {
+        self.from(environment(), more)
     }
 
     fn from(
         &self,
         environment: impl IntoIterator<Item = (String, String)>,
+        more: &[(&'static str, Vec<String>)],
     ) -> Result<Settings, Mistake> {
         let given = self.properties.iter().enumerate();
         let given = given
             .map(|(at, text)| property(at, text))
             .collect::<Result<Vec<_>, _>>()?;
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
-        let flags = [
+        let mut flags = vec![
             ("kafka.brokers", one(&self.brokers)),
             ("kafka.topic", one(&self.topic)),
             ("kafka.properties_file", one(&self.properties_file)),
             ("objects.url", one(&self.objects)),
         ];
+        flags.extend_from_slice(more);
         let loaded = config::load(self.config.as_deref(), environment, &flags)?;
         let config = loaded.config;
         let brokers = match &config.kafka.brokers {
@@ -190,7 +207,7 @@ mod tests {
         let variables = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let read = parsed.cluster.from(variables);
+        let read = parsed.cluster.from(variables, &[]);
         read.map_err(|error| error.to_string())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns: whose turn is when. Must not know: the clock, what takes a turn.
 //!
-//! Invariant: turns are at least one interval apart, except that after a quiet time up to [`Rate::AT_ONCE`] seconds' worth
+//! Invariant: turns are at least one interval apart, except that after a quiet time up to `Rate::AT_ONCE` seconds' worth
 //! of them come at once.
 
 use std::time::{Duration, Instant};

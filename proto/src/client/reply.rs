@@ -3,7 +3,7 @@
 //! Owns the buffer that the kernel reads into. Must not know sockets, commands or what a reply means.
 //!
 //! Invariants: bytes before `parsed` were handed out; a reply of several lines has one code; memory is bounded by
-//! [`BUFFER`] and [`MAX_TEXT`], whatever the server sends.
+//! `BUFFER` and `MAX_TEXT`, whatever the server sends.
 //!
 //! # BUGS
 //! - A line that ends with a bare LF is taken, though RFC 5321 asks for CRLF.

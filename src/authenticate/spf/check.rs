@@ -2,7 +2,7 @@
 //!
 //! Owns: the evaluation and its limits. Must not know: how a question gets its answer.
 //!
-//! Invariants: at most [`LOOKUPS_MOST`] terms that ask the DNS and [`VOID_LOOKUPS_MOST`] answers without records are evaluated in
+//! Invariants: at most `LOOKUPS_MOST` terms that ask the DNS and `VOID_LOOKUPS_MOST` answers without records are evaluated in
 //! all records of one check together; beyond that it is `permerror`.
 
 use std::net::IpAddr;

@@ -3,13 +3,13 @@
 //! Owns: the flags, and what of them goes together. Must not know: what is done with them.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::usage::Usage;
+use crate::command::cluster::Cluster;
 
 /// Port of the DNS.
 const DNS_PORT: u16 = 53;
@@ -17,6 +17,9 @@ const DNS_PORT: u16 = 53;
 /// Checks who each mail of a topic is from, and writes it to another topic with the verdicts.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
+    /// Where the mails are.
+    #[command(flatten)]
+    pub(super) cluster: Cluster,
     /// Read as a member of this consumer group; an offset is committed once the mails up to it are in the other topic
     #[arg(long, value_name = "NAME")]
     pub group: String,
@@ -34,25 +37,6 @@ pub struct Options {
     /// While the resolver answers nothing, mails wait as long as it takes
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::config::time)]
     pub patience: Duration,
-    /// Configuration file (TOML) of serve, of which server.hostname, [kafka] and [objects] are read [environment:
-    /// RINGPOST_CONFIG]
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not a link"
-    )]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Brokers to ask first, `host:port`, separated by commas [environment: RINGPOST_KAFKA_BROKERS] [default: kafka.brokers
-    /// of the configuration, else 127.0.0.1:9092]
-    #[arg(long, value_name = "LIST")]
-    pub brokers: Option<String>,
-    /// Topic to read [environment: RINGPOST_KAFKA_TOPIC] [default: kafka.topic of the configuration, else mail]
-    #[arg(long, value_name = "NAME")]
-    pub topic: Option<String>,
-    /// Where the objects of large messages are, in the form of objects.url [environment: RINGPOST_OBJECTS_URL] [default:
-    /// objects.url of the configuration, else where each record says]
-    #[arg(long, value_name = "URL")]
-    pub objects: Option<String>,
     /// Where to start while the group has no offset yet
     #[arg(long, value_enum, default_value_t = From::Beginning)]
     pub from: From,
@@ -66,14 +50,6 @@ pub struct Options {
     /// Serve /metrics, /healthz and /readyz on this address
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub admin: Option<SocketAddr>,
-    /// File of librdkafka properties, name=value a line [environment: RINGPOST_KAFKA_PROPERTIES_FILE] [default:
-    /// kafka.properties_file of the configuration]
-    #[arg(long, value_name = "FILE")]
-    pub properties_file: Option<String>,
-    /// A librdkafka property, for reading and writing; may be given again. Everybody on the machine can read a command line: a
-    /// password belongs in --properties-file or RINGPOST_KAFKA_PROPERTIES
-    #[arg(long = "property", value_name = "NAME=VALUE")]
-    pub properties: Vec<String>,
 }
 
 /// Where reading starts.

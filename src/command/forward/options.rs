@@ -21,6 +21,10 @@ pub struct Options {
     pub group: String,
     /// Where mail goes: smtp://HOST[:25], smtps://HOST[:465], lmtp://HOST[:24], lmtp:///PATH for a socket, https://HOST/PATH;
     /// smtp and lmtp take user@ in front of the host and ?starttls=required, offered, opportunistic or never
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the help of a flag, not links"
+    )]
     #[arg(long, value_name = "URL")]
     pub to: String,
     /// Where a group that has no offset yet starts
