@@ -232,7 +232,7 @@ impl Forward {
                 attempts = open.attempts,
                 code = why.code,
                 answer = why.text,
-                seconds = pause.as_secs_f64(),
+                seconds = rounded(pause.as_secs_f64()),
                 "later"
             );
         }
@@ -250,11 +250,16 @@ impl Forward {
                 accepted = open.accepted,
                 refused = open.refused,
                 attempts = open.attempts,
-                milliseconds = took.as_secs_f64() * 1e3,
+                milliseconds = rounded(took.as_secs_f64() * 1e3),
                 "forwarded"
             );
         }
     }
+}
+
+/// To three decimals, as the server's lines have it.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 impl Step for Forward {
