@@ -84,6 +84,8 @@ struct Away {
     from: Instant,
     /// When a line was last about it.
     said: Option<Instant>,
+    /// Whether that was said of some mail alone.
+    partly: bool,
     reason: Reason,
     /// When the reason was last seen.
     seen: Instant,
@@ -144,6 +146,7 @@ impl Storage {
                     since: time.checked_sub(round.lasted).unwrap_or(time),
                     from: now.checked_sub(round.lasted).unwrap_or(now),
                     said: None,
+                    partly: false,
                     reason,
                     seen,
                     refused: round.refused,
@@ -158,13 +161,19 @@ impl Storage {
             }
             (Some(_), None) => return self.end(round, now),
         }
-        self.tell(round, now)
+        self.tell(round, now, time)
     }
 
     /// What is said while it is away.
-    fn tell(&mut self, round: &Round, now: Instant) -> Option<Line> {
+    fn tell(&mut self, round: &Round, now: Instant, time: Timestamp) -> Option<Line> {
         let partly = round.partly || self.partial;
         let away = self.away.as_mut()?;
+        if away.partly && !partly && round.intake != Intake::Open {
+            // It is all mail now, which is another story.
+            away.since = time.checked_sub(round.lasted).unwrap_or(time);
+            away.from = now.checked_sub(round.lasted).unwrap_or(now);
+            away.said = None;
+        }
         if let Some(said) = away.said {
             let due = now.duration_since(said) >= REMINDER;
             let line = Line::Still(away.since, away.refused, away.reason.clone());
@@ -182,7 +191,7 @@ impl Storage {
         if told == Told::Waits && !lasts && !round.at_once {
             return None;
         }
-        away.said = Some(now);
+        (away.said, away.partly) = (Some(now), partly);
         Some(Line::Away(Went {
             since: away.since,
             partly,
@@ -421,6 +430,24 @@ mod tests {
             };
             assert_eq!((went.partly, went.told), (partly, Told::After), "{went:?}");
         }
+    }
+
+    #[test]
+    fn a_trouble_of_some_mail_that_becomes_one_of_all_is_said_again() {
+        let mut story = Story::new();
+        let some = Round {
+            stored: true,
+            ..failing(Code::QueueFull)
+        };
+        assert!(story.at(0, some).is_some());
+        let all = || Round {
+            lasted: Duration::from_secs(5),
+            ..finding("a")
+        };
+        assert_eq!(story.at(7, all()), Some(away(2, CLOSED, reason("a"))));
+        assert_eq!(story.at(8, all()), None, "once");
+        let line = story.at(9, stored());
+        assert_eq!(line, Some(Line::Back(Duration::from_secs(7), messages(1))));
     }
 
     #[test]
