@@ -130,6 +130,19 @@ fn every_link_of_a_page_leads_to_a_file_and_a_heading() {
 }
 
 #[test]
+fn the_index_names_every_page_of_its_folder() {
+    let index = std::fs::read_to_string("docs/README.md").unwrap();
+    let named: Vec<PathBuf> = targets(&index)
+        .iter()
+        .map(|link| Path::new("docs").join(link))
+        .collect();
+    let mut pages = Vec::new();
+    collect(Path::new("docs"), &mut pages);
+    pages.retain(|page| page != Path::new("docs/README.md") && !named.contains(page));
+    assert!(pages.is_empty(), "docs/README.md does not name {pages:?}");
+}
+
+#[test]
 fn a_link_that_leads_nowhere_is_found() {
     let page = Path::new("docs/promise.md");
     let text = "# A page: of `mine`\n[a](promise.md) [b](#a-page-of-mine)\n```\n# no heading\n[c](none.md)\n```\n`[d](x)`\n";
