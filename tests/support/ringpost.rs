@@ -5,7 +5,7 @@
 //! Invariant: the process ends with the value that represents it, however the test ends short of a SIGKILL.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -40,12 +40,24 @@ impl Ringpost {
     /// Starts it by a command of which it becomes the process.
     pub fn launch(mut command: Command, flags: &[&str]) -> Self {
         command.env("RINGPOST_LOG_MESSAGES", "false");
-        command.stderr(Stdio::null());
-        Self::launch_heard(command, flags)
+        let mut log = tempfile::tempfile().unwrap();
+        command.stderr(log.try_clone().unwrap());
+        Self::launched(command, flags, || {
+            let mut text = String::new();
+            log.rewind()
+                .and_then(|()| log.read_to_string(&mut text))
+                .unwrap();
+            text
+        })
     }
 
     /// The same, with the command's own standard error.
-    pub fn launch_heard(mut command: Command, flags: &[&str]) -> Self {
+    pub fn launch_heard(command: Command, flags: &[&str]) -> Self {
+        Self::launched(command, flags, String::new)
+    }
+
+    /// Starts it; `log` is what it has said on standard error, if that is not seen anyway.
+    fn launched(mut command: Command, flags: &[&str], log: impl FnOnce() -> String) -> Self {
         let common = [
             "--listen",
             "127.0.0.1:0",
@@ -64,6 +76,10 @@ impl Ringpost {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
+        if line.is_empty() {
+            let ended = child.wait().unwrap();
+            panic!("it ended before it was ready, {ended}: {}", log());
+        }
         let value = |name: &str| {
             line.split_whitespace()
                 .find_map(|word| word.strip_prefix(name))
