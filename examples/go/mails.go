@@ -29,7 +29,7 @@ type attachment struct {
 type facts struct {
 	Sender      string       `json:"sender"` // Empty for a bounce.
 	Recipients  []string     `json:"recipients"`
-	Subject     string       `json:"subject"`
+	Subject     *string      `json:"subject"` // Nil if there is none.
 	Attachments []attachment `json:"attachments"`
 }
 
@@ -60,7 +60,10 @@ func factsOf(attributes map[string]string, value []byte) (found facts, err error
 	if err != nil && !message.IsUnknownCharset(err) {
 		return
 	}
-	found.Subject, _ = reader.Header.Subject()
+	if reader.Header.Has("Subject") {
+		subject, _ := reader.Header.Subject()
+		found.Subject = &subject
+	}
 	for {
 		part, err := reader.NextPart()
 		if err == io.EOF {

@@ -28,8 +28,8 @@ impl fmt::Display for NotAMoment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Notation => {
-                "is not a point in time: write 2026-11-28T03:12:01Z, 2026-11-28 (its midnight, UTC), or how long ago, such as \
-                 90s, 30min, 1h or 7d"
+                "is not a point in time: write 2026-11-28T03:12:01Z, 2026-11-28 (its midnight, UTC), or how long ago as one \
+                 number and one unit, such as 90s, 30min, 1h or 7d"
             }
             Self::TooLongAgo => "is longer ago than times are counted: write a date, such as 2026-11-28",
         })
@@ -60,6 +60,7 @@ pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, NotAMoment> {
 /// `7d`, or a duration as in the configuration.
 fn ago(text: &str) -> Result<SignedDuration, NotAMoment> {
     if let Some(days) = text.strip_suffix('d') {
+        let days = days.trim_end();
         let is_number = !days.is_empty() && days.bytes().all(|octet| octet.is_ascii_digit());
         if !is_number {
             return Err(NotAMoment::Notation);
@@ -90,6 +91,9 @@ mod tests {
             ("1h", "2026-11-28T11:00:00Z"),
             ("90s", "2026-11-28T11:58:30Z"),
             ("30min", "2026-11-28T11:30:00Z"),
+            ("30m", "2026-11-28T11:30:00Z"),
+            ("5 min", "2026-11-28T11:55:00Z"),
+            ("7 d", "2026-11-21T12:00:00Z"),
             ("250ms", "2026-11-28T11:59:59.75Z"),
             ("7d", "2026-11-21T12:00:00Z"),
             ("0s", "2026-11-28T12:00:00Z"),
@@ -108,6 +112,9 @@ mod tests {
             "2026-11-31",
             "2026-13-01",
             "+1d",
+            "1M",
+            "1h30min",
+            "2026-11-28 17:43",
         ] {
             assert_eq!(moment(text, now), Err(NotAMoment::Notation), "{text}");
         }

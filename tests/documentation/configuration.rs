@@ -110,7 +110,7 @@ topic = "mail"
 - **Sizes** are bytes, or a whole number with B, KiB, MiB, GiB, TiB (powers of 1024), KB, MB, GB or TB (powers of 1000). Case
   makes no difference, a space before the unit is allowed, and the B is optional: `25M` is 25,000,000 bytes. In the file, a size with
   a unit is in quotes: `"25MiB"`. The load tester reads sizes in the same way.
-- **Durations** are a whole number with ms, s, min or h. In the file they are in quotes: `"30s"`.
+- **Durations** are a whole number with ms, s, min (or m) or h. In the file they are in quotes: `"30s"`.
 - **Reload**: SIGHUP reads the configuration again and applies the options marked `Reload: yes`; all others need a restart.
 - **Mistakes**: with an unknown key or a value out of its range, ringpost does not start (exit code 2). It reports every mistake,
   with its file, line, key, value and what is allowed. `ringpost check --config FILE` finds them beforehand.

@@ -79,7 +79,11 @@ impl Stage {
         let mut facts: Vec<String> = mails.into_iter().map(|mail| mail.line).collect();
         let mut counts = counts(&records);
         let elsewhere = "s3://bucket/mail/X.eml";
-        let others = [other("future", None), other("elsewhere", Some(elsewhere))];
+        let others = [
+            other("future", Some("future"), None),
+            other("elsewhere", Some("elsewhere"), Some(elsewhere)),
+            other("silent", None, None),
+        ];
         for other in &others {
             facts.push(other.line.clone());
             let minute = "2026-11-28T03:12:00Z".to_owned();
@@ -192,7 +196,7 @@ fn message(head: &str, attachment: &str, content: &[u8]) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn line(mail: (&str, &[&str], &str), attachments: serde_json::Value) -> String {
+fn line(mail: (&str, &[&str], Option<&str>), attachments: serde_json::Value) -> String {
     let (sender, recipients, subject) = mail;
     json!({"sender": sender, "recipients": recipients, "subject": subject, "attachments": attachments}).to_string()
 }
@@ -222,7 +226,7 @@ fn bounce() -> Mail {
             &content,
         ),
         line: line(
-            ("", &recipients, "Gr\u{fc}\u{df}e\u{2713} and more"),
+            ("", &recipients, Some("Gr\u{fc}\u{df}e\u{2713} and more")),
             attached,
         ),
         recipients: recipients.to_vec(),
@@ -243,7 +247,10 @@ fn in_utf8() -> Mail {
              Content-Disposition: attachment; filename=\"\u{7f6e}.bin\"\r\n",
             b"\0\r\n\xff.\n",
         ),
-        line: line((sender, &recipients, "Gr\u{fc}\u{df}e \u{2713}"), attached),
+        line: line(
+            (sender, &recipients, Some("Gr\u{fc}\u{df}e \u{2713}")),
+            attached,
+        ),
         recipients: recipients.to_vec(),
     }
 }
@@ -261,7 +268,7 @@ fn large() -> Mail {
             "Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=large.bin\r\n",
             &vec![0x5a; size],
         ),
-        line: line(("ann@client.example", &recipients, "large"), attached),
+        line: line(("ann@client.example", &recipients, Some("large")), attached),
         recipients: recipients.to_vec(),
     }
 }
@@ -301,11 +308,12 @@ struct Other {
     line: String,
 }
 
-/// With an attribute of a later version, or with a message that is elsewhere.
-fn other(name: &str, elsewhere: Option<&str>) -> Other {
+/// With an attribute of a later version, with a message that is elsewhere, or without a subject.
+fn other(name: &str, subject: Option<&str>, elsewhere: Option<&str>) -> Other {
     let domain = format!("{name}.example");
     let recipient = format!("joe@{domain}");
-    let value = format!("Subject: {name}\r\n\r\n");
+    let field = subject.map_or_else(String::new, |subject| format!("Subject: {subject}\r\n"));
+    let value = format!("From: ann@client.example\r\n{field}\r\n");
     let mut headers = vec![
         ("content-type", "message/rfc822".to_owned()),
         ("ce_specversion", "1.0".to_owned()),
@@ -322,7 +330,7 @@ fn other(name: &str, elsewhere: Option<&str>) -> Other {
     Other {
         headers,
         value,
-        line: line(("ann@client.example", &[&recipient], name), json!([])),
+        line: line(("ann@client.example", &[&recipient], subject), json!([])),
         domain,
     }
 }

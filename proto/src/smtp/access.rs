@@ -45,7 +45,8 @@ impl fmt::Display for NotANetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Notation => f.write_str(
-                "is not a network: write an address and the length of its prefix, such as 192.0.2.0/24 or 2001:db8::/32",
+                "is neither an IP address nor a network: write 192.0.2.1, or an address and the length of its prefix, such as \
+                 192.0.2.0/24 or 2001:db8::/32; names are not looked up",
             ),
             Self::Prefix { longest } => {
                 write!(f, "has a prefix out of range: 0 to {longest} is allowed")
@@ -260,13 +261,16 @@ mod tests {
             assert_eq!(networks(&[text])[0].to_string(), shown);
         }
         for (text, why) in [
-            ("", "is not a network"),
-            ("example.com", "is not a network"),
+            ("", "is neither an IP address nor a network"),
+            ("example.com", "is neither an IP address nor a network"),
             ("192.0.2.0/", "has a prefix out of range: 0 to 32"),
-            ("192.0.2.0/+24", "is not a network"),
+            ("192.0.2.0/+24", "is neither an IP address nor a network"),
             ("192.0.2.0/33", "has a prefix out of range: 0 to 32"),
             ("192.0.2.0/256", "has a prefix out of range"),
-            ("192.0.2.0/255.255.255.0", "is not a network"),
+            (
+                "192.0.2.0/255.255.255.0",
+                "is neither an IP address nor a network",
+            ),
             ("2001:db8::/129", "has a prefix out of range: 0 to 128"),
             (
                 "192.0.2.1/24",

@@ -43,12 +43,14 @@ pub(in crate::config) fn size_text(bytes: u64) -> String {
     with_unit(bytes, &SIZE_UNITS)
 }
 
-/// A duration out of `250ms`, `30s`, `5min` or `1h`.
+/// A duration out of `250ms`, `30s`, `5min`, `5m` or `1h`.
 ///
 /// # Errors
 /// It is no duration, or one that cannot be counted.
 pub fn time(text: &str) -> Result<Duration, Reason> {
     let (number, unit) = number_and_unit(text).ok_or(Reason::NotADuration)?;
+    // No duration is in months, and case counts: `m` can only be minutes.
+    let unit = if unit == "m" { "min" } else { unit };
     let known = TIME_UNITS.iter().find(|(name, _)| *name == unit);
     let (_, factor) = known.ok_or(Reason::NotADuration)?;
     let milliseconds = number.checked_mul(*factor);
@@ -148,6 +150,7 @@ mod tests {
             ("90s", 90_000, "90s"),
             ("300s", 300_000, "5min"),
             ("5 min", 300_000, "5min"),
+            ("5m", 300_000, "5min"),
             ("1h", 3_600_000, "1h"),
         ];
         for (text, milliseconds, shown) in cases {
@@ -159,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_duration_is_refused() {
-        for text in ["", "30", "s", "5m", "1.5s", "-1s", "1h30min", "30S"] {
+        for text in ["", "30", "s", "5M", "1.5s", "-1s", "1h30min", "30S"] {
             assert_eq!(time(text), Err(Reason::NotADuration), "{text}");
         }
         let beyond = time("18446744073709551615h");

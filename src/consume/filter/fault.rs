@@ -49,12 +49,37 @@ pub(super) enum Fault {
     NoCondition,
     /// There is no such field.
     NoField(String),
+    /// What may be a further value stands where a condition is expected.
+    Alternative {
+        /// The name of the field before.
+        field: String,
+        /// The value.
+        value: String,
+    },
     /// No operator of the field follows it.
-    NoOperator(&'static Field),
+    NoOperator {
+        /// The field.
+        field: &'static Field,
+        /// Its name as it is written.
+        name: String,
+        /// Whether there is one of an order, which the field does not have.
+        is_order: bool,
+    },
+    /// An operator of another language.
+    Misspelled {
+        /// The field.
+        field: &'static Field,
+        /// How it is written.
+        written: &'static str,
+        /// How it is written here.
+        meant: &'static str,
+    },
     /// No value follows the operator.
     NoValue(&'static Field),
     /// A quote is not closed.
     OpenQuote,
+    /// A value goes on after its quote is closed.
+    AfterQuote,
     /// A parenthesis is not closed.
     OpenParenthesis,
     /// Something follows that joins nothing.
@@ -140,9 +165,13 @@ fn back(after: &str) -> String {
 impl Fault {
     fn example(&self) -> &'static str {
         match self {
-            Self::NoOperator(field) | Self::NoValue(field) | Self::Wrong(field, ..) => {
-                field.example
-            }
+            Self::NoOperator { is_order: true, .. } => "size > 1MiB",
+            Self::NoOperator { field, .. }
+            | Self::Misspelled { field, .. }
+            | Self::NoValue(field)
+            | Self::Wrong(field, ..) => field.example,
+            Self::Alternative { .. } => "domain = a.example, b.example",
+            Self::AfterQuote => "sender = '\"a b;c\"@example.com'",
             Self::OpenQuote => "helo = \"My Printer\"",
             Self::Empty
             | Self::TooLong { .. }
@@ -170,18 +199,33 @@ impl fmt::Display for Fault {
             }
             Self::NoCondition => write!(f, "a condition is expected here: {}", fields()),
             Self::NoField(name) => write!(f, "there is no field `{}`: {}", escaped(name), fields()),
-            Self::NoOperator(field) => {
-                write!(
-                    f,
-                    "an operator is expected after {}: {}",
-                    field.name,
-                    field.kind.operators()
-                )
+            Self::Alternative { field, value } => write!(
+                f,
+                "`{}` is not a condition: further values of {field} come after commas",
+                escaped(value)
+            ),
+            Self::NoOperator {
+                field,
+                name,
+                is_order,
+            } => {
+                let operators = field.kind.operators();
+                write!(f, "an operator is expected after {name}: {operators}")?;
+                if *is_order {
+                    f.write_str("; < <= > and >= are for the fields size and time")?;
+                }
+                Ok(())
+            }
+            Self::Misspelled { written, meant, .. } => {
+                write!(f, "`{written}` is not an operator: write `{meant}`")
             }
             Self::NoValue(field) => {
                 write!(f, "{} is expected here", expected(field.kind))
             }
             Self::OpenQuote => f.write_str("the quote that begins here is not closed"),
+            Self::AfterQuote => f.write_str(
+                "the value goes on after its closing quote: put single quotes around the whole of it",
+            ),
             Self::OpenParenthesis => f.write_str("the parenthesis that begins here is not closed"),
             Self::NothingJoins => f.write_str("`and`, `or` or the end is expected here"),
             // The reason may quote a part of the text.

@@ -11,7 +11,7 @@
 //! not        = [ "not" ] ( "(" any ")" / condition )
 //! condition  = field operator value *( "," value )
 //! operator   = "=" / "!=" / "<" / "<=" / ">" / ">="
-//! value      = word / DQUOTE text DQUOTE / "'" text "'"
+//! value      = word / DQUOTE text DQUOTE / "'" text "'" / number blanks unit
 //! ```
 //!
 //! Several values are alternatives; `!=` is what `=` is not. A comparison with what a record does not have does not hold.

@@ -25,7 +25,12 @@ const DEPTH_MOST: usize = 32;
 /// # Errors
 /// The first mistake.
 pub(super) fn parse(text: &str, now: Timestamp) -> Result<Expression, FilterError> {
-    let mut parser = Parser { text, at: 0, now };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        now,
+        alternatives: None,
+    };
     parser
         .whole()
         .map_err(|(at, fault)| FilterError::new(text, at, fault))
@@ -39,7 +44,12 @@ struct Parser<'t> {
     /// Bytes that were consumed.
     at: usize,
     now: Timestamp,
+    /// The name of the field that was read last, if it takes several values.
+    alternatives: Option<&'t str>,
 }
+
+/// Words that are no names of fields.
+const KEYWORDS: [&str; 4] = ["and", "or", "not", "ago"];
 
 impl<'t> Parser<'t> {
     fn whole(&mut self) -> Result<Expression, Misplaced> {
@@ -123,17 +133,12 @@ impl<'t> Parser<'t> {
 
     fn condition(&mut self) -> Result<Expression, Misplaced> {
         let name = word(self.rest());
-        let begun = self.at;
-        if name.is_empty() {
-            return Err((begun, Box::new(Fault::NoCondition)));
-        }
         let lower = name.to_ascii_lowercase();
-        let field =
-            field::named(&lower).ok_or((begun, Box::new(Fault::NoField(name.to_owned()))))?;
+        let field = field::named(&lower).ok_or_else(|| (self.at, Box::new(self.no_field(name))))?;
         self.at += name.len();
-        let operator = self.operator(field)?;
+        let operator = self.operator(field, name)?;
         let condition = match field.kind {
-            Kind::Size => Condition::Size(operator, self.one(field, config::size)?),
+            Kind::Size => Condition::Size(operator, self.measure(field, config::size)?),
             Kind::Time => Condition::Time(operator, self.time(field)?),
             Kind::Recipient => {
                 Condition::Recipient(self.several(field, |text| Who::parse(text, false))?)
@@ -144,6 +149,7 @@ impl<'t> Parser<'t> {
             Kind::Text(header) => self.texts(field, header.to_owned())?,
             Kind::Header => self.texts(field, lower)?,
         };
+        self.alternatives = (!field.kind.is_ordered()).then_some(name);
         let condition = Expression::Is(condition);
         // An order has its own operators; of alternatives, `!=` is what `=` is not.
         Ok(match operator {
@@ -152,18 +158,68 @@ impl<'t> Parser<'t> {
         })
     }
 
-    fn operator(&mut self, field: &'static Field) -> Result<Operator, Misplaced> {
-        let found = Operator::at_front(self.rest());
+    /// What is wrong with a condition that begins with this, which names no field: perhaps it is a value of the last one.
+    fn no_field(&self, name: &str) -> Fault {
+        let text = &self.text[self.at..];
+        let value = match text.chars().next() {
+            Some(quote @ ('"' | '\'')) => quoted(text, quote).map_or(text, |(_, end)| &text[..end]),
+            _ => unquoted(text),
+        };
+        let written = if name.is_empty() { value } else { name };
+        let compares = text[written.len()..]
+            .trim_start()
+            .starts_with(['=', '!', '<', '>']);
+        let is_value = !value.is_empty()
+            && !compares
+            && !is_keyword(name)
+            && !value.starts_with(['=', '!', '&', '|']);
+        match self.alternatives {
+            Some(field) if is_value => Fault::Alternative {
+                field: field.to_owned(),
+                value: value.to_owned(),
+            },
+            _ if name.is_empty() => Fault::NoCondition,
+            _ => Fault::NoField(name.to_owned()),
+        }
+    }
+
+    fn operator(&mut self, field: &'static Field, name: &str) -> Result<Operator, Misplaced> {
+        let rest = self.rest();
+        let found = Operator::at_front(rest);
         let fits = |operator: Operator| match operator {
             Operator::Equal | Operator::Different => field.kind != Kind::Time,
             Operator::Less | Operator::AtMost | Operator::More | Operator::AtLeast => {
                 field.kind.is_ordered()
             }
         };
-        let found = found.filter(|(operator, _)| fits(*operator));
-        let (operator, length) = found.ok_or((self.at, Box::new(Fault::NoOperator(field))))?;
-        self.at += length;
-        Ok(operator)
+        if let Some((written, meant, operator)) =
+            Operator::misspelled(rest, field.kind.is_ordered())
+            && fits(operator)
+            && !(written == "<>" && field.kind == Kind::Sender)
+        {
+            let fault = Fault::Misspelled {
+                field,
+                written,
+                meant,
+            };
+            return Err((self.at, Box::new(fault)));
+        }
+        match found {
+            Some((operator, length)) if fits(operator) => {
+                self.at += length;
+                Ok(operator)
+            }
+            other => {
+                let fault = Fault::NoOperator {
+                    field,
+                    name: name.to_owned(),
+                    is_order: other.is_some()
+                        && !field.kind.is_ordered()
+                        && !rest.starts_with("<>"),
+                };
+                Err((self.at, Box::new(fault)))
+            }
+        }
     }
 
     /// One value, read by its field.
@@ -175,6 +231,23 @@ impl<'t> Parser<'t> {
         self.rest();
         let begun = self.at;
         let text = self.value(field)?;
+        read(&text).map_err(|why| (begun, Box::new(Fault::Wrong(field, text, why.into()))))
+    }
+
+    /// One value of an order, in which a number and its unit may be apart.
+    fn measure<T, E: Into<WrongValue>>(
+        &mut self,
+        field: &'static Field,
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<T, Misplaced> {
+        let is_quoted = self.rest().starts_with(['"', '\'']);
+        let begun = self.at;
+        let mut text = self.value(field)?;
+        let next = unquoted(self.rest());
+        if !is_quoted && goes_on(&text, next) {
+            self.at += next.len();
+            text = format!("{text} {next}");
+        }
         read(&text).map_err(|why| (begun, Box::new(Fault::Wrong(field, text, why.into()))))
     }
 
@@ -200,7 +273,7 @@ impl<'t> Parser<'t> {
     /// A point in time; a word `ago` may follow.
     fn time(&mut self, field: &'static Field) -> Result<Timestamp, Misplaced> {
         let now = self.now;
-        let time = self.one(field, |text| moment(text, now))?;
+        let time = self.measure(field, |text| moment(text, now))?;
         self.keyword("ago");
         Ok(time)
     }
@@ -214,16 +287,18 @@ impl<'t> Parser<'t> {
                 let (text, length) =
                     quoted(rest, quote).ok_or((begun, Box::new(Fault::OpenQuote)))?;
                 self.at += length;
-                Ok(text)
+                if unquoted(&rest[length..]).is_empty() {
+                    return Ok(text);
+                }
+                Err((self.at, Box::new(Fault::AfterQuote)))
             }
             _ => {
-                let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')');
-                let length = rest.find(ends).unwrap_or(rest.len());
-                if length == 0 {
+                let text = unquoted(rest);
+                if text.is_empty() {
                     return Err((begun, Box::new(Fault::NoValue(field))));
                 }
-                self.at += length;
-                Ok(rest[..length].to_owned())
+                self.at += text.len();
+                Ok(text.to_owned())
             }
         }
     }
@@ -238,6 +313,29 @@ fn one_or(mut parts: Vec<Expression>, join: fn(Vec<Expression>) -> Expression) -
             join(parts)
         }
     }
+}
+
+fn is_keyword(word: &str) -> bool {
+    KEYWORDS
+        .iter()
+        .any(|keyword| keyword.eq_ignore_ascii_case(word))
+}
+
+/// Whether what comes after a blank belongs to a value: no condition and no keyword begins so.
+fn goes_on(value: &str, next: &str) -> bool {
+    let is_number = value.bytes().all(|octet| octet.is_ascii_digit());
+    let is_word = !next.is_empty() && next.bytes().all(|octet| octet.is_ascii_alphabetic());
+    let is_unit = is_number
+        && is_word
+        && !is_keyword(next)
+        && field::named(&next.to_ascii_lowercase()).is_none();
+    is_unit || next.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// The value without quotes at the front.
+fn unquoted(text: &str) -> &str {
+    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')');
+    &text[..text.find(ends).unwrap_or(text.len())]
 }
 
 /// The name or keyword at the front.

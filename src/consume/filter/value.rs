@@ -43,6 +43,24 @@ impl Operator {
         found.map(|&(sign, operator)| (operator, sign.len()))
     }
 
+    /// An operator at the front that other languages have: how it is written, how it is written here, and which it is. After a
+    /// field without an order, `=>` and `=<` are `=` and a value.
+    pub(super) fn misspelled(
+        text: &str,
+        is_ordered: bool,
+    ) -> Option<(&'static str, &'static str, Self)> {
+        let known = [
+            ("==", "=", Self::Equal, false),
+            ("<>", "!=", Self::Different, false),
+            ("=>", ">=", Self::AtLeast, true),
+            ("=<", "<=", Self::AtMost, true),
+        ];
+        let found = known.iter().find(|(written, .., needs_order)| {
+            text.starts_with(written) && (is_ordered || !needs_order)
+        });
+        found.map(|&(written, meant, operator, _)| (written, meant, operator))
+    }
+
     /// Whether it holds between these two.
     pub(super) fn holds<T: Ord>(self, left: T, right: T) -> bool {
         match self {
@@ -77,6 +95,24 @@ pub(super) enum NotWho {
         "is the null sender, and no recipient: write an address such as joe@example.com, or a domain"
     )]
     NullRecipient,
+    /// A pattern of local-parts.
+    #[error(
+        "has a * before the @, where it is no pattern: write {domain} for all addresses there, or put what is before the @ in \
+         double quotes and the whole in single ones for a mailbox of that name"
+    )]
+    Star {
+        /// What is after the @.
+        domain: String,
+    },
+    /// One word, which may be meant as a local-part or as a domain.
+    #[error(
+        "is neither an address nor a domain with a dot: write {word}@example.com, or @{word} for all addresses of the domain \
+         {word}"
+    )]
+    Word {
+        /// It.
+        word: String,
+    },
     /// Not an address.
     #[error("{0}")]
     Address(#[from] NotAName),
@@ -86,7 +122,8 @@ pub(super) enum NotWho {
 }
 
 impl Who {
-    /// Reads `joe@example.com`, `<joe@example.com>`, `example.com`, `@example.com`, `*.example.com`, and `<>`.
+    /// Reads `joe@example.com`, `<joe@example.com>`, `example.com`, `@example.com`, `*.example.com`, and `<>`. A domain without a
+    /// dot needs the `@`, and a `*` in a local-part quotes: without them, something else is meant as a rule.
     pub(super) fn parse(text: &str, null_is_one: bool) -> Result<Self, NotWho> {
         let inner = text
             .strip_prefix('<')
@@ -100,8 +137,21 @@ impl Who {
             return Ok(Self::Mailbox(text.to_ascii_lowercase()));
         }
         match text.rsplit_once('@') {
-            None => Ok(Self::Domains(config::domain_pattern(text)?)),
+            None => {
+                let pattern = config::domain_pattern(text)?;
+                if pattern == "*" || pattern.contains('.') {
+                    return Ok(Self::Domains(pattern));
+                }
+                let word = text.trim_end_matches('.').to_owned();
+                Err(NotWho::Word { word })
+            }
             Some(("", domains)) => Ok(Self::Domains(config::domain_pattern(domains)?)),
+            Some((local_part, domain))
+                if local_part.contains('*') && !local_part.starts_with('"') =>
+            {
+                let domain = domain.to_owned();
+                Err(NotWho::Star { domain })
+            }
             Some(_) => match Name::parse(text.as_bytes()) {
                 Ok(name) => Ok(Self::Address(Box::new(name))),
                 Err(_) if address::mailbox(text.as_bytes()).is_ok() => {
@@ -218,6 +268,9 @@ mod tests {
             ("*", "", false),
             ("<>", "", true),
             ("<>", "x@example.com", false),
+            ("@localhost", "root@LOCALHOST", true),
+            ("\"*\"@example.com", "*@example.com", true),
+            ("\"*\"@example.com", "x@example.com", false),
             ("postmaster", "Postmaster", true),
             ("postmaster", "postmaster@example.com", false),
             ("joe@[192.0.2.1]", "Joe@[192.0.2.1]", true),
@@ -236,6 +289,10 @@ mod tests {
             ".example.com",
             "<",
             "joe@*.example.com",
+            "*@example.com",
+            "joe",
+            "<joe>",
+            "b\u{fc}cher.",
         ] {
             assert!(Who::parse(text, true).is_err(), "{text}");
         }

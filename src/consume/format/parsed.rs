@@ -52,18 +52,34 @@ pub(super) fn parsed(message: &[u8]) -> Option<Parsed> {
     if message.len() > MESSAGE_OCTETS_MOST {
         return None;
     }
+    let octets = message.len();
     let message = MessageParser::default().parse(message)?;
     Some(Parsed {
         subject: message.subject().map(str::to_owned),
         from: from(&message),
         date: date(&message),
         text: message.body_text(0).map(|text| cut(&text).to_owned()),
-        attachments: message
-            .attachments()
-            .take(ATTACHMENTS_MOST)
-            .map(attachment)
-            .collect(),
+        attachments: attachments(&message, octets),
     })
+}
+
+/// The attachments of a message of so many bytes. To the library a multipart without parts is one, and so is the content that a
+/// header section announces when nothing follows it, as with `--no-objects`.
+fn attachments(message: &Message<'_>, octets: usize) -> Vec<Attachment> {
+    let root = message.parts.first();
+    if root.is_none_or(|root| root.raw_body_offset() as usize >= octets) {
+        return Vec::new();
+    }
+    let listed = message
+        .attachments()
+        .filter(|part| !is_empty_multipart(part));
+    listed.take(ATTACHMENTS_MOST).map(attachment).collect()
+}
+
+fn is_empty_multipart(part: &MessagePart<'_>) -> bool {
+    let kind = part.content_type();
+    kind.is_some_and(|kind| kind.ctype().eq_ignore_ascii_case("multipart"))
+        && part.contents().trim_ascii().is_empty()
 }
 
 fn from(message: &Message<'_>) -> Vec<Person> {
@@ -154,6 +170,45 @@ mod tests {
         assert_eq!(html["text"].as_str().unwrap().trim(), "bold");
         assert_eq!(value(b"\r\nbody")["text"], "body");
         assert_eq!(value(b""), Value::Null);
+    }
+
+    #[test]
+    fn a_header_section_alone_has_no_attachments() {
+        for kind in [
+            "multipart/mixed; boundary=b",
+            "multipart/mixed",
+            "multipart/related; boundary=\"b\"; type=\"text/html\"",
+            "message/rfc822",
+            "application/pdf; name=a.pdf",
+            "text/html",
+            "text/plain\r\nContent-Disposition: attachment; filename=a.txt",
+            "image/png\r\nContent-Transfer-Encoding: base64",
+        ] {
+            for end in ["\r\n\r\n", "\r\n", "\n\n", ""] {
+                let section = format!("Subject: x\r\nContent-Type: {kind}{end}");
+                let found = value(section.as_bytes());
+                assert_eq!(found["attachments"], json!([]), "{section:?}");
+                assert_eq!(found["subject"], "x", "{section:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_multipart_is_no_attachment() {
+        let bare = value(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n\r\n");
+        assert_eq!(bare["attachments"], json!([]));
+        let within = value(
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+            --b\r\nContent-Type: Multipart/Alternative; boundary=c\r\n\r\n\r\n\
+            --b\r\nContent-Type: application/x\r\n\r\n\r\n--b--\r\n",
+        );
+        assert_eq!(
+            within["attachments"],
+            json!([{"name": null, "type": "application/x", "size": 0}])
+        );
+        // What could not be taken apart is shown.
+        let whole = value(b"Content-Type: multipart/mixed\r\n\r\nhidden");
+        assert_eq!(whole["attachments"][0]["size"], 6);
     }
 
     #[test]
