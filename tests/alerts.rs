@@ -97,7 +97,7 @@ fn every_value_of_a_label_in_the_rules_exists() {
         let Some((label, rest)) = part.split_once('=') else {
             continue;
         };
-        if !["reason", "result", "io", "verb"].contains(&label) {
+        if !["reason", "result", "io", "verb", "word"].contains(&label) {
             continue;
         }
         let value = rest.trim_start_matches('~').trim_start_matches('"');
