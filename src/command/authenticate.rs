@@ -208,6 +208,9 @@ mod tests {
             (&["--hostname", "a b"], "--hostname"),
             (&["--resolver", "localhost"], "--resolver"),
             (&["--patience", "long"], "--patience"),
+            (&["--patience", "25h"], "from 0s to 24h"),
+            (&["--admin", "9926"], "127.0.0.1:9925"),
+            (&["--topic", ""], "--topic"),
         ] {
             let error = read(flags).unwrap_err();
             assert!(

@@ -71,6 +71,8 @@ pub(super) enum Mistake {
          prints the address of its broker)"
     )]
     InMemory(Brokers),
+    #[error("--topic is empty: name the topic to read, such as mail")]
+    NoTopic,
     /// The text is not shown: all of it may be a password.
     #[error("--property number {number} is not NAME=VALUE, like security.protocol=SSL")]
     NoPair {
@@ -88,7 +90,9 @@ impl Blamed for Mistake {
     fn blame(&self) -> Blame {
         match self {
             Self::Configuration(error) => error.blame(),
-            Self::InMemory(_) | Self::NoPair { .. } | Self::Taken { .. } => Blame::Operator,
+            Self::InMemory(_) | Self::NoTopic | Self::NoPair { .. } | Self::Taken { .. } => {
+                Blame::Operator
+            }
         }
     }
 }
@@ -158,6 +162,9 @@ impl Cluster {
         flags.extend_from_slice(more);
         let loaded = config::load(self.config.as_deref(), environment, &flags)?;
         let config = loaded.config;
+        if config.kafka.topic.is_empty() {
+            return Err(Mistake::NoTopic);
+        }
         let brokers = match &config.kafka.brokers {
             Brokers::List(list) => list.clone(),
             _ if !loaded.set.contains("kafka.brokers") => LOCAL_BROKERS.to_owned(),
@@ -272,6 +279,11 @@ mod tests {
                 .unwrap_err()
                 .starts_with("--brokers")
         );
+        let error = settings(&["--brokers", "127.0.0.1:abc"], &[]).unwrap_err();
+        assert!(error.starts_with("--brokers 127.0.0.1:abc"), "{error}");
+        assert!(!error.contains("embedded"), "{error}");
+        let error = settings(&["--topic", ""], &[]).unwrap_err();
+        assert!(error.starts_with("--topic"), "{error}");
         assert!(
             settings(&["--topic", "a b"], &[])
                 .unwrap_err()

@@ -39,6 +39,12 @@ pub struct Loaded {
 
 /// The variable that names the file where no flag does.
 pub const FILE_VARIABLE: &str = "RINGPOST_CONFIG";
+/// The variable with the password that `forward` logs in with.
+pub const PASSWORD_VARIABLE: &str = "RINGPOST_FORWARD_PASSWORD";
+/// The variable with the secrets that `forward` signs with.
+pub const SECRET_VARIABLE: &str = "RINGPOST_FORWARD_SECRET";
+/// Variables that are no options, and that a command reads all the same.
+const OTHER_VARIABLES: [&str; 3] = [FILE_VARIABLE, PASSWORD_VARIABLE, SECRET_VARIABLE];
 
 /// The file that is loaded: the flag's, or the one that the environment names.
 pub fn file_of(

@@ -31,7 +31,7 @@ mod value;
 
 pub use difference::Difference;
 pub use error::{Error, Place, Problem};
-pub use load::{FILE_VARIABLE, Loaded, file_of, load};
+pub use load::{FILE_VARIABLE, Loaded, PASSWORD_VARIABLE, SECRET_VARIABLE, file_of, load};
 pub use loss::{losses, opened};
 pub use options::{
     Access, Admin, Brokers, Config, IoChoice, Kafka, Limits, Log, LogFormat, LogLevel, Objects,
@@ -44,4 +44,4 @@ pub use reason::{
 pub use ringpost_proto::mail::record::RecordKey;
 pub use row::{Shape, Texts};
 pub use topics::{TopicPlace, Topics};
-pub use value::{ObjectsUrl, Scheme, TOKEN_PROPERTIES, domain_pattern, of_java, size, time};
+pub use value::{ObjectsUrl, Scheme, TOKEN_PROPERTIES, domain_pattern, of_java, size, time, topic};

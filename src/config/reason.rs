@@ -132,9 +132,7 @@ pub enum Reason {
 
     // The cluster.
     /// Not a broker.
-    #[error(
-        "has {broker:?} for a broker: write host:port, several separated by commas, or embedded, or discard"
-    )]
+    #[error("has {broker:?} for a broker: write host:port, several separated by commas")]
     NotABroker {
         /// What is written for one.
         broker: String,

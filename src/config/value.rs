@@ -12,9 +12,10 @@ mod recipient;
 mod scalar;
 
 pub(super) use host::{address, host_name, network};
+pub use kafka::topic;
 pub use kafka::{TOKEN_PROPERTIES, of_java};
 pub(super) use kafka::{
-    broker_list, optional_topic, property_name, property_value, topic, topic_or_nothing,
+    broker_list, optional_topic, property_name, property_value, topic_or_nothing,
 };
 pub use objects::{ObjectsUrl, Scheme};
 pub(super) use objects::{objects_above, objects_option, objects_option_value, objects_url};

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::usage::Usage;
 use crate::command::cluster::Cluster;
+use crate::command::value;
 
 /// Port of the DNS.
 const DNS_PORT: u16 = 53;
@@ -24,7 +25,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub group: String,
     /// Topic to write to; it has to exist
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", value_parser = crate::config::topic)]
     pub to_topic: String,
     /// DNS resolver to ask, ADDRESS or ADDRESS:PORT; may be given again [default: those of /etc/resolv.conf]
     #[arg(long = "resolver", value_name = "ADDRESS")]
@@ -34,8 +35,8 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
     /// How long a name is asked for that gets no answer while the resolver answers others, before the verdict is temperror.
-    /// While the resolver answers nothing, mails wait as long as it takes
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::config::time)]
+    /// While the resolver answers nothing, mails wait as long as it takes.
+    #[arg(long, value_name = "TIME", default_value = "30s", allow_hyphen_values = true, value_parser = value::time("0s", "24h"))]
     pub patience: Duration,
     /// Where to start while the group has no offset yet
     #[arg(long, value_enum, default_value_t = From::Beginning)]
@@ -48,7 +49,7 @@ pub struct Options {
     #[arg(long)]
     pub until_end: bool,
     /// Serve /metrics, /healthz and /readyz on this address
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::address)]
     pub admin: Option<SocketAddr>,
 }
 

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::webhook;
 use crate::command::cluster::Cluster;
+use crate::command::value;
 use crate::config;
 
 /// Gives each mail of the topic to a mailbox, a relay or an application.
@@ -35,48 +36,45 @@ pub struct Options {
     #[arg(long = "filter", value_name = "CONDITION")]
     pub filters: Vec<String>,
     /// Topic for recipients that the receiver refuses for good; without it the first of them ends the program
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", value_parser = config::topic)]
     pub dead_letter: Option<String>,
     /// End once every mail is done with and no more are being written
     #[arg(long)]
     pub until_end: bool,
     /// Mails that are given to the receiver at once, each over its own connection
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 20, allow_hyphen_values = true, value_parser = value::number::<u16>(1, 10_000))]
     pub concurrency: u16,
     /// Which mails are kept in sequence: none, those of one key, those of one partition
     #[arg(long, value_enum, default_value_t = Order::None)]
     pub order: Order,
-    /// Attempts a second at most
-    #[arg(long, value_name = "N", value_parser = rate)]
+    /// Attempts a second at most, 0.0001 to 1000000
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = rate)]
     pub rate: Option<f64>,
     /// Longest pause before a mail is tried again; the first is 1s, and each is twice the one before
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = config::time)]
+    #[arg(long, value_name = "TIME", default_value = "60s", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
     pub longest_pause: Duration,
     /// Mails that are held at once: under way, or waiting to be tried again
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, allow_hyphen_values = true, value_parser = value::number::<u32>(1, 1_000_000))]
     pub held: u32,
     /// Bytes of those mails
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = config::size)]
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", allow_hyphen_values = true, value_parser = held_bytes)]
     pub held_bytes: u64,
     /// Mails of a partition after one that is not done with: beyond that, no more of the partition are read. A kill repeats no
     /// more of them
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 10_000, allow_hyphen_values = true, value_parser = value::number::<u32>(1, 10_000_000))]
     pub window: u32,
     /// How often offsets are committed
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = config::time)]
+    #[arg(long, value_name = "TIME", default_value = "1s", allow_hyphen_values = true, value_parser = value::time("1ms", "1h"))]
     pub commit_every: Duration,
-    /// How long mails that are under way have to end when the program stops, or a partition goes to another member
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = config::time)]
+    /// How long mails that are under way have to end when the program stops, or a partition goes to another member; 0s: not at all
+    #[arg(long, value_name = "TIME", default_value = "10s", allow_hyphen_values = true, value_parser = value::time("0s", "1h"))]
     pub grace: Duration,
     /// Address of /metrics, /healthz and /readyz, IP:port
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = value::address)]
     pub admin: Option<std::net::SocketAddr>,
     /// File of certificates (PEM) that the receiver's has to be signed by [default: the system's]
     #[arg(long, value_name = "FILE")]
     pub tls_ca: Option<PathBuf>,
-    /// How long an application may take for its answer; a second more for each MiB of the mail
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = config::time)]
-    pub timeout: Duration,
     #[command(flatten)]
     pub(super) mail: MailOptions,
     #[command(flatten)]
@@ -85,9 +83,10 @@ pub struct Options {
 
 /// The flags for receivers that speak SMTP or LMTP.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "For smtp, smtps and lmtp")]
+#[command(next_help_heading = "SMTP and LMTP")]
 pub(super) struct MailOptions {
-    /// File with the password of the URL's user on its first line [environment: RINGPOST_FORWARD_PASSWORD]
+    /// File with the password of the URL's user on its first line [environment: RINGPOST_FORWARD_PASSWORD
+    /// has the password itself]
     #[allow(
         rustdoc::broken_intra_doc_links,
         reason = "the help of a flag, not a link"
@@ -101,24 +100,66 @@ pub(super) struct MailOptions {
     )]
     #[arg(long, value_name = "NAME")]
     pub helo: Option<String>,
-    /// Recipients in one transaction at most
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    pub recipients: u16,
-    /// How long a connection to one address may take
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = config::time)]
-    pub connect_timeout: Duration,
-    /// How long the reply to a command may take
-    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = config::time)]
-    pub command_timeout: Duration,
-    /// How long a block of the message may take to be sent
-    #[arg(long, value_name = "TIME", default_value = "3min", value_parser = config::time)]
-    pub data_timeout: Duration,
-    /// How long the reply to the message may take
-    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = config::time)]
-    pub final_timeout: Duration,
-    /// How long a connection without a mail is kept
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = config::time)]
-    pub idle_timeout: Duration,
+    /// Recipients in one transaction at most [default: 100]
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the help of a flag, not a link"
+    )]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = value::number::<u16>(1, 10_000))]
+    pub recipients: Option<u16>,
+    /// How long a connection to one address may take [default: 30s]
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the help of a flag, not a link"
+    )]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
+    pub connect_timeout: Option<Duration>,
+    /// How long the reply to a command may take [default: 5min]
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the help of a flag, not a link"
+    )]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
+    pub command_timeout: Option<Duration>,
+    /// How long a block of the message may take to be sent [default: 3min]
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the help of a flag, not a link"
+    )]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
+    pub data_timeout: Option<Duration>,
+    /// How long the reply to the message may take [default: 10min]
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the help of a flag, not a link"
+    )]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
+    pub final_timeout: Option<Duration>,
+    /// How long a connection without a mail is kept; 0s: not at all [default: 15s]
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the help of a flag, not a link"
+    )]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("0s", "24h"))]
+    pub idle_timeout: Option<Duration>,
+}
+
+impl MailOptions {
+    /// The first of them that is set: a mistake where mail goes to an application.
+    pub(super) fn first(&self) -> Option<&'static str> {
+        let set = [
+            ("--password-file", self.password_file.is_some()),
+            ("--helo", self.helo.is_some()),
+            ("--recipients", self.recipients.is_some()),
+            ("--connect-timeout", self.connect_timeout.is_some()),
+            ("--command-timeout", self.command_timeout.is_some()),
+            ("--data-timeout", self.data_timeout.is_some()),
+            ("--final-timeout", self.final_timeout.is_some()),
+            ("--idle-timeout", self.idle_timeout.is_some()),
+        ];
+        set.into_iter()
+            .find_map(|(flag, is_set)| is_set.then_some(flag))
+    }
 }
 
 /// Where a group without an offset starts.
@@ -141,16 +182,30 @@ pub enum Order {
     Partition,
 }
 
+/// Nothing could be held in no bytes.
+#[derive(Debug, thiserror::Error)]
+enum NoSize {
+    #[error("it {0}")]
+    Unreadable(config::Reason),
+    #[error("1B and more is allowed")]
+    Nothing,
+}
+
+fn held_bytes(text: &str) -> Result<u64, NoSize> {
+    match config::size(text).map_err(NoSize::Unreadable)? {
+        0 => Err(NoSize::Nothing),
+        bytes => Ok(bytes),
+    }
+}
+
 /// A text is no rate.
 #[derive(Debug, thiserror::Error)]
-#[error("a number of attempts a second is more than 0, such as 50 or 0.5")]
+#[error("0.0001 to 1000000 attempts a second are allowed, such as 50 or 0.5")]
 struct NoRate;
 
 fn rate(text: &str) -> Result<f64, NoRate> {
     let rate: f64 = text.parse().map_err(|_| NoRate)?;
-    (rate.is_finite() && (1e-4..=1e6).contains(&rate))
-        .then_some(rate)
-        .ok_or(NoRate)
+    (1e-4..=1e6).contains(&rate).then_some(rate).ok_or(NoRate)
 }
 
 #[cfg(test)]
@@ -177,19 +232,40 @@ mod tests {
         let options = parse(&["--rate", "0.5", "--longest-pause", "5min"]).unwrap();
         assert_eq!(options.rate, Some(0.5));
         assert_eq!(options.longest_pause, Duration::from_secs(300));
-        for flags in [
-            ["--rate", "0"],
-            ["--rate", "nan"],
-            ["--concurrency", "0"],
-            ["--held", "0"],
-            ["--window", "0"],
-            ["--order", "time"],
-            ["--commit-every", "soon"],
-            ["--admin", "9925"],
+        for (flags, allowed) in [
+            (["--rate", "0"], "0.0001 to 1000000 attempts"),
+            (["--rate", "-1"], "0.0001 to 1000000 attempts"),
+            (["--rate", "1000000000"], "0.0001 to 1000000 attempts"),
+            (["--rate", "nan"], "0.0001 to 1000000 attempts"),
+            (["--concurrency", "0"], "from 1 to 10000"),
+            (["--concurrency", "-1"], "from 1 to 10000"),
+            (["--held", "0"], "from 1 to 1000000"),
+            (["--held-bytes", "0"], "1B and more"),
+            (["--held-bytes", "-1"], "such as 25MiB"),
+            (["--window", "0"], "from 1 to 10000000"),
+            (["--recipients", "10001"], "from 1 to 10000"),
+            (["--order", "time"], "partition"),
+            (["--commit-every", "soon"], "30s"),
+            (["--commit-every", "0s"], "from 1ms to 1h"),
+            (["--commit-every", "-1s"], "30s"),
+            (["--longest-pause", "0s"], "from 1ms to 24h"),
+            (["--grace", "2h"], "from 0s to 1h"),
+            (["--timeout", "0s"], "from 1ms to 24h"),
+            (["--connect-timeout", "0s"], "from 1ms to 24h"),
+            (["--command-timeout", "0ms"], "from 1ms to 24h"),
+            (["--data-timeout", "0min"], "from 1ms to 24h"),
+            (["--final-timeout", "0h"], "from 1ms to 24h"),
+            (["--idle-timeout", "25h"], "from 0s to 24h"),
+            (["--admin", "9925"], "127.0.0.1:9925"),
+            (["--dead-letter", ""], "1 to 249 letters"),
+            (["--dead-letter", "a b"], "1 to 249 letters"),
         ] {
             let error = parse(&flags).unwrap_err();
             assert!(error.contains(flags[0]), "{error}");
+            assert!(error.contains(allowed), "{flags:?}: {error}");
         }
+        let none = parse(&["--grace", "0s", "--idle-timeout", "0s"]).unwrap();
+        assert_eq!(none.mail.idle_timeout, Some(Duration::ZERO));
         assert!(Line::try_parse_from(["forward", "--to", "smtp://x"]).is_err());
     }
 }

@@ -3,9 +3,10 @@
 //! Owns: what of them goes together. Must not know: what is sent.
 
 use super::options::Options;
-use super::usage::Usage;
+use super::usage::{Usage, shown};
 use super::webhook;
 use crate::command::environment;
+use crate::config::{PASSWORD_VARIABLE, SECRET_VARIABLE};
 use crate::failure::Failure;
 use crate::forward::destination::Destination;
 use crate::forward::http::file;
@@ -15,8 +16,8 @@ use crate::forward::smtp::receiver::Receiver;
 use crate::forward::smtp::settings::{Secret, Settings, Timeouts};
 use crate::forward::tls;
 
-/// The variable with the password.
-const PASSWORD: &str = "RINGPOST_FORWARD_PASSWORD";
+/// Recipients in one transaction, where nothing else is said.
+const RECIPIENTS: u16 = 100;
 
 /// A receiver, and how it is named in texts.
 pub(super) struct Named {
@@ -39,25 +40,21 @@ pub(super) fn make(options: &Options, hostname: &str) -> Result<Named, Failure> 
 }
 
 fn web(options: &Options) -> Result<Named, Failure> {
-    let scheme = "smtp, smtps and lmtp";
-    for (flag, is_set) in [
-        ("--password-file", options.mail.password_file.is_some()),
-        ("--helo", options.mail.helo.is_some()),
-    ] {
-        if is_set {
-            return Err(Usage::OtherScheme { flag, scheme }.into());
-        }
+    if let Some(flag) = options.mail.first() {
+        let scheme = "smtp, smtps and lmtp";
+        return Err(Usage::OtherScheme { flag, scheme }.into());
     }
     let shared = webhook::Shared {
         to: &options.to,
         tls_ca: options.tls_ca.as_deref(),
-        timeout: options.timeout,
     };
     let loaded = options.web.load(shared, environment())?;
+    let mut warnings = loaded.warnings;
+    warnings.extend(idle(PASSWORD_VARIABLE, "smtp, smtps and lmtp"));
     Ok(Named {
         name: loaded.settings.place.to_string(),
         destination: Destination::Web(Box::new(Webhook::new(loaded.settings)?)),
-        warnings: loaded.warnings,
+        warnings,
     })
 }
 
@@ -66,8 +63,12 @@ fn mail(options: &Options, hostname: &str) -> Result<Named, Failure> {
         let scheme = "http and https";
         return Err(Usage::OtherScheme { flag, scheme }.into());
     }
-    let address: Address = options.to.parse().map_err(Usage::NoAddress)?;
-    let mut warnings = Vec::new();
+    let read: Result<Address, _> = options.to.parse();
+    let address = read.map_err(|fault| Usage::NoAddress {
+        to: shown(&options.to),
+        fault,
+    })?;
+    let mut warnings = Vec::from_iter(idle(SECRET_VARIABLE, "http and https"));
     let password = password(options, &mut warnings)?;
     let url = || address.to_string();
     match (&address.user, &password) {
@@ -86,19 +87,19 @@ fn mail(options: &Options, hostname: &str) -> Result<Named, Failure> {
         }
     };
     let name = address.to_string();
-    let mail = &options.mail;
+    let (mail, usual) = (&options.mail, Timeouts::default());
     let settings = Settings {
         address,
         helo: mail.helo.clone().unwrap_or_else(|| hostname.to_owned()),
         password,
         tls,
-        recipients: usize::from(mail.recipients),
+        recipients: usize::from(mail.recipients.unwrap_or(RECIPIENTS)),
         timeouts: Timeouts {
-            connect: mail.connect_timeout,
-            command: mail.command_timeout,
-            data: mail.data_timeout,
-            last: mail.final_timeout,
-            idle: mail.idle_timeout,
+            connect: mail.connect_timeout.unwrap_or(usual.connect),
+            command: mail.command_timeout.unwrap_or(usual.command),
+            data: mail.data_timeout.unwrap_or(usual.data),
+            last: mail.final_timeout.unwrap_or(usual.last),
+            idle: mail.idle_timeout.unwrap_or(usual.idle),
         },
     };
     Ok(Named {
@@ -108,11 +109,24 @@ fn mail(options: &Options, hostname: &str) -> Result<Named, Failure> {
     })
 }
 
+/// What a variable is set to.
+fn variable(name: &str) -> Option<String> {
+    let mut variables = environment();
+    let set = variables.find(|(set, value)| set == name && !value.is_empty());
+    set.map(|(_, value)| value)
+}
+
+/// What to say of a variable that is for other receivers.
+fn idle(name: &str, scheme: &str) -> Option<String> {
+    variable(name)?;
+    Some(format!(
+        "{name} is for {scheme}, and --to is something else: it has no effect"
+    ))
+}
+
 fn password(options: &Options, warnings: &mut Vec<String>) -> Result<Option<Secret>, Usage> {
     let Some(path) = &options.mail.password_file else {
-        let mut variables = environment();
-        let set = variables.find(|(name, value)| name == PASSWORD && !value.is_empty());
-        return Ok(set.map(|(_, value)| Secret(value)));
+        return Ok(variable(PASSWORD_VARIABLE).map(Secret));
     };
     let unreadable = |fault| Usage::Password {
         path: path.clone(),
@@ -128,5 +142,62 @@ fn password(options: &Options, warnings: &mut Vec<String>) -> Result<Option<Secr
     match content.text().map_err(unreadable)?.lines().next() {
         Some(line) if !line.is_empty() => Ok(Some(Secret(line.to_owned()))),
         Some(_) | None => Err(Usage::EmptyPassword { path: path.clone() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn refused(to: &str, flags: &[&str]) -> String {
+        let line = ["forward", "--group", "g", "--to", to];
+        let parsed = Line::try_parse_from(line.iter().chain(flags)).unwrap();
+        let made = make(&parsed.options, "mx.example");
+        let failure = made.err().expect("it is refused");
+        assert_eq!(failure.exit_code(), 2);
+        failure.to_string()
+    }
+
+    #[test]
+    fn flags_for_other_receivers_are_refused() {
+        for (to, flags) in [
+            ("smtp://127.0.0.1", ["--timeout", "5s"]),
+            ("lmtp://127.0.0.1", ["--secret-file", "f"]),
+            ("smtps://127.0.0.1", ["--header-file", "f"]),
+            ("http://127.0.0.1/", ["--password-file", "f"]),
+            ("http://127.0.0.1/", ["--helo", "a.example"]),
+            ("https://127.0.0.1/", ["--recipients", "1"]),
+            ("http://127.0.0.1/", ["--connect-timeout", "5s"]),
+            ("http://127.0.0.1/", ["--command-timeout", "5s"]),
+            ("http://127.0.0.1/", ["--data-timeout", "5s"]),
+            ("http://127.0.0.1/", ["--final-timeout", "5s"]),
+            ("http://127.0.0.1/", ["--idle-timeout", "15s"]),
+        ] {
+            let said = refused(to, &flags);
+            let words = format!("{} is for ", flags[0]);
+            assert!(said.starts_with(&words), "{to}: {said}");
+        }
+    }
+
+    #[test]
+    fn another_scheme_is_shown_with_those_that_there_are() {
+        for to in ["127.0.0.1:8000/mail", "htp://127.0.0.1/", "relay.example"] {
+            let said = refused(to, &[]);
+            let words = format!("--to {to:?}: it begins with none of smtp://");
+            assert!(said.starts_with(&words), "{said}");
+            assert!(said.ends_with("http://, https://"), "{said}");
+        }
+        let said = refused("http://127.0.0.1:99999/", &[]);
+        assert!(
+            said.contains("127.0.0.1:99999") && said.ends_with("1 to 65535"),
+            "{said}"
+        );
     }
 }

@@ -21,9 +21,9 @@ pub(super) enum Usage {
     EmptyGroup,
     #[error("--dead-letter {topic:?} is the topic that is read: name another one")]
     OwnDeadLetter { topic: String },
-    /// The address is not shown: a password may be in it.
-    #[error("--to: {0}")]
-    NoAddress(NoAddress),
+    /// The address is shown without its user, who may have a password.
+    #[error("--to {to:?}: {fault}")]
+    NoAddress { to: String, fault: NoAddress },
     #[error("--password-file {} {fault}", .path.display())]
     Password { path: PathBuf, fault: FileFault },
     #[error(
@@ -57,6 +57,23 @@ pub(super) enum Usage {
     Cluster(#[from] Mistake),
 }
 
+/// What was given with --to, without what may be a secret: the user and the password, the query.
+pub(super) fn shown(to: &str) -> String {
+    let (to, query) = match to.find(['?', '#']) {
+        Some(at) => (&to[..at], format!("{}…", &to[at..=at])),
+        None => (to, String::new()),
+    };
+    let (scheme, rest) = match to.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), to),
+    };
+    let rest = match rest.rsplit_once('@') {
+        Some((_, rest)) => format!("…@{rest}"),
+        None => rest.to_owned(),
+    };
+    scheme + &rest + &query
+}
+
 impl Blamed for Usage {
     fn blame(&self) -> Blame {
         match self {
@@ -64,7 +81,7 @@ impl Blamed for Usage {
             Self::Admin { .. } | Self::Runtime(_) => Blame::Machine,
             Self::EmptyGroup
             | Self::OwnDeadLetter { .. }
-            | Self::NoAddress(_)
+            | Self::NoAddress { .. }
             | Self::Password { .. }
             | Self::NoPassword { .. }
             | Self::NoUser
@@ -72,6 +89,26 @@ impl Blamed for Usage {
             | Self::EmptyPassword { .. }
             | Self::OtherScheme { .. }
             | Self::Filter(_) => Blame::Operator,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_is_not_shown() {
+        for (to, text) in [
+            ("127.0.0.1:8000/mail", "127.0.0.1:8000/mail"),
+            ("htp://127.0.0.1/", "htp://127.0.0.1/"),
+            ("smtp://u:hunter2@r.example", "smtp://…@r.example"),
+            ("u:hunter2@r.example", "…@r.example"),
+            ("smtp://u:hun@ter2@r.example", "smtp://…@r.example"),
+            ("https://a.example/?key=hunter2", "https://a.example/?…"),
+            ("https://a.example/#hunter2", "https://a.example/#…"),
+        ] {
+            assert_eq!(shown(to), text);
         }
     }
 }

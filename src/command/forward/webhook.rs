@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::usage::shown;
+use crate::command::value;
+use crate::config::SECRET_VARIABLE;
 use crate::failure::{Blame, Blamed};
 use crate::forward::http::fields::{FieldFault, Fields};
 use crate::forward::http::file::{Content, FileFault, read};
@@ -16,14 +19,14 @@ use crate::forward::http::place::{Place, PlaceFault};
 use crate::forward::http::settings::{Authorities, NoCertificate, Settings};
 use crate::forward::http::signature::{SecretFault, Secrets};
 
-/// The variable that has secrets, if no file is named.
-const SECRET_VARIABLE: &str = "RINGPOST_FORWARD_SECRET";
+/// How long an application may take for its answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
 const SECRET_FILE: &str = "--secret-file";
 const HEADER_FILE: &str = "--header-file";
 
 /// See the module.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "For https and http")]
+#[command(next_help_heading = "HTTP")]
 #[group(skip)]
 pub(super) struct Options {
     /// File of the secrets that sign each POST, one `whsec_…` a line [environment: RINGPOST_FORWARD_SECRET
@@ -33,6 +36,13 @@ pub(super) struct Options {
     /// File of header fields to add to each POST, `name: value` a line, such as `authorization: Bearer …`
     #[arg(long, value_name = "FILE")]
     pub header_file: Option<PathBuf>,
+    /// How long an application may take for its answer; a second more for each MiB of the mail [default: 30s]
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the help of a flag, not a link"
+    )]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
+    pub timeout: Option<Duration>,
 }
 
 /// What every receiver has.
@@ -42,8 +52,6 @@ pub(super) struct Shared<'a> {
     pub to: &'a str,
     /// Who may sign its certificate.
     pub tls_ca: Option<&'a Path>,
-    /// How long an answer may take.
-    pub timeout: Duration,
 }
 
 /// What the flags come to.
@@ -58,9 +66,14 @@ pub(super) struct Loaded {
 /// What is wrong with a flag, or with what it names.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Usage {
-    /// The address.
-    #[error("--to {0}")]
-    Place(#[from] PlaceFault),
+    /// The address, without a login or a query.
+    #[error("--to {to:?} {fault}")]
+    Place {
+        /// As it is shown.
+        to: String,
+        /// What is wrong.
+        fault: PlaceFault,
+    },
     /// A file that cannot be read.
     #[error("{flag}: {} {fault}", .path.display())]
     File {
@@ -112,6 +125,7 @@ impl Options {
         let set = [
             (SECRET_FILE, self.secret_file.is_some()),
             (HEADER_FILE, self.header_file.is_some()),
+            ("--timeout", self.timeout.is_some()),
         ];
         set.into_iter()
             .find_map(|(flag, is_set)| is_set.then_some(flag))
@@ -126,7 +140,10 @@ impl Options {
         shared: Shared<'_>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Loaded, Usage> {
-        let place = Place::parse(shared.to)?;
+        let place = Place::parse(shared.to).map_err(|fault| Usage::Place {
+            to: shown(shared.to),
+            fault,
+        })?;
         let mut warnings = Vec::new();
         let secrets = self.secrets(environment, &mut warnings)?;
         let fields = self.fields(&mut warnings)?;
@@ -136,7 +153,7 @@ impl Options {
             secrets,
             fields,
             authorities,
-            timeout: shared.timeout,
+            timeout: self.timeout.unwrap_or(TIMEOUT),
         };
         warnings.extend(settings.warnings());
         Ok(Loaded { settings, warnings })
@@ -239,11 +256,7 @@ mod tests {
         let line = std::iter::once(&"forward").chain(flags);
         let options = Line::try_parse_from(line).unwrap().options;
         assert_eq!(options.first(), flags.first().copied());
-        let shared = Shared {
-            to,
-            tls_ca: None,
-            timeout: Duration::from_secs(30),
-        };
+        let shared = Shared { to, tls_ca: None };
         options.load(shared, [(SECRET_VARIABLE.to_owned(), variable.to_owned())])
     }
 
@@ -296,12 +309,17 @@ mod tests {
         let path = wrong.path().to_str().unwrap();
         let to = "https://app.example/";
         for (to, flags, variable, words) in [
-            ("hunter2", &[][..], "", "--to is not a URL".to_owned()),
+            (
+                "http://app.example:99999/in?key=hunter2",
+                &[][..],
+                "",
+                "--to \"http://app.example:99999/in?…\" is not a URL".to_owned(),
+            ),
             (
                 "https://u:hunter2@app.example/",
                 &[],
                 "",
-                "--to has a user name or a password".to_owned(),
+                "--to \"https://…@app.example/\" has a user name or a password".to_owned(),
             ),
             (
                 to,
@@ -337,7 +355,6 @@ mod tests {
         let shared = Shared {
             to,
             tls_ca: Some(wrong.path()),
-            timeout: Duration::from_secs(30),
         };
         let said = Options::default().load(shared, []).unwrap_err().to_string();
         assert!(said.starts_with(&format!("--tls-ca: {path} has no certificate")));

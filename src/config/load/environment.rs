@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, FILE_VARIABLE};
+use super::{Draft, OTHER_VARIABLES};
 use crate::config::error::{Place, Problem};
 use crate::config::options::{SETTINGS, Setting};
 use crate::config::row::{Fault, Written};
@@ -16,8 +16,9 @@ impl Draft {
         environment: impl IntoIterator<Item = (String, String)>,
     ) {
         // In the order of the names: an environment has no order that anybody chose.
-        let ours =
-            |(name, _): &(String, String)| name.starts_with("RINGPOST_") && name != FILE_VARIABLE;
+        let ours = |(name, _): &(String, String)| {
+            name.starts_with("RINGPOST_") && !OTHER_VARIABLES.contains(&name.as_str())
+        };
         let variables: BTreeMap<String, String> = environment.into_iter().filter(ours).collect();
         let mut injected = Vec::new();
         for (name, text) in variables {
@@ -58,7 +59,7 @@ impl Draft {
 
 fn unknown_variable(name: &str) -> String {
     let options = SETTINGS.iter().map(Setting::variable);
-    let variables: Vec<String> = options.chain([FILE_VARIABLE.to_owned()]).collect();
+    let variables: Vec<String> = options.chain(OTHER_VARIABLES.map(str::to_owned)).collect();
     let rest = name.strip_prefix("RINGPOST").unwrap_or(name);
     let whole_end = variables
         .iter()
@@ -174,6 +175,10 @@ mod tests {
                 "RINGPOST_LIMIT_MESSAGE_SIZE: not an option, so it has no effect: did you mean RINGPOST_LIMITS_MESSAGE_SIZE?",
             ),
             (
+                "RINGPOST_FORWARD_SECERT",
+                "RINGPOST_FORWARD_SECERT: not an option, so it has no effect: did you mean RINGPOST_FORWARD_SECRET?",
+            ),
+            (
                 "RINGPOST_ZZZ",
                 "RINGPOST_ZZZ: not an option, so it has no effect",
             ),
@@ -214,5 +219,14 @@ mod tests {
             assert!(!is_service_link(&setting.variable()), "{}", setting.key);
         }
         assert!(!is_service_link("RINGPOST_PORT_X_TCP") && !is_service_link("RINGPOST_EXPORT"));
+    }
+
+    #[test]
+    fn a_variable_that_a_command_reads_is_not_warned_of() {
+        for name in OTHER_VARIABLES {
+            let mut draft = Draft::new();
+            draft.apply_environment([(name.to_owned(), "hunter2".to_owned())]);
+            assert_eq!(draft.warnings, [""; 0], "{name}");
+        }
     }
 }

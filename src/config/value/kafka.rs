@@ -60,7 +60,10 @@ fn is_port(text: &str) -> bool {
 }
 
 /// A topic name, by Kafka's own rule.
-pub(in crate::config) fn topic(text: &str) -> Result<String, Reason> {
+///
+/// # Errors
+/// It is no such name.
+pub fn topic(text: &str) -> Result<String, Reason> {
     const CHARACTERS: usize = 249;
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let fits = (1..=CHARACTERS).contains(&text.len())

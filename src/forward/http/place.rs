@@ -16,12 +16,23 @@ use thiserror::Error;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Place(Url);
 
+/// Why a text is not a URL.
+pub type NotAUrl = <Url as std::str::FromStr>::Err;
+
 /// Why mail cannot be posted to an address, which is not shown.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum PlaceFault {
-    /// Not a URL, or of another kind.
-    #[error("is not a URL such as https://app.example/mail")]
-    NotAUrl,
+    /// Not a URL, for this reason.
+    #[error("is not a URL such as https://app.example/mail: {0}")]
+    NotAUrl(NotAUrl),
+    /// A port that there is not.
+    #[error(
+        "is not a URL such as https://app.example/mail: its port is not a number from 1 to 65535"
+    )]
+    Port,
+    /// Of another kind.
+    #[error("does not begin with https:// or http://")]
+    Scheme,
     /// With a login, which everybody on the machine can read in a command line.
     #[error(
         "has a user name or a password in its URL, where every user of this machine can read them: write `authorization: Basic …` \
@@ -41,9 +52,15 @@ impl Place {
     /// # Errors
     /// Mail cannot be posted there.
     pub fn parse(text: &str) -> Result<Self, PlaceFault> {
-        let url = Url::parse(text.trim()).map_err(|_| PlaceFault::NotAUrl)?;
-        if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
-            return Err(PlaceFault::NotAUrl);
+        let url = Url::parse(text.trim()).map_err(|fault| match has_port(text) {
+            true => PlaceFault::NotAUrl(fault),
+            false => PlaceFault::Port,
+        })?;
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err(PlaceFault::Scheme);
+        }
+        if url.port() == Some(0) {
+            return Err(PlaceFault::Port);
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(PlaceFault::Login);
@@ -83,6 +100,16 @@ impl Place {
             Some(query) if !query.is_empty() => text.replace(query, "…"),
             _ => text,
         }
+    }
+}
+
+/// Whether the port that an address has is one; also where it has none.
+fn has_port(text: &str) -> bool {
+    let authority = text.trim().split_once("://").map_or("", |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once(':') {
+        Some((_, port)) if !port.contains(']') => port.is_empty() || port.parse::<u16>().is_ok(),
+        Some(_) | None => true,
     }
 }
 
@@ -143,10 +170,11 @@ mod tests {
     #[test]
     fn an_address_that_cannot_be_posted_to_is_refused_and_not_shown() {
         for (text, fault) in [
-            ("hunter2", PlaceFault::NotAUrl),
-            ("ftp://hunter2/", PlaceFault::NotAUrl),
-            ("http://", PlaceFault::NotAUrl),
-            ("mailto:hunter2@app.example", PlaceFault::NotAUrl),
+            ("ftp://hunter2/", PlaceFault::Scheme),
+            ("mailto:hunter2@app.example", PlaceFault::Scheme),
+            ("http://hunter2:99999/", PlaceFault::Port),
+            ("http://hunter2:smtp/", PlaceFault::Port),
+            ("http://hunter2:0/", PlaceFault::Port),
             ("https://hunter2@app.example/", PlaceFault::Login),
             ("https://:hunter2@app.example/", PlaceFault::Login),
             ("https://app.example/#hunter2", PlaceFault::Fragment),
@@ -154,6 +182,23 @@ mod tests {
             let found = Place::parse(text).unwrap_err();
             assert!(!found.to_string().contains("hunter2"), "{found}");
             assert_eq!(found, fault, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_url_says_why() {
+        for (text, why) in [
+            ("hunter2", "relative URL without a base"),
+            ("http://", "empty host"),
+            ("http://[::1/", "invalid IPv6 address"),
+            ("http://a b/", "invalid international domain name"),
+        ] {
+            let said = Place::parse(text).unwrap_err().to_string();
+            assert!(
+                said.starts_with("is not a URL such as https://app"),
+                "{said}"
+            );
+            assert!(said.ends_with(why), "{said}");
         }
     }
 }

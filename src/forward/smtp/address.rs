@@ -64,8 +64,8 @@ pub struct Address {
 /// Why a text is no such address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAddress {
-    /// Another scheme, or none.
-    #[error("it begins with none of smtp://, smtps://, lmtp://")]
+    /// Another scheme, or none; http and https are another module's, and the operator's choice all the same.
+    #[error("it begins with none of smtp://, smtps://, lmtp://, http://, https://")]
     Scheme,
     /// There is no host.
     #[error("it names no host: smtp://HOST:PORT, lmtp://HOST:PORT, or lmtp:///PATH for a socket")]
