@@ -4,9 +4,10 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -206,16 +207,21 @@ impl Running {
             ])
             .args(["--resolver", &names.address().to_string()])
             .args(flags)
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let (sender, lines) = channel();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
+        let out: Box<dyn Read + Send> = Box::new(child.stdout.take().unwrap());
+        let error = Box::new(child.stderr.take().unwrap());
+        for stream in [out, error] {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    let _ = sender.send(line);
+                }
+            });
+        }
         Self {
             child,
             lines,
@@ -360,6 +366,7 @@ fn each_mail_is_written_with_its_verdicts() {
     let (code, said) = run.end();
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("1 record passed over"), "{said}");
+    assert!(said.contains("INFO done mails=8 passed_over=1"), "{said}");
     assert!(
         said.contains("does not exist; its signatures are not verified"),
         "{said}"
@@ -435,16 +442,15 @@ fn a_resolver_that_is_away_delays_and_never_decides() {
     );
     let flags = ["--patience", "0s", "--until-end", "--admin", "127.0.0.1:0"];
     let mut run = Running::start(&brokers, topic, &names, &flags);
-    let admin = run.wait_for("metrics on http://");
+    let ready = run.wait_for("ready to-topic=");
+    let start = format!(
+        "ready to-topic={topic}-checked kafka={brokers} topic={topic} group={topic} admin=127.0.0.1:"
+    );
+    assert!(ready.starts_with(&start), "{ready}");
+    let (_, address) = ready.split_once("admin=").unwrap();
     run.wait_for("the DNS resolver does not answer");
-    let address = admin
-        .split("http://")
-        .nth(1)
-        .unwrap()
-        .trim_end_matches("/metrics")
-        .to_owned();
-    assert!(get(&address, "/readyz").contains("the DNS resolver does not answer"));
-    assert!(get(&address, "/metrics").contains("ringpost_authenticate_resolver_down 1"));
+    assert!(get(address, "/readyz").contains("the DNS resolver does not answer"));
+    assert!(get(address, "/metrics").contains("ringpost_authenticate_resolver_down 1"));
     assert!(read(&brokers, &format!("{topic}-checked")).is_empty());
     names.silence(false);
     run.wait_for("the DNS resolver answers again");
@@ -459,7 +465,7 @@ fn a_resolver_that_is_away_delays_and_never_decides() {
 
 /// The answer of an HTTP server.
 fn get(address: &str, path: &str) -> String {
-    use std::io::{Read as _, Write as _};
+    use std::io::Write as _;
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     write!(
         stream,
@@ -469,6 +475,39 @@ fn get(address: &str, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+#[test]
+fn a_stop_is_logged_as_json_where_the_configuration_says_so() {
+    let Some(cluster) = cluster() else { return };
+    let (brokers, topic, names) = (cluster.bootstrap(), "stopped", names());
+    topics(cluster, topic, &[]);
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(config.path(), "[log]\nformat = \"json\"\n").unwrap();
+    let flags = ["--config", config.path().to_str().unwrap()];
+    let mail = Record::mail("one", "192.0.2.1:25", "a@good.example", PLAIN);
+    produce(&brokers, topic, &[mail]);
+    let mut run = Running::start(&brokers, topic, &names, &flags);
+    run.wait_for("ready to-topic=");
+    let deadline = Instant::now() + PATIENCE;
+    while read(&brokers, &format!("{topic}-checked")).is_empty() {
+        assert!(Instant::now() < deadline, "{:?}", run.said);
+        std::thread::sleep(LOOK);
+    }
+    support::tools::signal(run.child.id(), "TERM");
+    let (code, said) = run.end();
+    assert_eq!(code, Some(0), "{said}");
+    let lines = said.lines().filter(|line| !line.starts_with("ready "));
+    let lines: Vec<serde_json::Value> = lines
+        .map(|line| serde_json::from_str(line).expect(line))
+        .collect();
+    let stopping = lines[lines.len() - 2]["message"].as_str().unwrap();
+    assert!(stopping.starts_with("stopping, SIGTERM: "), "{stopping}");
+    let last = &lines[lines.len() - 1];
+    assert_eq!(last["message"], "stopped");
+    assert_eq!(last["mails"], 1);
+    assert_eq!(last["passed_over"], 0);
+    assert_eq!(last["level"], "INFO");
 }
 
 #[test]
@@ -548,6 +587,39 @@ fn a_record_that_is_too_large_stops_it_and_is_not_lost() {
     let (code, said) = Running::start(&brokers, topic, &names, &["--until-end"]).end();
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(read(&brokers, &format!("{topic}-checked")).len(), 1);
+}
+
+#[test]
+fn a_resolver_that_is_away_is_noticed_while_its_first_question_is_open() {
+    fn quiet(_line: &str) {}
+    let (names, down) = (names(), Arc::new(AtomicBool::new(false)));
+    let settings = Settings {
+        servers: vec![names.address()],
+        patience: Duration::ZERO,
+        // The question does not end within the test.
+        timeout: PATIENCE * 10,
+        down: Arc::clone(&down),
+        say: quiet,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    names.silence(true);
+    runtime.block_on(async {
+        let resolver = Resolver::new(&settings, Arc::default()).unwrap();
+        let question = Question::new("mail.good.example", Kind::A).unwrap();
+        let noticed = async {
+            while !down.load(Ordering::Relaxed) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            answer = resolver.ask(&question) => panic!("{answer:?} of a resolver that is away"),
+            () = noticed => {}
+            () = tokio::time::sleep(PATIENCE) => panic!("it was not noticed"),
+        }
+    });
 }
 
 #[test]

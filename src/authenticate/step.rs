@@ -71,6 +71,11 @@ impl Authenticate {
         }
     }
 
+    /// Records that were not written, as they are no mail.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over.get()
+    }
+
     /// Says what was counted beside mails.
     pub fn sum_up(&self) {
         let passed_over = self.passed_over.get();

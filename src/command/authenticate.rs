@@ -1,15 +1,16 @@
 //! `ringpost authenticate`: who each mail is from, written to another topic.
 //!
-//! Owns: what is opened in which order, the exit code and the one line of an error. Must not know: how a mail is checked, which is
+//! Owns: what is opened in which order, what the line "ready" says. Must not know: how a mail is checked, which is
 //! [`crate::authenticate`]'s.
 //!
 //! Invariants: exit code 0 done, also where a signal ended what had no end of its own; 130 and 143 where a signal came before the
 //! end that was asked for; else it follows from the failure's blame.
 
-mod admin;
 mod options;
+mod shown;
 mod usage;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::cluster::Settings;
-use super::output::complain;
+use super::output;
+use super::service::{self, Admin, say};
 use crate::authenticate::examine::Examiner;
 use crate::authenticate::resolver;
 use crate::authenticate::step::Authenticate;
@@ -30,58 +32,89 @@ use crate::pipeline::job::{Bounds, Job};
 use crate::pipeline::lanes::Order;
 use crate::pipeline::whole::Objects;
 use crate::pipeline::writer::{Place, Writer};
-use admin::{Admin, Shown};
 pub use options::{From, Options, Server};
+use shown::Shown;
 use usage::Usage;
 
 /// How long one answer of the DNS resolver is waited for.
 const DNS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A line for the operator.
-fn say(text: &str) {
-    complain(&format!("ringpost authenticate: {text}"));
-}
-
-/// Checks until asked to stop; every error is one line on standard error.
+/// Checks until asked to stop.
 pub fn run(options: &Options) -> ExitCode {
-    match authenticate(options) {
-        Ok(code) => code,
-        Err(failure) => {
-            failure.to_string().lines().for_each(say);
-            ExitCode::from(failure.exit_code())
-        }
-    }
+    let settings = match begin(options) {
+        Ok(settings) => settings,
+        Err(failure) => return output::fail(&failure),
+    };
+    let log = settings.config.log.clone();
+    service::logged(&log, || authenticate(options, settings))
 }
 
-fn authenticate(options: &Options) -> Result<ExitCode, Failure> {
+/// What comes before the log.
+fn begin(options: &Options) -> Result<Settings, Failure> {
     options.check()?;
-    let filter = Filter::parse(&options.filters, Timestamp::now()).map_err(Usage::from)?;
-    let settings = settings(options)?;
+    Ok(settings(options)?)
+}
+
+fn authenticate(options: &Options, settings: Settings) -> Result<ExitCode, Failure> {
     for warning in &settings.warnings {
-        say(&format!("warning: {warning}"));
+        tracing::warn!("{warning}");
     }
+    let filter = Filter::parse(&options.filters, Timestamp::now()).map_err(Usage::from)?;
     let stop = Stop::on_signals()?;
+    let admin = options.admin.map(listen).transpose()?;
+    let address = admin.as_ref().map(|admin| admin.address);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = runtime.map_err(Usage::Runtime)?;
     let shown = Shown::default();
-    if let Some(address) = options.admin {
-        let admin = runtime.block_on(Admin::bind(address, shown.clone()))?;
-        let address = admin.address().unwrap_or(address);
-        say(&format!("metrics on http://{address}/metrics"));
-        runtime.spawn(admin.serve());
-    }
     let step = {
-        // hickory's connections are made in the runtime.
+        // hickory's connections are made in the runtime, and the pages are served in it.
         let _inside = runtime.enter();
+        if let Some(admin) = admin {
+            let served = admin.serve(shown.render(), Arc::new(shown.clone()));
+            served.map_err(Usage::Runtime)?;
+        }
         Rc::new(step(options, &settings, &stop, &shown)?)
     };
     let job = job(options, settings, filter, stop.clone());
-    let ended = runtime.block_on(crate::pipeline::run(job, Rc::clone(&step), shown.watch));
+    let plan = job.plan.clone();
+    let ready = || ready(options, &plan, address);
+    let work = service::work(job, Rc::clone(&step), &shown.watch, ready);
+    let ended = runtime.block_on(work);
     step.sum_up();
+    // A question that is under way is not waited for.
+    runtime.shutdown_timeout(Duration::ZERO);
     ended?;
-    Ok(code(options, &stop))
+    Ok(service::ended(
+        &stop,
+        options.until_end,
+        shown.watch.records_settled() - step.passed_over(),
+        shown.watch.records_passed_over() + step.passed_over(),
+    ))
+}
+
+fn listen(address: SocketAddr) -> Result<Admin, Usage> {
+    Admin::listen(address).map_err(|source| Usage::Admin { address, source })
+}
+
+/// Says what is done from now on: in the log, and by one line on standard output.
+fn ready(options: &Options, plan: &Plan, admin: Option<SocketAddr>) {
+    let Options {
+        group, to_topic, ..
+    } = options;
+    let Plan { brokers, topic, .. } = plan;
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(
+        version,
+        brokers,
+        topic,
+        group,
+        to_topic,
+        "checking who mails are from"
+    );
+    let line = format!("to-topic={to_topic} kafka={brokers} topic={topic} group={group}");
+    service::print_ready(&line, admin);
 }
 
 fn settings(options: &Options) -> Result<Settings, Usage> {
@@ -153,21 +186,6 @@ fn job(options: &Options, settings: Settings, filter: Filter, stop: Stop) -> Job
         order: Order::Key,
         until_end: options.until_end,
         bounds: Bounds::default(),
-    }
-}
-
-/// The exit code of a run that nothing kept from its end.
-fn code(options: &Options, stop: &Stop) -> ExitCode {
-    let Some(signal) = stop.asked() else {
-        return ExitCode::SUCCESS;
-    };
-    say(&format!(
-        "{signal}: stopped; what was written is committed, and the group was left"
-    ));
-    if options.until_end {
-        ExitCode::from(signal.exit_code())
-    } else {
-        ExitCode::SUCCESS
     }
 }
 

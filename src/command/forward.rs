@@ -1,6 +1,6 @@
 //! `ringpost forward`: gives each mail of the topic to a mailbox, a relay or an application.
 //!
-//! Owns: what is made in which order, the line "ready", the exit code. Must not know: Kafka's clients, which are
+//! Owns: what is made in which order, what the line "ready" says. Must not know: Kafka's clients, which are
 //! [`crate::pipeline`]'s; dialogues, which are [`crate::forward`]'s.
 //!
 //! Invariants: exit code 0 done (also where a signal ended what had no end of its own), 130 and 143 where a signal came before
@@ -22,21 +22,19 @@ use jiff::Timestamp;
 
 use super::cluster::Settings;
 use super::output;
-use crate::config::LogFormat;
+use super::service::{self, Admin, say};
 use crate::consume::filter::Filter;
 use crate::consume::plan::{BROKER_WAIT, Plan, Start};
 use crate::consume::stop::Stop;
 use crate::failure::Failure;
 use crate::forward::counts::Counts;
 use crate::forward::step::{Forward, Parts};
-use crate::pipeline;
 use crate::pipeline::job::{Bounds, Job};
 use crate::pipeline::lanes;
 use crate::pipeline::watch::Watch;
 use crate::pipeline::whole::Objects;
 use crate::pipeline::writer::{Place, Writer};
-use crate::telemetry::admin::{self, Health};
-use crate::telemetry::log;
+use crate::telemetry::admin::Health;
 pub use options::Options;
 use options::{From, Order};
 use usage::Usage;
@@ -45,39 +43,14 @@ use usage::Usage;
 const STATISTICS: &str = "statistics.interval.ms";
 const STATISTICS_MS: &str = "5000";
 
-/// A line for the operator.
-fn say(text: &str) {
-    tracing::warn!("{text}");
-}
-
 /// Forwards until asked to stop.
 pub fn run(options: &Options) -> ExitCode {
     let settings = match begin(options) {
         Ok(settings) => settings,
         Err(failure) => return output::fail(&failure),
     };
-    let log = match log::install(&settings.config.log) {
-        Ok(log) => log,
-        Err(error) => return output::fail(&error.into()),
-    };
-    let format = settings.config.log.format;
-    let failure = match forward(options, settings) {
-        Ok(code) => return code,
-        Err(failure) => failure,
-    };
-    match format {
-        // What was logged is printed before the error that ended it.
-        LogFormat::Text => {
-            drop(log);
-            output::fail(&failure)
-        }
-        // With JSON logs the error is JSON too: a reader can parse every line.
-        LogFormat::Json => {
-            let text = failure.to_string();
-            text.lines().for_each(|line| tracing::error!("{line}"));
-            ExitCode::from(failure.exit_code())
-        }
-    }
+    let log = settings.config.log.clone();
+    service::logged(&log, || forward(options, settings))
 }
 
 /// What comes before the log.
@@ -107,6 +80,7 @@ fn forward(options: &Options, settings: Settings) -> Result<ExitCode, Failure> {
     let objects = Objects::new(&settings.config.objects, say)?;
     let stop = Stop::on_signals()?;
     let admin = options.admin.map(listen).transpose()?;
+    let address = admin.as_ref().map(|admin| admin.address);
     let dead_letters = dead_letters(options, &settings, &stop)?;
     let job = job(options, &settings, filter, stop.clone());
     let counts = Arc::new(Counts::default());
@@ -127,38 +101,29 @@ fn forward(options: &Options, settings: Settings) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(Usage::Runtime)?;
+    let (plan, shown) = (job.plan.clone(), Arc::clone(&watch));
     let ended = runtime.block_on(async {
-        let address = admin.as_ref().map(|(_, address)| *address);
-        if let Some((listener, _)) = admin {
-            serve(listener, &watch, &counts)?;
+        if let Some(admin) = admin {
+            serve(admin, &watch, &counts)?;
         }
-        ready(&name, &options.group, &job.plan, address);
-        let ended = pipeline::run(job, Rc::clone(&step), watch).await;
+        let ready = || ready(&name, &options.group, &plan, address);
+        let ended = service::work(job, Rc::clone(&step), &watch, ready).await;
         step.close().await;
         ended
     });
     // A look-up or an object that is under way is not waited for.
     runtime.shutdown_timeout(Duration::ZERO);
     ended?;
-    Ok(code(options, &stop))
+    Ok(service::ended(
+        &stop,
+        options.until_end,
+        shown.records_settled(),
+        shown.records_passed_over(),
+    ))
 }
 
-fn code(options: &Options, stop: &Stop) -> ExitCode {
-    match stop.asked() {
-        // What follows the topic has no other end; what was to reach an end did not.
-        Some(signal) if options.until_end => ExitCode::from(signal.exit_code()),
-        Some(_) | None => ExitCode::SUCCESS,
-    }
-}
-
-fn listen(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), Usage> {
-    let bound = || {
-        let listener = std::net::TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    };
-    bound().map_err(|source| Usage::Admin { address, source })
+fn listen(address: SocketAddr) -> Result<Admin, Usage> {
+    Admin::listen(address).map_err(|source| Usage::Admin { address, source })
 }
 
 fn dead_letters(
@@ -230,21 +195,15 @@ impl Health for Ready {
 }
 
 /// Serves the admin pages from now on.
-fn serve(
-    listener: std::net::TcpListener,
-    watch: &Arc<Watch>,
-    counts: &Arc<Counts>,
-) -> Result<(), Usage> {
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(Usage::Runtime)?;
+fn serve(admin: Admin, watch: &Arc<Watch>, counts: &Arc<Counts>) -> Result<(), Usage> {
     let health = Ready {
         watch: Arc::clone(watch),
         counts: Arc::clone(counts),
     };
     let (watch, counts) = (Arc::clone(watch), Arc::clone(counts));
     let metrics = Arc::new(move || watch.render() + &counts.render());
-    let never = std::future::pending();
-    tokio::spawn(admin::serve(listener, metrics, Arc::new(health), never));
-    Ok(())
+    let served = admin.serve(metrics, Arc::new(health));
+    served.map_err(Usage::Runtime)
 }
 
 /// Says what is done from now on: in the log, and by one line on standard output.
@@ -252,9 +211,6 @@ fn ready(to: &str, group: &str, plan: &Plan, admin: Option<SocketAddr>) {
     let Plan { brokers, topic, .. } = plan;
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, brokers, topic, group, to, "forwarding");
-    let admin = admin.map_or(String::new(), |admin| format!(" admin={admin}"));
-    let line = format!("ready to={to} kafka={brokers} topic={topic} group={group}{admin}");
-    if let Err(error) = output::print(&line) {
-        tracing::warn!("the line \"ready\" cannot be written to standard output: {error}");
-    }
+    let line = format!("to={to} kafka={brokers} topic={topic} group={group}");
+    service::print_ready(&line, admin);
 }

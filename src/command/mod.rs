@@ -11,6 +11,7 @@ mod output;
 mod quick_start;
 pub mod recipients;
 pub mod serve;
+mod service;
 mod value;
 
 /// The environment. A value that is not text is valid for no option; it is passed on so that it is refused by name and not

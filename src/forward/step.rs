@@ -140,7 +140,7 @@ impl Forward {
                 return Ok(Settled::Withdrawn);
             }
             if let Some(why) = sorted.why {
-                self.say_later(open, sorted.later.len(), &why, pause);
+                self.say_later(open, &sorted.later, &why, pause);
                 self.parts.counts.waiting(true);
                 let waited = withdrawn.unless(tokio::time::sleep(pause)).await;
                 self.parts.counts.waiting(false);
@@ -224,11 +224,12 @@ impl Forward {
         Ok(settled)
     }
 
-    fn say_later(&self, open: &Open, recipients: usize, why: &Answer, pause: Duration) {
+    fn say_later(&self, open: &Open, later: &[String], why: &Answer, pause: Duration) {
         if self.parts.log {
             tracing::info!(
                 id = open.delivery.record.attributes().id,
-                recipients,
+                to = later.first(),
+                recipients = later.len(),
                 attempts = open.attempts,
                 code = why.code,
                 answer = why.text,

@@ -41,6 +41,9 @@ pub(super) fn read(mut desk: Desk<'_>) -> Result<(), Failure> {
     let ended = loop {
         let begun = Instant::now();
         let ended = session(&mut desk, &mut opened);
+        if desk.is_over() {
+            desk.stopping();
+        }
         if begun.elapsed() > LONGEST_PAUSE {
             backoff.again();
         }
@@ -67,7 +70,9 @@ pub(super) fn read(mut desk: Desk<'_>) -> Result<(), Failure> {
 /// Reads with one reader, until it is over or the reader fails.
 fn session(desk: &mut Desk<'_>, opened: &mut bool) -> Result<(), Halt> {
     let reader = Reader::open(&desk.job.plan)?;
-    *opened = true;
+    if !std::mem::replace(opened, true) {
+        desk.watch.topic_found();
+    }
     desk.watch.away(None);
     let mut session = Session::new(desk, reader);
     let ended = session.go();

@@ -3,7 +3,9 @@
 //! Owns: what is counted of reading and committing, and the reason for `/readyz`. Must not know: pages, steps.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::Notify;
 
 use crate::kafka::lock::lock;
 use crate::telemetry::metrics::{Book, pipeline::Handles};
@@ -14,6 +16,9 @@ pub struct Watch {
     book: Book<Handles>,
     away: Mutex<Option<String>>,
     stopping: AtomicBool,
+    found: Notify,
+    settled: AtomicU64,
+    passed_over: AtomicU64,
 }
 
 impl Watch {
@@ -30,9 +35,29 @@ impl Watch {
         lock(&self.away).clone()
     }
 
-    /// The pipeline stops.
-    pub(super) fn stopping(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+    /// Waits until the topic was found; for one that waits.
+    pub async fn found(&self) {
+        self.found.notified().await;
+    }
+
+    /// Records that a step has settled.
+    pub fn records_settled(&self) -> u64 {
+        self.settled.load(Ordering::Relaxed)
+    }
+
+    /// Records that were settled without the step.
+    pub fn records_passed_over(&self) -> u64 {
+        self.passed_over.load(Ordering::Relaxed)
+    }
+
+    /// The topic was found.
+    pub(super) fn topic_found(&self) {
+        self.found.notify_one();
+    }
+
+    /// The pipeline stops; whether this is news.
+    pub(super) fn stopping(&self) -> bool {
+        !self.stopping.swap(true, Ordering::Relaxed)
     }
 
     /// Brokers do not answer, or they do again.
@@ -50,11 +75,13 @@ impl Watch {
 
     /// One more is settled.
     pub(super) fn settled(&self) {
+        self.settled.fetch_add(1, Ordering::Relaxed);
         self.book.handles.records_settled.increment(1);
     }
 
     /// One more was settled at once.
     pub(super) fn passed_over(&self) {
+        self.passed_over.fetch_add(1, Ordering::Relaxed);
         self.book.handles.records_passed_over.increment(1);
     }
 

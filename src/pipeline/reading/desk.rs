@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::bounds;
+use crate::consume::line::counted;
 use crate::consume::received::Received;
 use crate::failure::Failure;
 use crate::pipeline::held::{Answer, Handed, Held, Order, Tag};
@@ -36,6 +37,19 @@ impl Desk<'_> {
     /// Whether to stop.
     pub(super) fn is_over(&self) -> bool {
         self.failed.is_some() || self.job.plan.stop.asked().is_some()
+    }
+
+    /// Reading ends. Says so where a signal asked for it.
+    pub(super) fn stopping(&self) {
+        let is_news = self.watch.stopping();
+        let Some(signal) = self.job.plan.stop.asked() else {
+            return;
+        };
+        if is_news {
+            let under_way = counted(self.held.records(None) as u64, "mail");
+            let grace = self.job.bounds.grace;
+            tracing::info!("stopping, {signal}: {under_way} under way, with {grace:?} to end");
+        }
     }
 
     /// Gives a record to the tasks.

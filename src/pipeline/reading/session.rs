@@ -70,7 +70,7 @@ impl<'a, 'b, 'p> Session<'a, 'b, 'p> {
 
     /// Takes back what is under way, and commits what is settled.
     fn finish(&mut self) -> Result<(), Halt> {
-        self.desk.watch.stopping();
+        self.desk.stopping();
         self.desk.withdraw(None, self.desk.job.bounds.grace);
         let offsets = self.desk.progress.committable();
         if offsets.is_empty() {
