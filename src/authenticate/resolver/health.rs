@@ -42,6 +42,11 @@ impl Health {
         }
     }
 
+    /// Whether it is known to answer nothing.
+    pub(super) fn is_down(&self) -> bool {
+        self.down.load(Ordering::Relaxed)
+    }
+
     /// Somebody got an answer.
     pub(super) fn answered(&self) {
         let now = Instant::now();

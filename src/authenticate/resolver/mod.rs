@@ -16,12 +16,14 @@ mod health;
 mod query;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use hickory_resolver::net::NetError;
 use tokio::sync::Mutex;
 
 use super::dns::{Answer, Question};
@@ -39,6 +41,8 @@ const BROKEN: Duration = Duration::from_secs(60);
 /// Pauses before a question is asked again.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a question is without an answer before it is looked whether the resolver answers at all.
+const LATE: Duration = Duration::from_secs(2);
 
 /// What is asked where, and how patiently.
 #[derive(Debug, Clone)]
@@ -124,6 +128,28 @@ impl Resolver {
         known
     }
 
+    /// Asks once. A resolver that answers nobody is found out meanwhile: hickory gives a question up only after all of its attempts.
+    async fn query(
+        &self,
+        question: &Question,
+        began: Instant,
+    ) -> Result<(Answer, Instant), NetError> {
+        let watching = async {
+            tokio::time::sleep(LATE).await;
+            if !self.health.is_down() {
+                let late = format!("no answer within {LATE:?}");
+                let probe = || self.network.probe();
+                self.health.answers_since(began, &late, probe).await;
+            }
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            biased;
+            found = self.network.query(question) => found,
+            never = watching => match never {},
+        }
+    }
+
     /// Asks until there is an answer, or the name is known to be broken; with the end of its validity.
     async fn insist(&self, question: &Question) -> (Answer, Instant) {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
@@ -131,7 +157,7 @@ impl Resolver {
         loop {
             let began = Instant::now();
             self.counts.handles.dns_queries.increment(1);
-            match self.network.query(question).await {
+            match self.query(question, began).await {
                 Ok(found) => {
                     self.health.answered();
                     return found;

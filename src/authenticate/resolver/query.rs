@@ -28,6 +28,9 @@ use crate::failure::{Blame, Blamed};
 const CONCURRENT_MOST: usize = 256;
 /// How often a question is sent before it counts as unanswered.
 const ATTEMPTS: usize = 2;
+/// How often it is asked whether it answers at all, and how long each answer is waited for. Every resolver has this one in memory.
+const PROBES: usize = 2;
+const PROBE_WAIT: Duration = Duration::from_millis(1500);
 /// Longest time that a negative answer is kept (RFC 2308 5).
 const NEGATIVE_LONGEST: Duration = Duration::from_secs(3 * 60 * 60);
 
@@ -111,12 +114,18 @@ impl Network {
 
     /// Whether it answers a question that every working resolver answers: for the servers of the root.
     pub(super) async fn probe(&self) -> bool {
-        let asked = self.resolver.lookup(Name::root(), RecordType::NS).await;
-        match asked {
-            Ok(_) => true,
-            Err(NetError::Dns(DnsError::NoRecordsFound(none))) => negative(&none).is_ok(),
-            Err(_) => false,
+        for _ in 0..PROBES {
+            let asked = self.resolver.lookup(Name::root(), RecordType::NS);
+            let answered = match tokio::time::timeout(PROBE_WAIT, asked).await {
+                Ok(Ok(_)) => true,
+                Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) => negative(&none).is_ok(),
+                Ok(Err(_)) | Err(_) => false,
+            };
+            if answered {
+                return true;
+            }
         }
+        false
     }
 }
 
