@@ -5,7 +5,8 @@
 //! Invariant: the process ends with the value that represents it, however the test ends short of a SIGKILL.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub struct Ringpost {
     pub admin: String,
     /// Its line on standard output.
     pub ready: String,
+    log: Log,
     /// The folder of its configuration file.
     _folder: Option<tempfile::TempDir>,
 }
@@ -40,24 +42,17 @@ impl Ringpost {
     /// Starts it by a command of which it becomes the process.
     pub fn launch(mut command: Command, flags: &[&str]) -> Self {
         command.env("RINGPOST_LOG_MESSAGES", "false");
-        let mut log = tempfile::tempfile().unwrap();
+        let log = tempfile::tempfile().unwrap();
         command.stderr(log.try_clone().unwrap());
-        Self::launched(command, flags, || {
-            let mut text = String::new();
-            log.rewind()
-                .and_then(|()| log.read_to_string(&mut text))
-                .unwrap();
-            text
-        })
+        Self::launched(command, flags, Log(Some(log)))
     }
 
     /// The same, with the command's own standard error.
     pub fn launch_heard(command: Command, flags: &[&str]) -> Self {
-        Self::launched(command, flags, String::new)
+        Self::launched(command, flags, Log(None))
     }
 
-    /// Starts it; `log` is what it has said on standard error, if that is not seen anyway.
-    fn launched(mut command: Command, flags: &[&str], log: impl FnOnce() -> String) -> Self {
+    fn launched(mut command: Command, flags: &[&str], mut log: Log) -> Self {
         let common = [
             "--listen",
             "127.0.0.1:0",
@@ -78,7 +73,7 @@ impl Ringpost {
             .unwrap();
         if line.is_empty() {
             let ended = child.wait().unwrap();
-            panic!("it ended before it was ready, {ended}: {}", log());
+            panic!("it ended before it was ready, {ended}: {}", log.end());
         }
         let value = |name: &str| {
             line.split_whitespace()
@@ -93,6 +88,7 @@ impl Ringpost {
             admin: value("admin="),
             child,
             ready: line,
+            log,
             _folder: None,
         }
     }
@@ -154,6 +150,28 @@ impl Drop for Ringpost {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the end of its log ---\n{}", self.log.end());
+        }
+    }
+}
+
+/// What a server says on standard error, where that is not the test's own.
+struct Log(Option<File>);
+
+impl Log {
+    /// The last of it.
+    fn end(&mut self) -> String {
+        const MOST: i64 = 4096;
+        let Some(file) = &mut self.0 else {
+            return String::new();
+        };
+        let length = file.seek(SeekFrom::End(0)).unwrap_or(0);
+        let back = i64::try_from(length).map_or(MOST, |length| length.min(MOST));
+        let mut text = Vec::new();
+        let _ = file.seek(SeekFrom::End(-back));
+        let _ = file.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 

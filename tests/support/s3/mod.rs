@@ -35,7 +35,9 @@ pub struct Gateway {
 pub fn start_or_skip() -> Option<Gateway> {
     let binary = binary_or_skip()?;
     let folder = tempfile::tempdir().expect("a folder");
-    fs::create_dir(folder.path().join(BUCKET)).expect("a bucket");
+    // When an object is deleted, the gateway removes the folders above it that are empty, also one that an object is just being put
+    // into, which it then refuses ("Existing Object is a directory"). This one stays.
+    fs::create_dir_all(folder.path().join(BUCKET).join("mail/in/stays")).expect("a bucket");
     let mut gateway = Gateway {
         child: None,
         binary,
