@@ -76,10 +76,14 @@ impl Health {
         error: &impl fmt::Display,
         probe: impl FnOnce() -> P,
     ) -> bool {
+        let asked = Instant::now();
         let _one = self.probing.lock().await;
-        // Another one's probe may have been answered meanwhile.
+        // What another one's probe found meanwhile holds for this one too.
         if self.has_answered_since(then) {
             return true;
+        }
+        if lock(&self.last_silence).is_some_and(|last| last >= asked) {
+            return false;
         }
         if probe().await {
             self.answered();
@@ -111,6 +115,22 @@ mod tests {
             .build()
             .unwrap();
         runtime.block_on(future)
+    }
+
+    #[test]
+    fn those_who_wait_for_a_probe_take_what_it_finds() {
+        let health = Health::new(quiet, Arc::default(), Arc::default());
+        let (then, asked) = (Instant::now(), std::cell::Cell::new(0));
+        let ask = || {
+            let probe = || async {
+                asked.set(asked.get() + 1);
+                tokio::task::yield_now().await;
+                false
+            };
+            health.answers_since(then, &"x", probe)
+        };
+        let found = block_on(async { tokio::join!(ask(), ask(), ask()) });
+        assert_eq!((found, asked.get()), ((false, false, false), 1));
     }
 
     #[test]

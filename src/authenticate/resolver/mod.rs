@@ -16,8 +16,8 @@ mod health;
 mod query;
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -134,19 +134,27 @@ impl Resolver {
         question: &Question,
         began: Instant,
     ) -> Result<(Answer, Instant), NetError> {
-        let watching = async {
-            tokio::time::sleep(LATE).await;
+        let mut query = pin!(self.network.query(question));
+        if let Ok(found) = tokio::time::timeout(LATE, &mut query).await {
+            return found;
+        }
+        let mut looking = pin!(async {
             if !self.health.is_down() {
                 let late = format!("no answer within {LATE:?}");
                 let probe = || self.network.probe();
                 self.health.answers_since(began, &late, probe).await;
             }
-            std::future::pending::<Infallible>().await
-        };
+        });
         tokio::select! {
             biased;
-            found = self.network.query(question) => found,
-            never = watching => match never {},
+            found = &mut query => {
+                // What has begun is not broken off: others wait for what it finds.
+                if found.is_err() {
+                    looking.await;
+                }
+                found
+            }
+            () = &mut looking => query.await,
         }
     }
 
