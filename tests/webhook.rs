@@ -321,6 +321,8 @@ async fn an_answer_that_breaks_off_counts_from_its_status_on() {
                 assert!(!accepted, "{answer:?}");
                 assert_eq!(said.code, None);
                 assert!(said.text.starts_with("no answer: "), "{}", said.text);
+                let hint = "; if this port speaks TLS, write https://";
+                assert!(said.text.ends_with(hint), "{}", said.text);
             }
             Verdict::Refused(said) => panic!("{answer:?}: {said:?}"),
         }
@@ -410,6 +412,8 @@ async fn a_certificate_is_always_checked() {
         "{}",
         answer.text
     );
+    let hint = "; this port does not seem to speak TLS: then write http://";
+    assert!(answer.text.ends_with(hint), "{}", answer.text);
     // Only a machine without any authority cannot even ask.
     if let Ok(webhook) = Webhook::new(settings(&format!("https://localhost:{port}/"))) {
         let answer = later(&webhook).await;

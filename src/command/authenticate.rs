@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use super::cluster::Settings;
 use super::output;
-use super::service::{self, Admin, say};
+use super::service::{self, Admin, note, say};
 use crate::authenticate::examine::Examiner;
 use crate::authenticate::resolver;
 use crate::authenticate::step::Authenticate;
@@ -177,6 +177,7 @@ fn job(options: &Options, settings: Settings, filter: Filter, stop: Stop) -> Job
             },
             foreign: false,
             properties: settings.properties,
+            note,
             broker_wait: BROKER_WAIT,
             stop,
             say,

@@ -148,6 +148,7 @@ fn plan(options: &Options, start: Start, settings: Settings, stop: Stop) -> Plan
         start,
         foreign: options.foreign,
         properties: settings.properties,
+        note: say,
         broker_wait: BROKER_WAIT,
         stop,
         say,

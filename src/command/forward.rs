@@ -22,7 +22,7 @@ use jiff::Timestamp;
 
 use super::cluster::Settings;
 use super::output;
-use super::service::{self, Admin, say};
+use super::service::{self, Admin, note, say};
 use crate::consume::filter::Filter;
 use crate::consume::plan::{BROKER_WAIT, Plan, Start};
 use crate::consume::stop::Stop;
@@ -161,6 +161,7 @@ fn job(options: &Options, settings: &Settings, filter: Filter, stop: Stop) -> Jo
             },
             foreign: false,
             properties,
+            note,
             broker_wait: BROKER_WAIT,
             stop,
             say,

@@ -27,6 +27,11 @@ pub(super) fn say(text: &str) {
     tracing::warn!("{text}");
 }
 
+/// A line about what is usual.
+pub(super) fn note(text: &str) {
+    tracing::info!("{text}");
+}
+
 /// Works with a log, which has the error that ends the work.
 pub(super) fn logged(
     config: &config::Log,

@@ -42,6 +42,8 @@ pub struct Plan {
     pub stop: Stop,
     /// Takes what the operator should know.
     pub say: Say,
+    /// Takes what is usual, as that partitions are awaited.
+    pub note: Say,
 }
 
 /// Where reading of a partition begins.

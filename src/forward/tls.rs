@@ -4,6 +4,7 @@
 //!
 //! Invariant: without an explicit wish a certificate is verified, with its name.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -73,6 +74,24 @@ pub fn unverified() -> Arc<ClientConfig> {
         .with_custom_certificate_verifier(Arc::new(Anybody(provider())))
         .with_no_client_auth();
     Arc::new(config)
+}
+
+/// Whether a handshake failed because what came was not TLS, as from a port that speaks in clear.
+pub fn is_no_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut error = Some(error);
+    while let Some(this) = error {
+        if matches!(this.downcast_ref(), Some(Error::InvalidMessage(_))) {
+            return true;
+        }
+        // What an io::Error is made of is not its source.
+        error = match this.downcast_ref::<io::Error>() {
+            Some(this) => this
+                .get_ref()
+                .map(|inside| inside as &(dyn std::error::Error + 'static)),
+            None => this.source(),
+        };
+    }
+    false
 }
 
 fn of_file(path: &Path) -> Result<RootCertStore, NoTrust> {
@@ -145,5 +164,21 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_tls_is_known() {
+        let invalid = || Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        let wrapped = io::Error::new(io::ErrorKind::InvalidData, invalid());
+        assert!(is_no_tls(&invalid()) && is_no_tls(&wrapped));
+        let twice = io::Error::other(wrapped);
+        assert!(is_no_tls(&twice));
+        let other = io::Error::new(io::ErrorKind::InvalidData, Error::DecryptError);
+        assert!(!is_no_tls(&other) && !is_no_tls(&io::Error::other("x")));
     }
 }

@@ -166,7 +166,8 @@ fn filter(level: Level) -> EnvFilter {
 
 /// Crates that log each of their pointers, steps and retries. What librdkafka itself says comes from `sink::kafka`, with the
 /// target `librdkafka`; what a store of objects says is in the errors of `objects`.
-const QUIET: [&str; 2] = ["rdkafka", "object_store"];
+/// What is wrong with a certificate is in the error that it leads to, which names the receiver.
+const QUIET: [&str; 3] = ["rdkafka", "object_store", "rustls_platform_verifier"];
 
 #[cfg(test)]
 mod tests {
@@ -280,6 +281,7 @@ mod tests {
             tracing::trace!(target: "rdkafka::util", "first");
             tracing::error!(target: "rdkafka::client", "second");
             tracing::debug!(target: "librdkafka", "third");
+            tracing::error!(target: "rustls_platform_verifier::verification::others", "fourth");
         });
         assert!(
             text.contains("third") && text.lines().count() == 1,

@@ -30,6 +30,7 @@ fn plan(brokers: String) -> Plan {
         start: Start::Beginning,
         foreign: false,
         properties: Properties::default(),
+        note: quiet,
         broker_wait: BROKER_WAIT,
         stop: Stop::default(),
         say: quiet,

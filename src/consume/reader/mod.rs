@@ -141,7 +141,11 @@ impl<'a> Reader<'a> {
     /// Subscribes, or assigns every partition at the offset to start from.
     fn start(&mut self, partitions: &[i32]) -> Result<(), Halt> {
         if let Some(group) = &self.plan.group {
-            self.waiting = Some(Waiting::begin(group, self.plan.session(), self.plan.say));
+            self.waiting = Some(Waiting::begin(
+                group,
+                self.plan.session(),
+                (self.plan.say, self.plan.note),
+            ));
             return self.subscribe();
         }
         let mut starts = TopicPartitionList::new();

@@ -29,6 +29,7 @@ use super::settings::{Authorities, Settings};
 use crate::consume::received::Received;
 use crate::failure::{Blame, Blamed, chain};
 use crate::forward::delivery::{Answer, Delivery, Verdict};
+use crate::forward::tls::is_no_tls;
 use crate::limits::{WEBHOOK_ANSWER_OCTETS, WEBHOOK_WORDS_OCTETS};
 
 /// How we name ourselves.
@@ -128,7 +129,10 @@ impl Webhook {
             .body(Bytes::from_owner(Message(Arc::clone(&delivery.record))));
         match request.send().await {
             Ok(response) => self.answered(response).await.verdict(),
-            Err(error) => unanswered(&self.hidden(why(error, time))),
+            Err(error) => {
+                let (why, hint) = why(error, time, self.settings.place.is_encrypted());
+                unanswered(&(self.hidden(why) + hint))
+            }
         }
     }
 
@@ -179,16 +183,24 @@ async fn read_rest(response: &mut Response, begin: &mut Vec<u8>) {
     }
 }
 
-/// Why there is no answer.
-fn why(error: reqwest::Error, time: Duration) -> String {
+/// Why there is no answer, and a hint where the text alone says little.
+fn why(error: reqwest::Error, time: Duration, encrypted: bool) -> (String, &'static str) {
     let error = error.without_url();
     if error.is_connect() {
-        return format!("no connection: {}", chain(innermost(&error)));
+        let hint = match encrypted && is_no_tls(&error) {
+            true => "; this port does not seem to speak TLS: then write http://",
+            false => "",
+        };
+        return (format!("no connection: {}", chain(innermost(&error))), hint);
     }
     if error.is_timeout() {
-        return format!("no answer within {} s", time.as_secs_f64());
+        return (format!("no answer within {} s", time.as_secs_f64()), "");
     }
-    format!("no answer: {}", chain(&error))
+    let hint = match encrypted {
+        true => "",
+        false => "; if this port speaks TLS, write https://",
+    };
+    (format!("no answer: {}", chain(innermost(&error))), hint)
 }
 
 /// What is inside the two errors around it, which say no more than that there is no connection.

@@ -13,6 +13,7 @@ use crate::forward::delivery::Answer;
 use crate::forward::smtp::address::{Protocol, Security};
 use crate::forward::smtp::settings::{Secret, Settings};
 use crate::forward::smtp::stream::{Stream, connect, timely};
+use crate::forward::tls::is_no_tls;
 
 /// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,8 +137,15 @@ impl Greeting<'_> {
             .expect("settings with TLS have trust");
         let stream: Stream = self.line.stream.take().expect("a stream");
         let place = &self.settings.address.place;
+        let is_implicit = self.settings.address.security == Security::Implicit;
         let secured = timely(self.within, stream.secure(place, tls)).await;
-        let secured = secured.map_err(|error| NoConnection::none("TLS", error))?;
+        let secured = secured.map_err(|error| {
+            let hint = match is_no_tls(&error) && is_implicit {
+                true => "; this port does not seem to speak TLS from the first byte on: then write smtp://",
+                false => "",
+            };
+            NoConnection::none("TLS", format!("{error}{hint}"))
+        })?;
         self.line.stream = Some(secured);
         Ok(())
     }
