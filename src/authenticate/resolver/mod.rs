@@ -129,32 +129,30 @@ impl Resolver {
     }
 
     /// Asks once. A resolver that answers nobody is found out meanwhile: hickory gives a question up only after all of its attempts.
-    async fn query(
-        &self,
-        question: &Question,
-        began: Instant,
-    ) -> Result<(Answer, Instant), NetError> {
+    async fn query(&self, question: &Question) -> Result<(Answer, Instant), NetError> {
         let mut query = pin!(self.network.query(question));
-        if let Ok(found) = tokio::time::timeout(LATE, &mut query).await {
-            return found;
-        }
-        let mut looking = pin!(async {
-            if !self.health.is_down() {
-                let late = format!("no answer within {LATE:?}");
-                let probe = || self.network.probe();
-                self.health.answers_since(began, &late, probe).await;
+        loop {
+            let since = Instant::now();
+            if let Ok(found) = tokio::time::timeout(LATE, &mut query).await {
+                return found;
             }
-        });
-        tokio::select! {
-            biased;
-            found = &mut query => {
-                // What has begun is not broken off: others wait for what it finds.
-                if found.is_err() {
-                    looking.await;
+            if self.health.is_down() {
+                return query.await;
+            }
+            let late = format!("no answer within {LATE:?}");
+            let probe = || self.network.probe();
+            let mut looking = pin!(self.health.answers_since(since, &late, probe));
+            tokio::select! {
+                biased;
+                found = &mut query => {
+                    // What has begun is not broken off: others wait for what it finds.
+                    if found.is_err() {
+                        looking.await;
+                    }
+                    return found;
                 }
-                found
+                _ = &mut looking => {}
             }
-            () = &mut looking => query.await,
         }
     }
 
@@ -165,7 +163,7 @@ impl Resolver {
         loop {
             let began = Instant::now();
             self.counts.handles.dns_queries.increment(1);
-            match self.query(question, began).await {
+            match self.query(question).await {
                 Ok(found) => {
                     self.health.answered();
                     return found;
