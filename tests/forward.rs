@@ -670,6 +670,55 @@ fn members_share_the_partitions_and_give_them_up_in_order() {
 }
 
 #[test]
+fn a_member_that_was_full_reads_what_it_is_given_again() {
+    let Some(brokers) = topic("full", 4) else {
+        return;
+    };
+    let total = 120;
+    let records = (0..total).map(|at| {
+        let mut record = mail(
+            &format!("ID{at}"),
+            "a@x.example",
+            &["b@x.example"],
+            &numbered(at),
+        );
+        record.partition = (at % 4) as i32;
+        record
+    });
+    produce(&brokers, "full", records);
+    // A port on which nobody listens yet.
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    drop(socket);
+    let url = format!("smtp://{address}");
+    let flags = ["--held", "8", "--longest-pause", "1s", "--grace", "1s"];
+    let first = Forwarder::start(&brokers, "full", &url, &flags);
+    wait_until("it is full", || {
+        first.metric("ringpost_pipeline_records_held") == 8.0
+    });
+    let has = |member: &Forwarder, partitions: f64| {
+        member.metric("ringpost_pipeline_partitions") == partitions
+    };
+    let second = Forwarder::start(&brokers, "full", &url, &flags);
+    wait_until("both have partitions", || {
+        has(&first, 2.0) && has(&second, 2.0)
+    });
+    wait_until("both are full", || {
+        [&first, &second]
+            .iter()
+            .all(|member| member.metric("ringpost_pipeline_records_held") == 8.0)
+    });
+    assert!(second.stop().success());
+    wait_until("the first has them all", || has(&first, 4.0));
+    let listener = std::net::TcpListener::bind(address).unwrap();
+    let receiver = Receiver::on(listener, &address.to_string(), Manner::default());
+    receiver.wait(|mails| numbers(mails).len() == total);
+    assert!(first.stop().success());
+    let done = committed(&brokers, "full", "forward-full", 4);
+    assert_eq!(done, total as i64);
+}
+
+#[test]
 fn what_is_no_text_goes_out_in_chunks() {
     let Some(brokers) = topic("chunks", 1) else {
         return;

@@ -182,8 +182,9 @@ impl<'a, 'b, 'p> Session<'a, 'b, 'p> {
         }
         self.reader.follow_group(|_| Marks::new())?;
         if has_news {
-            // A partition that comes back is not paused.
+            // A partition that comes back is as it went: librdkafka keeps it paused.
             self.all_paused = false;
+            self.resume_all()?;
             self.desk.watch.partitions(self.reader.partitions().count());
         }
         Ok(())
