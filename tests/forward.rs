@@ -351,8 +351,8 @@ fn kills_lose_nothing_and_repeat_what_was_not_committed() {
             ("a@x.example", &["b@x.example".to_owned()][..])
         );
     }
-    let repeats = mails.len() - total;
-    assert!(repeats < total, "{repeats} repeats");
+    // Four lives, none of which gave a mail twice.
+    assert!(numbers.values().all(|&times| times <= 4), "{numbers:?}");
 }
 
 #[test]
