@@ -21,7 +21,7 @@ use module::Path;
 const CRATES: [(&str, &str, &str); 3] = [
     ("src", "lib.rs", "ringpost"),
     ("proto/src", "lib.rs", "ringpost_proto"),
-    ("loadtest/src", "main.rs", "ringpost_loadtest"),
+    ("loadtest/src", "lib.rs", "ringpost_loadtest"),
 ];
 
 #[test]

@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, FromArgMatches, Parser};
 
 use super::shape::Shape;
 use crate::fault::Addresses;
@@ -25,11 +25,6 @@ const FIRST_TIME: Duration = Duration::from_secs(10);
 const LEAST_FRUITLESS: u64 = 20;
 
 const AFTER_HELP: &str = "\
-Other commands:
-  ringpost-loadtest sink [--listen ADDR]      a server that accepts everything, to measure this tool's own ceiling
-  ringpost-loadtest compare ...               two servers in turn, A B A B ..., and the ratios between them
-Each has its own --help.
-
 Examples:
   as fast as possible, 50 connections         ringpost-loadtest 127.0.0.1:2525 --connections 50 --messages 100000
   a fixed rate for a minute, with a page      ringpost-loadtest 127.0.0.1:2525 --connections 100 --rate 2000 \\
@@ -249,9 +244,9 @@ const SHORT: [(&str, &str); 6] = [
 ];
 
 impl Options {
-    /// Parses the command line; ends the process where that cannot be done.
-    pub(crate) fn of_words(words: &[String]) -> Options {
-        Options::try_parse_from(words).unwrap_or_else(|error| with_suggestion(error).exit())
+    /// From words that were parsed.
+    pub(crate) fn of_matches(words: &ArgMatches) -> Options {
+        Options::from_arg_matches(words).unwrap_or_else(|error| error.exit())
     }
 
     /// The most messages of the run.
@@ -305,7 +300,7 @@ impl Options {
 }
 
 /// Names the long option for a short one: there are no short options.
-fn with_suggestion(mut error: clap::Error) -> clap::Error {
+pub(crate) fn with_suggestion(mut error: clap::Error) -> clap::Error {
     let wrong = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(wrong)) => wrong.clone(),
         _ => return error,

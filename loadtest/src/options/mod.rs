@@ -8,5 +8,5 @@ pub(crate) mod misbehaviour;
 mod mixture;
 pub(crate) mod shape;
 
-pub(crate) use flags::Options;
+pub(crate) use flags::{Options, with_suggestion};
 pub(crate) use mixture::{MixPart, parse_mix};

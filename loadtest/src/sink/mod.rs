@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use serde::Serialize;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
@@ -38,9 +38,21 @@ const BACKLOG: i32 = 4096;
 /// Connections for which a ring has room.
 const RING: u32 = 4096;
 
-/// A server that accepts everything and keeps nothing
+const AFTER_HELP: &str = "\
+It prints one line, `ready smtp=ADDRESS`, once it listens, and its counts when SIGINT or SIGTERM ends it.
+
+Example:
+  ringpost-loadtest sink --listen 127.0.0.1:2526 &
+  ringpost-loadtest 127.0.0.1:2526 --connections 50 --messages 300000
+
+Exit status: 0 ended by a signal; 1 it could not listen; 2 wrong usage.";
+
+/// Its name among the commands.
+pub(crate) const NAME: &str = "sink";
+
+/// A server that accepts everything and keeps nothing, to measure the load tester's own ceiling
 #[derive(Debug, Parser)]
-#[command(name = "ringpost-loadtest sink", bin_name = "ringpost-loadtest sink")]
+#[command(name = NAME, after_help = AFTER_HELP)]
 struct Options {
     /// Where to listen; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:2526")]
@@ -132,9 +144,14 @@ impl Blamed for SinkError {
     }
 }
 
+/// Its command line.
+pub(crate) fn command() -> clap::Command {
+    Options::command()
+}
+
 /// Serves until a signal comes.
-pub(crate) fn main(words: &[String]) -> Result<bool, Failure> {
-    let options = Options::parse_from(words);
+pub(crate) fn main(words: &ArgMatches) -> Result<bool, Failure> {
+    let options = Options::from_arg_matches(words).unwrap_or_else(|error| error.exit());
     allow_open_files(options.connections)?;
     signals::watch()?;
     let counts = Arc::new(Counts::default());

@@ -10,7 +10,7 @@ mod result;
 mod started;
 mod turn;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use super::output::{must_be_writable, write_file};
 use crate::failure::Failure;
@@ -21,9 +21,17 @@ use options::Comparison;
 use result::{Compared, Server, Turn, compare, show, text};
 use turn::Side;
 
+/// Its name among the commands.
+pub(crate) const NAME: &str = options::NAME;
+
+/// Its command line.
+pub(crate) fn command() -> clap::Command {
+    Comparison::command()
+}
+
 /// Compares; whether every message of every round was accepted.
-pub(crate) fn main(words: &[String]) -> Result<bool, Failure> {
-    let options = Comparison::parse_from(words);
+pub(crate) fn main(words: &ArgMatches) -> Result<bool, Failure> {
+    let options = Comparison::from_arg_matches(words).unwrap_or_else(|error| error.exit());
     signals::watch()?;
     must_be_writable("--json-file", options.json_file.as_deref())?;
     let sides = [Side::a(&options)?, Side::b(&options)?];

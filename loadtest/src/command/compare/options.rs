@@ -7,15 +7,23 @@ use clap::Parser;
 
 use crate::units::parse_duration;
 
+/// Its name among the commands.
+pub(super) const NAME: &str = "compare";
+
+const AFTER_HELP: &str = "\
+Example:
+  ringpost-loadtest compare --a 127.0.0.1:2525 --b 127.0.0.1:2600 \\
+    --a-start 'ringpost serve --brokers discard' --b-start 'smtp-sink 127.0.0.1:2600 1000' \\
+    --rounds 5 -- --connections 50 --messages 20000
+
+Environment: TMPDIR, the folder for the output of the servers that it starts (/tmp).
+
+Exit status: 0 every message of every round was accepted; 1 not so, or a server could not be started or loaded;
+2 wrong usage.";
+
 /// Two servers in turn, A B A B ..., with the same load; ratios of throughput and CPU time a message
 #[derive(Debug, Parser)]
-#[command(
-    name = "ringpost-loadtest compare",
-    bin_name = "ringpost-loadtest compare",
-    after_help = "Example:\n  ringpost-loadtest compare --a 127.0.0.1:2525 --b 127.0.0.1:2600 \\\n    \
-                  --a-start 'ringpost serve --brokers discard' --b-start 'smtp-sink 127.0.0.1:2600 1000' \\\n    \
-                  --rounds 5 -- --connections 50 --messages 20000"
-)]
+#[command(name = NAME, after_help = AFTER_HELP)]
 pub(super) struct Comparison {
     /// The first server, as host:port
     #[arg(long, value_name = "HOST:PORT")]
