@@ -167,7 +167,7 @@ impl Cluster {
         }
         let brokers = match &config.kafka.brokers {
             Brokers::List(list) => list.clone(),
-            _ if !loaded.set.contains("kafka.brokers") => LOCAL_BROKERS.to_owned(),
+            _ if !loaded.origins.is_set("kafka.brokers") => LOCAL_BROKERS.to_owned(),
             other @ (Brokers::Embedded | Brokers::Discard) => {
                 return Err(Mistake::InMemory(other.clone()));
             }

@@ -14,11 +14,12 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Place, Problem};
 use super::options::{Config, Setting};
+use super::origin::Origins;
 use super::reason::FileFault;
 use super::relation::RELATIONS;
 use super::row::{Fault, Written};
@@ -31,8 +32,8 @@ pub struct Loaded {
     pub config: Config,
     /// What the operator should know, a sentence each; none of it keeps ringpost from working.
     pub warnings: Vec<String>,
-    /// The options that the file, the environment or a flag set; the others have their defaults.
-    pub set: BTreeSet<&'static str>,
+    /// What the file, the environment or a flag set, and where; the others have their defaults.
+    pub origins: Origins,
     /// Where each route was written, in the order of the configuration.
     pub routes: Vec<Place>,
 }
@@ -90,7 +91,7 @@ pub fn load(
 struct Draft {
     config: Config,
     /// Where each option that is set was set last.
-    places: BTreeMap<&'static str, Place>,
+    origins: Origins,
     /// Options with a mistake: nothing may be concluded from their values.
     failed: BTreeSet<&'static str>,
     /// The file could not be read as a whole: what it sets is not known.
@@ -117,7 +118,7 @@ impl Draft {
     fn new() -> Self {
         Self {
             config: Config::of_rows(),
-            places: BTreeMap::new(),
+            origins: Origins::default(),
             failed: BTreeSet::new(),
             incomplete: false,
             sets_nothing: None,
@@ -138,14 +139,18 @@ impl Draft {
         });
     }
 
-    /// Sets an option that is written at this place. Its faults, which are remembered.
+    /// Sets an option that is written at this place, the entries of a table each at its own. Its faults, which are remembered.
     fn set(
         &mut self,
         setting: &'static Setting,
         place: Place,
+        entry: &dyn Fn(usize) -> Place,
         written: &Written<'_>,
     ) -> Vec<Fault> {
-        self.places.insert(setting.key, place);
+        self.origins.note(setting.key, place);
+        for (index, name) in setting.names(written).into_iter().enumerate() {
+            self.origins.note_entry(setting.key, name, entry(index));
+        }
         match setting.set(&mut self.config, written) {
             Ok(()) => Vec::new(),
             Err(faults) => {
@@ -159,7 +164,7 @@ impl Draft {
     /// keep it in memory. Where variables or flags say whose mail is taken, or where it goes, all may be in them.
     fn refuse_an_empty_file(&mut self) {
         const TELLING: [&str; 2] = ["recipients.domains", "kafka.brokers"];
-        let is_told = TELLING.iter().any(|key| self.places.contains_key(key));
+        let is_told = TELLING.iter().any(|key| self.origins.is_set(key));
         let Some((path, named_by)) = self.sets_nothing.take().filter(|_| !is_told) else {
             return;
         };
@@ -192,7 +197,7 @@ impl Draft {
         Ok(Loaded {
             config: self.config,
             warnings: self.warnings,
-            set: self.places.keys().copied().collect(),
+            origins: self.origins,
             routes: self.routes.into_iter().map(|route| route.place).collect(),
         })
     }
@@ -205,7 +210,7 @@ impl Draft {
             let Some(conflict) = (relation.fault)(&self.config) else {
                 continue;
             };
-            let set = relation.keys.iter().find_map(|key| self.places.get(key));
+            let set = relation.keys.iter().find_map(|key| self.origins.of(key));
             // Invariant of the tables: an option that nobody set has its default, and the defaults keep every relation.
             let place = set.expect("one of the options was set").clone();
             self.problems.push(Problem {

@@ -66,10 +66,10 @@ const GUARDED: [Guarded; 9] = [
 pub fn losses(current: &Loaded, newer: &Loaded) -> Vec<String> {
     // An operator who replaces one list of networks with the other has not lost the first.
     let rewritten = |key: &str| {
-        key.starts_with("access.") && newer.set.iter().any(|set| set.starts_with("access."))
+        key.starts_with("access.") && newer.origins.keys().any(|set| set.starts_with("access."))
     };
     let lost = |(key, harm, default): &Guarded| {
-        let gone = current.set.contains(key) && !newer.set.contains(key) && !rewritten(key);
+        let gone = current.origins.is_set(key) && !newer.origins.is_set(key) && !rewritten(key);
         (gone && !setting(key).has_default(&current.config)).then(|| {
             format!(
                 "{key} is no longer set, so {harm}: set it again, or write {default} in [{}] if that is what you want",
@@ -131,7 +131,7 @@ mod tests {
             let section = setting(key).section();
             let loaded = loaded(&format!("[{section}]\n{default}\n"));
             assert!(
-                loaded.set.contains(key) && setting(key).has_default(&loaded.config),
+                loaded.origins.is_set(key) && setting(key).has_default(&loaded.config),
                 "{default}"
             );
         }

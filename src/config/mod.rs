@@ -13,10 +13,12 @@
 
 pub mod certificate;
 mod difference;
+mod effective;
 mod error;
 mod load;
 mod loss;
 pub mod options;
+mod origin;
 mod properties_file;
 mod reason;
 pub mod recipients;
@@ -37,6 +39,7 @@ pub use options::{
     Access, Admin, Brokers, Config, IoChoice, Kafka, Limits, Log, LogFormat, LogLevel, Objects,
     Recipients, Route, Server, Setting, Split, Tls,
 };
+pub use origin::Origins;
 pub use properties_file::PropertiesFault;
 pub use reason::{
     Conflict, ContentFault, FileFault, ObjectsFault, PropertyFault, Reason, Remedy, RouteFault,
@@ -44,4 +47,6 @@ pub use reason::{
 pub use ringpost_proto::mail::record::RecordKey;
 pub use row::{Shape, Texts};
 pub use topics::{TopicPlace, Topics};
-pub use value::{ObjectsUrl, Scheme, TOKEN_PROPERTIES, domain_pattern, of_java, size, time, topic};
+pub use value::{
+    MASK, ObjectsUrl, Scheme, TOKEN_PROPERTIES, domain_pattern, of_java, size, time, topic,
+};

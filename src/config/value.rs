@@ -5,11 +5,13 @@
 
 mod host;
 mod kafka;
+mod literal;
 mod objects;
 mod pairs;
 mod path;
 mod recipient;
 mod scalar;
+mod secret;
 
 pub(super) use host::{address, host_name, network};
 pub use kafka::topic;
@@ -17,6 +19,7 @@ pub use kafka::{TOKEN_PROPERTIES, of_java};
 pub(super) use kafka::{
     broker_list, optional_topic, property_name, property_value, topic_or_nothing,
 };
+pub(super) use literal::{escaped, key, quoted};
 pub use objects::{ObjectsUrl, Scheme};
 pub(super) use objects::{objects_above, objects_option, objects_option_value, objects_url};
 pub(super) use pairs::pairs;
@@ -25,3 +28,5 @@ pub(super) use recipient::delimiters;
 pub use recipient::domain_pattern;
 pub(super) use scalar::{count, size_text, switch, time_text};
 pub use scalar::{size, time};
+pub use secret::MASK;
+pub(super) use secret::{masked_objects_option, masked_property};

@@ -16,11 +16,12 @@
 mod certificate;
 mod machine;
 mod name;
+pub mod question;
 mod recipients;
+mod report;
 mod route;
 mod sum;
 
-use std::io;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
@@ -29,11 +30,11 @@ use super::environment;
 use super::output::{self, Printed};
 use super::serve;
 use crate::config::{self, Loaded};
-use crate::failure::{Blame, Blamed, Failure};
+use crate::failure::Failure;
 use crate::objects;
 use crate::sink;
 use crate::verdict::{Line, Verdict};
-use sum::Sum;
+use report::{Format, Lost, Report};
 
 /// Flags of `check`: those of `serve`, whose configuration is checked, and its own.
 #[derive(Debug, Default, Clone, clap::Args)]
@@ -45,23 +46,18 @@ pub struct Options {
     /// Fail on warnings too
     #[arg(long)]
     strict: bool,
+    /// Print the configuration that file, environment and flags make together, in TOML, with secrets masked; ask nothing
+    #[arg(long, conflicts_with_all = ["strict", "format", "route"])]
+    print: bool,
+    /// How the answers are written: a line each, or one JSON document
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    format: Format,
     /// Say which topic mail for this address would go to, and ask nothing else
     #[arg(long, value_name = "ADDRESS")]
     route: Option<String>,
     /// With --route: the address that it comes in on, as in the configuration
     #[arg(long, value_name = "ADDR", requires = "route")]
     listener: Option<String>,
-}
-
-/// Standard output did not take all lines.
-#[derive(Debug, thiserror::Error)]
-#[error("check: standard output: {0}")]
-struct Lost(#[source] io::Error);
-
-impl Blamed for Lost {
-    fn blame(&self) -> Blame {
-        Blame::Machine
-    }
 }
 
 /// Asks everything and prints the answers to standard output.
@@ -73,50 +69,54 @@ pub fn run(options: &Options) -> ExitCode {
 }
 
 fn ask(options: &Options) -> Result<ExitCode, Failure> {
-    let loaded = options.serve.load()?;
+    if options.print {
+        return print(&options.serve.load()?);
+    }
+    let mut report = Report::new(options.format, options.strict);
+    let loaded = match options.serve.load() {
+        Ok(loaded) => loaded,
+        Err(error) => return Err(report.refuse(error.into())),
+    };
     if let Some(address) = &options.route {
-        return say_route(&loaded, address, options.listener.as_deref());
+        let lines = route::lines(&loaded, address, options.listener.as_deref())?;
+        lines.into_iter().for_each(|line| report.add(line));
+        return report.end_of_answers("no other question was asked");
     }
     let sink = sink::configured(&loaded.config);
-    let odd = sink.check()?;
-    let (mut printed, mut sum) = (Printed::default(), Sum::new(options.strict));
-    let mut print = |(verdict, name, text): Line| {
-        let verdict = sum.add(verdict, name);
-        printed.line(&text_of((verdict, name, text)));
+    let odd = match sink.check() {
+        Ok(odd) => odd,
+        Err(failure) => return Err(report.refuse(failure)),
     };
-    print((Verdict::Ok, "config", source(&options.serve)));
+    report.add((Verdict::Ok, "config", source(&options.serve)));
     for warning in loaded.warnings.iter().cloned().chain(odd) {
-        print((Verdict::Warning, "config", warning));
+        report.add((Verdict::Warning, "config", warning));
     }
-    about_this_machine(&loaded).into_iter().for_each(&mut print);
-    sink.examine(&waiting).into_iter().for_each(&mut print);
+    let lines = about_this_machine(&loaded).into_iter();
+    lines.for_each(|line| report.add(line));
+    let lines = sink.examine(&waiting).into_iter();
+    lines.for_each(|line| report.add(line));
     if loaded.config.objects.url.is_some() {
-        print(objects::examine(&loaded.config.objects));
+        report.add(objects::examine(&loaded.config.objects));
     }
-    recipients::topic(&loaded.config)
-        .into_iter()
-        .for_each(&mut print);
-    if let Some(error) = printed.loss() {
-        return Err(Lost(error).into());
-    }
-    output::complain(&format!("ringpost check: {}", sum.text(sink.keeps())));
-    Ok(sum.exit_code())
+    let lines = recipients::topic(&loaded.config).into_iter();
+    lines.for_each(|line| report.add(line));
+    report.end(sink.keeps())
 }
 
-/// Says where mail for an address would go.
-fn say_route(loaded: &Loaded, address: &str, listener: Option<&str>) -> Result<ExitCode, Failure> {
-    let mut printed = Printed::default();
-    for line in route::lines(loaded, address, listener)? {
-        printed.line(&text_of(line));
+/// Prints the configuration that is in force.
+fn print(loaded: &Loaded) -> Result<ExitCode, Failure> {
+    for warning in &loaded.warnings {
+        output::complain(&format!("ringpost check: {warning}"));
     }
+    let mut printed = Printed::default();
+    loaded
+        .effective()
+        .lines()
+        .for_each(|line| printed.line(line));
     match printed.loss() {
         Some(error) => Err(Lost(error).into()),
         None => Ok(ExitCode::SUCCESS),
     }
-}
-
-fn text_of((verdict, name, text): Line) -> String {
-    format!("{verdict:<8} {name:<12} {text}")
 }
 
 /// Where the configuration is from.
@@ -130,7 +130,7 @@ fn source(options: &serve::Options) -> String {
 /// What can be answered without asking another machine.
 fn about_this_machine(loaded: &Loaded) -> Vec<Line> {
     let config = &loaded.config;
-    let is_named = loaded.set.contains("server.hostname");
+    let is_named = loaded.origins.is_set("server.hostname");
     let mut lines = vec![
         machine::io(config),
         machine::open_files(config),

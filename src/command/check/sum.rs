@@ -66,6 +66,15 @@ impl Sum {
         }
     }
 
+    /// The worst of all answers.
+    pub(super) fn verdict(&self) -> &'static str {
+        match (self.is_bad(), self.warnings) {
+            (true, _) => "failed",
+            (false, 0) => "ok",
+            (false, _) => "warning",
+        }
+    }
+
     /// 1 where mail would not be stored, or not from everybody, or where a warning is a failure.
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(u8::from(self.is_bad()))

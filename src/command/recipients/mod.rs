@@ -79,7 +79,7 @@ fn place(cluster: &Cluster) -> Result<Place, Usage> {
     }
     let brokers = match loaded.config.kafka.brokers.clone() {
         Brokers::List(list) => list,
-        _ if !loaded.set.contains("kafka.brokers") => LOCAL_BROKERS.to_owned(),
+        _ if !loaded.origins.is_set("kafka.brokers") => LOCAL_BROKERS.to_owned(),
         other @ (Brokers::Embedded | Brokers::Discard) => return Err(Usage::InMemory(other)),
     };
     let mut place = Place::of(&loaded.config, &brokers).ok_or(Usage::NoTopic)?;

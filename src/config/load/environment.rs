@@ -40,7 +40,8 @@ impl Draft {
     fn apply_variable(&mut self, setting: &'static Setting, name: &str, text: &str) {
         let written = setting.written(text);
         let place = Place::Environment(name.to_owned());
-        for Fault { item, reason } in self.set(setting, place.clone(), &written) {
+        for Fault { item, reason } in self.set(setting, place.clone(), &|_| place.clone(), &written)
+        {
             let shown = match (&written, item) {
                 (Written::List(texts), Some(index)) => texts[index],
                 (Written::One(_) | Written::List(_) | Written::Table(_), _) => text,

@@ -65,7 +65,12 @@ impl Draft {
 
     fn apply_entry(&mut self, entry: &Entry<'_, Config>, place: &dyn Fn(usize) -> Place) {
         let start = place(entry.content.start());
-        let faults = self.set(entry.setting, start, &written(&entry.content));
+        let each = |index: usize| match &entry.content {
+            Content::Table(entries, _) => place(entries[index].start),
+            Content::One(_) | Content::List(..) => start.clone(),
+        };
+        let written = written(&entry.content);
+        let faults = self.set(entry.setting, start.clone(), &each, &written);
         self.problems.extend(problems(entry, faults, place));
     }
 

@@ -18,7 +18,8 @@ impl Draft {
                 [text] if !setting.is_list() => Written::One(text),
                 texts => Written::List(texts.to_vec()),
             };
-            for Fault { item, reason } in self.set(setting, Place::Flag(flag), &written) {
+            let place = || Place::Flag(flag);
+            for Fault { item, reason } in self.set(setting, place(), &|_| place(), &written) {
                 let value = match (item, texts.as_slice()) {
                     (Some(index), _) => Some(texts[index].to_owned()),
                     (None, [text]) => Some((*text).to_owned()),
@@ -26,7 +27,7 @@ impl Draft {
                 };
                 let key = Some(setting.key.to_owned());
                 self.problems.push(Problem {
-                    place: Place::Flag(flag),
+                    place: place(),
                     key,
                     value,
                     reason,

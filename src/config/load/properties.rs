@@ -4,13 +4,13 @@
 //!
 //! Invariants: `[kafka.properties]` and the environment beat the file; no value gets into a problem.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Draft;
 use crate::config::error::{Place, Problem};
 use crate::config::properties_file::{self, Property};
 use crate::config::reason::Reason;
-use crate::config::row::Texts;
 use crate::config::value;
 
 impl Draft {
@@ -29,7 +29,7 @@ impl Draft {
                  chmod o-r {path}, and change them"
             ));
         }
-        let mut texts = Texts::default();
+        let mut texts = BTreeMap::new();
         for Property { line, name, value } in file.properties {
             let checked = value::property_name(&name).and_then(|checked| {
                 value::property_value(&checked, &value)?;
@@ -39,13 +39,22 @@ impl Draft {
                 }
             });
             match checked {
-                Ok(checked) => drop(texts.insert(checked, value)),
+                Ok(checked) => drop(texts.insert(checked, (line, value))),
                 Err(reason) => self.refuse_properties(&path, Some(line), Some(name), reason),
             }
         }
         let properties = &mut self.config.kafka.properties;
-        for (name, value) in texts {
-            properties.entry(name).or_insert(value);
+        for (name, (line, value)) in texts {
+            if properties.contains_key(&name) {
+                continue;
+            }
+            let place = Place::File {
+                path: path.clone(),
+                position: Some((line, 1)),
+            };
+            self.origins
+                .note_entry("kafka.properties", name.clone(), place);
+            properties.insert(name, value);
         }
     }
 

@@ -103,7 +103,12 @@ rows! {
         /// environment: `name=value;name=value`, with `\;` for a semicolon and `\\` for a backslash in a value; these
         /// are added to the properties in the file and beat them. Passwords belong in `kafka.properties_file`.
         properties: Texts = "",
-            Table { of: "properties", name: value::property_name, text: value::property_value };
+            Table {
+                of: "properties",
+                name: value::property_name,
+                text: value::property_value,
+                masked: value::masked_property,
+            };
     }
 }
 

@@ -30,9 +30,14 @@ rows! {
         /// Options of the store by their names in the Rust crate object_store, such as `region`, `endpoint`, `allow_http`,
         /// `access_key_id` and `secret_access_key` for S3. Credentials that are not here are those of the environment
         /// (`AWS_…`, `GOOGLE_…`, `AZURE_…`) or of the machine. In the environment: `name=value;name=value`, as with
-        /// `kafka.properties`. No value is ever shown.
+        /// `kafka.properties`. No error shows a value; `ringpost check --print` shows those that cannot be secret.
         options: Texts = "",
-            Table { of: "options", name: value::objects_option, text: value::objects_option_value };
+            Table {
+                of: "options",
+                name: value::objects_option,
+                text: value::objects_option_value,
+                masked: value::masked_objects_option,
+            };
     }
 }
 

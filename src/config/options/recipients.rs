@@ -34,6 +34,12 @@ rows! {
         /// local-part or address per line; `#` begins a comment. A recipient that is not listed is answered 550 5.1.1.
         /// Each domain here must also be in `recipients.domains`; a domain without a list accepts every recipient. See
         /// [recipients.md](recipients.md). In the environment: `domain=path;domain=path`.
-        lists: Texts = "", Table { of: "paths", name: value::domain_pattern, text: |_, _| Ok(()) }, reload;
+        lists: Texts = "",
+            Table {
+                of: "paths",
+                name: value::domain_pattern,
+                text: |_, _| Ok(()),
+                masked: |_, path| path.to_owned(),
+            }, reload;
     }
 }

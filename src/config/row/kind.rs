@@ -6,6 +6,7 @@
 //! Invariant: what [`Kind::read`] returns is allowed.
 
 use crate::config::reason::Reason;
+use crate::config::value;
 
 /// How a value is written in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,17 @@ pub(crate) enum Change {
     Names(Vec<String>),
 }
 
+/// A value as the file would have it, in TOML. Secrets are masked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Literal {
+    /// One value.
+    One(String),
+    /// Those of a list.
+    List(Vec<String>),
+    /// The names of a table, not quoted, each with its value.
+    Table(Vec<(String, String)>),
+}
+
 /// A kind of option.
 pub(crate) trait Kind {
     /// What its field holds.
@@ -87,6 +99,14 @@ pub(crate) trait Kind {
 
     /// How two values differ, if they do.
     fn change(&self, old: &Self::Value, new: &Self::Value) -> Option<Change>;
+
+    /// A value as the file would have it.
+    fn literal(&self, value: &Self::Value) -> Literal;
+
+    /// The names of the entries that are written, in their order and in the form that the value has them in: of a table alone.
+    fn names(&self, _written: &Written<'_>) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A kind whose value is one text.
@@ -106,8 +126,24 @@ pub(crate) trait Scalar {
     /// What is wrong with it.
     fn parse(&self, text: &str, default: &'static str) -> Result<Self::Value, Reason>;
 
+    /// A value as it would be written in the environment.
+    fn plain(&self, value: &Self::Value) -> String;
+
+    /// A value as a sentence has it.
+    fn show(&self, value: &Self::Value) -> String {
+        self.plain(value)
+    }
+
     /// A value as it would be written in the file.
-    fn show(&self, value: &Self::Value) -> String;
+    fn literal_of(&self, value: &Self::Value) -> String {
+        let plain = self.plain(value);
+        match Self::SHAPE {
+            Shape::Switch | Shape::Count => plain,
+            Shape::Size | Shape::Time | Shape::Text | Shape::List | Shape::Table => {
+                value::quoted(&plain)
+            }
+        }
+    }
 }
 
 impl<S: Scalar> Kind for S {
@@ -131,5 +167,9 @@ impl<S: Scalar> Kind for S {
 
     fn change(&self, old: &S::Value, new: &S::Value) -> Option<Change> {
         (old != new).then(|| Change::Values(self.show(old), self.show(new)))
+    }
+
+    fn literal(&self, value: &S::Value) -> Literal {
+        Literal::One(self.literal_of(value))
     }
 }

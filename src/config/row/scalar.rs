@@ -50,7 +50,7 @@ impl Scalar for Switch {
         value::switch(text)
     }
 
-    fn show(&self, value: &bool) -> String {
+    fn plain(&self, value: &bool) -> String {
         value.to_string()
     }
 }
@@ -73,7 +73,7 @@ impl Scalar for Count {
         within(&self.0, number, || self.range(), default)
     }
 
-    fn show(&self, value: &usize) -> String {
+    fn plain(&self, value: &usize) -> String {
         value.to_string()
     }
 }
@@ -94,7 +94,7 @@ impl Scalar for Size {
         within(&self.0, value::size(text)?, || self.range(), default)
     }
 
-    fn show(&self, value: &u64) -> String {
+    fn plain(&self, value: &u64) -> String {
         value::size_text(*value)
     }
 }
@@ -115,7 +115,7 @@ impl Scalar for Time {
         within(&self.0, value::time(text)?, || self.range(), default)
     }
 
-    fn show(&self, value: &Duration) -> String {
+    fn plain(&self, value: &Duration) -> String {
         value::time_text(*value)
     }
 }
@@ -154,7 +154,7 @@ impl<T: Copy + PartialEq + Debug> Scalar for Choice<T> {
             })
     }
 
-    fn show(&self, value: &T) -> String {
+    fn plain(&self, value: &T) -> String {
         let shown = self.0.iter().find(|(_, known)| known == value);
         let (word, _) = shown.unwrap_or_else(|| panic!("no word of the row means {value:?}"));
         (*word).to_owned()
@@ -176,8 +176,12 @@ impl<T: PartialEq + Shown> Scalar for Text<T> {
         (self.1)(text)
     }
 
+    fn plain(&self, value: &T) -> String {
+        value.shown()
+    }
+
     fn show(&self, value: &T) -> String {
-        format!("{:?}", value.shown())
+        self.literal_of(value)
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! Invariants: a field holds what its kind allows at any time, its default included; a value with a fault changes nothing.
 
-use super::kind::{Change, Fault, Kind, Shape, Written};
+use super::kind::{Change, Fault, Kind, Literal, Shape, Written};
 
 /// A table of the configuration and what its options have in common.
 #[derive(Debug, Clone, Copy)]
@@ -146,6 +146,16 @@ impl<C> Setting<C> {
         change
     }
 
+    /// Its value as the file would have it, with secrets masked.
+    pub(in crate::config) fn literal(&self, config: &C) -> Literal {
+        self.slot.literal(config)
+    }
+
+    /// The names of the entries that are written, in their order: of a table alone.
+    pub(in crate::config) fn names(&self, written: &Written<'_>) -> Vec<String> {
+        self.slot.names(written)
+    }
+
     /// Whether its value is its default.
     pub(in crate::config) fn has_default(&self, config: &C) -> bool {
         self.slot.has_default(config, self.default)
@@ -184,6 +194,10 @@ pub(crate) trait Slot<C>: Send + Sync {
     ) -> Result<(), Vec<Fault>>;
     /// How it differs between two configurations.
     fn change(&self, old: &C, new: &C) -> Option<Change>;
+    /// Its value as the file would have it.
+    fn literal(&self, config: &C) -> Literal;
+    /// The names of the entries that are written.
+    fn names(&self, written: &Written<'_>) -> Vec<String>;
     /// Whether it holds its default.
     fn has_default(&self, config: &C, default: &'static str) -> bool;
 }
@@ -235,6 +249,14 @@ where
 
     fn change(&self, old: &C, new: &C) -> Option<Change> {
         self.kind.change((self.get)(old), (self.get)(new))
+    }
+
+    fn literal(&self, config: &C) -> Literal {
+        self.kind.literal((self.get)(config))
+    }
+
+    fn names(&self, written: &Written<'_>) -> Vec<String> {
+        self.kind.names(written)
     }
 
     fn has_default(&self, config: &C, default: &'static str) -> bool {

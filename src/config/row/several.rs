@@ -2,13 +2,14 @@
 //!
 //! Owns: what an empty list and an entry of a table are. Must not know: what is in them.
 //!
-//! Invariant: the texts of a table may be passwords, so none is ever part of a fault, a change or a debug print.
+//! Invariant: the texts of a table may be passwords, so none is ever part of a fault, a change or a debug print; a literal has
+//! them masked, as the row says.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use super::kind::{Change, Fault, Kind, Scalar, Shape, Written};
+use super::kind::{Change, Fault, Kind, Literal, Scalar, Shape, Written};
 use crate::config::reason::Reason;
 use crate::config::value;
 
@@ -66,6 +67,11 @@ impl<S: Scalar> Kind for List<S> {
             format!("[{}]", texts.join(", "))
         };
         (old != new).then(|| Change::Values(shown(old), shown(new)))
+    }
+
+    fn literal(&self, value: &Self::Value) -> Literal {
+        let items = value.iter().map(|item| self.0.literal_of(item));
+        Literal::List(items.collect())
     }
 }
 
@@ -125,6 +131,8 @@ pub(crate) struct Table {
     pub name: fn(&str) -> Result<String, Reason>,
     /// Checks the text of a name.
     pub text: fn(&str, &str) -> Result<(), Reason>,
+    /// The text of a name, with what is secret of it masked.
+    pub masked: fn(&str, &str) -> String,
 }
 
 impl Table {
@@ -201,5 +209,25 @@ impl Kind for Table {
         names.retain(|name| old.get(*name) != new.get(*name));
         let names: Vec<String> = names.into_iter().cloned().collect();
         (!names.is_empty()).then_some(Change::Names(names))
+    }
+
+    fn literal(&self, value: &Texts) -> Literal {
+        let entry = |(name, text): (&String, &String)| {
+            let masked = (self.masked)(name, text);
+            (name.clone(), value::quoted(&masked))
+        };
+        Literal::Table(value.iter().map(entry).collect())
+    }
+
+    fn names(&self, written: &Written<'_>) -> Vec<String> {
+        let one_form = |name: &str| (self.name)(name).unwrap_or_else(|_| name.to_owned());
+        match written {
+            Written::One(line) => {
+                let pairs = value::pairs(line).unwrap_or_default();
+                pairs.iter().map(|(name, _)| one_form(name)).collect()
+            }
+            Written::List(_) => Vec::new(),
+            Written::Table(entries) => entries.iter().map(|(name, _)| one_form(name)).collect(),
+        }
     }
 }
