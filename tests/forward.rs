@@ -719,6 +719,40 @@ fn a_member_that_was_full_reads_what_it_is_given_again() {
 }
 
 #[test]
+fn a_topic_that_grows_while_its_partition_is_paused_is_seen() {
+    let Some(brokers) = topic("grows", 1) else {
+        return;
+    };
+    let batch = |from: usize| {
+        let mail = |at| {
+            mail(
+                &format!("ID{at}"),
+                "a@x.example",
+                &["b@x.example"],
+                &numbered(at),
+            )
+        };
+        (from..from + 20).map(mail)
+    };
+    produce(&brokers, "grows", batch(0));
+    // A port on which nobody listens.
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("smtp://{}", socket.local_addr().unwrap());
+    drop(socket);
+    let forwarder = Forwarder::start(&brokers, "grows", &url, &["--window", "10"]);
+    wait_until("its window is full", || {
+        forwarder.metric("ringpost_pipeline_partitions_waiting") == 1.0
+    });
+    for written in [20, 40, 60] {
+        wait_until("all records count", || {
+            forwarder.metric("ringpost_pipeline_lag_records") == written as f64
+        });
+        produce(&brokers, "grows", batch(written));
+    }
+    assert!(forwarder.stop().success());
+}
+
+#[test]
 fn what_is_no_text_goes_out_in_chunks() {
     let Some(brokers) = topic("chunks", 1) else {
         return;

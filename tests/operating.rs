@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
-use support::ringpost::Client;
+use support::forwarder::wait_until;
+use support::ringpost::{Client, Ringpost};
 use support::topic::read_topic;
 use support::{mails, tools};
 
@@ -410,6 +411,36 @@ fn ready_is_said_when_every_worker_serves_and_not_before() {
         refused > 0 && served > 0,
         "both were seen: {refused} {served}"
     );
+}
+
+/// Clients wait until a file can be opened again, and the operator learns why.
+#[test]
+fn connections_that_cannot_be_accepted_are_counted() {
+    const FILES: usize = 80;
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", &format!("ulimit -n {FILES} && exec \"$0\" \"$@\"")])
+        .arg(env!("CARGO_BIN_EXE_ringpost"))
+        .env("RINGPOST_SERVER_WORKERS", "1");
+    let ringpost = Ringpost::launch(command, &["--brokers", "discard"]);
+    let files = format!("/proc/{}/fd", ringpost.child.id());
+    let series = "ringpost_accept_errors_total{error=\"too_many_open_files\"}";
+    let errors = || {
+        let clients: Vec<TcpStream> = (0..FILES)
+            .map(|_| TcpStream::connect(&ringpost.smtp).unwrap())
+            .collect();
+        wait_until("all files to be open", || {
+            std::fs::read_dir(&files).unwrap().count() >= FILES
+        });
+        drop(clients);
+        // The admin listener needs a file as well.
+        wait_until("the end of the connections", || {
+            std::fs::read_dir(&files).unwrap().count() < FILES / 2
+        });
+        ringpost.metric(series)
+    };
+    wait_until("an error", || errors() > 0.0);
+    assert!(ringpost.client().is_ok(), "it serves again");
 }
 
 /// A drain waits for a message that its client never ends; a second signal does not.

@@ -482,6 +482,15 @@ fn certificates_are_loaded_again_on_sighup_and_a_broken_one_changes_nothing() {
             > 0.0
     };
     until("the broken one to be refused", failed);
+    let last = |series: &str| server.ringpost.metric(series);
+    assert_eq!(last("ringpost_reload_last_successful"), 0.0);
+    assert!(last("ringpost_reload_last_success_timestamp_seconds") > 1e9);
+    let expiry = format!(
+        "ringpost_tls_certificate_expiry_timestamp_seconds{{file=\"{}\"}}",
+        file.display()
+    );
+    // rcgen's certificates end on 4096-01-01.
+    assert_eq!(last(&expiry), 67_090_118_400.0);
     certificate(server.folder.path(), "mx.trusted", &["mx.example"]);
     // The client trusts the second certificate, which stays in use.
     let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");

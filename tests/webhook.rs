@@ -146,6 +146,7 @@ async fn a_mail_arrives_as_a_cloud_event_byte_for_byte() {
         }
     }
     assert_eq!(receiver.connections(), 1, "the connection is used again");
+    assert_eq!(webhook.opened(), 1, "as the metric counts them");
 }
 
 #[tokio::test]

@@ -17,6 +17,14 @@ impl TopicPlace {
     /// `kafka.topic`.
     pub const FIRST: Self = Self(0);
 
+    /// That of this index.
+    ///
+    /// # Panics
+    /// For more topics than there can be.
+    pub fn of(index: usize) -> Self {
+        Self(u16::try_from(index).expect("routes are bounded"))
+    }
+
     /// Its index in a list that has an item for each topic.
     pub fn index(self) -> usize {
         usize::from(self.0)
@@ -46,8 +54,8 @@ impl Topics {
         if self.places.contains_key(name) {
             return;
         }
-        let place = u16::try_from(self.names.len()).expect("routes are bounded");
-        self.places.insert(name.to_owned(), TopicPlace(place));
+        let place = TopicPlace::of(self.names.len());
+        self.places.insert(name.to_owned(), place);
         self.names.push(name.to_owned());
     }
 
@@ -59,9 +67,8 @@ impl Topics {
 
     /// All of them, in their order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (TopicPlace, &str)> {
-        let place = |index| TopicPlace(u16::try_from(index).expect("routes are bounded"));
         let names = self.names.iter().enumerate();
-        names.map(move |(index, name)| (place(index), name.as_str()))
+        names.map(|(index, name)| (TopicPlace::of(index), name.as_str()))
     }
 
     /// The name of one.

@@ -26,11 +26,11 @@ impl Destination {
         verdicts
     }
 
-    /// Connections that were opened so far, where that is known.
-    pub fn opened(&self) -> Option<u64> {
+    /// Connections that were opened so far.
+    pub fn opened(&self) -> u64 {
         match self {
-            Self::Mail(receiver) => Some(receiver.opened()),
-            Self::Web(_) => None,
+            Self::Mail(receiver) => receiver.opened(),
+            Self::Web(webhook) => webhook.opened(),
         }
     }
 

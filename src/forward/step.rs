@@ -161,9 +161,8 @@ impl Forward {
         let verdicts = self.parts.destination.deliver(&open.delivery).await;
         turn.ended(&verdicts);
         self.parts.counts.attempt(&verdicts, begun.elapsed());
-        if let Some(opened) = self.parts.destination.opened() {
-            self.parts.counts.connections(opened);
-        }
+        let opened = self.parts.destination.opened();
+        self.parts.counts.connections(opened);
         Some(verdicts)
     }
 

@@ -18,6 +18,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::config::certificate::fitness::{self, Expected, Finding, Severity};
 use crate::config::{self, certificate};
+use crate::telemetry::metrics::Metrics;
 
 /// Two PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,16 @@ impl Loaded {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.named.len()
+    }
+
+    /// The file of each and the time when it expires, where that can be read.
+    fn expiries(&self) -> Vec<(PathBuf, Timestamp)> {
+        let each = self.pairs.iter().zip(&self.named);
+        each.filter_map(|(pair, named)| {
+            let (_, until) = certificate::validity(&named.key.cert[0])?;
+            Some((pair.certificate.clone(), until))
+        })
+        .collect()
     }
 
     /// The findings on each: its dates, its chain, and whether one of them is for the name of this server.
@@ -122,6 +133,17 @@ impl Certificates {
     /// How many are served.
     pub fn count(&self) -> usize {
         self.0.load().count()
+    }
+
+    /// Shows when each of them expires.
+    pub fn show(&self, metrics: &Metrics) {
+        let expiries = self.0.load().expiries().into_iter();
+        metrics
+            .certificate_expiry
+            .replace(expiries.map(|(file, until)| {
+                let until = until.as_millisecond() as f64 / 1e3;
+                (file.display().to_string(), until)
+            }));
     }
 
     /// The files of what is served.
@@ -214,6 +236,27 @@ mod tests {
         std::fs::write(&pair.certificate, certificate.pem()).unwrap();
         std::fs::write(&pair.key, key.serialize_pem()).unwrap();
         pair
+    }
+
+    #[test]
+    fn the_end_of_each_is_shown_and_follows_an_exchange() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["a", "b"].map(|file| pair(folder.path(), file, &["mx.example"]));
+        let served = Certificates::new(Loaded::read(files.to_vec()).unwrap());
+        let (metrics, scrape) = Metrics::new(1);
+        let shown = || {
+            served.show(&metrics);
+            let text = scrape.render();
+            let lines = text.lines().filter_map(|line| {
+                line.strip_prefix("ringpost_tls_certificate_expiry_timestamp_seconds{file=\"")
+            });
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        // rcgen's certificates end on 4096-01-01.
+        let line = |pair: &Pair| format!("{}\"}} 67090118400", pair.certificate.display());
+        assert_eq!(shown(), files.each_ref().map(line));
+        served.exchange(Loaded::read(vec![files[1].clone()]).unwrap());
+        assert_eq!(shown(), [line(&files[1])]);
     }
 
     #[test]

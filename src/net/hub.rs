@@ -117,7 +117,12 @@ impl Hub {
     /// Counts what became of a record.
     pub fn count(&self, topic: TopicPlace, outcome: Outcome) {
         match outcome {
-            Outcome::Stored => self.tally.topic_records.increment(topic.index()),
+            Outcome::Stored => {
+                let (place, now) = (topic.index(), self.clock.wall());
+                self.tally.topic_records.increment(place);
+                self.tally.topic_last_stored.set(place, now);
+                self.tally.last_stored.set(now);
+            }
             Outcome::Refused(_) => {}
         }
     }

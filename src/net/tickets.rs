@@ -30,6 +30,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -44,6 +45,7 @@ use crate::limits::{
     TICKET_KEY_MILLISECONDS, TICKET_KEY_OCTETS, TICKET_KEYS_MOST, TICKET_LIFETIME_SECONDS,
     TICKET_OCTETS, TICKET_SKEW_SECONDS,
 };
+use crate::telemetry::metrics::{Metrics, TicketRefused};
 
 const NAME: usize = 16;
 const SALT: usize = 24;
@@ -58,7 +60,11 @@ const KEPT_IN_MEMORY: usize =
     1 + (TICKET_LIFETIME_SECONDS as u64 * 1000).div_ceil(TICKET_KEY_MILLISECONDS) as usize;
 
 /// See the module. Shared by all workers, without a lock.
-pub struct Tickets(ArcSwap<Ring>);
+pub struct Tickets {
+    ring: ArcSwap<Ring>,
+    /// Tickets of clients that were not opened, by why.
+    refused: [AtomicU64; TicketRefused::ALL.len()],
+}
 
 impl fmt::Debug for Tickets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -167,27 +173,30 @@ impl Ring {
         Some(ticket)
     }
 
-    fn open(&self, ticket: &[u8], now: u64) -> Option<Vec<u8>> {
+    fn open(&self, ticket: &[u8], now: u64) -> Result<Vec<u8>, TicketRefused> {
         if ticket.len() < OVERHEAD || ticket.len() > TICKET_OCTETS {
-            return None;
+            return Err(TicketRefused::UnknownKey);
         }
         let (head, body) = ticket.split_at(NAME + SALT);
         let (name, salt) = head.split_at(NAME);
         // A name is no secret: every ticket shows it.
-        let key = self.keys.iter().find(|key| key.name == name)?;
+        let key = self.keys.iter().find(|key| key.name == name);
+        let key = key.ok_or(TicketRefused::UnknownKey)?;
         let mut body = body.to_vec();
         let plain = key
             .of_ticket(salt)
             .open_in_place(once(), Aad::from(head), &mut body)
-            .ok()?
+            .map_err(|_| TicketRefused::Damaged)?
             .len();
         body.truncate(plain);
-        let (issued, _) = body.split_first_chunk::<ISSUED>()?;
+        let (issued, _) = body
+            .split_first_chunk::<ISSUED>()
+            .ok_or(TicketRefused::Damaged)?;
         let issued = u64::from_be_bytes(*issued);
         let is_valid = now.saturating_sub(issued) < u64::from(TICKET_LIFETIME_SECONDS)
             && issued.saturating_sub(now) <= TICKET_SKEW_SECONDS;
         body.drain(..ISSUED);
-        is_valid.then_some(body)
+        is_valid.then_some(body).ok_or(TicketRefused::Expired)
     }
 }
 
@@ -244,13 +253,16 @@ impl Tickets {
             ring.keys.len() <= TICKET_KEYS_MOST,
             "a file has no more than that"
         );
-        Self(ArcSwap::from_pointee(ring))
+        Self {
+            ring: ArcSwap::from_pointee(ring),
+            refused: Default::default(),
+        }
     }
 
     /// Uses these from the next handshake on. Keys in memory stay if those are no file's either.
     pub fn exchange(&self, ring: Ring) {
         if ring.file.is_some() || self.file().is_some() {
-            self.0.store(Arc::new(ring));
+            self.ring.store(Arc::new(ring));
         }
     }
 
@@ -260,35 +272,43 @@ impl Tickets {
     /// # Errors
     /// [`Error::NoRandom`]; the keys stay as they are.
     pub fn turn(&self) -> Result<(), Error> {
-        let current = self.0.load();
+        let current = self.ring.load();
         if current.file.is_some() {
             return Ok(());
         }
         let kept = current.keys.iter().take(KEPT_IN_MEMORY - 1).cloned();
         let keys = std::iter::once(Key::random()?).chain(kept).collect();
-        self.0.store(Arc::new(Ring { keys, file: None }));
+        self.ring.store(Arc::new(Ring { keys, file: None }));
         Ok(())
+    }
+
+    /// Shows how many tickets of clients were not opened.
+    pub fn show(&self, metrics: &Metrics) {
+        for (cause, count) in TicketRefused::ALL.iter().zip(&self.refused) {
+            let so_far = count.load(Ordering::Relaxed);
+            metrics.tickets_refused.absolute(*cause, so_far);
+        }
     }
 
     /// The file that the keys are from.
     pub fn file(&self) -> Option<PathBuf> {
-        let current = self.0.load();
+        let current = self.ring.load();
         current.file.as_ref().map(|origin| origin.path.clone())
     }
 
     /// See [`Ring::count`].
     pub fn count(&self) -> usize {
-        self.0.load().count()
+        self.ring.load().count()
     }
 
     /// See [`Ring::first`].
     pub fn first(&self) -> String {
-        self.0.load().first()
+        self.ring.load().first()
     }
 
     /// Says in the log which key of a file encrypts, and what is wrong with the file.
     pub fn tell(&self) {
-        let current = self.0.load();
+        let current = self.ring.load();
         if current.file.is_some() {
             let (keys, first) = (current.count(), current.first());
             tracing::info!(
@@ -315,11 +335,17 @@ impl ProducesTickets for Tickets {
     fn encrypt(&self, session: &[u8]) -> Option<Vec<u8>> {
         let mut salt = [0; SALT];
         SystemRandom::new().fill(&mut salt).ok()?;
-        self.0.load().seal(session, now(), salt)
+        self.ring.load().seal(session, now(), salt)
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        self.0.load().open(ticket, now())
+        match self.ring.load().open(ticket, now()) {
+            Ok(session) => Some(session),
+            Err(cause) => {
+                self.refused[cause as usize].fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        }
     }
 }
 
@@ -336,6 +362,7 @@ mod tests {
     const NOW: u64 = 1_800_000_000;
     const LIFETIME: u64 = TICKET_LIFETIME_SECONDS as u64;
     const SALTED: [u8; SALT] = [9; SALT];
+    const UNKNOWN: Result<Vec<u8>, TicketRefused> = Err(TicketRefused::UnknownKey);
 
     fn ring(numbers: &[u8]) -> Ring {
         let keys = numbers
@@ -353,16 +380,13 @@ mod tests {
         let ticket = ring(&[1]).seal(session, NOW, SALTED).unwrap();
         assert_eq!(ticket.len(), session.len() + OVERHEAD);
         for numbers in [&[1][..], &[2, 1], &[3, 2, 1]] {
-            assert_eq!(
-                ring(numbers).open(&ticket, NOW).as_deref(),
-                Some(&session[..])
-            );
+            assert_eq!(ring(numbers).open(&ticket, NOW).unwrap(), session);
         }
-        assert_eq!(ring(&[2, 3]).open(&ticket, NOW), None);
+        assert_eq!(ring(&[2, 3]).open(&ticket, NOW), UNKNOWN);
         // The first key encrypts, whatever others there are.
         let ticket = ring(&[2, 1]).seal(session, NOW, SALTED).unwrap();
-        assert_eq!(ring(&[1]).open(&ticket, NOW), None);
-        assert_eq!(ring(&[2]).open(&ticket, NOW).as_deref(), Some(&session[..]));
+        assert_eq!(ring(&[1]).open(&ticket, NOW), UNKNOWN);
+        assert_eq!(ring(&[2]).open(&ticket, NOW).unwrap(), session);
         // The session is not in it in clear, nor is when it began.
         let hidden = |part: &[u8]| !ticket.windows(part.len()).any(|piece| piece == part);
         assert!(hidden(session) && hidden(&NOW.to_be_bytes()));
@@ -377,7 +401,7 @@ mod tests {
         // The body of one under the salt of the other.
         let mut mixed = first.clone();
         mixed[NAME..NAME + SALT].copy_from_slice(&other);
-        assert_eq!(ring(&[1]).open(&mixed, NOW), None);
+        assert_eq!(ring(&[1]).open(&mixed, NOW), Err(TicketRefused::Damaged));
         let tickets = Tickets::new(ring(&[1]));
         let drawn = || tickets.encrypt(b"a session").unwrap()[NAME..NAME + SALT].to_vec();
         assert_ne!(drawn(), drawn());
@@ -386,11 +410,13 @@ mod tests {
     #[test]
     fn it_is_refused_when_its_lifetime_is_over_or_has_not_begun() {
         let ticket = ring(&[1]).seal(b"a session", NOW, SALTED).unwrap();
-        let opens = |now| ring(&[1]).open(&ticket, now).is_some();
+        let opens = |now| ring(&[1]).open(&ticket, now).is_ok();
         assert!(opens(NOW) && opens(NOW + LIFETIME - 1));
-        assert!(!opens(NOW + LIFETIME) && !opens(u64::MAX));
         assert!(opens(NOW - TICKET_SKEW_SECONDS));
-        assert!(!opens(NOW - TICKET_SKEW_SECONDS - 1) && !opens(0));
+        for then in [NOW + LIFETIME, u64::MAX, NOW - TICKET_SKEW_SECONDS - 1, 0] {
+            let expired = Err(TicketRefused::Expired);
+            assert_eq!(ring(&[1]).open(&ticket, then), expired, "{then}");
+        }
     }
 
     #[test]
@@ -400,16 +426,16 @@ mod tests {
         for bit in 0..ticket.len() * 8 {
             let mut changed = ticket.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(keys.open(&changed, NOW), None, "bit {bit}");
+            assert!(keys.open(&changed, NOW).is_err(), "bit {bit}");
         }
         for length in 0..ticket.len() {
-            assert_eq!(keys.open(&ticket[..length], NOW), None, "{length}");
-            assert_eq!(keys.open(&ticket[length + 1..], NOW), None, "{length}");
+            assert!(keys.open(&ticket[..length], NOW).is_err(), "{length}");
+            assert!(keys.open(&ticket[length + 1..], NOW).is_err(), "{length}");
         }
         for longer in [1, 16, TICKET_OCTETS, 70_000] {
             let mut changed = ticket.clone();
             changed.resize(ticket.len() + longer, 0);
-            assert_eq!(keys.open(&changed, NOW), None, "{longer}");
+            assert!(keys.open(&changed, NOW).is_err(), "{longer}");
         }
     }
 
@@ -429,7 +455,7 @@ mod tests {
             if round % 2 == 0 && length >= NAME {
                 garbage[..NAME].copy_from_slice(&keys.keys[round % 3].name);
             }
-            assert_eq!(keys.open(&garbage, NOW), None);
+            assert!(keys.open(&garbage, NOW).is_err());
         }
     }
 
@@ -440,7 +466,7 @@ mod tests {
         for length in [0, 1, most] {
             let session = vec![5; length];
             let ticket = keys.seal(&session, NOW, SALTED).unwrap();
-            assert_eq!(keys.open(&ticket, NOW), Some(session));
+            assert_eq!(keys.open(&ticket, NOW), Ok(session));
         }
         assert_eq!(keys.seal(&vec![5; most + 1], NOW, SALTED), None);
     }
@@ -495,5 +521,9 @@ mod tests {
         // From a file to none: what is in memory are other keys.
         tickets.exchange(Ring::read(None).unwrap());
         assert_eq!((tickets.decrypt(&ticket), tickets.count()), (None, 0));
+        let (metrics, scrape) = Metrics::new(1);
+        tickets.show(&metrics);
+        let refused = "ringpost_tls_tickets_refused_total{cause=\"unknown_key\"} 1\n";
+        assert!(scrape.render().contains(refused));
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use metrics::Gauge;
+use rustix::io::Errno;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_local};
 
@@ -35,7 +36,7 @@ use crate::limits::{
 use crate::mail::envelope::Client;
 use crate::mail::id::Generator;
 use crate::sink::Reports;
-use crate::telemetry::metrics::Io;
+use crate::telemetry::metrics::{AcceptError, Io};
 
 /// A listening socket, and what is known of connections that come through it.
 pub struct Door {
@@ -269,10 +270,21 @@ async fn accept<E: Engine>(
             }
             Err(_) if hub.shared.draining.load(Ordering::Relaxed) => return,
             Err(error) => {
+                let metrics = &hub.shared.metrics;
+                metrics.accept_errors.increment(accept_error(&error));
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(ACCEPT_RETREAT_MILLISECONDS)).await;
             }
         }
+    }
+}
+
+fn accept_error(error: &std::io::Error) -> AcceptError {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE | Errno::NFILE) => AcceptError::OpenFiles,
+        Some(Errno::NOMEM | Errno::NOBUFS) => AcceptError::Memory,
+        Some(Errno::CONNABORTED) => AcceptError::Aborted,
+        Some(_) | None => AcceptError::Other,
     }
 }
 
@@ -318,6 +330,8 @@ async fn adopt<E: Engine>(handover: Rc<Handover>, hub: Rc<Hub>) {
                 spawn_local(serve_one(stream, client, accepted.entrance, here));
             }
             Err(error) => {
+                let metrics = &hub.shared.metrics;
+                metrics.accept_errors.increment(accept_error(&error));
                 tracing::warn!(%error, "a connection of another worker could not be taken over");
             }
         }

@@ -1,6 +1,6 @@
 //! What others see of a pipeline: its metrics, and why it does not work.
 //!
-//! Owns: what is counted of reading and committing, and the reason for `/readyz`. Must not know: pages, steps.
+//! Owns: what is counted of reading and committing and measured of the process, and the reason for `/readyz`. Must not know: pages, steps.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 use crate::kafka::lock::lock;
+use crate::telemetry::metrics::process::Process;
 use crate::telemetry::metrics::{Book, pipeline::Handles};
 
 /// See the module.
 #[derive(Default)]
 pub struct Watch {
     book: Book<Handles>,
+    process: Process,
     away: Mutex<Option<String>>,
     stopping: AtomicBool,
     found: Notify,
@@ -24,7 +26,7 @@ pub struct Watch {
 impl Watch {
     /// The metrics in Prometheus' text format.
     pub fn render(&self) -> String {
-        self.book.render()
+        self.process.render() + &self.book.render()
     }
 
     /// Why no record is read or none can be committed, as a sentence for an operator.

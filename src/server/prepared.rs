@@ -82,12 +82,17 @@ impl<'a> Prepared<'a> {
         });
         metrics.workers.set(count as f64);
         metrics.io_info.set(checked.io, 1.0);
+        metrics
+            .required_in_sync
+            .set(config.kafka.require_in_sync as f64);
+        metrics.configuration_in_force();
         let wakers: Vec<Arc<Notify>> = (0..count).map(|_| Arc::default()).collect();
         let started = start_sink(config, &wakers, &metrics)?;
         let description = started.sink.describe();
         let claims = claims::start(config, description.message_size)?;
         if let Some(material) = &checked.material {
             material.tell(&config.server.hostname);
+            material.certificates.show(&metrics);
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

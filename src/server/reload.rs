@@ -94,17 +94,19 @@ impl<'a> Reload<'a> {
                 .await
                 .unwrap_or_else(|error| Err(Panicked(error).into()))
                 .and_then(|fetched| Ok(self.judge(fetched)?));
-            let came_to = match &result {
-                Ok(_) => ReloadResult::Applied,
-                Err(_) => ReloadResult::Failed,
-            };
-            self.counters.reloads.increment(came_to);
             match result {
-                Ok(fetched) => self.apply(fetched, began),
-                Err(failure) => tracing::error!(
-                    "nothing was reloaded, and the current settings stay: {}",
-                    failure.to_string().replace('\n', "; ")
-                ),
+                Ok(fetched) => {
+                    self.counters.reloads.increment(ReloadResult::Applied);
+                    self.counters.configuration_in_force();
+                    self.apply(fetched, began);
+                }
+                Err(failure) => {
+                    self.counters.reload_failed();
+                    tracing::error!(
+                        "nothing was reloaded, and the current settings stay: {}",
+                        failure.to_string().replace('\n', "; ")
+                    );
+                }
             }
         }
     }
@@ -139,6 +141,7 @@ impl<'a> Reload<'a> {
         if let (Some(current), Some(loaded)) = (&self.material, material) {
             current.exchange(loaded);
             current.tell(&self.started.server.hostname);
+            current.certificates.show(&self.counters);
         }
         // The current ones, where [tls] is gone: they are served until a restart.
         let (certificates, ticket_keys) = self.material.as_ref().map_or((0, 0), |material| {

@@ -15,6 +15,7 @@ use crate::limits::TICKET_KEY_MILLISECONDS;
 use crate::net::certificates::{self, Certificates};
 use crate::net::handshake::Material;
 use crate::net::tickets::{self, Ring, Tickets};
+use crate::telemetry::metrics::{Metrics, TlsFiles};
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -25,8 +26,8 @@ const REPORT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a key in memory encrypts.
 const TURN: Duration = Duration::from_millis(TICKET_KEY_MILLISECONDS);
 
-/// Looks at the files forever, and says once a day what is unfit.
-pub(super) async fn watch(material: Option<Material>, hostname: &str) {
+/// Looks at the files forever, says once a day what is unfit, and shows when certificates expire.
+pub(super) async fn watch(material: Option<Material>, hostname: &str, counters: &Metrics) {
     let Some(material) = material else {
         return std::future::pending().await;
     };
@@ -52,9 +53,18 @@ pub(super) async fn watch(material: Option<Material>, hostname: &str) {
         }
         if certificate_files.look_and_say(now) {
             certificates.tell(hostname);
+            certificates.show(counters);
         }
         if ticket_files.look_and_say(now) {
             tickets.tell();
+        }
+        for (files, unusable) in [
+            (TlsFiles::Certificates, certificate_files.trouble.is_some()),
+            (TlsFiles::TicketKeys, ticket_files.trouble.is_some()),
+        ] {
+            counters
+                .tls_files_unusable
+                .set(files, f64::from(u8::from(unusable)));
         }
     }
 }

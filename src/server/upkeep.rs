@@ -1,4 +1,5 @@
-//! What goes on beside the workers while they serve: reloads, a look at the files of TLS, the count of lost log lines.
+//! What goes on beside the workers while they serve: reloads, a look at the files of TLS, the counts of lost log lines and
+//! refused tickets.
 //!
 //! Owns: that these go on. Must not know: what each does.
 
@@ -12,7 +13,7 @@ use crate::net::handshake::Material;
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::metrics::Metrics;
 
-/// Pause between two counts of lost log lines.
+/// Pause between two counts of what others count.
 const COUNT: Duration = Duration::from_secs(5);
 
 /// See the module.
@@ -35,17 +36,20 @@ impl Upkeep<'_> {
     /// Goes on until it is dropped.
     pub(super) async fn run(self) {
         tokio::join!(
-            count_lost_lines(self.log, &self.counters),
-            tls_watch::watch(self.material, &self.hostname),
+            count(self.log, self.material.as_ref(), &self.counters),
+            tls_watch::watch(self.material.clone(), &self.hostname, &self.counters),
             self.reload.serve(self.hangup),
         );
     }
 }
 
-/// Lines that a slow standard error cost.
-async fn count_lost_lines(log: &LogHandle, counters: &Metrics) {
+/// Lines that a slow standard error cost, and tickets that were refused.
+async fn count(log: &LogHandle, material: Option<&Material>, counters: &Metrics) {
     loop {
         tokio::time::sleep(COUNT).await;
         counters.log_lines_dropped.absolute(log.lines_dropped());
+        if let Some(material) = material {
+            material.tickets.show(counters);
+        }
     }
 }

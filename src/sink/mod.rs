@@ -26,7 +26,7 @@ use crate::failure::Failure;
 pub use report::{Outcome, Report, Submission, Ticket};
 pub use routes::Reports;
 pub use seam::{Configured, Description, Keeps, Setup, Sink, Started, Unready};
-pub use statistics::Statistics;
+pub use statistics::{Statistics, TopicSeen};
 
 /// The sink that the configuration names. It does not run yet.
 pub fn configured(config: &Config) -> Box<dyn Configured> {

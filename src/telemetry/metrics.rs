@@ -3,6 +3,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `rows` | what a row of a table makes: name, unit, help, handle |
+//! | `process` | the rows of every command |
 //! | `table` | the rows of `serve` |
 //! | `pipeline` | the rows of every command that works through a topic |
 //! | `forward` | the rows of `forward` |
@@ -10,6 +11,8 @@
 //! | `label` | labels and their values |
 //! | `handle` | the kinds of handles that a row may have |
 //! | `histogram` | the one with buckets |
+//! | `per_topic` | those with a series for each topic |
+//! | `read` | those that are read when they are scraped, and those with a series for each file |
 //! | `tally` | what comes with every message, which each worker counts for itself |
 //! | `statistics` | what the sink counts of itself |
 //!
@@ -23,7 +26,10 @@ pub mod forward;
 mod handle;
 mod histogram;
 mod label;
+mod per_topic;
 pub mod pipeline;
+pub mod process;
+mod read;
 mod rows;
 mod statistics;
 pub mod table;
@@ -34,6 +40,7 @@ mod tests;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::config::Topics;
@@ -41,9 +48,10 @@ use crate::sink::Statistics;
 pub use handle::{Kind, Scope};
 pub use histogram::{SECONDS_BUCKETS, SIZE_BUCKETS};
 pub use label::{
-    AttemptEnd, Code, Io, MessageOutcome, RecipientEnd, ReloadResult, ResultWord, SessionEnd,
-    TlsFailure, TlsVersion,
+    AcceptError, AttemptEnd, Code, Io, MessageOutcome, RecipientEnd, ReloadResult, ResultWord,
+    SessionEnd, TicketRefused, TlsFailure, TlsFiles, TlsVersion,
 };
+use process::Process;
 pub use rows::{Book, Row, Table};
 pub use table::{Handles, Sums};
 use tally::Tallies;
@@ -51,6 +59,7 @@ pub use tally::Tally;
 
 /// The rows of all tables.
 pub const TABLES: &[&[Row]] = &[
+    process::TABLE,
     table::TABLE,
     pipeline::TABLE,
     forward::TABLE,
@@ -71,6 +80,7 @@ struct Inner {
 pub struct Scrape {
     metrics: Metrics,
     handle: PrometheusHandle,
+    process: Arc<Process>,
 }
 
 impl Scrape {
@@ -78,8 +88,9 @@ impl Scrape {
     pub fn render(&self) -> String {
         let sum = self.metrics.0.tallies.sum();
         self.metrics.show(&sum);
-        let mut text = self.handle.render();
-        Handles::write(&sum, &mut text);
+        let mut text = self.process.render();
+        text.push_str(&self.handle.render());
+        self.metrics.write(&sum, &mut text);
         text
     }
 }
@@ -102,6 +113,7 @@ impl Metrics {
         let scrape = Scrape {
             metrics: metrics.clone(),
             handle: recorder.handle(),
+            process: Arc::default(),
         };
         (metrics, scrape)
     }
@@ -121,6 +133,19 @@ impl Metrics {
     pub fn connection_closed(&self, end: SessionEnd) {
         self.connections_open.decrement(1);
         self.sessions.increment(end);
+    }
+
+    /// The configuration that was read now is in force, from the start or by a reload.
+    pub fn configuration_in_force(&self) {
+        let now = Timestamp::now().as_millisecond() as f64 / 1e3;
+        self.reload_success_time.set(now);
+        self.reload_successful.set(1.0);
+    }
+
+    /// A reload failed: what was in force stays.
+    pub fn reload_failed(&self) {
+        self.reloads.increment(ReloadResult::Failed);
+        self.reload_successful.set(0.0);
     }
 
     /// What the sink counts of itself. What it does not know keeps its value here.

@@ -8,8 +8,9 @@ use ringpost_proto::smtp::refusal::Refusal;
 pub fn page() -> String {
     let mut page = String::from(
         "# Metrics\n\n<!-- Made from the tables in src/telemetry/metrics/. Change it there. -->\n\n\
-         What `/metrics` of the admin listener shows, in the text format of Prometheus. Every series exists from the\n\
-         start.\n\n| name | kind | unit | label | meaning |\n|---|---|---|---|---|\n",
+         What `/metrics` of the admin listener shows, in the text format of Prometheus: `process_` and `ringpost_build_info` in every\n\
+         command, `ringpost_pipeline_` in `forward` and `authenticate`. Every series exists from the start, except that what the kernel\n\
+         does not say of the process has none. [watch.md](watch.md) says how to collect them and what to look at.\n\n| name | kind | unit | label | meaning |\n|---|---|---|---|---|\n",
     );
     for row in TABLES.iter().copied().flatten() {
         let kind = format!("{:?}", row.kind).to_lowercase();
@@ -30,7 +31,7 @@ pub fn page() -> String {
     let mut told = Vec::new();
     for row in TABLES.iter().copied().flatten() {
         // The versions speak for themselves; the reasons follow with their replies, and the workers by themselves.
-        let known = ["", "version", "reason", "worker", "topic"].contains(&row.label);
+        let known = ["", "version", "reason", "worker", "topic", "file"].contains(&row.label);
         if !known && !told.contains(&row.label) {
             told.push(row.label);
             let values = (row.values)(&scope).join(", ");
@@ -39,6 +40,7 @@ pub fn page() -> String {
     }
     page.push_str("- `worker`: from 0, one for each of `ringpost_workers`\n");
     page.push_str("- `topic`: the topics of the configuration\n");
+    page.push_str("- `file`: the files of `tls.certificate` and `tls.sni_certificates`, as the configuration names them\n");
     page.push_str(
         "\n`reason`, with the reply that it stands for:\n\n| reason | reply |\n|---|---|\n",
     );

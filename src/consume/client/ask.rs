@@ -2,6 +2,7 @@
 //!
 //! Owns: how long brokers have to answer, and what their answers mean to a reader. Must not know: how far reading is.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -168,6 +169,31 @@ pub fn first_since(
             _ => None,
         })
     })
+}
+
+/// The ends of these partitions, as far as brokers say them within a moment: one request for each broker.
+pub fn ends(
+    consumer: &BaseConsumer<Reports>,
+    plan: &Plan,
+    partitions: impl Iterator<Item = i32>,
+) -> BTreeMap<i32, i64> {
+    let mut latest = TopicPartitionList::new();
+    for partition in partitions {
+        // In place of a time, the protocol takes a word for the end.
+        let added = latest.add_partition_offset(&plan.topic, partition, Offset::End);
+        added.expect("the end is an offset");
+    }
+    let Ok(offsets) = consumer.offsets_for_times(latest, TRY_WAIT) else {
+        return BTreeMap::new();
+    };
+    let elements = offsets.elements();
+    let known = elements
+        .iter()
+        .filter_map(|element| match element.offset() {
+            Offset::Offset(end) if element.error().is_ok() => Some((element.partition(), end)),
+            _ => None,
+        });
+    known.collect()
 }
 
 /// Makes a request again until it has an answer, or the brokers have had their time.

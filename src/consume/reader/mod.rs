@@ -27,7 +27,7 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::answer::{give_up, take_over};
-use super::client::ask::{exists, find_topic, watermarks};
+use super::client::ask::{self, exists, find_topic, watermarks};
 use super::client::member::{create, leave};
 use super::client::reports::{Change, Reports, Seen};
 use super::failure::{Halt, ReadError, is_denied};
@@ -219,6 +219,12 @@ impl<'a> Reader<'a> {
     /// What librdkafka's statistics said last, where `statistics.interval.ms` asks for them.
     pub fn seen(&self) -> Seen {
         self.consumer.context().seen()
+    }
+
+    /// Where these partitions end, as far as brokers say it within a moment. For those that are paused: where others end,
+    /// [`Self::seen`] says, which learns it with their records.
+    pub fn ends(&self, partitions: impl Iterator<Item = i32>) -> BTreeMap<i32, i64> {
+        ask::ends(&self.asking, self.plan, partitions)
     }
 
     /// The offset to read next of each partition that is read.

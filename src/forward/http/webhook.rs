@@ -15,12 +15,14 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, redirect};
+use tower::util::MapResponseLayer;
 
 use super::answer::{Answered, line, retry_after, unanswered};
 use super::binding;
@@ -64,6 +66,7 @@ impl Blamed for NoClient {
 pub struct Webhook {
     settings: Settings,
     client: Client,
+    opened: Arc<AtomicU64>,
 }
 
 impl Webhook {
@@ -74,13 +77,15 @@ impl Webhook {
     pub fn new(settings: Settings) -> Result<Self, NoClient> {
         // reqwest takes the provider of the process. One that was installed before is the same one: no other is built in.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let opened = Arc::default();
         let builder = Client::builder()
             .user_agent(AGENT)
             .http1_only()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT.min(settings.timeout))
-            .pool_idle_timeout(IDLE);
+            .pool_idle_timeout(IDLE)
+            .connector_layer(MapResponseLayer::new(counted(&opened)));
         let builder = match &settings.authorities {
             Authorities::These(certificates) => builder.tls_certs_only(certificates.clone()),
             Authorities::System if settings.place.is_encrypted() => builder,
@@ -88,7 +93,11 @@ impl Webhook {
             Authorities::System => builder.tls_certs_only([]),
         };
         match builder.build() {
-            Ok(client) => Ok(Self { settings, client }),
+            Ok(client) => Ok(Self {
+                settings,
+                client,
+                opened,
+            }),
             Err(error) => Err(NoClient(settings.place, chain(&error))),
         }
     }
@@ -96,6 +105,11 @@ impl Webhook {
     /// Where mail is posted to.
     pub fn place(&self) -> &Place {
         &self.settings.place
+    }
+
+    /// Connections that were opened so far.
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
     }
 
     /// Posts a mail once; the verdict is the same for all its recipients.
@@ -167,6 +181,15 @@ impl Webhook {
         self.settings
             .place
             .hidden(self.settings.fields.hidden(text))
+    }
+}
+
+/// Passes a connection on and counts it.
+fn counted<C>(opened: &Arc<AtomicU64>) -> impl Fn(C) -> C + Clone + Send + Sync + use<C> {
+    let opened = Arc::clone(opened);
+    move |connection| {
+        opened.fetch_add(1, Ordering::Relaxed);
+        connection
     }
 }
 

@@ -21,6 +21,9 @@ const QUIET_ROUNDS: u32 = 40;
 /// merely slower than Kafka never causes one.
 const PAUSE_AFTER: Duration = Duration::from_secs(2);
 
+/// How often brokers are asked where partitions end that are paused.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
 /// See the module.
 pub(super) struct Session<'a, 'b, 'p> {
     desk: &'a mut Desk<'b>,
@@ -32,6 +35,9 @@ pub(super) struct Session<'a, 'b, 'p> {
     all_paused: bool,
     /// Partitions that are paused because their window is full.
     windows_full: BTreeSet<i32>,
+    /// Where paused partitions end, and when that was asked last.
+    ends: BTreeMap<i32, i64>,
+    asked: Option<Instant>,
     quiet_rounds: u32,
     /// Whether the last commit failed, which was said.
     commit_failed: bool,
@@ -46,6 +52,8 @@ impl<'a, 'b, 'p> Session<'a, 'b, 'p> {
             full_since: None,
             all_paused: false,
             windows_full: BTreeSet::new(),
+            ends: BTreeMap::new(),
+            asked: None,
             quiet_rounds: 0,
             commit_failed: false,
         }
@@ -190,13 +198,14 @@ impl<'a, 'b, 'p> Session<'a, 'b, 'p> {
         Ok(())
     }
 
-    /// Tells what can be known without asking: how far the ends are, whether brokers are there.
-    fn look(&self) {
+    /// Tells how far the ends are, and whether brokers are there.
+    fn look(&mut self) {
+        self.look_for_ends();
         let seen = self.reader.seen();
         let progress = &self.desk.progress;
         let behind = self.reader.positions().filter_map(|(partition, next)| {
             let reached = progress.reached(partition).unwrap_or(next);
-            let end = seen.ends.get(&partition)?;
+            let end = seen.ends.get(&partition).max(self.ends.get(&partition))?;
             Some(end.saturating_sub(reached).max(0))
         });
         self.desk.watch.lag(behind.sum());
@@ -206,6 +215,18 @@ impl<'a, 'b, 'p> Session<'a, 'b, 'p> {
                 format!("no broker of {brokers} is connected")
             });
             self.desk.watch.away(why);
+        }
+    }
+
+    /// Asks where paused partitions end: nothing of them is fetched, so their ends do not come with records.
+    fn look_for_ends(&mut self) {
+        let paused = |partition: &i32| self.all_paused || self.windows_full.contains(partition);
+        let mut paused = self.reader.partitions().filter(paused).peekable();
+        if paused.peek().is_none() {
+            self.ends.clear();
+        } else if self.asked.is_none_or(|asked| asked.elapsed() >= ASK_EVERY) {
+            self.ends = self.reader.ends(paused);
+            self.asked = Some(Instant::now());
         }
     }
 

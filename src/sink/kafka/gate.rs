@@ -7,7 +7,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -37,9 +37,7 @@ pub(super) struct Watch {
     /// Clients that were refused before their mail.
     turned_away: AtomicU64,
     /// When it began: what follows is counted from here.
-    origin: (Instant, SystemTime),
-    /// When a record was last stored, in microseconds; 0 before the first.
-    last_stored: AtomicU64,
+    origin: Instant,
     unready: Mutex<Unready>,
     said: Said,
     wake: Sender<()>,
@@ -51,7 +49,7 @@ pub(super) struct Watch {
 pub(super) struct Gate {
     /// 0 while records are taken; otherwise one more than the place of their refusal in [`CLOSED_WITH`].
     closed: AtomicU8,
-    /// When one was last stored, as in [`Watch::last_stored`]; 0 if none was since the thread last looked.
+    /// When one was last stored, in microseconds after [`Watch::origin`]; 0 if none was since the thread last looked.
     stored: AtomicU64,
     refused: AtomicU64,
     failures: AtomicU64,
@@ -89,8 +87,7 @@ impl Watch {
             away: AtomicBool::new(false),
             all_down: AtomicBool::new(false),
             turned_away: AtomicU64::new(0),
-            origin: (Instant::now(), SystemTime::now()),
-            last_stored: AtomicU64::new(0),
+            origin: Instant::now(),
             unready: Mutex::new(Unready::Unasked),
             said: Said::default(),
             wake,
@@ -130,17 +127,9 @@ impl Watch {
 
     /// Records of this topic were stored just now.
     pub(super) fn stored(&self, topic: usize) {
-        let now = u64::try_from(self.origin.0.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let now = u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX);
         let now = now.max(1);
         self.topics[topic].stored.store(now, Ordering::Relaxed);
-        self.last_stored.store(now, Ordering::Relaxed);
-    }
-
-    /// When a record was last stored, since 1970; none before the first.
-    pub(super) fn last_stored(&self) -> Option<Duration> {
-        let last = self.last_stored.load(Ordering::Relaxed);
-        let began = self.origin.1.duration_since(UNIX_EPOCH).unwrap_or_default();
-        (last > 0).then(|| began + Duration::from_micros(last))
     }
 
     /// A record of this topic was not stored. The first of a round wakes the thread.
@@ -235,7 +224,7 @@ impl Watch {
         let passed = Passed {
             stored: match gate.stored.swap(0, Ordering::Relaxed) {
                 0 => None,
-                last => Some(self.origin.0 + Duration::from_micros(last)),
+                last => Some(self.origin + Duration::from_micros(last)),
             },
             refused: gate.refused.swap(0, Ordering::Relaxed),
             oversized: gate.oversized.swap(0, Ordering::Relaxed),
@@ -327,7 +316,6 @@ mod tests {
         assert_eq!(watch.take(1).refused, 0, "it is counted once");
         watch.set_gate(1, None);
         assert_eq!(watch.closed(1), None);
-        assert!(watch.last_stored().is_some());
     }
 
     #[test]

@@ -500,8 +500,13 @@ impl Watcher {
         let certain = self.topics.iter().any(|topic| topic.rounds_in_trouble == 0);
         let ready = reason.is_none() && (certain || watch.is_ready());
         let away = self.storage.reason().is_some();
+        for topic in &self.topics {
+            (self.observe)(&Statistics {
+                topic: topic.replicas(),
+                ..Statistics::default()
+            });
+        }
         (self.observe)(&Statistics {
-            last_stored: watch.last_stored(),
             away: Some(!ready),
             fails_fast: Some(intake != Intake::Open),
             probes: Some(self.probes),

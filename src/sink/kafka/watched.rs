@@ -16,7 +16,9 @@ use super::storage::{Round, Storage};
 use super::subject::Subject;
 use super::topic::{Seen, Told, Untold};
 use super::topic_settings::TopicSettings;
+use crate::config::TopicPlace;
 use crate::kafka::topic::{Leader, TopicInfo};
+use crate::sink::statistics::TopicSeen;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::Intake;
 
@@ -40,6 +42,8 @@ pub(super) struct Watched {
     has_room: bool,
     /// How many that is.
     pub(super) least: usize,
+    /// The fewest replicas that a partition has, and the fewest in sync, when they were last seen.
+    replicas: Option<(usize, usize)>,
     /// In how many rounds in a row it was in trouble.
     pub(super) rounds_in_trouble: u32,
     /// Whether it was looked at.
@@ -65,6 +69,7 @@ impl Watched {
             leaders: Vec::new(),
             has_room: true,
             least: 1,
+            replicas: None,
             rounds_in_trouble: 0,
             is_known: false,
             stops: None,
@@ -92,6 +97,7 @@ impl Watched {
 
     /// What its partitions and what is known of it come to.
     pub(super) fn judge(&mut self, info: TopicInfo) -> Vec<Finding> {
+        self.replicas = Some((info.replicas, info.in_sync));
         let settings = self.settings.as_ref().and_then(|told| told.as_ref().ok());
         let least = settings.and_then(|settings| settings.min_insync_replicas);
         self.least = least.unwrap_or(1).max(1);
@@ -156,6 +162,18 @@ impl Watched {
             || self.passed.failure.is_some();
         self.stops = stops.filter(|finding| certain || !may_pass(finding));
         watch.set_gate(self.place, self.refusal());
+    }
+
+    /// How many replicas it has, as far as is known.
+    pub(super) fn replicas(&self) -> Option<TopicSeen> {
+        let (replicas, in_sync) = self.replicas?;
+        let settings = self.settings.as_ref().and_then(|told| told.as_ref().ok());
+        Some(TopicSeen {
+            place: TopicPlace::of(self.place),
+            replicas,
+            in_sync,
+            least: settings.and_then(|settings| settings.min_insync_replicas),
+        })
     }
 
     /// What it could take, as far as is known.

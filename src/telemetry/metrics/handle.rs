@@ -8,22 +8,20 @@
 //! | [`CounterBy`], [`GaugeBy`] | one | anywhere |
 //! | [`GaugePerWorker`] | the worker | anywhere |
 //! | [`Tallied`] | none or one | by each worker for itself, as often as mail comes |
-//! | [`TalliedPerTopic`] | the topic | by each worker for itself |
 //! | [`TalliedGauge`] | none | by each worker for itself |
 //!
-//! The handle of a histogram is in `histogram`.
+//! The handle of a histogram is in `histogram`, those with a series for each topic in `per_topic`, and those without a fixed set of
+//! series in `read`.
 //!
 //! Invariant: every series exists from the start, so that a rate is known from the first event on.
 
 use std::marker::PhantomData;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use metrics::{Counter, Gauge, counter, gauge};
 
 use super::label::Label;
 use crate::config::Topics;
-use crate::limits::TOPICS_MOST;
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +57,8 @@ pub trait Handle {
     fn register(name: &'static str, scope: &Scope) -> Self;
     /// Shows what all workers together have counted by themselves.
     fn show(&self, _sum: &Self::Own) {}
-    /// Writes what the recorder does not render: a histogram.
-    fn write(_name: &str, _help: &str, _sum: &Self::Own, _text: &mut String) {}
+    /// Writes what the recorder does not render.
+    fn write(&self, _name: &str, _help: &str, _sum: &Self::Own, _text: &mut String) {}
 }
 
 /// What one worker, or all of them together, counted of one metric.
@@ -101,6 +99,11 @@ impl<L: Label> CounterBy<L> {
     /// One more of this value.
     pub fn increment(&self, of: L) {
         self.counters[of.place()].increment(1);
+    }
+
+    /// So many of this value so far.
+    pub fn absolute(&self, of: L, so_far: u64) {
+        self.counters[of.place()].absolute(so_far);
     }
 }
 
@@ -233,58 +236,6 @@ impl<L: Label> Own for Counts<L> {
     fn add(&self, other: &Self) {
         for (sum, count) in self.0.as_ref().iter().zip(other.0.as_ref()) {
             add(sum, count.load(Ordering::Relaxed));
-        }
-    }
-}
-
-/// A counter for each topic of the configuration, which each worker counts for itself.
-pub struct TalliedPerTopic(Vec<Counter>);
-
-impl Handle for TalliedPerTopic {
-    const KIND: Kind = Kind::Counter;
-    const LABEL: &'static str = "topic";
-    type Own = CountsPerTopic;
-
-    fn values(scope: &Scope) -> Vec<String> {
-        let topics = scope.topics.iter();
-        topics.map(|(_, name)| name.to_owned()).collect()
-    }
-
-    fn register(name: &'static str, scope: &Scope) -> Self {
-        let counter = |value: String| counter!(name, Self::LABEL => value);
-        Self(Self::values(scope).into_iter().map(counter).collect())
-    }
-
-    fn show(&self, sum: &CountsPerTopic) {
-        for (counter, count) in self.0.iter().zip(sum.numbers()) {
-            counter.absolute(count.load(Ordering::Relaxed));
-        }
-    }
-}
-
-/// What a worker has counted, for each topic. Only its worker writes to it.
-#[derive(Default)]
-pub struct CountsPerTopic(OnceLock<Box<[AtomicU64]>>);
-
-impl CountsPerTopic {
-    /// One more of the topic at this place.
-    pub fn increment(&self, place: usize) {
-        add(&self.numbers()[place], 1);
-    }
-
-    /// A number for each topic that there can be: how many there are is not known here.
-    fn numbers(&self) -> &[AtomicU64] {
-        let zeros = || (0..TOPICS_MOST).map(|_| AtomicU64::new(0)).collect();
-        self.0.get_or_init(zeros)
-    }
-}
-
-impl Own for CountsPerTopic {
-    fn add(&self, other: &Self) {
-        if let Some(others) = other.0.get() {
-            for (sum, count) in self.numbers().iter().zip(others) {
-                add(sum, count.load(Ordering::Relaxed));
-            }
         }
     }
 }

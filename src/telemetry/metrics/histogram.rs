@@ -70,7 +70,7 @@ impl<B: Buckets> Handle for TalliedHistogram<B> {
         Self(PhantomData)
     }
 
-    fn write(name: &str, help: &str, sum: &Observed<B>, text: &mut String) {
+    fn write(&self, name: &str, help: &str, sum: &Observed<B>, text: &mut String) {
         sum.write(name, help, text)
             .expect("a String takes every write");
     }

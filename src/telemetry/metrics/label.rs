@@ -115,6 +115,33 @@ labels! {
         /// What it sent is not TLS, or a version or cipher that is not supported here.
         Protocol "protocol",
     }
+    /// Why a connection cannot be accepted.
+    AcceptError "error" {
+        /// The process, or the machine, has no file descriptor left (EMFILE, ENFILE).
+        OpenFiles "too_many_open_files",
+        /// The kernel has no memory for it (ENOMEM, ENOBUFS).
+        Memory "no_memory",
+        /// The client left before it was accepted (ECONNABORTED).
+        Aborted "connection_aborted",
+        /// Anything else; the log names it.
+        Other "other",
+    }
+    /// Why a session ticket is not resumed.
+    TicketRefused "cause" {
+        /// No key of this instance encrypted it, or it is none of ours.
+        UnknownKey "unknown_key",
+        /// It was issued too long ago, or in the future.
+        Expired "expired",
+        /// It was changed on its way.
+        Damaged "damaged",
+    }
+    /// Files that TLS needs.
+    TlsFiles "files" {
+        /// Certificates and their keys.
+        Certificates "certificates",
+        /// Keys of session tickets.
+        TicketKeys "ticket_keys",
+    }
     /// How an attempt to deliver a mail ended.
     AttemptEnd "answer" {
         /// Every recipient that was open is accepted.
@@ -254,6 +281,9 @@ mod tests {
         check(Io::ALL);
         check(TlsFailure::ALL);
         check(ReloadResult::ALL);
+        check(AcceptError::ALL);
+        check(TicketRefused::ALL);
+        check(TlsFiles::ALL);
         check(AttemptEnd::ALL);
         check(RecipientEnd::ALL);
         check(ResultWord::ALL);

@@ -34,7 +34,6 @@ pub(super) fn show(handles: &Handles, statistics: &Statistics) {
     for (gauge, time) in [
         (&handles.kafka_broker_rtt_average, statistics.rtt_average),
         (&handles.kafka_broker_rtt_p99, statistics.rtt_p99),
-        (&handles.last_stored, statistics.last_stored),
     ] {
         if let Some(time) = time {
             gauge.set(time.as_secs_f64());
@@ -51,6 +50,18 @@ pub(super) fn show(handles: &Handles, statistics: &Statistics) {
     if let Some(probes) = statistics.probes {
         handles.storage_probes.absolute(probes);
     }
+    if let Some(topic) = statistics.topic {
+        let place = topic.place.index();
+        for (gauge, count) in [
+            (&handles.topic_replicas, Some(topic.replicas)),
+            (&handles.topic_in_sync, Some(topic.in_sync)),
+            (&handles.topic_min_in_sync, topic.least),
+        ] {
+            if let Some(count) = count {
+                gauge.of(place).set(count as f64);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +71,8 @@ mod tests {
     use super::super::Metrics;
     use super::super::tests::value;
     use super::*;
+    use crate::config::TopicPlace;
+    use crate::sink::TopicSeen;
 
     #[test]
     fn what_is_known_is_shown_and_the_rest_stays() {
@@ -72,10 +85,15 @@ mod tests {
             transmitted_bytes: Some(9000),
             rtt_average: Some(Duration::from_micros(2500)),
             rtt_p99: Some(Duration::from_millis(40)),
-            last_stored: Some(Duration::from_millis(1_700_000_000_500)),
             away: Some(true),
             fails_fast: Some(false),
             probes: Some(9),
+            topic: Some(TopicSeen {
+                place: TopicPlace::FIRST,
+                replicas: 3,
+                in_sync: 2,
+                least: Some(1),
+            }),
         });
         metrics.sink_statistics(&Statistics {
             queued_messages: Some(1),
@@ -98,7 +116,9 @@ mod tests {
             );
         }
         for (series, expected) in [
-            ("last_stored_timestamp_seconds", 1_700_000_000.5),
+            ("topic_replicas{topic=\"mail\"}", 3.0),
+            ("topic_in_sync_replicas{topic=\"mail\"}", 2.0),
+            ("topic_min_insync_replicas{topic=\"mail\"}", 1.0),
             ("storage_away", 1.0),
             ("storage_fails_fast", 0.0),
             ("storage_probes_total", 9.0),

@@ -7,19 +7,20 @@
 
 use metrics::{Counter, Gauge};
 
-use super::handle::{
-    BuildInfo, CounterBy, GaugeBy, GaugePerWorker, Tallied, TalliedGauge, TalliedPerTopic,
-};
+use super::handle::{CounterBy, GaugeBy, GaugePerWorker, Tallied, TalliedGauge};
 use super::histogram::{Sizes, TalliedHistogram, Times};
-use super::label::{Code, Io, MessageOutcome, ReloadResult, SessionEnd, TlsFailure, TlsVersion};
+use super::label::{
+    AcceptError, Code, Io, MessageOutcome, ReloadResult, SessionEnd, TicketRefused, TlsFailure,
+    TlsFiles, TlsVersion,
+};
+use super::per_topic::{GaugePerTopic, Latest, LatestPerTopic, TalliedPerTopic};
+use super::read::GaugePerFile;
 use super::rows::rows;
 use crate::objects::Kind as ObjectFailure;
 use crate::smtp::command::Verb;
 use crate::smtp::refusal::Refusal;
 
 rows! {
-    build_info: BuildInfo, Count, "ringpost_build_info",
-        "Always 1; the label is the version";
     io_info: GaugeBy<Io>, Count, "ringpost_io_info",
         "1 for what the workers run on, 0 for what they do not";
     workers: Gauge, Count, "ringpost_workers",
@@ -34,6 +35,8 @@ rows! {
         "SMTP connections that were accepted";
     connections_refused: CounterBy<Refusal>, Count, "ringpost_connections_refused_total",
         "SMTP connections refused before the banner, by reason";
+    accept_errors: CounterBy<AcceptError>, Count, "ringpost_accept_errors_total",
+        "Connections that could not be accepted or handed on, by what the kernel said";
     sessions: CounterBy<SessionEnd>, Count, "ringpost_sessions_total",
         "Sessions that ended, by how they ended";
     commands: Tallied<Verb>, Count, "ringpost_commands_total",
@@ -48,6 +51,12 @@ rows! {
         "Those of them that resumed a session by its ticket, by version";
     tls_handshake_failures: CounterBy<TlsFailure>, Count, "ringpost_tls_handshake_failures_total",
         "TLS handshakes that failed, by reason";
+    tickets_refused: CounterBy<TicketRefused>, Count, "ringpost_tls_tickets_refused_total",
+        "Session tickets of clients that were not resumed, by cause; a full handshake follows";
+    certificate_expiry: GaugePerFile, Seconds, "ringpost_tls_certificate_expiry_timestamp_seconds",
+        "When the certificate that is served from a file expires, in seconds since 1970; its issuers' certificates do not count";
+    tls_files_unusable: GaugeBy<TlsFiles>, Count, "ringpost_tls_files_unusable",
+        "1 while the files on disk cannot be loaded, so that those from before stay in use; else 0";
     messages: Tallied<MessageOutcome>, Count, "ringpost_messages_total",
         "Messages by the reply to DATA or to the end of the data: 250, 4xx, 5xx";
     message_bytes: Tallied, Bytes, "ringpost_message_bytes_total",
@@ -90,8 +99,18 @@ rows! {
         "Average round trip to the slowest broker in the last window of statistics";
     kafka_broker_rtt_p99: Gauge, Seconds, "ringpost_kafka_broker_rtt_p99_seconds",
         "99th percentile of the round trip to the slowest broker in the last window of statistics";
-    last_stored: Gauge, Seconds, "ringpost_last_stored_timestamp_seconds",
+    last_stored: Latest, Seconds, "ringpost_last_stored_timestamp_seconds",
         "When a record was last stored, in seconds since 1970; 0 before the first";
+    topic_last_stored: LatestPerTopic, Seconds, "ringpost_topic_last_stored_timestamp_seconds",
+        "The same, by topic";
+    topic_replicas: GaugePerTopic, Count, "ringpost_topic_replicas",
+        "The fewest replicas that a partition of the topic has, when it was last seen; 0 before that";
+    topic_in_sync: GaugePerTopic, Count, "ringpost_topic_in_sync_replicas",
+        "The fewest replicas in sync that a partition of the topic has, when it was last seen; 0 before that";
+    topic_min_in_sync: GaugePerTopic, Count, "ringpost_topic_min_insync_replicas",
+        "min.insync.replicas of the topic, when it was last seen; 0 before that, and where ringpost may not read it";
+    required_in_sync: Gauge, Count, "ringpost_required_min_insync_replicas",
+        "kafka.require_in_sync: topics with less get no mail";
     storage_away: Gauge, Count, "ringpost_storage_away",
         "1 while no mail can be stored, as /readyz says; else 0";
     storage_fails_fast: Gauge, Count, "ringpost_storage_fails_fast",
@@ -111,7 +130,11 @@ rows! {
     recipients_topic_last_record: Gauge, Seconds, "ringpost_recipients_topic_last_record_timestamp_seconds",
         "Time stamp of the record of recipients.topic that was read last, in seconds since 1970; 0 before the first";
     reloads: CounterBy<ReloadResult>, Count, "ringpost_reloads_total",
-        "Reloads of recipients, access and log level on SIGHUP, by whether they were applied";
+        "Reloads on SIGHUP, by whether they were applied";
+    reload_successful: Gauge, Count, "ringpost_reload_last_successful",
+        "1 if the last reload was applied, or there was none; 0 if it failed, so that a restart would fail too";
+    reload_success_time: Gauge, Seconds, "ringpost_reload_last_success_timestamp_seconds",
+        "When the configuration that is in force was read, at the start or by a reload, in seconds since 1970";
     log_lines_dropped: Counter, Count, "ringpost_log_lines_dropped_total",
         "Log lines dropped because standard error was slow";
 }

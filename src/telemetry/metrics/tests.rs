@@ -20,21 +20,25 @@ pub(super) fn value(text: &str, series: &str) -> f64 {
     value.parse().unwrap()
 }
 
+/// The rows that `serve` shows.
+fn rows() -> impl Iterator<Item = &'static Row> {
+    process::TABLE.iter().chain(table::TABLE)
+}
+
 fn row(name: &str) -> Option<&'static Row> {
-    table::TABLE.iter().find(|row| row.name == name)
+    rows().find(|row| row.name == name)
 }
 
 #[test]
 fn what_is_rendered_is_what_the_table_says() {
     let (_metrics, handle) = Metrics::new(WORKERS);
     let text = handle.render();
-    let expected: BTreeSet<String> = table::TABLE
-        .iter()
+    let expected: BTreeSet<String> = rows()
         .map(|row| format!("{} {}", row.name, format!("{:?}", row.kind).to_lowercase()))
         .collect();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     assert_eq!(types.map(str::to_owned).collect::<BTreeSet<_>>(), expected);
-    for row in table::TABLE {
+    for row in rows() {
         assert!(
             text.contains(&format!("# HELP {} {}\n", row.name, row.help)),
             "{}",
@@ -127,10 +131,7 @@ fn every_value_of_a_label_has_its_series_from_the_start() {
         value(&text, "ringpost_topic_records_total{topic=\"large\"}"),
         1.0
     );
-    for row in table::TABLE
-        .iter()
-        .filter(|row| row.kind != Kind::Histogram)
-    {
+    for row in rows().filter(|row| row.kind != Kind::Histogram) {
         let values = (row.values)(&scope);
         let series = |value: &String| match row.label {
             "" => row.name.to_owned(),
