@@ -10,7 +10,8 @@
 //!
 //! Beside the line: `addresses` has the sockets and `open_files` their number; `rules`, `shares` and `plans` turn the
 //! configuration into what the workers are given, `claims` starts the store of large messages, and `workers` has their threads; `signals` says which signal means what;
-//! `admin` is the admin listener; `upkeep` runs `reload` and `tls_watch` while the workers serve.
+//! `admin` is the admin listener; `upkeep` runs `reload`, `tls_watch` and
+//! `heap` while the workers serve.
 //!
 //! Beside it, `named` follows the topic of recipients.
 //!
@@ -23,6 +24,7 @@ mod admin;
 pub mod checked;
 mod claims;
 mod drain;
+mod heap;
 mod named;
 pub mod open_files;
 mod plans;

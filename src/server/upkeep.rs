@@ -1,5 +1,5 @@
 //! What goes on beside the workers while they serve: reloads, a look at the files of TLS, the counts of lost log lines and
-//! refused tickets.
+//! refused tickets, memory given back.
 //!
 //! Owns: that these go on. Must not know: what each does.
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 
 use super::reload::Reload;
-use super::tls_watch;
+use super::{heap, tls_watch};
 use crate::net::handshake::Material;
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::metrics::Metrics;
@@ -39,6 +39,7 @@ impl Upkeep<'_> {
             count(self.log, self.material.as_ref(), &self.counters),
             tls_watch::watch(self.material.clone(), &self.hostname, &self.counters),
             self.reload.serve(self.hangup),
+            heap::watch(),
         );
     }
 }

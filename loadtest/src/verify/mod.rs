@@ -7,6 +7,9 @@
 //! A message is called lost only when its 250 was read, it did not come within `--verify-wait`, and every partition was
 //! read to an end on which two looks agree: right after a failover an end may be early.
 //!
+//! A partition that brings nothing for a while though it has more gets another consumer: after a leader was killed, one was seen
+//! that looked for it at the dead broker for a minute and more.
+//!
 //! # BUGS
 //! - The time to readable is that of this reader: where it falls behind (both sides saturated), its lag is in it.
 //! - Partitions that are added during the run are not read.
@@ -14,6 +17,7 @@
 mod error;
 mod ledger;
 mod reader;
+mod standstill;
 mod topic;
 
 use std::sync::Arc;

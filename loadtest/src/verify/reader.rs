@@ -12,6 +12,7 @@ use ringpost_proto::mail::decode::Attributes;
 
 use super::error::VerifyError;
 use super::ledger::{Ledger, Read};
+use super::standstill::Standstill;
 use super::topic::{POLL, Topic};
 use crate::content::identity::{self, Found};
 use crate::content::numbered_address;
@@ -44,6 +45,7 @@ pub(super) struct Reader {
     ledger: Ledger,
     /// The next offset of each partition, and the end that was seen first.
     positions: Vec<i64>,
+    standstill: Standstill,
     foreign: u64,
     errors: u64,
     last_error: Option<String>,
@@ -69,6 +71,7 @@ impl Reader {
             receiver,
             ending,
             ledger: Ledger::default(),
+            standstill: Standstill::new(positions.len(), Instant::now()),
             positions,
             foreign: 0,
             errors: 0,
@@ -86,6 +89,7 @@ impl Reader {
         loop {
             let open = self.hear();
             let polled = self.poll();
+            self.look_after(Instant::now());
             if ending.is_none() && !open && self.ending.load(Ordering::Relaxed) {
                 let end = Instant::now() + self.wait.max(LOOKS);
                 ending = Some((end - LOOKS, end));
@@ -141,7 +145,9 @@ impl Reader {
                 }
                 Some(Ok(message)) => {
                     let at = Instant::now();
-                    self.positions[message.partition() as usize] = message.offset() + 1;
+                    let partition = message.partition() as usize;
+                    self.positions[partition] = message.offset() + 1;
+                    self.standstill.moved(partition, at);
                     match described(&message, &self.run, &self.from, &self.to) {
                         None => self.foreign += 1,
                         Some(read) => {
@@ -155,6 +161,22 @@ impl Reader {
             wait = Duration::ZERO;
         }
         true
+    }
+
+    /// Makes the consumer again if a partition brings nothing and has more: the new one asks who leads it.
+    fn look_after(&mut self, now: Instant) {
+        let still = self.standstill.over(now);
+        let stuck = still.into_iter().any(|partition| {
+            let end = self.topic.end(partition, now + LOOKS);
+            end.map_or(true, |end| end > self.positions[partition])
+        });
+        if !stuck {
+            return;
+        }
+        if let Err(error) = self.topic.renew(&self.positions) {
+            self.errors += 1;
+            self.last_error = Some(error.to_string());
+        }
     }
 
     /// Whether every partition was read to an end that two looks agree on.

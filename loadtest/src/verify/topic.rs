@@ -24,6 +24,9 @@ pub(super) struct Topic {
     /// Reads from where the partitions ended.
     pub consumer: BaseConsumer,
     name: String,
+    brokers: String,
+    properties: Vec<String>,
+    run: String,
 }
 
 impl Topic {
@@ -48,35 +51,62 @@ impl Topic {
             let topic = name;
             return Err(VerifyError::NoTopic { topic, brokers });
         }
-        let ends = assign(&consumer, &name, partitions).map_err(failed)?;
-        Ok((Topic { consumer, name }, ends))
+        let ends = ends(&consumer, &name, partitions).map_err(failed)?;
+        assign(&consumer, &name, &ends).map_err(failed)?;
+        let topic = Topic {
+            consumer,
+            name,
+            brokers,
+            properties: options.kafka.clone(),
+            run: run.to_owned(),
+        };
+        Ok((topic, ends))
+    }
+
+    /// Makes the consumer again, which reads all partitions from these offsets on. What the old one had fetched is fetched again.
+    pub(super) fn renew(&mut self, positions: &[i64]) -> Result<(), VerifyError> {
+        let consumer = consumer(&self.brokers, &self.properties, &self.run)?;
+        assign(&consumer, &self.name, positions).map_err(|source| VerifyError::Brokers {
+            topic: self.name.clone(),
+            brokers: self.brokers.clone(),
+            source: source.into(),
+        })?;
+        self.consumer = consumer;
+        Ok(())
     }
 
     /// Where the first partitions end, asked until that time at most.
     pub(super) fn ends(&self, partitions: usize, until: Instant) -> KafkaResult<Vec<i64>> {
-        let partitions = 0..partitions as i32;
-        partitions
-            .map(|partition| {
-                let ends = self
-                    .consumer
-                    .fetch_watermarks(&self.name, partition, left(until))?;
-                Ok(ends.1)
-            })
+        (0..partitions)
+            .map(|partition| self.end(partition, until))
             .collect()
+    }
+
+    /// Where a partition ends, asked until that time at most.
+    pub(super) fn end(&self, partition: usize, until: Instant) -> KafkaResult<i64> {
+        let partition = partition as i32;
+        let ends = self
+            .consumer
+            .fetch_watermarks(&self.name, partition, left(until))?;
+        Ok(ends.1)
     }
 }
 
-/// Reads all partitions from their ends on; returns these.
-fn assign(consumer: &BaseConsumer, topic: &str, partitions: usize) -> KafkaResult<Vec<i64>> {
-    let (mut list, mut ends) = (TopicPartitionList::new(), Vec::new());
-    for partition in 0..partitions as i32 {
-        let (_, end) = consumer.fetch_watermarks(topic, partition, REQUEST)?;
-        list.add_partition_offset(topic, partition, Offset::Offset(end))?;
-        ends.push(end);
+/// Where all partitions end.
+fn ends(consumer: &BaseConsumer, topic: &str, partitions: usize) -> KafkaResult<Vec<i64>> {
+    let partitions = 0..partitions as i32;
+    partitions
+        .map(|partition| Ok(consumer.fetch_watermarks(topic, partition, REQUEST)?.1))
+        .collect()
+}
+
+/// Reads each partition from its offset on.
+fn assign(consumer: &BaseConsumer, topic: &str, positions: &[i64]) -> KafkaResult<()> {
+    let mut list = TopicPartitionList::new();
+    for (partition, position) in (0..).zip(positions) {
+        list.add_partition_offset(topic, partition, Offset::Offset(*position))?;
     }
-    consumer.assign(&list)?;
-    assert!(ends.len() == partitions, "each partition has an end");
-    Ok(ends)
+    consumer.assign(&list)
 }
 
 /// Asks for the topic, again and again within the time of a request, so that a signal is noticed meanwhile.
