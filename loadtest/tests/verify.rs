@@ -150,7 +150,9 @@ fn a_run_against_nobody_ends_with_one_line_also_when_it_is_to_be_verified() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        format!("ringpost-loadtest: connection refused by {nobody}: is the server running?\n")
+        format!(
+            "ringpost-loadtest: connection refused by {nobody}: nobody listens there; is the server running?\n"
+        )
     );
 }
 

@@ -10,6 +10,7 @@ use crate::fault::Cause;
 pub(super) fn cause_of(error: &io::Error) -> Cause {
     match Errno::from_io_error(error) {
         Some(Errno::CONNREFUSED) => Cause::Refused,
+        Some(Errno::HOSTUNREACH | Errno::NETUNREACH) => Cause::NoRoute,
         Some(Errno::ADDRNOTAVAIL) => Cause::NoPort,
         Some(Errno::MFILE | Errno::NFILE) => Cause::NoFiles,
         _ => Cause::Unnamed,
@@ -34,6 +35,7 @@ mod tests {
         let refused = io::Error::from(Errno::CONNREFUSED);
         assert_eq!(cause_of(&refused), Cause::Refused);
         assert_eq!(plain(&refused), "connection refused");
+        assert_eq!(cause_of(&Errno::NETUNREACH.into()), Cause::NoRoute);
         assert_eq!(cause_of(&Errno::MFILE.into()), Cause::NoFiles);
         assert_eq!(cause_of(&Errno::ADDRNOTAVAIL.into()), Cause::NoPort);
         assert_eq!(cause_of(&Errno::PIPE.into()), Cause::Unnamed);

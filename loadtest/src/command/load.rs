@@ -5,7 +5,7 @@ use super::run::run;
 use super::search;
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::report::{Report, html, text};
+use crate::report::{Report, csv, html, text};
 use crate::signals;
 use crate::view::View;
 
@@ -14,6 +14,7 @@ pub(crate) fn main(options: Options) -> Result<bool, Failure> {
     signals::watch()?;
     must_be_writable("--json-file", options.json_file.as_deref())?;
     must_be_writable("--html", options.html.as_deref())?;
+    must_be_writable("--csv", options.csv.as_deref())?;
     let mut view = View::new(options.quiet, options.plain);
     if options.search.is_some() {
         return search::main(options, &mut view);
@@ -38,6 +39,9 @@ fn write_out(options: &Options, report: &Report) -> Result<(), Failure> {
     }
     if let Some(path) = &options.html {
         write_file("--html", path, &html::page(report))?;
+    }
+    if let Some(path) = &options.csv {
+        write_file("--csv", path, &csv::csv(report))?;
     }
     Ok(())
 }

@@ -18,11 +18,14 @@ use std::time::{Duration, Instant};
 use super::context::{Context, First};
 use super::error::NotBegun;
 use super::refusal::line;
+use super::silent::{self, Listener};
 use crate::client::deadline::Slot;
-use crate::client::{Connection, missing};
-use crate::fault::{ErrorKind, Fault};
+use crate::client::{Connection, Dial, missing};
+use crate::fault::{Cause, ErrorKind, Fault, Step};
+use crate::options::shape::{ProxyHeader, TlsMode};
 use crate::plan::{Plan, Profile};
 use crate::signals;
+use crate::tally::Greeting;
 use crate::units::grouped;
 
 /// The number of tries for each shape.
@@ -34,17 +37,17 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// Between two looks whether a signal came.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Opens it. With a mixture, one shape that the server serves is enough.
-pub(super) async fn open(context: &Rc<Context>) -> Result<First, NotBegun> {
+/// Opens it; what the server said to it. With a mixture, one shape that the server serves is enough.
+pub(super) async fn open(context: &Rc<Context>) -> Result<(First, Greeting), NotBegun> {
     let plan = &context.plan;
     let mut refusal = None;
     for place in one_of_each(plan) {
         let profile = plan.profile(place);
         match open_shape(context, profile).await {
-            Ok(connection) => return Ok(First { place, connection }),
+            Ok((connection, greeting)) => return Ok((First { place, connection }, greeting)),
             Err(fault) => {
                 refusal.get_or_insert_with(|| NotBegun::Unusable {
-                    line: line(plan, profile, &fault),
+                    line: line(plan, profile, &fault, what_is_silent(plan, profile, &fault)),
                     fault,
                 });
             }
@@ -74,14 +77,29 @@ fn one_of_each(plan: &Plan) -> Vec<u64> {
     places
 }
 
-async fn open_shape(context: &Rc<Context>, profile: &Profile) -> Result<Connection, Fault> {
+/// What a listener without a banner is, where the first byte is the server's.
+fn what_is_silent(plan: &Plan, profile: &Profile, fault: &Fault) -> Option<Listener> {
+    let is_silent = matches!(
+        (fault.kind, fault.step),
+        (ErrorKind::Timeout | ErrorKind::Closed, Step::Banner)
+    );
+    let server_begins = profile.tls != TlsMode::Implicit && profile.proxy == ProxyHeader::None;
+    (is_silent && server_begins && !signals::stopped())
+        .then(|| silent::ask(plan.address))
+        .flatten()
+}
+
+async fn open_shape(
+    context: &Rc<Context>,
+    profile: &Profile,
+) -> Result<(Connection, Greeting), Fault> {
     for attempt in 1.. {
         let fault = match try_once(context, profile).await {
-            Ok(connection) => return Ok(connection),
+            Ok(opened) => return Ok(opened),
             Err(fault) => fault,
         };
         context.note_error(&fault);
-        if attempt == TRIES || !may_pass(fault.kind) || signals::stopped() {
+        if attempt == TRIES || !may_pass(&fault) || signals::stopped() {
             return Err(fault);
         }
         tokio::time::sleep(WAIT).await;
@@ -90,8 +108,9 @@ async fn open_shape(context: &Rc<Context>, profile: &Profile) -> Result<Connecti
 }
 
 /// Whether the next try may find what this one did not.
-fn may_pass(kind: ErrorKind) -> bool {
-    match kind {
+fn may_pass(fault: &Fault) -> bool {
+    match fault.kind {
+        ErrorKind::Connect if fault.cause == Cause::NoRoute => false,
         ErrorKind::Connect
         | ErrorKind::Greeting
         | ErrorKind::Closed
@@ -101,15 +120,23 @@ fn may_pass(kind: ErrorKind) -> bool {
     }
 }
 
-async fn try_once(context: &Rc<Context>, profile: &Profile) -> Result<Connection, Fault> {
+async fn try_once(
+    context: &Rc<Context>,
+    profile: &Profile,
+) -> Result<(Connection, Greeting), Fault> {
     let options = &context.plan.options;
     let slot = context.slots.add();
     let mut dial = context.dial(profile, context.next_session());
     dial.timeout = options.first_time();
-    let watch = tokio::task::spawn_local(watch(Rc::clone(&slot), dial.address, options.quiet));
-    let opened = Connection::open(&dial, slot, Rc::clone(&context.tally)).await;
+    let watch = tokio::task::spawn_local(watch(
+        Rc::clone(&slot),
+        dial.address,
+        dial.timeout,
+        options.quiet,
+    ));
+    let opened = greeted(context, &dial, slot).await;
     watch.abort();
-    let mut connection = opened?;
+    let (mut connection, greeting) = opened?;
     connection.set_timeout(options.step_time());
     // Sizes and bodies of a shape's messages need the same of the server.
     let needs = profile.content.template(1).needs;
@@ -130,11 +157,25 @@ async fn try_once(context: &Rc<Context>, profile: &Profile) -> Result<Connection
         );
     }
     connection.rest();
-    Ok(connection)
+    Ok((connection, greeting))
+}
+
+/// A connection, with what the server said to it.
+async fn greeted(
+    context: &Rc<Context>,
+    dial: &Dial<'_>,
+    slot: Rc<Slot>,
+) -> Result<(Connection, Greeting), Fault> {
+    let mut connection = Connection::connect(dial, slot, Rc::clone(&context.tally)).await?;
+    connection.banner().await?;
+    let banner = connection.reply_text().to_vec();
+    connection.greet(dial).await?;
+    let greeting = Greeting::new(&banner, connection.reply_text());
+    Ok((connection, greeting))
 }
 
 /// Ends the try when a signal comes, and says that it waits where it waits long.
-async fn watch(slot: Rc<Slot>, address: SocketAddr, quiet: bool) {
+async fn watch(slot: Rc<Slot>, address: SocketAddr, most: Duration, quiet: bool) {
     let begun = Instant::now();
     let mut said = quiet;
     loop {
@@ -143,7 +184,10 @@ async fn watch(slot: Rc<Slot>, address: SocketAddr, quiet: bool) {
             slot.shut_down();
         }
         if !said && begun.elapsed() >= SILENCE {
-            eprintln!("waiting for {address}");
+            eprintln!(
+                "waiting for {address}, at most {} s (--timeout)",
+                most.as_secs_f64()
+            );
             said = true;
         }
     }

@@ -24,6 +24,7 @@ mod refusal;
 mod run;
 mod sender;
 mod shared;
+mod silent;
 mod thread;
 mod timer;
 

@@ -2,17 +2,29 @@
 //!
 //! Must not know how often it was tried.
 
+use super::silent::{self, Listener};
 use crate::fault::{Cause, ErrorKind, Extension, Fault, Reason, Step, Trouble, harmless, one_line};
 use crate::options::shape::{ProxyHeader, TlsMode, Transfer};
 use crate::plan::{Plan, Profile};
 
-/// The line for the operator.
-pub(super) fn line(plan: &Plan, profile: &Profile, fault: &Fault) -> String {
+/// The line for the operator; a listener that stayed silent may be known.
+pub(super) fn line(
+    plan: &Plan,
+    profile: &Profile,
+    fault: &Fault,
+    silent: Option<Listener>,
+) -> String {
     let address = plan.address;
     let words = said(fault);
     match (fault.kind, fault.step) {
         (_, Step::Connect) => unconnected(plan, fault, &words),
-        (_, Step::Banner) => no_banner(plan, profile, fault, &words),
+        (_, Step::Banner) => match silent.or_else(|| silent::listener(&fault.words)) {
+            Some(Listener::Http) => no_smtp(plan),
+            Some(Listener::Tls) => format!(
+                "{address} sends no banner: it expects TLS from the first byte; add --tls implicit"
+            ),
+            None => no_banner(plan, profile, fault, &words),
+        },
         (_, Step::Tls) => no_handshake(plan, profile, fault, &words),
         (ErrorKind::Connect, _) => unconnected(plan, fault, &words),
         (ErrorKind::Greeting, _) if profile.proxy != ProxyHeader::None => no_proxy(plan, &words),
@@ -41,11 +53,18 @@ fn unconnected(plan: &Plan, fault: &Fault, words: &str) -> String {
                     format!("running, or does it listen at {other} alone, which {target} is, too?")
                 }
             };
-            format!("connection refused by {address}: is the server {question}")
+            format!(
+                "connection refused by {address}: nobody listens there; is the server {question}"
+            )
         }
         (ErrorKind::Timeout, _) => {
-            format!("no connection to {address}: {words}; is there a firewall in between?")
+            format!(
+                "no connection to {address}: {words} (--timeout); is there a firewall in between?"
+            )
         }
+        (_, Cause::NoRoute) => format!(
+            "no connection to {address}: {words}; this machine has no way there: check the address and its network"
+        ),
         _ => format!("no connection to {address}: {words}"),
     }
 }
@@ -62,7 +81,9 @@ fn no_banner(plan: &Plan, profile: &Profile, fault: &Fault, words: &str) -> Stri
             let hint = silence_hint(profile);
             format!("{address} sends no banner: {words}{hint}")
         }
-        ErrorKind::Protocol => format!("{address} does not speak SMTP: it said \"{words}\""),
+        ErrorKind::Protocol => format!(
+            "{address} does not speak SMTP: it said \"{words}\"; give the host and the port of an SMTP server"
+        ),
         ErrorKind::Greeting if profile.proxy != ProxyHeader::None => no_proxy(plan, words),
         ErrorKind::Greeting | ErrorKind::Reply421 => {
             let hint = hint(plan, fault);
@@ -72,6 +93,14 @@ fn no_banner(plan: &Plan, profile: &Profile, fault: &Fault, words: &str) -> Stri
             broken_off(plan, fault, words)
         }
     }
+}
+
+fn no_smtp(plan: &Plan) -> String {
+    let address = plan.address;
+    format!(
+        "{address} does not speak SMTP: it is an HTTP server; give the host and the port of an SMTP server, usually 25, 587 \
+         or 2525"
+    )
 }
 
 fn no_proxy(plan: &Plan, words: &str) -> String {
@@ -156,6 +185,11 @@ fn offer_hint(profile: &Profile, cause: Cause) -> &'static str {
         {
             "; leave --transfer bdat out"
         }
-        Cause::Missing(_) | Cause::Unnamed | Cause::Refused | Cause::NoFiles | Cause::NoPort => "",
+        Cause::Missing(_)
+        | Cause::Unnamed
+        | Cause::Refused
+        | Cause::NoRoute
+        | Cause::NoFiles
+        | Cause::NoPort => "",
     }
 }

@@ -112,6 +112,7 @@ fn watch(
         elapsed: elapsed(plan, live, &tally, started, own_cpu_over),
         began,
         io: Some(shared.io),
+        greeting: shared.greeting().cloned(),
         own_cpu,
         own_cpu_over,
         threads_busy,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, OnceLock};
 use crate::failure::Failure;
 use crate::net::choice::{Io, Unavailable};
 use crate::plan::Plan;
-use crate::tally::{Live, Tally};
+use crate::tally::{Greeting, Live, Tally};
 
 /// How often all threads meet before the run: after the first connection, after the opening of idle sessions, and at the
 /// start.
@@ -31,6 +31,7 @@ pub(super) struct Shared {
     pub live: Arc<Live>,
     barrier: Barrier,
     start_error: OnceLock<Failure>,
+    greeting: OnceLock<Greeting>,
 }
 
 impl Shared {
@@ -43,6 +44,7 @@ impl Shared {
             live: Arc::new(Live::new(plan.profiles.len())),
             barrier: Barrier::new(threads as usize + 1),
             start_error: OnceLock::new(),
+            greeting: OnceLock::new(),
         }
     }
 
@@ -61,6 +63,19 @@ impl Shared {
         // The first reason is enough.
         let _ = self.start_error.set(why);
         self.live.stop();
+    }
+
+    /// The server greeted the first connection.
+    pub(super) fn greeted(&self, greeting: Greeting) {
+        assert!(
+            self.greeting.set(greeting).is_ok(),
+            "there is one first connection"
+        );
+    }
+
+    /// What the server said to the first connection.
+    pub(super) fn greeting(&self) -> Option<&Greeting> {
+        self.greeting.get()
     }
 
     /// Why the run did not begin.

@@ -163,7 +163,8 @@ impl Thread<'_> {
             match first::open(&context).await {
                 // Without one nothing begins.
                 Err(why) => shared.fail(why.into()),
-                Ok(first) => {
+                Ok((first, greeting)) => {
+                    shared.greeted(greeting);
                     self.first.replace(Some(first));
                 }
             }

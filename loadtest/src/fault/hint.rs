@@ -40,27 +40,70 @@ impl Reply<'_> {
 
     /// What to do about it, if that is known.
     pub(super) fn hint(&self, addresses: Addresses<'_>) -> Option<String> {
-        if let Some(hint) = self.hint_by_code() {
+        if let Some(hint) = self.hint_by_code().or_else(|| self.hint_by_words()) {
             return Some(hint.to_owned());
         }
         match (self.code, self.step) {
-            (550..=559, Step::Rcpt) => Some(self.hint_recipient(addresses)),
-            (550..=559, Step::Mail) => {
-                let from = match addresses.from {
-                    "" => "the null sender",
-                    from => from,
-                };
-                Some(format!(
-                    "the server does not take mail from {from}: name a sender it takes with --from"
-                ))
-            }
-            (500..=504, Step::Ehlo) => Some("give a name that the server takes with --helo".to_owned()),
-            (520..=559, Step::Banner) => Some(
-                "the server refuses this client before it has said anything: let its address in there, or name another \
-                 with --source"
+            _ if self.is_about_sender() => Some(hint_sender(addresses)),
+            (500..=559, Step::Rcpt) => Some(self.hint_recipient(addresses)),
+            (500..=559, Step::Mail) => Some(hint_sender(addresses)),
+            (450, Step::Rcpt) => Some(
+                "the server asks to come back later, as greylisting does: let the test's address through there".to_owned(),
+            ),
+            (500..=559, Step::Rset) => Some(
+                "the server counts the RSET after each refusal, and ends the connection for them: see to those first".to_owned(),
+            ),
+            (500..=559, Step::Message) => Some(
+                "the server refuses the content: other mail with --corpus or --body, or let the test's address past its filters"
                     .to_owned(),
             ),
             _ => None,
+        }
+    }
+
+    /// Whether it is the sender that is refused: many servers say so only after RCPT.
+    fn is_about_sender(&self) -> bool {
+        matches!(self.step, Step::Mail | Step::Rcpt)
+            && matches!(self.code, 450 | 451 | 500..=559)
+            && (matches!(self.enhanced, "5.1.7" | "5.1.8" | "4.1.8")
+                || self.says(&[
+                    "sender address",
+                    "sender domain",
+                    "sender verify",
+                    "sender rejected",
+                ]))
+    }
+
+    /// The name in EHLO and the client's address, which many servers refuse only later.
+    fn hint_by_words(&self) -> Option<&'static str> {
+        if !matches!(self.code, 450 | 451 | 500..=559) {
+            return None;
+        }
+        let about_name = self.step == Step::Ehlo
+            || self.says(&["helo command", "helo name", "ehlo name", "helo/ehlo"]);
+        let about_client = self.step == Step::Banner
+            || self.says(&[
+                "client host",
+                "your host",
+                "your ip",
+                "blacklist",
+                "blocklist",
+                "blocked using",
+                "spamhaus",
+                "reverse dns",
+            ]);
+        if about_name {
+            Some("give a name that the server takes with --helo")
+        } else if about_client {
+            Some(
+                "the server refuses this client, whatever it sends: let its address in there, or name another with --source",
+            )
+        } else if self.says(&["spf", "dmarc", "dkim"]) {
+            Some(
+                "the sender's domain has a policy that this client does not meet: name a domain without one with --from",
+            )
+        } else {
+            None
         }
     }
 
@@ -82,11 +125,18 @@ impl Reply<'_> {
             (452 | 552, Step::Rcpt) if self.enhanced.ends_with(".5.3") => {
                 "more recipients than the server takes in one message: fewer with --recipients"
             }
-            (452 | 451 | 431, _) => {
+            (451, Step::Rcpt) if self.says(&["greylist", "graylist"]) => {
+                "the server asks to come back later, as greylisting does: let the test's address through there"
+            }
+            (452 | 431, _) => "the server cannot take it for now: its log or its metrics say why",
+            (451, _) if !self.is_about_sender() && self.hint_by_words().is_none() => {
                 "the server cannot take it for now: its log or its metrics say why"
             }
-            (450, Step::Rcpt) => {
-                "the server asks to come back later, as greylisting does: let the test's address through there"
+            (500 | 502 | 504, Step::Data | Step::Message) => {
+                "the server does not know this way to send: leave --transfer out"
+            }
+            (555, Step::Mail) | (501, Step::Mail) if self.says(&["parameter", "option"]) => {
+                "the server does not take a parameter of MAIL: --body 7bit needs none"
             }
             _ => return None,
         })
@@ -119,19 +169,42 @@ impl Reply<'_> {
                 "not found",
                 "mailbox unavailable",
             ]);
-        let relay = self.enhanced.starts_with("5.7.") || self.says(&["relay"]);
-        if unknown && !relay {
-            return format!("the server does not know {to}: name a recipient it takes with --to");
-        }
+        let relay = self.enhanced.starts_with("5.7.") || self.says(&["relay", "not local"]);
         let domain = to.rsplit_once('@').map_or("", |(_, domain)| domain);
-        format!("the server takes no mail for {domain}: name a recipient it takes with --to")
+        match (relay, unknown) {
+            (true, _) => {
+                format!(
+                    "the server takes no mail for {domain}: name a recipient it takes with --to"
+                )
+            }
+            (false, true) => {
+                format!("the server does not know {to}: name a recipient it takes with --to")
+            }
+            // One of both.
+            (false, false) => {
+                format!(
+                    "the server does not take mail for {to}: name a recipient it takes with --to"
+                )
+            }
+        }
     }
+}
+
+fn hint_sender(addresses: Addresses<'_>) -> String {
+    let from = match addresses.from {
+        "" => "the null sender",
+        from => from,
+    };
+    format!("the server does not take mail from {from}: name a sender it takes with --from")
 }
 
 /// What to do about an error that no reply says, if that is known.
 pub(super) fn for_error(kind: ErrorKind, step: Step, cause: Cause) -> Option<&'static str> {
     match cause {
-        Cause::Refused => return Some("is the server running?"),
+        Cause::Refused => return Some("nobody listens there: is the server running?"),
+        Cause::NoRoute => {
+            return Some("this machine has no way there: check the address and its network");
+        }
         Cause::Missing(Extension::Starttls) => {
             return Some("give the server a certificate, or leave --tls out");
         }

@@ -150,6 +150,8 @@ pub(crate) enum Cause {
     Missing(Extension),
     /// Nobody listens there: ECONNREFUSED.
     Refused,
+    /// No route to it: EHOSTUNREACH, ENETUNREACH.
+    NoRoute,
     /// This process, or the machine, has no file descriptor left: EMFILE, ENFILE.
     NoFiles,
     /// The source address has no free port, or is not this machine's: EADDRNOTAVAIL.

@@ -37,6 +37,16 @@ pub(crate) enum Io {
     Epoll,
 }
 
+impl Io {
+    /// As in the JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Io::IoUring => "io_uring",
+            Io::Epoll => "epoll",
+        }
+    }
+}
+
 /// No ring can be made, or not be used: the cause and the fix, in one line.
 #[derive(Debug, Error)]
 #[error("io_uring is unavailable: {cause}: {}", fix(cause, &disabled()))]

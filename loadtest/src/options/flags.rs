@@ -34,8 +34,16 @@ Examples:
   nothing lost, read back from Kafka          ringpost-loadtest 127.0.0.1:2525 --duration 30s --rate 500 --verify \\
                                                 --brokers 127.0.0.1:9092 --topic mail --assert 'lost=0,altered=0'
 
-Exit status: 0 done and every assertion holds (without --assert: every message was accepted, none lost or altered);
-1 not so, or the run failed; 2 wrong usage.";
+Environment:
+  NO_COLOR                                    set to anything: no colours in the terminal
+  TERM                                        dumb or unset: progress as plain lines
+
+Exit status:
+  0    passed: as much was sent as was asked for, and every assertion holds (without --assert: every message was
+       accepted, none lost or altered)
+  1    not so, or the run could not begin or was stopped by a signal; the last line says why
+  2    wrong usage
+  130  a second signal ended it without a report";
 
 /// A load tester for SMTP servers: open and closed loop, percentiles without coordinated omission, CPU time of
 /// both sides, and a check that what got its 250 is in the topic.
@@ -55,12 +63,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(0..=MAX_MESSAGES), help_heading = "Load")]
     pub messages: Option<u64>,
 
-    /// How long new messages are started: 30s, 5m
+    /// How long new messages are started: 30s, 5m [default: until all --messages are sent]
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]
     pub duration: Option<Duration>,
 
-    /// Open loop: this many messages a second, each with an intended start time from which its latency counts; without
-    /// this or --connection-rate, closed loop: as fast as the server answers
+    /// Open loop: this many messages a second, each with an intended start time from which its latency counts [default: closed
+    /// loop, as fast as the server answers]
     #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "Load")]
     pub rate: Option<f64>,
 
@@ -93,12 +101,13 @@ pub(crate) struct Options {
     pub idle: u32,
 
     /// Source addresses, taken in turn: 127.0.0.2,127.0.0.3 or 127.0.0.2-127.0.0.9; each allows about 28,000 connections
+    /// [default: the kernel's choice]
     #[arg(long, value_name = "ADDRESSES", help_heading = "Load")]
     pub source: Option<String>,
 
     /// Find the highest rate of messages at which a bound holds, from --rate on: 'p99<20ms'. Each step runs for
-    /// --duration [default: 5s]; one that breaks the bound is run again, and breaking twice decides. --json and --json-file
-    /// give all steps, --html those and the report of the highest rate that held
+    /// --duration [default: 5s]; one that breaks the bound is run again, and two of up to three runs decide. --json, --json-file
+    /// and --csv give all runs, --html those and the report of the highest rate that held
     #[arg(long, value_name = "BOUND", requires = "rate", help_heading = "Load")]
     pub search: Option<String>,
 
@@ -203,7 +212,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME=VALUE", help_heading = "The server")]
     pub kafka: Vec<String>,
 
-    /// Fail unless all hold: 'p99<20ms,errors=0,lost=0,rate>1000'. Names: see docs/loadtest.md
+    /// Fail unless all hold: 'p99<20ms,errors=0,lost=0,rate>1000'. A wrong name is answered with all that there are; times need
+    /// a unit (us, ms, s, m, h) [default: every message accepted, none lost or altered]
     #[arg(long, value_name = "LIST", help_heading = "Results")]
     pub assert: Option<String>,
 
@@ -218,6 +228,16 @@ pub(crate) struct Options {
     /// Write the report as one self-contained HTML page
     #[arg(long, value_name = "FILE", help_heading = "Results")]
     pub html: Option<PathBuf>,
+
+    /// Write the run over time as comma-separated values, a line for each second (of a run of more than ten minutes, for each 2,
+    /// 4, 8 ... seconds); with --search a line for each run. Units are in the headings
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    pub csv: Option<PathBuf>,
+
+    /// Do not fail because less was sent than was asked for: messages that were not sent, or a --rate that was not reached. A
+    /// bound of --assert on `unsent` or `rate` does the same
+    #[arg(long, help_heading = "Results")]
+    pub allow_less: bool,
 
     /// Write a line for each accepted message, "<Message-ID> text of the reply"; whole lines, every 50 ms
     #[allow(rustdoc::invalid_html_tags, reason = "the help of a flag, not HTML")]

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::data::{CurvePoint, EndedBy, GivenUp, Handshakes, Idle, Messages, Own, Report, Server};
-use super::data::{Percentiles, SeriesPoint, Setting, Verified};
+use super::data::{
+    CurvePoint, EndedBy, GivenUp, Greeted, Handshakes, Idle, Machine, Messages, Own,
+};
+use super::data::{Percentiles, Report, SeriesPoint, Server, Setting, Verified};
 use super::limit::{Limit, rate_reached};
 use crate::content::date_text;
 use crate::fault::{ErrorKind, Reason};
+use crate::measure::host::Host;
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::tally::{MisdeedOutcome, Outcome, Phase, Tally};
@@ -39,6 +42,8 @@ impl Report {
             began: date_text(outcome.began),
             command_line: command_line(std::env::args()),
             options: Setting::new(plan),
+            machine: Machine::new(Host::read()),
+            greeting: outcome.greeting.as_ref().map(Greeted::new),
             elapsed_seconds: seconds,
             ended_by: ended_by(plan, outcome),
             start_error: outcome.start_error.as_ref().map(ToString::to_string),

@@ -24,6 +24,8 @@ pub(crate) struct Report {
     pub began: String,
     pub command_line: Vec<String>,
     pub options: Setting,
+    pub machine: Machine,
+    pub greeting: Option<Greeted>,
     pub elapsed_seconds: f64,
     pub ended_by: EndedBy,
     pub start_error: Option<String>,
@@ -89,6 +91,25 @@ pub(crate) struct Setting {
     pub message_octets_mean: f64,
     pub threads: u32,
     pub shapes: usize,
+    /// `--allow-less`.
+    pub allow_less: bool,
+}
+
+/// The machine that the load tester ran on.
+#[derive(Debug, Serialize)]
+pub(crate) struct Machine {
+    pub cpu: String,
+    pub cpus: Option<u32>,
+    pub cpus_usable: Option<u32>,
+    pub kernel: Option<String>,
+    pub memory_bytes: Option<u64>,
+}
+
+/// What the server said to the first connection.
+#[derive(Debug, Serialize)]
+pub(crate) struct Greeted {
+    pub banner: String,
+    pub extensions: Vec<String>,
 }
 
 /// Each message counts in one of these.

@@ -23,19 +23,53 @@ impl Report {
         } else {
             self.assertions.iter().all(|assertion| assertion.holds)
         };
-        self.passed = read_back && self.start_error.is_none() && holds;
+        // A bound of the operator's own says what is enough.
+        let is_bounded = assertions.iter().any(|assertion| {
+            matches!(
+                assertion.measure,
+                Measure::Count(Count::Unsent | Count::Rate)
+            )
+        });
+        let enough = is_bounded || self.shortfall().is_none();
+        self.passed = read_back && self.start_error.is_none() && holds && enough;
+    }
+
+    /// That less was sent than was asked for, in a sentence; nothing where `--allow-less` takes that.
+    fn shortfall(&self) -> Option<String> {
+        if self.options.allow_less {
+            return None;
+        }
+        let unsent = counted(
+            self.messages.unsent,
+            "message of those that were asked for was not sent",
+            "messages of those that were asked for were not sent",
+        );
+        let what = match (unsent, self.rate_reached) {
+            (Some(unsent), _) => unsent,
+            (None, Some(false)) => "the rate that was asked for was not reached".to_owned(),
+            (None, Some(true) | None) => return None,
+        };
+        let rate = match (self.options.rate, self.rate_reached) {
+            (Some(rate), Some(false)) => format!(
+                " ({} of {} messages/s)",
+                show_number(self.messages_per_second),
+                show_number(rate)
+            ),
+            _ => String::new(),
+        };
+        Some(format!("{what}{rate}; --allow-less takes that"))
     }
 
     /// What everyone would ask for: every message was accepted, at least one, and none was lost or altered.
     fn is_whole(&self) -> bool {
         let messages = &self.messages;
         let verify = self.verify.as_ref();
-        messages.refused + messages.unanswered + messages.unsent == 0
+        messages.refused + messages.unanswered == 0
             // A run that sent nothing, though it had to, has shown nothing.
             && (messages.accepted + messages.misbehaved > 0 || self.options.messages == 0)
             && verify.is_none_or(|verify| verify.not_found + verify.altered == 0)
             && self.shapes_given_up.is_empty()
-            && self.ended_by != EndedBy::Signal
+            && matches!(self.ended_by, EndedBy::Duration | EndedBy::Messages)
     }
 
     /// What is not as it should be, in sentences; nothing for a run that passed.
@@ -51,6 +85,7 @@ impl Report {
             .map(|assertion| format!("{} fails: {}", assertion.text, assertion.measured()))
             .collect();
         failures.extend(self.unaccepted());
+        failures.extend(self.shortfall());
         failures.extend(self.verify.iter().flat_map(Verified::failures));
         for shape in &self.shapes_given_up {
             failures.push(format!("{} never worked", shape.name()));
@@ -80,11 +115,6 @@ impl Report {
                 messages.unanswered,
                 "message got no answer",
                 "messages got no answer",
-            ),
-            counted(
-                messages.unsent,
-                "message was still waiting to be sent at the end",
-                "messages were still waiting to be sent at the end",
             ),
         ];
         counts.into_iter().flatten()

@@ -1,10 +1,11 @@
-//! The result of a run: data, text, JSON and HTML; who was the limit; whether the run passed.
+//! The result of a run: data, text, JSON, CSV and HTML; who was the limit; whether the run passed.
 //!
 //! ```text
-//! Outcome ─→ build, parts, limit ─→ data ─→ judge ─→ text, html
+//! Outcome ─→ build, parts, limit ─→ data ─→ judge ─→ text, csv, html
 //! ```
 
 mod build;
+pub(crate) mod csv;
 mod data;
 pub(crate) mod html;
 mod judge;

@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::data::{GivenUp, Handshakes, Idle, LoopKind, Messages, Own, Percentiles, SeriesPoint};
-use super::data::{Server, Setting, Verified};
+use super::data::{
+    GivenUp, Greeted, Handshakes, Idle, LoopKind, Machine, Messages, Own, Percentiles,
+};
+use super::data::{SeriesPoint, Server, Setting, Verified};
 use crate::fault::harmless;
+use crate::measure::host::Host;
 use crate::plan::{Plan, Profile};
-use crate::tally::{self, Outcome, Point, ServerUse, Tally, Verdict};
-use crate::units::show_bytes;
+use crate::tally::{self, Greeting, Outcome, Point, ServerUse, Tally, Verdict};
+use crate::units::{grouped, show_bytes};
 
-/// Bytes that no server can keep a session in. Less growth than that says that it used memory which it had already.
-const LEAST_OF_A_SESSION: f64 = 128.0;
+/// Bytes that hardly any server can keep a session in: its socket's entry, its state, its buffers. Less growth than that says that it
+/// used memory which it had already.
+const LEAST_OF_A_SESSION: f64 = 512.0;
 
 impl Setting {
     /// From the options.
@@ -32,6 +36,59 @@ impl Setting {
             message_octets_mean: plan.mean_size(),
             threads: options.threads,
             shapes: plan.profiles.len(),
+            allow_less: options.allow_less,
+        }
+    }
+}
+
+impl Machine {
+    /// From what was read of it.
+    pub(crate) fn new(host: Host) -> Machine {
+        Machine {
+            cpu: host.cpu,
+            cpus: host.cpus,
+            cpus_usable: host.cpus_usable,
+            kernel: host.kernel,
+            memory_bytes: host.memory,
+        }
+    }
+
+    /// For people: `4 CPUs (AMD EPYC 7763), Linux 6.18.5, 15.6 GiB of memory`.
+    pub(crate) fn line(&self) -> String {
+        let cpus = match (self.cpus, self.cpus_usable) {
+            (None, None) => self.cpu.clone(),
+            (Some(all), Some(usable)) if usable < all => {
+                let (all, usable) = (grouped(all.into()), grouped(usable.into()));
+                format!("{usable} of {all} CPUs ({})", self.cpu)
+            }
+            (Some(1), _) | (None, Some(1)) => format!("1 CPU ({})", self.cpu),
+            (Some(count), _) | (None, Some(count)) => {
+                format!("{} CPUs ({})", grouped(count.into()), self.cpu)
+            }
+        };
+        let memory = self
+            .memory_bytes
+            .map(|bytes| format!("{} of memory", show_bytes(bytes as f64)));
+        let parts = [Some(cpus), self.kernel.clone(), memory];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        parts.join(", ")
+    }
+}
+
+impl Greeted {
+    /// From what was kept of it.
+    pub(crate) fn new(greeting: &Greeting) -> Greeted {
+        Greeted {
+            banner: greeting.banner.clone(),
+            extensions: greeting.extensions.clone(),
+        }
+    }
+
+    /// What it offers, in one line.
+    pub(crate) fn offers(&self) -> String {
+        match &self.extensions[..] {
+            [] => "no extensions".to_owned(),
+            extensions => extensions.join(", "),
         }
     }
 }
@@ -102,8 +159,8 @@ fn growth(server: &ServerUse, sessions: u64) -> (Option<f64>, Option<String>) {
         return (Some(each), None);
     }
     let note = format!(
-        "no growth seen above the {} that the server had already: sessions before these left memory free in it; \
-         restart it for a figure",
+        "no growth worth a figure above the {} that the server had already: sessions before these left memory free in \
+         it; restart it for a figure",
         show_bytes(before)
     );
     (None, Some(note))
@@ -212,6 +269,25 @@ impl Verified {
 mod tests {
     use super::*;
     use crate::tally::Phase;
+
+    #[test]
+    fn a_machine_is_said_in_one_line() {
+        let machine = |cpus, cpus_usable| {
+            let machine = Machine {
+                cpu: "x86_64".to_owned(),
+                cpus,
+                cpus_usable,
+                kernel: Some("Linux 6.18.5".to_owned()),
+                memory_bytes: Some(2 << 30),
+            };
+            machine.line()
+        };
+        let rest = "(x86_64), Linux 6.18.5, 2.0 GiB of memory";
+        assert_eq!(machine(Some(4), Some(4)), format!("4 CPUs {rest}"));
+        assert_eq!(machine(Some(1), None), format!("1 CPU {rest}"));
+        assert_eq!(machine(Some(64), Some(2)), format!("2 of 64 CPUs {rest}"));
+        assert!(machine(None, None).starts_with("x86_64, Linux"));
+    }
 
     #[test]
     fn an_empty_histogram_is_all_zero() {

@@ -32,6 +32,7 @@ pub(crate) fn text(report: &Report) -> String {
 
 fn write(report: &Report, text: &mut String) -> fmt::Result {
     write_counts(report, text)?;
+    write_setting(report, text)?;
     write_latencies(report, text)?;
     write_costs(report, text)?;
     if let Some(verify) = &report.verify {
@@ -92,6 +93,20 @@ fn write_counts(report: &Report, text: &mut String) -> fmt::Result {
     write_replies(report, text)
 }
 
+/// What the figures are to be read with: the machine, and who answered.
+fn write_setting(report: &Report, text: &mut String) -> fmt::Result {
+    writeln!(text, "machine      {}", report.machine.line())?;
+    match &report.greeting {
+        None => Ok(()),
+        Some(greeting) => writeln!(
+            text,
+            "server       {}\n             offers {}",
+            greeting.banner,
+            greeting.offers()
+        ),
+    }
+}
+
 fn write_connections(report: &Report, text: &mut String) -> fmt::Result {
     write!(
         text,
@@ -119,7 +134,7 @@ fn write_connections(report: &Report, text: &mut String) -> fmt::Result {
         match (idle.server_rss_bytes_per_session, &idle.server_rss_note) {
             (Some(each), _) => writeln!(
                 text,
-                "; the server's memory grew by {} each",
+                "; the server's memory grew by {} each (what a session costs, if the server was just started)",
                 show_bytes(each)
             )?,
             (None, Some(note)) => writeln!(text, "; {note}")?,
@@ -218,7 +233,7 @@ fn write_latencies(report: &Report, text: &mut String) -> fmt::Result {
     }
     writeln!(
         text,
-        "microseconds        p50        p90        p99      p99.9        max      count"
+        "                 p50 \u{b5}s     p90 \u{b5}s     p99 \u{b5}s   p99.9 \u{b5}s     max \u{b5}s      count"
     )?;
     for (times, title) in measured {
         write_row(text, title, times)?;
@@ -279,9 +294,9 @@ fn write_cpu(text: &mut String, name: &str, each: Option<f64>, seconds: f64) -> 
     match each {
         Some(each) => writeln!(
             text,
-            "{name:<12} {each:.1} microseconds a message, {seconds:.2} s"
+            "{name:<12} {each:.1} \u{b5}s a message, {seconds:.2} s in all"
         ),
-        None => writeln!(text, "{name:<12} {seconds:.2} s"),
+        None => writeln!(text, "{name:<12} {seconds:.2} s in all"),
     }
 }
 

@@ -7,6 +7,7 @@
 mod accepted_log;
 mod counts;
 mod fate;
+mod greeting;
 mod interval;
 mod live;
 mod misdeeds;
@@ -17,6 +18,7 @@ mod verdict;
 
 pub(crate) use accepted_log::AcceptedLog;
 pub(crate) use counts::Tally;
+pub(crate) use greeting::Greeting;
 pub(crate) use interval::Interval;
 pub(crate) use live::Live;
 pub(crate) use misdeeds::MisdeedOutcome;

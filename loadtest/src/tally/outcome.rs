@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::accepted_log::LogError;
 use super::counts::Tally;
+use super::greeting::Greeting;
 use super::series::Series;
 use super::verdict::Verdict;
 use crate::failure::Failure;
@@ -27,6 +28,8 @@ pub(crate) struct Outcome {
     pub elapsed: Duration,
     /// What this side's sockets went through; nothing if it did not begin.
     pub io: Option<Io>,
+    /// What the server said to the first connection; nothing without one.
+    pub greeting: Option<Greeting>,
     /// This process's CPU time for the run.
     pub own_cpu: Duration,
     /// The time in which it was used: to the end of all threads.
@@ -65,6 +68,7 @@ impl Outcome {
             began: Timestamp::now(),
             elapsed: Duration::ZERO,
             io: None,
+            greeting: None,
             own_cpu: Duration::ZERO,
             own_cpu_over: Duration::ZERO,
             threads_busy: Vec::new(),

@@ -43,7 +43,10 @@ pub(crate) fn show_bytes(bytes: f64) -> String {
     match bytes {
         _ if bytes < 1000.0 => format!("{bytes:.0} bytes"),
         _ if bytes < 1_048_576.0 => format!("{:.1} KiB", bytes / 1024.0),
-        _ => format!("{} MiB", show_number((bytes / 104_857.6).round() / 10.0)),
+        _ if bytes < 2.0 * 1_073_741_824.0 => {
+            format!("{} MiB", show_number((bytes / 104_857.6).round() / 10.0))
+        }
+        _ => format!("{:.1} GiB", bytes / 1_073_741_824.0),
     }
 }
 
@@ -88,6 +91,7 @@ mod tests {
         assert_eq!(show_bytes(999.0), "999 bytes");
         assert_eq!(show_bytes(2048.0), "2.0 KiB");
         assert_eq!(show_bytes(1500.0 * 1_048_576.0), "1,500 MiB");
+        assert_eq!(show_bytes(16.0 * 1_073_741_824.0), "16.0 GiB");
         assert_eq!(show_microseconds(1500e6), "1,500 s");
     }
 }

@@ -1,31 +1,37 @@
 //! What is shown while a run goes on: nothing, plain lines, or a picture in a terminal.
 
+mod colors;
 mod snapshot;
 mod terminal;
 
 use std::io::IsTerminal;
 
 use crate::units::{grouped, show_microseconds, show_number};
+use colors::Colors;
 pub(crate) use snapshot::Snapshot;
 use terminal::Screen;
+
+/// Terminals that cannot move the cursor.
+const DUMB: &str = "dumb";
 
 /// How to show it.
 pub(crate) enum View {
     /// Not at all.
     Silent,
-    /// A line a second on standard error.
-    Lines,
+    /// A line a second on standard error; the hint that was printed last.
+    Lines(String),
     /// On the terminal that standard error is.
     Terminal(Box<Option<Screen>>),
 }
 
 impl View {
-    /// The picture where standard error is a terminal, unless something else was asked for.
+    /// The picture where standard error is a terminal that can show it, unless something else was asked for.
     pub(crate) fn new(quiet: bool, plain: bool) -> View {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == DUMB);
         if quiet {
             View::Silent
-        } else if plain || !std::io::stderr().is_terminal() {
-            View::Lines
+        } else if plain || is_dumb || !std::io::stderr().is_terminal() {
+            View::Lines(String::new())
         } else {
             View::Terminal(Box::new(None))
         }
@@ -36,11 +42,14 @@ impl View {
         match self {
             View::Silent => {}
             // It would repeat the line before.
-            View::Lines if snapshot.rest => {}
-            View::Lines => eprintln!("{}", line(snapshot)),
+            View::Lines(_) if snapshot.rest => {}
+            View::Lines(hint) => {
+                eprintln!("{}", line(snapshot));
+                say_hint(hint, snapshot);
+            }
             View::Terminal(screen) => {
                 if screen.is_none() {
-                    **screen = Screen::open();
+                    **screen = Screen::open(Colors::of_environment());
                 }
                 let drawn = screen
                     .as_mut()
@@ -49,7 +58,7 @@ impl View {
                 if !drawn {
                     // On a terminal that cannot be drawn on, lines are printed instead.
                     self.finish();
-                    *self = View::Lines;
+                    *self = View::Lines(String::new());
                     self.show(snapshot);
                 }
             }
@@ -82,6 +91,20 @@ impl View {
     }
 }
 
+/// What to do about what most failures said, where nothing was accepted; once, since a line comes every second.
+fn say_hint(said: &mut String, snapshot: &Snapshot<'_>) {
+    let hint = snapshot
+        .trouble()
+        .and_then(|trouble| trouble.hint)
+        .filter(|_| snapshot.total.accepted == 0);
+    if let Some(hint) = hint
+        && *said != hint
+    {
+        eprintln!("  hint: {hint}");
+        *said = hint;
+    }
+}
+
 /// One line: totals, the last second's rate and percentiles, and what most failures said.
 fn line(snapshot: &Snapshot<'_>) -> String {
     let total = snapshot.total;
@@ -101,7 +124,7 @@ fn line(snapshot: &Snapshot<'_>) -> String {
         }
     }
     if let Some(trouble) = snapshot.trouble() {
-        line.push_str(&format!("  ({trouble})"));
+        line.push_str(&format!("  ({})", trouble.counted()));
     }
     if snapshot.gave_up {
         line.push_str("  giving up: too many errors");

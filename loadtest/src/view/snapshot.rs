@@ -24,9 +24,9 @@ pub(crate) struct Snapshot<'a> {
 
 impl Snapshot<'_> {
     /// What most failures said so far.
-    pub(crate) fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<Reason> {
         let kinds = self.total.troubles.kinds();
         let most = kinds.first()?;
-        Some(Reason::new(most, self.plan.options.addresses()).counted())
+        Some(Reason::new(most, self.plan.options.addresses()))
     }
 }

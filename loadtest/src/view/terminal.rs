@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
-use ratatui::symbols::Marker;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph};
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
+use super::colors::{Colors, Part};
 use super::snapshot::Snapshot;
 use crate::tally::Point;
 use crate::units::axis::{Axis as Marks, Quantity};
 use crate::units::{grouped, show_bytes, show_microseconds, show_number};
 
 /// Lines of the picture.
-const HEIGHT: u16 = 19;
+const HEIGHT: u16 = 20;
 
 /// Most steps of an axis; the picture has few lines.
 const Y_STEPS: u32 = 2;
@@ -26,21 +26,25 @@ const Y_STEPS: u32 = 2;
 /// A part of the terminal.
 pub(crate) struct Screen {
     terminal: Terminal<CrosstermBackend<Stderr>>,
+    colors: Colors,
 }
 
 impl Screen {
     /// Takes the lines below the cursor; `None` if the terminal does not answer.
-    pub(crate) fn open() -> Option<Screen> {
+    pub(super) fn open(colors: Colors) -> Option<Screen> {
         let options = TerminalOptions {
             viewport: Viewport::Inline(HEIGHT),
         };
         let terminal = Terminal::with_options(CrosstermBackend::new(stderr()), options).ok()?;
-        Some(Screen { terminal })
+        Some(Screen { terminal, colors })
     }
 
     /// Draws; whether that was possible.
     pub(crate) fn draw(&mut self, snapshot: &Snapshot<'_>) -> bool {
-        self.terminal.draw(|frame| picture(frame, snapshot)).is_ok()
+        let colors = self.colors;
+        self.terminal
+            .draw(|frame| picture(frame, snapshot, colors))
+            .is_ok()
     }
 
     /// Leaves the picture where it is, with the cursor on the line below it.
@@ -75,21 +79,21 @@ fn erase<B: Backend>(terminal: &mut Terminal<B>) -> io::Result<()> {
     terminal.show_cursor()
 }
 
-fn picture(frame: &mut Frame<'_>, snapshot: &Snapshot<'_>) {
+fn picture(frame: &mut Frame<'_>, snapshot: &Snapshot<'_>, colors: Colors) {
     let rows = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Length(5),
+        Constraint::Length(6),
         Constraint::Min(8),
         Constraint::Length(1),
     ])
     .split(frame.area());
     frame.render_widget(title(snapshot), rows[0]);
-    frame.render_widget(numbers(snapshot), rows[1]);
+    frame.render_widget(numbers(snapshot, colors), rows[1]);
     let columns =
         Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).split(rows[2]);
-    rate_chart(frame, columns[0], snapshot);
-    latency_chart(frame, columns[1], snapshot);
-    progress(frame, rows[3], snapshot);
+    rate_chart(frame, columns[0], snapshot, colors);
+    latency_chart(frame, columns[1], snapshot, colors);
+    progress(frame, rows[3], snapshot, colors);
 }
 
 fn bold(text: String) -> Span<'static> {
@@ -115,13 +119,13 @@ fn title(snapshot: &Snapshot<'_>) -> Paragraph<'static> {
     ]))
 }
 
-fn numbers(snapshot: &Snapshot<'_>) -> Paragraph<'static> {
+fn numbers(snapshot: &Snapshot<'_>, colors: Colors) -> Paragraph<'static> {
     let total = snapshot.total;
     let point = snapshot.series.points().last();
     let rate = point.map_or(0.0, |point| point.rate());
     let bad = |count: u64| {
-        let color = if count > 0 { Color::Red } else { Color::Green };
-        Span::styled(grouped(count), Style::new().fg(color))
+        let part = if count > 0 { Part::Bad } else { Part::Good };
+        Span::styled(grouped(count), colors.style(part))
     };
     let percentiles = |name: &str, histogram: &hdrhistogram::Histogram<u64>| {
         let at = |quantile| {
@@ -156,8 +160,10 @@ fn numbers(snapshot: &Snapshot<'_>) -> Paragraph<'static> {
         lines.push(Line::from(cpus(point)));
     }
     if let Some(trouble) = snapshot.trouble() {
-        let style = Style::new().fg(Color::Red);
-        lines.push(Line::from(Span::styled(trouble, style)));
+        let style = colors.style(Part::Bad);
+        lines.push(Line::from(Span::styled(trouble.counted(), style)));
+        let hint = trouble.hint.map(|hint| format!("hint: {hint}"));
+        lines.extend(hint.map(Line::from));
     }
     Paragraph::new(lines)
 }
@@ -165,7 +171,7 @@ fn numbers(snapshot: &Snapshot<'_>) -> Paragraph<'static> {
 /// Who uses how many CPUs, and the server's memory.
 fn cpus(point: &Point) -> String {
     let share = |cpu: Duration| cpu.as_secs_f64() / point.length.as_secs_f64().max(1e-9);
-    let mut text = format!("load tester {:.2} CPUs", share(point.own_cpu));
+    let mut text = format!("in use: load tester {:.2} CPUs", share(point.own_cpu));
     if let Some((server, cpu)) = point.server.zip(point.server_cpu) {
         text += &format!(
             "   server {:.2} CPUs, {} of memory",
@@ -183,8 +189,9 @@ fn chart(
     frame: &mut Frame<'_>,
     area: Rect,
     title: &str,
-    lines: &[(&str, Color, Points)],
+    lines: &[(&str, Part, Points)],
     quantity: Quantity,
+    colors: Colors,
 ) {
     let all = || lines.iter().flat_map(|(_, _, points)| points);
     let end = all().map(|(x, _)| *x).fold(1.0, f64::max);
@@ -196,11 +203,11 @@ fn chart(
     let marks = Marks::up_to(quantity, top, Y_STEPS);
     let datasets = lines
         .iter()
-        .map(|(_, color, points)| {
+        .map(|(_, part, points)| {
             Dataset::default()
-                .marker(Marker::Braille)
+                .marker(colors.marker(*part))
                 .graph_type(GraphType::Line)
-                .style(Style::new().fg(*color))
+                .style(colors.style(*part))
                 .data(points)
         })
         .collect();
@@ -216,8 +223,12 @@ fn chart(
         .labels(texts);
     // The names are in the title, where they hide no line.
     let mut words = vec![Span::raw(format!(" {title} "))];
-    for (name, color, _) in lines.iter().filter(|_| lines.len() > 1) {
-        words.push(Span::styled(format!("{name} "), Style::new().fg(*color)));
+    for (name, part, _) in lines.iter().filter(|_| lines.len() > 1) {
+        let text = format!("{}{name} ", colors.sign(*part));
+        words.push(Span::styled(text, colors.style(*part)));
+    }
+    if all().next().is_none() {
+        words.push(Span::raw("(none yet) "));
     }
     let chart = Chart::new(datasets)
         .block(Block::bordered().border_style(dim).title(Line::from(words)))
@@ -227,18 +238,19 @@ fn chart(
     frame.render_widget(chart, area);
 }
 
-fn rate_chart(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
+fn rate_chart(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>, colors: Colors) {
     let points = snapshot
         .series
         .points()
         .iter()
         .map(|point| (point.end.as_secs_f64(), point.rate()))
         .collect();
-    let lines = [("messages/s", Color::Cyan, points)];
-    chart(frame, area, "accepted messages/s", &lines, Quantity::Number);
+    let lines = [("messages/s", Part::Rate, points)];
+    let title = "accepted messages/s";
+    chart(frame, area, title, &lines, Quantity::Number, colors);
 }
 
-fn latency_chart(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
+fn latency_chart(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>, colors: Colors) {
     let at = |quantile: f64| -> Points {
         let points = snapshot.series.points().iter();
         points
@@ -252,14 +264,14 @@ fn latency_chart(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
             .collect()
     };
     let lines = [
-        ("p50", Color::Green, at(0.5)),
-        ("p90", Color::Yellow, at(0.9)),
-        ("p99", Color::Red, at(0.99)),
+        ("p50", Part::P50, at(0.5)),
+        ("p90", Part::P90, at(0.9)),
+        ("p99", Part::P99, at(0.99)),
     ];
-    chart(frame, area, "latency", &lines, Quantity::Latency);
+    chart(frame, area, "latency", &lines, Quantity::Latency, colors);
 }
 
-fn progress(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
+fn progress(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>, colors: Colors) {
     let options = &snapshot.plan.options;
     let total = snapshot.total;
     let done = (total.accepted + total.refused) as f64;
@@ -288,7 +300,7 @@ fn progress(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot<'_>) {
     };
     frame.render_widget(
         Gauge::default()
-            .gauge_style(Style::new().fg(Color::Blue))
+            .gauge_style(colors.style(Part::Progress))
             .ratio(ratio)
             .label(label),
         area,

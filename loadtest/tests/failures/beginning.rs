@@ -1,12 +1,12 @@
 //! Runs that cannot begin, and what they say: one line, and the exit status.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::support::{
     Behaviour, Server, assert_parts, assert_usage, dialogue, hold, nobody, number, one_line,
-    pipelining, report, run, serve, willing,
+    pipelining, report, run, serve, tls_settings, willing,
 };
 
 #[test]
@@ -30,7 +30,9 @@ fn nobody_listening_ends_every_kind_of_run_with_one_line() {
     ] {
         assert_eq!(
             one_line(address, words),
-            format!("ringpost-loadtest: connection refused by {address}: is the server running?\n")
+            format!(
+                "ringpost-loadtest: connection refused by {address}: nobody listens there; is the server running?\n"
+            )
         );
     }
 }
@@ -111,6 +113,43 @@ fn a_server_that_cannot_be_talked_to_is_told_and_ends_the_run() {
         let said = one_line(address, &words);
         assert!(said.contains(part), "{part}: {said}");
         assert!(said.contains(&address.to_string()), "{said}");
+    }
+}
+
+#[test]
+fn a_listener_that_waits_for_the_client_is_called_what_it_is() {
+    let http = serve(|mut stream, _| {
+        let mut line = String::new();
+        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+        if reader.read_line(&mut line).unwrap_or(0) > 0 {
+            let _ = stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n");
+        }
+    });
+    let eager = serve(|mut stream, _| {
+        let _ = stream.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n");
+    });
+    let encrypted = Server::start(Behaviour {
+        tls: Some((tls_settings(), true)),
+        ..Behaviour::default()
+    });
+    let silent = serve(|stream, _| hold(&stream));
+    for (address, part) in [
+        (
+            http,
+            "does not speak SMTP: it is an HTTP server; give the host and the port",
+        ),
+        (
+            eager,
+            "does not speak SMTP: it is an HTTP server; give the host and the port",
+        ),
+        (
+            encrypted.address,
+            "expects TLS from the first byte; add --tls implicit",
+        ),
+        (silent, "takes connections and sends no banner"),
+    ] {
+        let said = one_line(address, &["--timeout", "300ms"]);
+        assert!(said.contains(part), "{part}: {said}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod away;
 mod beginning;
+mod less;
 mod refusals;
 mod rings;
 mod search;

@@ -85,6 +85,16 @@ fn refusals_show_their_codes_their_text_how_often_and_a_hint() {
 }
 
 #[test]
+fn progress_says_once_what_to_do_where_nothing_is_accepted() {
+    let address = refuser().to_string();
+    let output = run(&[&address[..], "--duration", "2500ms", "--connections", "1"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.matches("(").count() >= 2, "{said}");
+    assert_eq!(said.matches("hint: ").count(), 1, "{said}");
+    assert!(said.contains("--to"), "{said}");
+}
+
+#[test]
 fn a_recipient_that_is_refused_within_a_message_is_told_with_its_text() {
     let address = serve(|stream, _| {
         dialogue(stream, "220 mx", |line, _| {
@@ -110,7 +120,8 @@ fn the_page_of_a_failed_run_says_why_before_anything_else_and_draws_nothing_empt
     let address = nobody();
     let (html, code) = page(address, &["--duration", "1h", "--rate", "100"]);
     assert_eq!(code, Some(1));
-    let why = format!("connection refused by {address}: is the server running?");
+    let why =
+        format!("connection refused by {address}: nobody listens there; is the server running?");
     assert!(html.contains(&why), "{html}");
     for absent in [
         "<svg",
@@ -128,7 +139,14 @@ fn the_page_of_a_failed_run_says_why_before_anything_else_and_draws_nothing_empt
     assert!(place("Relaying denied") < place("class=\"tiles\""));
     assert!(place("messages were refused") < place("class=\"tiles\""));
     place("refused");
-    for absent in ["\u{b5}s</b>", "limit was", "Latency", "\u{1b}", "\u{202e}"] {
+    place("so there is no latency");
+    for absent in [
+        "\u{b5}s</b>",
+        "limit was",
+        "Latency by",
+        "\u{1b}",
+        "\u{202e}",
+    ] {
         assert!(!html.contains(absent), "{absent}: {html}");
     }
 }

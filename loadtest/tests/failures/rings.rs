@@ -33,7 +33,7 @@ fn sends_by_epoll(filter: &Filter) {
     ] {
         let run = filter
             .command(BINARY)
-            .args([address, "--json"])
+            .args([address, "--json", "--allow-less"])
             .args(words)
             .output()
             .expect("it runs");

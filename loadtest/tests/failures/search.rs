@@ -12,7 +12,8 @@ use crate::support::{
 fn a_search_writes_its_page_and_its_steps_and_repeats_what_breaks() {
     let server = pipelining();
     let folder = tempfile::tempdir().expect("a folder");
-    let (html, json) = (folder.path().join("s.html"), folder.path().join("s.json"));
+    let file = |name: &str| folder.path().join(name);
+    let (html, json, csv) = (file("s.html"), file("s.json"), file("s.csv"));
     let address = server.address.to_string();
     let words = [
         &address[..],
@@ -26,6 +27,8 @@ fn a_search_writes_its_page_and_its_steps_and_repeats_what_breaks() {
         html.to_str().expect("UTF-8"),
         "--json-file",
         json.to_str().expect("UTF-8"),
+        "--csv",
+        csv.to_str().expect("UTF-8"),
         "--quiet",
     ];
     let output = run(&words);
@@ -37,6 +40,7 @@ fn a_search_writes_its_page_and_its_steps_and_repeats_what_breaks() {
             "asked/s",
             "p99",
             "does not hold at any rate",
+            "Why it is the limit: at ",
             "2 of up to 3 runs",
         ],
     );
@@ -47,6 +51,17 @@ fn a_search_writes_its_page_and_its_steps_and_repeats_what_breaks() {
     assert_eq!(found["unit"], "microseconds");
     let steps = found["steps"].as_array().expect("steps");
     assert_eq!(steps.len() % 2, 0, "each breaks twice: {found}");
+    let rows = std::fs::read_to_string(csv).expect("written");
+    assert_eq!(rows.lines().count(), 1 + steps.len(), "{rows}");
+    assert!(rows.starts_with("asked_messages_per_second,run,"), "{rows}");
+    assert_parts(
+        found["rule"].as_str().expect("a rule"),
+        &["2 of up to 3 runs"],
+    );
+    assert_parts(
+        found["broken_because"].as_str().expect("why"),
+        &["run 1: p99 ", "; run 2: p99 "],
+    );
     for pair in steps.chunks(2) {
         assert_eq!(pair[0]["rate"], pair[1]["rate"]);
         assert_eq!(
@@ -60,6 +75,7 @@ fn a_search_writes_its_page_and_its_steps_and_repeats_what_breaks() {
     }
     let page = std::fs::read_to_string(html).expect("written");
     assert!(page.contains("does not hold at any rate"), "{page}");
+    assert!(page.contains("Why it is the limit: at "), "{page}");
     assert!(page.contains("p99&lt;0s"), "{page}");
 }
 
@@ -106,6 +122,30 @@ fn a_server_that_dies_of_a_search_leaves_its_steps_and_no_zeros() {
     for step in found["steps"].as_array().expect("steps") {
         assert!(number(step, "/accepted") > 0, "{found}");
     }
+}
+
+#[test]
+fn a_server_that_answers_no_message_ends_a_search_without_a_line_of_zeros() {
+    let address = serve(|stream, _| {
+        dialogue(stream, "220 mx", |line, _| match line.get(..4) {
+            Some("MAIL") => "Not now",
+            _ => willing(line),
+        });
+    });
+    let words = ["--rate", "100", "--duration", "300ms", "--search", "p99<1s"];
+    let found = report(address, &words);
+    assert_eq!(found["steps"].as_array().map(Vec::len), Some(0), "{found}");
+    let why = found["ended_early"].as_str().expect("a reason");
+    assert_parts(
+        why,
+        &["at 100/s no message was answered, in two runs", "Not now"],
+    );
+    let address = address.to_string();
+    let output = run(&[&[&address[..], "--quiet"], &words[..]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!text.contains("asked/s"), "no table: {text}");
+    assert_parts(&text, &["no message was answered", "Not now"]);
 }
 
 #[test]

@@ -16,6 +16,8 @@ fn the_page_of_a_good_run_says_whose_cpus_and_no_sentence_breaks() {
         "2500ms",
         "--connections",
         "5",
+        // A busy machine may send less.
+        "--allow-less",
     ];
     let (html, code) = page(server.address, &words);
     assert_eq!(code, Some(0), "{html}");

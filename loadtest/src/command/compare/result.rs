@@ -20,6 +20,8 @@ pub(super) struct Turn {
     pub reply_p50_microseconds: u64,
     pub reply_p99_microseconds: u64,
     pub limit: LimitedBy,
+    /// What most failures said.
+    pub reason: Option<String>,
 }
 
 impl Turn {
@@ -56,6 +58,26 @@ pub(super) struct Compared {
     pub throughput_ratio: Option<Spread>,
     /// The server's CPU time a message of A divided by that of B.
     pub server_cpu_ratio: Option<Spread>,
+}
+
+impl Compared {
+    /// What is not as it should be, in sentences: each server accepts everything.
+    pub(super) fn failures(&self) -> Vec<String> {
+        let failed = [&self.a, &self.b].into_iter().filter_map(|server| {
+            let missing: u64 = server.turns.iter().map(|turn| turn.not_accepted).sum();
+            let said = server.turns.iter().find_map(|turn| turn.reason.as_deref());
+            let said = said.map_or(String::new(), |said| format!(", most often: {said}"));
+            (missing > 0).then(|| {
+                format!(
+                    "{} did not accept {} message{}{said}",
+                    server.name,
+                    grouped(missing),
+                    if missing == 1 { "" } else { "s" }
+                )
+            })
+        });
+        failed.collect()
+    }
 }
 
 /// A to B, round by round: within a round, changes of the machine's speed mostly cancel.
@@ -112,16 +134,18 @@ pub(super) fn text(compared: &Compared) -> String {
             values.and_then(spread)
         };
         let reply = |of: fn(&Turn) -> u64| {
-            let values = server.turns.iter().map(|turn| of(turn) as f64).collect();
-            spread(values).map_or(0.0, |spread| spread.median)
+            // Without a reply there is no time.
+            let values = server.turns.iter().filter(|turn| turn.accepted > 0);
+            let values = values.map(|turn| of(turn) as f64).collect();
+            spread(values).map_or("-".to_owned(), |spread| show_number(spread.median.round()))
         };
         text.push_str(&format!(
             "{:<24}{:>26}{:>26}{:>12}{:>12}{:>12}\n",
             server.name,
             show_spread(of(|turn| Some(turn.messages_per_second)), 0),
             show_cpu(of(Turn::server_cpu), 1, &[server]),
-            show_number(reply(|turn| turn.reply_p50_microseconds).round()),
-            show_number(reply(|turn| turn.reply_p99_microseconds).round()),
+            reply(|turn| turn.reply_p50_microseconds),
+            reply(|turn| turn.reply_p99_microseconds),
             server.turns.last().map_or("", |turn| turn.limit.name())
         ));
     }
@@ -132,6 +156,10 @@ pub(super) fn text(compared: &Compared) -> String {
         show_spread(compared.throughput_ratio, 3),
         show_cpu(compared.server_cpu_ratio, 3, &[&compared.a, &compared.b])
     ));
+    match &compared.failures()[..] {
+        [] => text.push_str("result: passed\n"),
+        failures => text.push_str(&format!("result: failed: {}\n", failures.join("; "))),
+    }
     text
 }
 
@@ -196,6 +224,7 @@ mod tests {
             reply_p50_microseconds: 1,
             reply_p99_microseconds: 1,
             limit: LimitedBy::Server,
+            reason: None,
         };
         let compared = |a, b| {
             let [a, b] = [("A", a), ("B", b)].map(|(name, turns)| Server {
@@ -216,5 +245,18 @@ mod tests {
         let found = compared(a, b);
         assert_eq!(found.server_cpu_ratio, None);
         assert_eq!(text(&found).matches("too small to compare").count(), 2);
+        assert!(text(&found).ends_with("result: passed\n"));
+        let refused = Turn {
+            not_accepted: 3,
+            reason: Some("550 no".to_owned()),
+            ..turn(1.0, None)
+        };
+        let found = compared(vec![refused], vec![turn(1.0, None)]);
+        assert!(
+            text(&found)
+                .ends_with("result: failed: A did not accept 3 messages, most often: 550 no\n"),
+            "{}",
+            text(&found)
+        );
     }
 }

@@ -9,6 +9,7 @@ use super::result::Turn;
 use super::started::{ServerLog, Started, as_unprivileged};
 use crate::command::run::{Ran, run_plan};
 use crate::failure::{Blame, Blamed, Failure, Wrong};
+use crate::fault::Reason;
 use crate::options::Options;
 use crate::plan::{Plan, resolve};
 use crate::report::Report;
@@ -161,6 +162,7 @@ fn turn_of(report: &Report) -> Turn {
         reply_p50_microseconds: reply.p50,
         reply_p99_microseconds: reply.p99,
         limit: report.limit.by,
+        reason: report.reasons.first().map(Reason::line),
     }
 }
 

@@ -17,7 +17,10 @@ impl Found {
     pub(super) fn text(&self) -> String {
         let mut rows = vec![self.headings().map(str::to_owned)];
         rows.extend(self.steps.iter().map(|step| self.row(step)));
-        let mut text = table(&rows);
+        let mut text = match self.steps.is_empty() {
+            true => String::new(),
+            false => table(&rows),
+        };
         for sentence in self.sentences() {
             wrap(&mut text, &sentence);
         }
@@ -132,18 +135,13 @@ mod tests {
     #[test]
     fn the_table_fits_a_terminal() {
         let found = |bound: &str| Found {
-            bound: bound.to_owned(),
-            unit: Some(Unit::Microseconds),
-            highest_rate: None,
-            broken_at: None,
-            ended_early: None,
-            reasons: Vec::new(),
             steps: vec![Step {
                 refused: 1_234_567,
                 unsent: 12_345,
                 errors: 1234,
                 ..step(123_456.0, 3, 12_345_678.0, false)
             }],
+            ..Found::new(bound.to_owned(), Some(Unit::Microseconds))
         };
         for bound in ["p99<20ms", "envelope.p99.9<20ms"] {
             let text = found(bound).text();
@@ -153,25 +151,26 @@ mod tests {
                 "{text}"
             );
             let words = |line: &str| line.split_whitespace().count();
-            assert_eq!((words(lines[0]), words(lines[1])), (8, 10), "{text}");
+            assert_eq!((words(lines[0]), words(lines[1])), (9, 10), "{text}");
         }
     }
 
     #[test]
     fn the_table_has_units_and_says_who_was_the_limit() {
-        let found = Found {
-            bound: "p99<20ms".to_owned(),
-            unit: Some(Unit::Microseconds),
+        let mut found = Found {
             highest_rate: Some(1500.0),
-            broken_at: Some(2000.0),
-            ended_early: None,
-            reasons: Vec::new(),
             steps: vec![
                 step(1500.0, 1, 1234.0, true),
                 step(2000.0, 1, 45_000.0, false),
-                step(2000.0, 2, 2_500_000.0, false),
+                Step {
+                    rate_reached: false,
+                    reached_per_second: 1850.0,
+                    ..step(2000.0, 2, 2_500_000.0, false)
+                },
             ],
+            ..Found::new("p99<20ms".to_owned(), Some(Unit::Microseconds))
         };
+        found.broken(2000.0);
         let text = found.text();
         for part in [
             "p99",
@@ -179,16 +178,26 @@ mod tests {
             "45 ms",
             "2.50 s",
             "1,500",
-            "p99<20ms holds at 1,500/s and breaks at 2,000/s",
-            "this program, not the server",
+            "p99<20ms holds at 1,500 messages/s and breaks at 2,000/s",
+            "Why it is the limit: at 2,000/s run 1: p99 45 ms; run 2: only",
+            "was this program, not the server",
             "2 of up to 3 runs",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         let section = found.section(true).into_string();
         assert!(
-            section.contains("p99&lt;20ms holds at 1,500/s"),
+            section.contains("p99&lt;20ms holds at 1,500 messages/s"),
             "{section}"
+        );
+        let csv = found.csv();
+        assert!(
+            csv.starts_with("asked_messages_per_second,run,reached_messages_per_second,p99_microseconds,accepted"),
+            "{csv}"
+        );
+        assert!(
+            csv.contains("\n2000.000,2,1850.000,2500000,10,0,0,0,tester,not reached\n"),
+            "{csv}"
         );
     }
 }

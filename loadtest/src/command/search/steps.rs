@@ -1,12 +1,13 @@
 //! A search, step by step.
 //!
-//! Invariant: a step that was cut short by a signal, or that could not begin, is in no result.
+//! Invariant: a step that was cut short by a signal, that could not begin, or in which the server said nothing to any message is
+//! in no result. Such silence ends the search when a second run finds it too.
 
 use std::time::Duration;
 
 use super::found::{AGREE, Found, Step};
 use crate::command::output::write_file;
-use crate::command::run::run;
+use crate::command::run::{Ran, run};
 use crate::failure::{Failure, Wrong};
 use crate::options::Options;
 use crate::options::assertion::Assertion;
@@ -85,15 +86,7 @@ impl<'a> Search<'a> {
         Search {
             options,
             view,
-            found: Found {
-                bound: bound.text.clone(),
-                unit: bound.unit(),
-                highest_rate: None,
-                broken_at: None,
-                ended_early: None,
-                reasons: Vec::new(),
-                steps: Vec::new(),
-            },
+            found: Found::new(bound.text.clone(), bound.unit()),
             bound,
             page: None,
             no_result: None,
@@ -108,7 +101,7 @@ impl<'a> Search<'a> {
             match self.decide(rate)? {
                 None => break,
                 Some(true) => self.found.highest_rate = Some(rate),
-                Some(false) => self.found.broken_at = Some(rate),
+                Some(false) => self.found.broken(rate),
             }
             rate = match (self.found.highest_rate, self.found.broken_at) {
                 (Some(good), None) => good * 2.0,
@@ -147,11 +140,12 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// One run; whether the bound held.
+    /// One run, and another where the server said nothing; whether the bound held.
     fn step(&mut self, rate: f64, attempt: usize) -> Result<Option<bool>, Failure> {
-        let mut options = self.options.clone();
-        options.rate = Some(rate);
-        let ran = run(options, self.view)?;
+        let mut ran = self.run(rate)?;
+        if ran.start_error.is_none() && is_silence(&ran.report) && !signals::stopped() {
+            ran = self.run(rate)?;
+        }
         let report = ran.report;
         if signals::stopped() {
             self.found.ended_early = Some("stopped by a signal".to_owned());
@@ -165,6 +159,9 @@ impl<'a> Search<'a> {
                 self.no_result = Some(failure);
             }
             return Ok(None);
+        }
+        if is_silence(&report) {
+            return Ok(self.fell_silent(report, rate));
         }
         let step = step_of(&report, &self.bound, rate, attempt);
         self.note(&step);
@@ -181,6 +178,27 @@ impl<'a> Search<'a> {
             self.page = Some((report, holds));
         }
         Ok((!refused).then_some(holds))
+    }
+
+    fn run(&mut self, rate: f64) -> Result<Ran, Failure> {
+        let mut options = self.options.clone();
+        options.rate = Some(rate);
+        run(options, self.view)
+    }
+
+    /// No message was answered, twice in a row: the search ends.
+    fn fell_silent(&mut self, report: Report, rate: f64) -> Option<bool> {
+        let why = match report.reasons.first() {
+            Some(reason) => reason.line(),
+            None => "no reply came in time".to_owned(),
+        };
+        let rate = show_number(rate);
+        self.found.ended_early = Some(format!(
+            "at {rate}/s no message was answered, in two runs: {why}"
+        ));
+        self.found.reasons = report.reasons.clone();
+        self.page.get_or_insert((report, false));
+        None
     }
 
     fn note(&self, step: &Step) {
@@ -205,11 +223,14 @@ impl<'a> Search<'a> {
         let json = serde_json::to_string(&self.found).expect("plain numbers and texts");
         if self.options.json {
             println!("{json}");
-        } else if !self.found.steps.is_empty() {
+        } else if self.no_result.is_none() {
             print!("{}", self.found.text());
         }
         if let Some(path) = &self.options.json_file {
             write_file("--json-file", path, &(json + "\n"))?;
+        }
+        if let Some(path) = &self.options.csv {
+            write_file("--csv", path, &self.found.csv())?;
         }
         if let (Some(path), Some((report, held))) = (&self.options.html, &self.page) {
             let page = html::page_with(report, Some(self.found.section(*held)));
@@ -217,6 +238,12 @@ impl<'a> Search<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether nothing came of any message.
+fn is_silence(report: &Report) -> bool {
+    let messages = &report.messages;
+    messages.accepted + messages.refused + messages.misbehaved == 0
 }
 
 /// What a run at a rate showed.

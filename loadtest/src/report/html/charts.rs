@@ -8,23 +8,28 @@ use crate::tally::Phase;
 use crate::units::axis::Quantity;
 use crate::units::{show_bytes, show_microseconds, show_number};
 
-/// All plots that have something to show.
+const LATENCY: &str = "Latency, from the intended start to the final reply";
+
+/// A line needs two of them.
+const TOO_SHORT: &str = "No plot: the run was shorter than two intervals of a second.";
+const NO_ANSWER: &str =
+    "No plot: no message was sent to its end and answered, so there is no latency.";
+const NOTHING_HAPPENED: &str = "No plot: no message was answered and no error happened.";
+const TOO_FEW: &str = "No plot: too few messages for percentiles.";
+
+/// All plots; one that is empty says why.
 pub(super) fn charts(report: &Report) -> Markup {
     let latencies = report.has_latencies();
-    let over_time = [
-        rates(&report.series),
-        latencies.then(|| self::latencies(&report.series)).flatten(),
-        cpus(report),
-        memory(report),
-    ];
     html! {
-        @if over_time.iter().all(Option::is_none) {
-            p.sub { "The run was too short for plots over time." }
-        }
-        @for chart in over_time.iter().flatten() { (chart) }
+        (rates(&report.series))
         @if latencies {
-            @if let Some(chart) = figure("Latency by percentile", &curve(report)) { (chart) }
+            (self::latencies(&report.series))
+        } @else {
+            (empty(LATENCY, NO_ANSWER))
         }
+        (cpus(report))
+        @if report.server.is_some() { (memory(&report.series)) }
+        @if latencies { (figure("Latency by percentile", &curve(report), TOO_FEW)) }
     }
 }
 
@@ -45,7 +50,7 @@ fn line(
     }
 }
 
-fn rates(series: &[SeriesPoint]) -> Option<Markup> {
+fn rates(series: &[SeriesPoint]) -> Markup {
     let rates = [
         (
             "accepted",
@@ -71,10 +76,16 @@ fn rates(series: &[SeriesPoint]) -> Option<Markup> {
         Quantity::Number,
         show_number,
     );
-    figure("Messages a second", &chart)
+    let happened = series.len() < 2 || !chart.lines.is_empty();
+    let why = if happened {
+        TOO_SHORT
+    } else {
+        NOTHING_HAPPENED
+    };
+    figure("Messages a second", &chart, why)
 }
 
-fn latencies(series: &[SeriesPoint]) -> Option<Markup> {
+fn latencies(series: &[SeriesPoint]) -> Markup {
     let microseconds = |value: Option<u64>| value.map(|value| value as f64);
     let latencies = vec![
         line(series, "p50", "o1", |point| {
@@ -88,7 +99,7 @@ fn latencies(series: &[SeriesPoint]) -> Option<Markup> {
         }),
     ];
     figure(
-        "Latency, from the intended start to the final reply",
+        LATENCY,
         &over_time(
             series,
             latencies,
@@ -96,11 +107,12 @@ fn latencies(series: &[SeriesPoint]) -> Option<Markup> {
             Quantity::Latency,
             show_microseconds,
         ),
+        TOO_SHORT,
     )
 }
 
 /// The CPUs of both sides.
-fn cpus(report: &Report) -> Option<Markup> {
+fn cpus(report: &Report) -> Markup {
     let series = &report.series;
     let busy = |cpu: f64, point: &SeriesPoint| cpu / point.seconds.max(1e-9);
     let mut cpus = vec![line(series, "load tester", "s1", |point| {
@@ -115,29 +127,38 @@ fn cpus(report: &Report) -> Option<Markup> {
     }
     let show = |value: f64| format!("{value:.2} CPUs");
     let chart = over_time(series, cpus, Scale::Linear, Quantity::Number, show);
-    figure(&title, &chart)
+    figure(&title, &chart, TOO_SHORT)
 }
 
-fn memory(report: &Report) -> Option<Markup> {
-    report.server.as_ref()?;
-    let memory = vec![line(&report.series, "server", "s2", |point| {
+fn memory(series: &[SeriesPoint]) -> Markup {
+    let memory = vec![line(series, "server", "s2", |point| {
         point.server_rss_bytes.map(|bytes| bytes as f64)
     })];
     let (scale, quantity) = (Scale::Linear, Quantity::Memory);
-    let chart = over_time(&report.series, memory, scale, quantity, show_bytes);
-    figure("The server's memory", &chart)
+    let chart = over_time(series, memory, scale, quantity, show_bytes);
+    figure("The server's memory", &chart, TOO_SHORT)
 }
 
-/// A chart with its title; nothing where there is nothing to see.
-fn figure(title: &str, chart: &Chart) -> Option<Markup> {
-    chart.is_drawable().then(|| {
-        html! {
-            figure {
-                figcaption { (title) }
-                (svg(chart))
-            }
+/// A chart with its title, or why there is nothing to see.
+fn figure(title: &str, chart: &Chart, why_not: &str) -> Markup {
+    if !chart.is_drawable() {
+        return empty(title, why_not);
+    }
+    html! {
+        figure {
+            figcaption { (title) }
+            (svg(chart))
         }
-    })
+    }
+}
+
+fn empty(title: &str, why: &str) -> Markup {
+    html! {
+        figure {
+            figcaption { (title) }
+            p.empty { (why) }
+        }
+    }
 }
 
 fn over_time(

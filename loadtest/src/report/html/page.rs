@@ -53,11 +53,11 @@ fn body(report: &Report, before: Option<Markup>) -> Markup {
     html! {
         // A search has its own verdict.
         @match before {
-            None => { (verdict(report)) },
+            None => { (verdict(report)) }
             Some(before) => {
                 (before)
                 @if has_begun { (reasons(report)) }
-            },
+            }
         }
         @if has_begun {
             (tiles(report))
@@ -71,6 +71,7 @@ fn body(report: &Report, before: Option<Markup>) -> Markup {
             (charts::charts(report))
         }
         (tables::tables(report))
+        (tables::setting(report))
     }
 }
 
@@ -124,18 +125,22 @@ type Tile = (&'static str, String, String);
 
 fn tiles(report: &Report) -> Markup {
     let mut tiles: Vec<Tile> = vec![
-        ("Accepted", grouped(report.messages.accepted), String::new()),
+        (
+            "Accepted",
+            grouped(report.messages.accepted),
+            "messages".to_owned(),
+        ),
         (
             "Rate",
             format!("{}/s", show_number(report.messages_per_second)),
-            format!("{:.1} MB/s", report.megabytes_per_second),
+            format!("messages; {:.1} MB/s", report.megabytes_per_second),
         ),
     ];
     tiles.extend(latency_tiles(report));
     tiles.push((
         "Not accepted",
         grouped(report.messages.refused + report.messages.unanswered + report.messages.unsent),
-        format!("{} errors", grouped(report.errors_total)),
+        format!("messages; {} errors", grouped(report.errors_total)),
     ));
     if let Some(verify) = &report.verify {
         tiles.push((
@@ -146,7 +151,11 @@ fn tiles(report: &Report) -> Markup {
     }
     let server = report.server.as_ref();
     if let Some(each) = server.and_then(|server| server.cpu_microseconds_per_message) {
-        let each = format!("{each:.1} \u{b5}s");
+        let each = if each < 100.0 {
+            format!("{each:.1} \u{b5}s")
+        } else {
+            show_microseconds(each)
+        };
         tiles.push(("Server CPU", each, "a message".to_owned()));
     }
     html! {

@@ -4,9 +4,9 @@ use std::fmt::Display;
 
 use maud::{Markup, html};
 
-use crate::report::data::{Asserted, Percentiles, Report, Verified};
+use crate::report::data::{Asserted, LoopKind, Percentiles, Report, Setting, Verified};
 use crate::report::text::ROWS;
-use crate::units::{grouped, show_microseconds, show_number};
+use crate::units::{grouped, show_bytes, show_microseconds, show_number};
 
 /// All tables that have something to show.
 pub(super) fn tables(report: &Report) -> Markup {
@@ -24,6 +24,65 @@ pub(super) fn tables(report: &Report) -> Markup {
             report.counters().map(|(name, grown)| (name, show_number(grown))),
         ))
     }
+}
+
+/// What the figures are to be read with: what was asked for, the machine, and who answered.
+pub(super) fn setting(report: &Report) -> Markup {
+    let mut rows = vec![
+        ("load", load(&report.options)),
+        (
+            "messages",
+            format!(
+                "{} on average",
+                show_bytes(report.options.message_octets_mean)
+            ),
+        ),
+        ("load tester's machine", report.machine.line()),
+    ];
+    if let Some(io) = report.own.io {
+        rows.push(("load tester's sockets", io.name().to_owned()));
+    }
+    if let Some(greeting) = &report.greeting {
+        rows.push(("server's banner", greeting.banner.clone()));
+        rows.push(("server offers", greeting.offers()));
+    }
+    html! {
+        h2 { "Setting" }
+        table.texts {
+            tbody {
+                @for (name, value) in &rows {
+                    tr { th { (name) } td { (value) } }
+                }
+            }
+        }
+    }
+}
+
+/// `open loop, 500 messages/s for 30 s, 100 connections`.
+fn load(options: &Setting) -> String {
+    let kind = match options.loop_kind {
+        LoopKind::Open => "open loop",
+        LoopKind::Closed => "closed loop",
+    };
+    let rate = match (options.rate, options.connection_rate) {
+        (Some(rate), _) => format!(", {} messages/s", show_number(rate)),
+        (_, Some(rate)) => format!(", {} connections/s", show_number(rate)),
+        (None, None) => String::new(),
+    };
+    let length = match options.duration_seconds {
+        Some(seconds) if seconds.fract() == 0.0 => format!(" for {} s", show_number(seconds)),
+        Some(seconds) => format!(" for {}", show_microseconds(seconds * 1e6)),
+        None => format!(", {} messages", grouped(options.messages)),
+    };
+    let count = |number: u32, of: &str| {
+        let s = if number == 1 { "" } else { "s" };
+        format!("{} {of}{s}", grouped(number.into()))
+    };
+    format!(
+        "{kind}{rate}{length}, {}, {}",
+        count(options.connections, "connection"),
+        count(options.threads, "thread")
+    )
 }
 
 fn asserted(assertion: &Asserted) -> Markup {
