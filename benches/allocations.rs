@@ -76,7 +76,7 @@ fn main() {
         .skip(1)
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(2000);
-    let checked = Checked::new(Arc::new(configuration)).expect("a configuration");
+    let checked = Checked::new(Arc::new(configuration), false).expect("a configuration");
     let log = log::install(&checked.loaded.config.log).expect("a log");
     let prepared = Prepared::new(checked, &log).expect("all that a server needs");
     let serving = prepared.serve().expect("a worker");

@@ -240,6 +240,19 @@ pub const SWEEP_MINIMUM_MILLISECONDS: u64 = 20;
 /// See [`SWEEP_MINIMUM_MILLISECONDS`].
 pub const SWEEP_MAXIMUM_MILLISECONDS: u64 = 1_000;
 
+/// How long a client has to be silent outside of a transaction, while the server stops, until it gets 421, in milliseconds: more
+/// than a round trip to anywhere, so that one that is about to speak does so.
+pub const DRAIN_SILENCE_MILLISECONDS: u64 = 2_000;
+
+/// How long a server that stops lets clients speak outside of a transaction, in milliseconds: to begin one takes a few round trips.
+pub const DRAIN_TALK_MILLISECONDS: u64 = 10_000;
+
+/// How long each step of a takeover may take, in seconds: the last one is the start of the workers, which takes milliseconds.
+pub const TAKEOVER_STEP_SECONDS: u64 = 10;
+
+/// How long a server that is to take over waits until it is ready itself, in seconds, before it gives up.
+pub const TAKEOVER_READY_SECONDS: u64 = 60;
+
 /// A sender waits ten minutes for the reply to its data (RFC 5321 4.5.3.2.6).
 pub const SENDER_PATIENCE_MILLISECONDS: u64 = 600_000;
 
@@ -308,5 +321,6 @@ const _: () = assert!(WEBHOOK_WORDS_OCTETS < WEBHOOK_ANSWER_OCTETS);
 const _: () = assert!(LOG_GATHERED_OCTETS < LOG_OCTETS_WAITING);
 const _: () = assert!(SWEEP_MAXIMUM_MILLISECONDS < FLOOD_MILLISECONDS);
 const _: () = assert!(SWEEP_MINIMUM_MILLISECONDS < SWEEP_MAXIMUM_MILLISECONDS);
+const _: () = assert!(DRAIN_SILENCE_MILLISECONDS < DRAIN_TALK_MILLISECONDS);
 const _: () =
     assert!(BUDGET_WAIT_MILLISECONDS + REPORT_GRACE_MILLISECONDS < SENDER_PATIENCE_MILLISECONDS);

@@ -13,5 +13,7 @@ mod policy;
 mod senders;
 #[path = "tls.rs"]
 mod tls;
+#[path = "upgrade.rs"]
+mod upgrade;
 #[path = "workers.rs"]
 mod workers;

@@ -143,6 +143,7 @@ fn in_turn(script: &Script) -> Result<Log, String> {
             }
             Step::Expire => driver.expire(),
             Step::Drain => driver.drain(),
+            Step::WindDown => driver.wind_down(),
             Step::Secured => driver.secure(),
             Step::Intake(intake) => driver.session.heed(*intake),
             Step::Named(directory) => driver.session.follow(Some(directory)),
@@ -219,12 +220,18 @@ fn in_pieces(script: &Script, cut: impl Fn(usize) -> bool) -> Log {
                     at += 1;
                 }
             }
-            Step::Expire | Step::Drain | Step::Secured | Step::Intake(_) | Step::Named(_) => {
+            Step::Expire
+            | Step::Drain
+            | Step::WindDown
+            | Step::Secured
+            | Step::Intake(_)
+            | Step::Named(_) => {
                 driver.receive(&pending);
                 pending.clear();
                 match step {
                     Step::Expire => driver.expire(),
                     Step::Drain => driver.drain(),
+                    Step::WindDown => driver.wind_down(),
                     Step::Intake(intake) => driver.session.heed(*intake),
                     Step::Named(directory) => driver.session.follow(Some(directory)),
                     _ => driver.secure(),

@@ -8,7 +8,7 @@ use super::output;
 use super::quick_start;
 use crate::net::connection::Opening;
 use crate::net::worker::CutOff;
-use crate::server::addresses::{Addresses, Spoken};
+use crate::server::addresses::Spoken;
 use crate::server::shares::worker_count;
 use crate::server::{Checked, Drained, Facts, Stopped};
 use crate::sink::Keeps;
@@ -26,8 +26,8 @@ pub(super) fn starting(checked: &Checked) {
         domains = bounded(&config.recipients.domains),
         brokers = %config.kafka.brokers,
         topic = config.kafka.topic,
-        smtp = listeners(&Addresses::of(config).smtp(), checked.material.is_some()),
-        admin = %config.admin.listen,
+        smtp = listeners(&checked.addresses.smtp(), checked.material.is_some()),
+        admin = %checked.addresses.admin(),
         workers = worker_count(config),
         io = checked.io.label(),
         "starting"

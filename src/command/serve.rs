@@ -47,6 +47,10 @@ pub struct Options {
     /// Address of /metrics, /healthz and /readyz
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<String>,
+    /// Take the listening sockets of the running instance of the same configuration, which then drains and exits 0; where none runs,
+    /// start as usual
+    #[arg(long)]
+    pub takeover: bool,
     /// Certificate chain (PEM)
     #[arg(long, value_name = "FILE")]
     pub tls_cert: Option<String>,
@@ -82,9 +86,9 @@ impl Options {
 
 /// Runs until a signal: 0 after a drain, 1 failed at run time, 2 wrong configuration.
 pub fn run(options: &Options) -> ExitCode {
-    let options = options.clone();
+    let (options, takeover) = (options.clone(), options.takeover);
     let read: Read = Arc::new(move || options.load());
-    let (checked, log) = match begin(read) {
+    let (checked, log) = match begin(read, takeover) {
         Ok(begun) => begun,
         Err(failure) => return output::fail(&failure),
     };
@@ -110,8 +114,8 @@ pub fn run(options: &Options) -> ExitCode {
 }
 
 /// What comes before the log, and the log.
-fn begin(read: Read) -> Result<(Checked, LogHandle), Failure> {
-    let checked = Checked::new(read)?;
+fn begin(read: Read, takeover: bool) -> Result<(Checked, LogHandle), Failure> {
+    let checked = Checked::new(read, takeover)?;
     let log = log::install(&checked.loaded.config.log)?;
     Ok((checked, log))
 }

@@ -120,6 +120,7 @@ mod tests {
             "other.example",
             "s3://bucket/mail",
             "region=eu-central-1",
+            "none",
         ];
         for setting in SETTINGS.iter() {
             let mut started = Config::default();

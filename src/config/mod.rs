@@ -37,7 +37,7 @@ pub use load::{FILE_VARIABLE, Loaded, PASSWORD_VARIABLE, SECRET_VARIABLE, file_o
 pub use loss::{losses, opened};
 pub use options::{
     Access, Admin, Brokers, Config, IoChoice, Kafka, Limits, Log, LogFormat, LogLevel, Objects,
-    Recipients, Route, Server, Setting, Split, Tls,
+    Recipients, Route, Server, Setting, Split, TakeoverSocket, Tls,
 };
 pub use origin::Origins;
 pub use properties_file::PropertiesFault;

@@ -29,7 +29,7 @@ pub use log::{Log, LogFormat, LogLevel};
 pub use objects::Objects;
 pub use recipients::Recipients;
 pub use routes::Route;
-pub use server::{IoChoice, Server};
+pub use server::{IoChoice, Server, TakeoverSocket};
 pub use tls::Tls;
 
 use super::row::Section;

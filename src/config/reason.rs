@@ -56,6 +56,11 @@ pub enum Reason {
     },
 
     // Several values.
+    /// Not a Unix socket.
+    #[error(
+        "is not a Unix socket: a path that begins with /, @ and a name, \"none\" or nothing is allowed, of at most 107 bytes"
+    )]
+    NotASocket,
     /// A list that needs an item is empty.
     #[error("is empty: {allowed}, at least one, is expected")]
     EmptyList {

@@ -205,8 +205,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn answer(&mut self) -> io::Result<bool> {
         let waits = self.session.expects() == Expects::Commands
             && !self.session.has_action()
-            && self.input.is_empty()
-            && !self.hub.shared.draining.load(Ordering::Relaxed);
+            && self.input.is_empty();
         if !waits {
             return Ok(false);
         }
@@ -229,12 +228,6 @@ impl<'a, T: Transport> Connection<'a, T> {
                 }
                 Expects::Driver => unreachable!("act() does all that the driver is asked for"),
                 Expects::Commands => {
-                    if self.hub.shared.draining.load(Ordering::Relaxed) {
-                        self.session.drain(lent(&mut self.output, self.hub));
-                        if self.session.expects() == Expects::Nothing {
-                            continue;
-                        }
-                    }
                     if !self.commands() {
                         self.flush().await?;
                         return Ok(true);
@@ -266,8 +259,8 @@ impl<'a, T: Transport> Connection<'a, T> {
         consumed > 0
     }
 
-    /// What comes before commands are given to the session: the rules and the directory as they are now, and whether mail is
-    /// taken.
+    /// What comes before commands are given to the session: the rules and the directory as they are now, whether mail is taken, and
+    /// whether the server stops.
     fn follow_what_holds_now(&mut self) {
         let shared = &self.hub.shared;
         self.session.adopt(&shared.rules.load().policy);
@@ -275,6 +268,9 @@ impl<'a, T: Transport> Connection<'a, T> {
             self.session.follow(shared.directory.load().as_ref());
         }
         self.session.heed(shared.sink.intake());
+        if shared.draining.load(Ordering::Relaxed) {
+            self.session.wind_down();
+        }
     }
 
     /// What comes before a wait for commands: a connection that waits holds the front of a command line at most.
@@ -284,7 +280,8 @@ impl<'a, T: Transport> Connection<'a, T> {
         if let Some(output) = self.output.take_if(|output| output.is_empty()) {
             self.hub.memory.keep_output(output);
         }
-        self.slot.set_idle(self.session.is_idle());
+        let idle = self.session.is_idle().then(|| self.session.heard());
+        self.slot.set_idle(idle);
     }
 
     /// Waits until something can be read, until the session's deadline.
@@ -297,7 +294,7 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     /// What a read of commands brought; whether there is more to do.
     fn have_arrived(&mut self, received: io::Result<usize>) -> io::Result<bool> {
-        self.slot.set_idle(false);
+        self.slot.set_idle(None);
         match received {
             // Spurious readiness; wait again.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),

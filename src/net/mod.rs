@@ -25,7 +25,9 @@
 //! | `worker` | a thread: engine, listeners, connections, reports, deadlines |
 //! | `handover` | accepted sockets on their way from one worker to another |
 //! | `vitals` | whether the workers serve |
+//! | `pulse` | whether they make progress |
 //! | `listen` | sockets that listen, and why an address cannot be listened on |
+//! | `inherited` | sockets that a supervisor has opened |
 //! | `admission` | how many connections and messages a client may have |
 //! | `rules` | what a reload exchanges |
 
@@ -41,11 +43,13 @@ pub mod handover;
 pub mod handshake;
 pub mod hub;
 pub mod identities;
+pub mod inherited;
 pub mod journal;
 pub mod listen;
 pub mod loads;
 pub mod memory;
 pub mod parts;
+pub mod pulse;
 pub mod rules;
 pub mod shared;
 pub mod slot;

@@ -11,6 +11,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::admission::Admission;
 use super::loads::Loads;
+use super::pulse::Pulse;
 use super::rules::Rules;
 use crate::config::RecordKey;
 use crate::objects::Claims;
@@ -55,6 +56,8 @@ pub struct Shared {
     pub admission: Admission,
     /// Connections of each worker.
     pub loads: Loads,
+    /// Whether each worker makes progress.
+    pub pulse: Pulse,
     /// Set once, when the server stops.
     pub draining: AtomicBool,
 }

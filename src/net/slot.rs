@@ -23,8 +23,8 @@ pub struct Slot {
     expired: Cell<bool>,
     /// Whether a direction of its transport was shut down.
     shut: Cell<bool>,
-    /// Whether it waits for a command outside of a transaction.
-    idle: Cell<bool>,
+    /// Since when it waits for a command outside of a transaction, if it does.
+    idle: Cell<Option<Instant>>,
     waker: Cell<Option<Waker>>,
     outcome: Cell<Option<(Ticket, Outcome)>>,
 }
@@ -37,7 +37,7 @@ impl Slot {
             deadline: Cell::new(now),
             expired: Cell::new(false),
             shut: Cell::new(false),
-            idle: Cell::new(false),
+            idle: Cell::new(None),
             waker: Cell::new(None),
             outcome: Cell::new(None),
         }
@@ -82,14 +82,14 @@ impl Slot {
         self.shut.get()
     }
 
-    /// Whether it waits for a command outside of a transaction.
-    pub fn is_idle(&self) -> bool {
+    /// Since when it waits for a command outside of a transaction, if it does.
+    pub fn idle_since(&self) -> Option<Instant> {
         self.idle.get()
     }
 
-    /// Says whether it waits for a command outside of a transaction.
-    pub fn set_idle(&self, idle: bool) {
-        self.idle.set(idle);
+    /// Says since when it waits for a command outside of a transaction, if it does.
+    pub fn set_idle(&self, since: Option<Instant>) {
+        self.idle.set(since);
     }
 
     fn remember(&self, waker: &Waker) {

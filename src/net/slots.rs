@@ -8,11 +8,12 @@
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
 use super::slot::Slot;
+use crate::limits::{DRAIN_SILENCE_MILLISECONDS, DRAIN_TALK_MILLISECONDS};
 
 /// See the module.
 #[derive(Default)]
@@ -22,6 +23,31 @@ pub struct Slots(RefCell<Slab<Rc<Slot>>>);
 pub struct Seat<'a> {
     slots: &'a Slots,
     slot: Rc<Slot>,
+}
+
+/// The end of a server: what is under way comes to its end first.
+#[derive(Debug, Clone, Copy)]
+pub struct Drain {
+    /// When it began.
+    pub began: Instant,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+impl Drain {
+    /// When it is over, whatever is still open.
+    pub fn deadline(&self) -> Instant {
+        self.began + self.timeout
+    }
+
+    /// Clients that have been silent outside of a transaction since then, or longer, have nothing under way.
+    fn idle_since(&self, now: Instant) -> Option<Instant> {
+        let within = |most: u64, share: u32| Duration::from_millis(most).min(self.timeout / share);
+        if now >= self.began + within(DRAIN_TALK_MILLISECONDS, 2) {
+            return Some(now);
+        }
+        now.checked_sub(within(DRAIN_SILENCE_MILLISECONDS, 4))
+    }
 }
 
 impl Slots {
@@ -59,10 +85,19 @@ impl Slots {
         earliest
     }
 
-    /// Interrupts the connections that are outside of a transaction.
-    pub fn interrupt_idle(&self) {
+    /// Interrupts the connections that have nothing under way. A client that has just connected, or is about to say QUIT, is not
+    /// cut off: it would have to come again for nothing.
+    pub fn end_idle(&self, drain: &Drain, now: Instant) {
+        if let Some(since) = drain.idle_since(now) {
+            self.interrupt_idle(since);
+        }
+    }
+
+    /// Interrupts the connections that have waited outside of a transaction since this time, or longer.
+    fn interrupt_idle(&self, since: Instant) {
         for (_, slot) in &*self.0.borrow() {
-            if slot.is_idle() && !slot.expired() {
+            let is_idle = slot.idle_since().is_some_and(|idle| idle <= since);
+            if is_idle && !slot.expired() {
                 slot.interrupt();
             }
         }
@@ -95,6 +130,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_drain_leaves_time_to_who_has_just_spoken_and_to_nobody_for_ever() {
+        let now = Instant::now();
+        let drain = |seconds| Drain {
+            began: now,
+            timeout: Duration::from_secs(seconds),
+        };
+        let after = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(drain(35).idle_since(after(5)), Some(after(3)));
+        assert_eq!(drain(35).idle_since(after(10)), Some(after(10)));
+        assert_eq!(drain(4).idle_since(after(1)), Some(now));
+        assert_eq!(drain(4).idle_since(after(2)), Some(after(2)));
+    }
+
+    #[test]
     fn deadlines_that_have_passed_interrupt_and_the_earliest_other_one_is_next() {
         let (slots, now) = (Slots::default(), Instant::now());
         let after = |seconds| now + Duration::from_secs(seconds);
@@ -104,8 +153,9 @@ mod tests {
         past.arm(now);
         assert_eq!(slots.sweep(now), Some(after(5)));
         assert!(past.expired() && !soon.expired() && !late.expired());
-        late.set_idle(true);
-        slots.interrupt_idle();
+        late.set_idle(Some(now));
+        soon.set_idle(Some(after(1)));
+        slots.interrupt_idle(now);
         assert!(late.expired() && !soon.expired());
         drop(past);
         drop(soon);

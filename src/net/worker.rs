@@ -1,10 +1,12 @@
-//! A worker: one thread with its own engine, listeners (SO_REUSEPORT), connections, delivery reports and deadlines.
+//! A worker: one thread with its own engine, listeners, connections, delivery reports and deadlines.
+//!
+//! A listener is its own (SO_REUSEPORT), or a socket that several workers accept from, perhaps also of another process.
 //!
 //! Invariants: nothing on the path of a mail is shared with another worker under a lock; after a drain no session, no
 //! ticket and no charge is left, or the drain deadline has passed; a connection that was accepted is served by one worker,
 //! also where it was accepted or handed on when the drain began.
 
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,6 +28,7 @@ use super::handover::{Accepted, Handover};
 use super::hub::{Hub, Share};
 use super::journal::Journal;
 use super::shared::Shared;
+use super::slots::Drain;
 use super::transport::Transport;
 use super::vitals::{Stage, Vitals};
 use crate::failure::{Blame, Blamed};
@@ -72,8 +75,8 @@ pub struct Plan {
     pub reports: Reports,
     /// To the other workers and from them.
     pub handover: Handover,
-    /// Woken when `shared.draining` was set.
-    pub stop: Arc<Notify>,
+    /// Woken when `shared.draining` was set, and when `shared.pulse` asks.
+    pub wake: Arc<Notify>,
     /// Its share of the in-flight budget.
     pub in_flight: Share,
     /// Drawn once, for queue ids.
@@ -161,9 +164,8 @@ async fn serve<E: Engine>(plan: Plan, vitals: Vitals) -> Result<CutOff, Error> {
         Box::new(SystemClock),
     ));
     let handover = Rc::new(plan.handover);
-    let (mut doors, mut accepts) = (Vec::new(), Vec::new());
+    let mut accepts = Vec::new();
     for Door { listener, entrance } in plan.doors {
-        doors.push(listener.try_clone().map_err(Error::Socket)?);
         let listener = E::listen(listener).map_err(Error::Socket)?;
         let (hub, handover) = (Rc::clone(&hub), Rc::clone(&handover));
         accepts.push(spawn_local(accept::<E>(listener, entrance, hub, handover)));
@@ -173,26 +175,23 @@ async fn serve<E: Engine>(plan: Plan, vitals: Vitals) -> Result<CutOff, Error> {
     let logging = Rc::clone(&hub);
     spawn_local(async move { hand_over_log(&logging.journal).await });
     vitals.reached(Stage::Serving);
-    watch(&hub, &plan.stop).await;
-    let deadline = Instant::now() + plan.drain_timeout;
-    stop_accepting(&doors, accepts, deadline).await;
-    let cut_off = drain(&hub, deadline).await;
+    watch(&hub, &plan.wake).await;
+    stop_accepting(accepts).await;
+    let cut_off = drain(&hub, plan.drain_timeout).await;
     hub.finish_log();
+    hub.shared.pulse.end(hub.worker);
     Ok(cut_off)
 }
 
-/// Ends the accepts, so that nothing comes in that the drain does not see.
-async fn stop_accepting(doors: &[TcpListener], accepts: Vec<JoinHandle<()>>, deadline: Instant) {
-    for door in doors {
-        // The accept that is under way ends with an error, and its loop with it.
-        let _ = socket2::SockRef::from(door).shutdown(Shutdown::Both);
+/// Ends the accepts, so that nothing comes in that the drain does not see. The sockets stay as they are: others may accept from
+/// them. An accept loop waits for a socket or after an error and holds no connection meanwhile, so none is lost with it.
+async fn stop_accepting(accepts: Vec<JoinHandle<()>>) {
+    for accept in &accepts {
+        accept.abort();
     }
-    let ended = async {
-        for accept in accepts {
-            let _ = accept.await;
-        }
-    };
-    let _ = tokio::time::timeout_at(deadline.into(), ended).await;
+    for accept in accepts {
+        let _ = accept.await;
+    }
 }
 
 /// Hands the log lines of messages over, a while after the first of them: one wake-up of the log's thread serves many.
@@ -205,8 +204,9 @@ async fn hand_over_log(journal: &Journal) {
 }
 
 /// Watches the deadlines until the server stops.
-async fn watch(hub: &Hub, stop: &Notify) {
+async fn watch(hub: &Hub, wake: &Notify) {
     while !hub.shared.draining.load(Ordering::Relaxed) {
+        hub.shared.pulse.answer(hub.worker);
         let now = Instant::now();
         let longest = now + Duration::from_millis(SWEEP_MAXIMUM_MILLISECONDS);
         let shortest = now + Duration::from_millis(SWEEP_MINIMUM_MILLISECONDS);
@@ -214,21 +214,26 @@ async fn watch(hub: &Hub, stop: &Notify) {
         // A timer and a notification: neither is an operation of the engine, so dropping one is harmless.
         tokio::select! {
             () = tokio::time::sleep_until(next.into()) => {}
-            () = stop.notified() => {}
+            () = wake.notified() => {}
         }
     }
 }
 
-/// Waits for the ends of all sessions and records; those that do not come by the deadline are cut off.
-async fn drain(hub: &Hub, deadline: Instant) -> CutOff {
+/// Waits for the ends of all sessions and records; those that do not come in time are cut off.
+async fn drain(hub: &Hub, timeout: Duration) -> CutOff {
+    let drain = Drain {
+        began: Instant::now(),
+        timeout,
+    };
     loop {
-        hub.slots.interrupt_idle();
+        hub.shared.pulse.answer(hub.worker);
+        hub.slots.end_idle(&drain, Instant::now());
         hub.sweep(Instant::now());
         // Others may still hand something on until it has closed.
         if hub.is_empty() && hub.shared.loads.close(hub.worker) {
             return CutOff::default();
         }
-        if Instant::now() >= deadline {
+        if Instant::now() >= drain.deadline() {
             let cut_off = CutOff {
                 connections: hub.shared.loads.of(hub.worker),
                 records: hub.flights.len(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::net::shared::Shared;
 use crate::recipients::Published;
@@ -17,6 +18,12 @@ pub(super) struct Admin {
     listener: TcpListener,
     metrics: Render,
     health: Arc<dyn Health>,
+}
+
+/// What makes a server ready: the sink, and whom a topic names.
+pub(super) fn health(shared: &Arc<Shared>, named: Option<Arc<Published>>) -> Arc<dyn Health> {
+    let shared = Arc::clone(shared);
+    Arc::new(Ready { shared, named })
 }
 
 struct Ready {
@@ -48,14 +55,8 @@ impl Health for Ready {
 }
 
 impl Admin {
-    /// Of the server whose workers share this.
-    pub(super) fn new(
-        listener: TcpListener,
-        scrape: Scrape,
-        shared: Arc<Shared>,
-        named: Option<Arc<Published>>,
-    ) -> Self {
-        let health = Arc::new(Ready { shared, named });
+    /// Of the server whose health this is.
+    pub(super) fn new(listener: TcpListener, scrape: Scrape, health: Arc<dyn Health>) -> Self {
         Self {
             listener,
             metrics: Arc::new(move || scrape.render()),
@@ -63,9 +64,9 @@ impl Admin {
         }
     }
 
-    /// Answers forever.
-    pub(super) async fn serve(self) {
-        let never = std::future::pending();
-        admin::serve(self.listener, self.metrics, self.health, never).await;
+    /// Answers until another process does.
+    pub(super) async fn serve(self, succeeded: Arc<Notify>) {
+        let until = async move { succeeded.notified().await };
+        admin::serve(self.listener, self.metrics, self.health, until).await;
     }
 }

@@ -1,6 +1,6 @@
 //! The end of a server: no new connections, transactions end, records are confirmed.
 //!
-//! Owns: the order of the end, and its deadline. Must not know: why the server ends.
+//! Owns: the order of the end, and its deadline. Must not know: who decides that the server ends.
 //!
 //! Invariant: the sink drains after the last worker, so that every record that was submitted is waited for, and the store of large
 //! messages after it, so that what no record names is deleted.
@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::addresses::Held;
+use super::succession::{self, Ending};
 use super::workers::{Error, Running};
 use crate::net::shared::Shared;
 use crate::net::worker::CutOff;
@@ -22,6 +24,8 @@ pub(super) struct Drain {
     pub shared: Arc<Shared>,
     /// What follows the topic of recipients, if there is one.
     pub following: Option<Following>,
+    /// The sockets that they serve.
+    pub held: Arc<Vec<Held>>,
     /// How long the end may take.
     pub timeout: Duration,
 }
@@ -45,10 +49,11 @@ impl Drain {
     ///
     /// # Errors
     /// If a worker failed.
-    pub(super) fn run(self) -> Result<Drained, Error> {
+    pub(super) fn run(self, ending: &Ending) -> Result<Drained, Error> {
         let began = Instant::now();
         let draining = self.shared.draining.swap(true, Ordering::Relaxed);
         assert!(!draining, "a server ends once");
+        succession::close(&self.held, ending);
         let stopped = self.workers.stop();
         drop(self.following);
         self.shared

@@ -8,7 +8,8 @@
 //! | every worker has said that it serves; "ready" follows once a topic of recipients was read | [`Serving`] | `serving` |
 //! | a signal came, and the server has drained | [`Stopped`] | `serving`, `drain` |
 //!
-//! Beside the line: `addresses` has the sockets and `open_files` their number; `rules`, `shares` and `plans` turn the
+//! Beside the line: `addresses` has the sockets and `open_files` their number; `activation` takes those that a supervisor has opened,
+//! `takeover` those of the process before, and `succession` says what becomes of them; `supervisor` is told how it goes; `rules`, `shares` and `plans` turn the
 //! configuration into what the workers are given, `claims` starts the store of large messages, and `workers` has their threads; `signals` says which signal means what;
 //! `admin` is the admin listener; `upkeep` runs `reload`, `tls_watch` and
 //! `heap` while the workers serve.
@@ -19,6 +20,7 @@
 //! worker that ends without being stopped ends the program; what fails to start ends it with one line that names it; after a
 //! drain the sink has no record in flight.
 
+mod activation;
 pub mod addresses;
 mod admin;
 pub mod checked;
@@ -34,6 +36,9 @@ pub mod rules;
 mod serving;
 pub mod shares;
 mod signals;
+mod succession;
+mod supervisor;
+mod takeover;
 mod tls_watch;
 mod upkeep;
 mod workers;

@@ -9,13 +9,13 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use super::checked::Checked;
 use super::{rules, shares};
 use crate::config::Config;
 use crate::failure::{Blame, Blamed};
 use crate::net::handover;
 use crate::net::handshake::{self, Material};
 use crate::net::loads::Loads;
+use crate::net::pulse::Pulse;
 use crate::net::shared::Shared;
 use crate::net::worker::{Door, Plan};
 use crate::objects::Claims;
@@ -43,7 +43,7 @@ impl Blamed for NoRandom {
 /// # Errors
 /// TLS cannot be set up.
 pub(super) fn shared(
-    checked: &Checked,
+    (config, material): (&Config, Option<&Material>),
     taken: Recipients,
     published: &Published,
     (sink, claims): (Arc<dyn Sink>, Option<Claims>),
@@ -51,7 +51,6 @@ pub(super) fn shared(
     log: &LogHandle,
     workers: usize,
 ) -> Result<Arc<Shared>, handshake::Error> {
-    let config = &checked.loaded.config;
     let Description {
         message_size,
         keeps,
@@ -62,11 +61,7 @@ pub(super) fn shared(
         Keeps::Nothing => messages.map(MessageLog::discarding),
         Keeps::Replicas | Keeps::Memory => messages,
     };
-    let tls = checked
-        .material
-        .as_ref()
-        .map(Material::server_config)
-        .transpose()?;
+    let tls = material.map(Material::server_config).transpose()?;
     // With a store, SIZE is what the configuration says, whatever the topic takes.
     let message_size = match claims {
         Some(_) => config.limits.message_size,
@@ -90,6 +85,7 @@ pub(super) fn shared(
         handshake_timeout: config.tls.handshake_timeout,
         admission: rules::admission(&config.limits),
         loads: Loads::new(workers),
+        pulse: Pulse::new(workers),
         draining: AtomicBool::new(false),
     }))
 }
@@ -122,7 +118,7 @@ pub(super) fn each(
             reported,
             reports,
             handover,
-            stop: Arc::default(),
+            wake: Arc::default(),
             in_flight,
             random: getrandom::u64().map_err(NoRandom)?,
             drain_timeout: config.server.drain_timeout,

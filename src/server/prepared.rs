@@ -2,17 +2,19 @@
 //!
 //! Owns: the order in which a server is made. Must not know: how each part is made, and what is said of the server.
 //!
-//! Invariants: what needs nobody else is tried first, and the addresses are bound last, so that a client which gets through is
-//! served soon; what cannot be made ends the start with one line that names it.
+//! Invariants: what needs nobody else is tried first, and the addresses are bound, or taken over, last, so that a client which gets
+//! through is served soon; what cannot be made ends the start with one line that names it, and leaves a process that was to be
+//! taken over from as it was.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-use super::addresses::Addresses;
-use super::admin::Admin;
+use super::addresses::Held;
+use super::admin::{self, Admin};
 use super::checked::Checked;
 use super::claims;
 use super::drain::Drain;
@@ -24,28 +26,35 @@ use super::rules::{self, Exchange};
 use super::serving::{Facts, Serving};
 use super::shares;
 use super::signals::{Signals, Stop};
+use super::succession::Begun;
+use super::supervisor::Supervisor;
+use super::takeover::{Giver, Place};
 use super::upkeep::Upkeep;
-use super::workers::Made;
-use crate::config::Config;
+use super::workers::{self, Made};
+use crate::config::{Config, IoChoice};
 use crate::failure::{Blame, Blamed, Failure};
 use crate::net::shared::Shared;
 use crate::net::worker::Plan;
 use crate::recipients::Published;
 use crate::sink::{self, Keeps, Setup};
 use crate::telemetry::log::LogHandle;
-use crate::telemetry::metrics::{Metrics, Scope};
+use crate::telemetry::metrics::{Io, Metrics, Scope};
 
 /// A server of which every part is made: engines, sink, sockets.
 pub struct Prepared<'a> {
     facts: Facts,
     workers: Made,
     plans: Vec<Plan>,
+    held: Arc<Vec<Held>>,
+    place: Option<Place>,
+    begun: Option<Begun>,
     shared: Arc<Shared>,
     drain_timeout: Duration,
     runtime: Runtime,
     stop: Stop,
     admin: Admin,
     upkeep: Upkeep<'a>,
+    supervisor: Supervisor,
     named: Named,
 }
 
@@ -69,19 +78,30 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// The first part that cannot be made.
     pub fn new(checked: Checked, log: &'a LogHandle) -> Result<Self, Failure> {
-        let config = &checked.loaded.config;
+        let Checked {
+            read,
+            loaded,
+            material,
+            io,
+            mut addresses,
+            place,
+            takes_over,
+            warnings: _,
+        } = checked;
+        let config = &loaded.config;
         let taken = rules::taken(config)?;
         raise_open_files(config);
-        let addresses = Addresses::of(config);
-        addresses.wait_until_free()?;
+        if !takes_over {
+            addresses.wait_until_free()?;
+        }
         let count = shares::worker_count(config);
-        let workers = Made::new(count, checked.io, config.limits.connections)?;
+        let (workers, io) = engines(config, io, count)?;
         let (metrics, scrape) = Metrics::of(&Scope {
             workers: count,
             topics: config.topics(),
         });
         metrics.workers.set(count as f64);
-        metrics.io_info.set(checked.io, 1.0);
+        metrics.io_info.set(io, 1.0);
         metrics
             .required_in_sync
             .set(config.kafka.require_in_sync as f64);
@@ -90,7 +110,7 @@ impl<'a> Prepared<'a> {
         let started = start_sink(config, &wakers, &metrics)?;
         let description = started.sink.describe();
         let claims = claims::start(config, description.message_size)?;
-        if let Some(material) = &checked.material {
+        if let Some(material) = &material {
             material.tell(&config.server.hostname);
             material.certificates.show(&metrics);
         }
@@ -98,12 +118,9 @@ impl<'a> Prepared<'a> {
             .enable_all()
             .build()
             .map_err(NoRuntime)?;
-        let (listener, admin) = addresses.listen_for_admin(&runtime)?;
-        let signals = Signals::inside(&runtime)?;
-        let (doors, smtp) = addresses.doors(count)?;
         let published = Arc::<Published>::default();
         let shared = plans::shared(
-            &checked,
+            (config, material.as_ref()),
             taken,
             &published,
             (started.sink, claims),
@@ -112,59 +129,109 @@ impl<'a> Prepared<'a> {
             count,
         )?;
         let named = Named::start(config, &description, published, &shared)?;
-        let plans = plans::each(config, &shared, doors, wakers, started.reports)?;
+        let health = admin::health(&shared, named.published.clone());
+        let begun = match &place {
+            Some(place) if takes_over => {
+                let begun = Begun::new(place, &runtime, &health, &mut addresses)?;
+                // Addresses that only this process has.
+                addresses.wait_until_free()?;
+                begun
+            }
+            _ => None,
+        };
+        let signals = Signals::inside(&runtime)?;
+        let listening = addresses.listen(count)?;
+        let admin = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listening.admin).map_err(NoRuntime)?
+        };
+        let supervisor = Supervisor::of(|name| std::env::var_os(name));
+        let plans = plans::each(config, &shared, listening.doors, wakers, started.reports)?;
         Ok(Self {
             facts: Facts {
-                smtp,
-                admin,
+                smtp: listening.smtp,
+                admin: listening.admin_address,
                 sink: description,
-                io: checked.io,
+                io,
                 config: config.clone(),
             },
             workers,
             plans,
+            held: Arc::new(listening.held),
+            place,
+            begun,
             drain_timeout: config.server.drain_timeout,
-            runtime,
             stop: signals.stop,
-            admin: Admin::new(
-                listener,
-                scrape,
-                Arc::clone(&shared),
-                named.published.clone(),
-            ),
+            admin: Admin::new(admin, scrape, health),
             upkeep: Upkeep {
                 hostname: config.server.hostname.clone(),
-                material: checked.material.clone(),
+                material: material.clone(),
                 log,
                 counters: metrics.clone(),
-                reload: Reload::new(checked, Exchange(Arc::clone(&shared)), log, metrics),
+                reload: Reload::new(
+                    (read, loaded),
+                    material,
+                    Exchange(Arc::clone(&shared)),
+                    log,
+                    metrics,
+                    supervisor.clone(),
+                ),
                 hangup: signals.reload,
             },
+            supervisor,
             shared,
             named,
+            runtime,
         })
     }
 
-    /// Lets the workers serve; the server when all of them do.
+    /// Lets the workers serve; the server when all of them do. From then on the process before, if there is one, drains.
     ///
     /// # Errors
-    /// A worker that does not.
+    /// A worker that does not, or a process before that has given up on this one.
     pub fn serve(self) -> Result<Serving<'a>, Failure> {
         let workers = self.workers.serve(self.plans)?;
+        let mut meeting = None;
+        if let Some(mut begun) = self.begun {
+            meeting = begun.meeting.take();
+            begun.commit(&self.runtime)?;
+            self.supervisor.succeeds();
+        }
+        let giver = {
+            let _inside = self.runtime.enter();
+            Giver::at(self.place.as_ref(), meeting, Arc::clone(&self.held))
+        };
         Ok(Serving {
             facts: self.facts,
             runtime: self.runtime,
             stop: self.stop,
             admin: self.admin,
             upkeep: self.upkeep,
+            giver,
+            supervisor: self.supervisor,
             named: self.named.published,
             drain: Drain {
                 workers,
                 shared: self.shared,
                 following: self.named.following,
+                held: self.held,
                 timeout: self.drain_timeout,
             },
         })
+    }
+}
+
+/// Workers with their engines. Where the configuration leaves the engine open, a shortage of memory for rings makes it epoll, which
+/// needs none.
+fn engines(config: &Config, io: Io, count: usize) -> Result<(Made, Io), workers::Error> {
+    let connections = config.limits.connections;
+    match Made::new(count, io, connections) {
+        Ok(made) => Ok((made, io)),
+        Err(error) if config.server.io == IoChoice::Auto && error.is_short_of_rings() => {
+            tracing::warn!("epoll serves, because {error}");
+            Ok((Made::new(count, Io::Epoll, connections)?, Io::Epoll))
+        }
+        Err(error) => Err(error),
     }
 }
 

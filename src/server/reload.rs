@@ -12,8 +12,9 @@ use std::time::Instant;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinError;
 
-use super::checked::{Checked, Read};
+use super::checked::Read;
 use super::rules::{self, Exchange};
+use super::supervisor::Supervisor;
 use crate::config::{self, Config, Loaded};
 use crate::failure::{Blame, Blamed, Failure};
 use crate::net::handshake::{self, Material};
@@ -35,6 +36,8 @@ pub(super) struct Reload<'a> {
     /// Takes the new level.
     log: &'a LogHandle,
     counters: Metrics,
+    /// Learns of each reload.
+    supervisor: Supervisor,
 }
 
 /// Something is missing that was there, so that everybody would be let in, or nobody: one line each.
@@ -62,18 +65,13 @@ impl Blamed for Panicked {
 impl<'a> Reload<'a> {
     /// Of a server that was started with this.
     pub(super) fn new(
-        checked: Checked,
+        (read, loaded): (Read, Loaded),
+        material: Option<Material>,
         exchange: Exchange,
         log: &'a LogHandle,
         counters: Metrics,
+        supervisor: Supervisor,
     ) -> Self {
-        let Checked {
-            read,
-            loaded,
-            material,
-            io: _,
-            warnings: _,
-        } = checked;
         Self {
             read,
             started: loaded.config.clone(),
@@ -82,12 +80,14 @@ impl<'a> Reload<'a> {
             material,
             log,
             counters,
+            supervisor,
         }
     }
 
     /// Reloads at each hangup; never ends, unless signals do.
     pub(super) async fn serve(mut self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
+            self.supervisor.reloading();
             let (read, began) = (Arc::clone(&self.read), Instant::now());
             let with_tls = self.material.is_some();
             let result = tokio::task::spawn_blocking(move || fetch(&read, with_tls))
@@ -108,6 +108,7 @@ impl<'a> Reload<'a> {
                     );
                 }
             }
+            self.supervisor.reloaded();
         }
     }
 

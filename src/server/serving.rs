@@ -1,22 +1,30 @@
-//! The third step: a server of which every worker serves, until a signal or a worker's end stops it.
+//! The third step: a server of which every worker serves, until a signal, another process or a worker's end stops it.
 //!
 //! Owns: what is waited for, and that a second signal is not. Must not know: how a server is made, how it drains.
 //!
-//! Invariants: the first signal drains; a second one, or a worker that ends without being stopped, ends the server at once.
+//! Invariants: the first signal drains, and so does another process that has taken over; a signal after that, or a worker that ends
+//! without being stopped, ends the server at once.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 use tokio::task::JoinError;
 
 use super::addresses::Spoken;
 use super::admin::Admin;
 use super::drain::{Drain, Drained};
 use super::signals::Stop;
+use super::succession::Ending;
+use super::supervisor::Supervisor;
+use super::takeover::{Giver, Successor};
 use super::upkeep::Upkeep;
 use crate::config::Config;
 use crate::failure::{Blame, Blamed, Failure};
+use crate::limits::TAKEOVER_STEP_SECONDS;
 use crate::recipients::Published;
 use crate::sink::Description;
 use crate::telemetry::metrics::Io;
@@ -28,6 +36,9 @@ pub struct Serving<'a> {
     pub(super) stop: Stop,
     pub(super) admin: Admin,
     pub(super) upkeep: Upkeep<'a>,
+    /// Gives the sockets to another process; none where that is not possible.
+    pub(super) giver: Option<Giver>,
+    pub(super) supervisor: Supervisor,
     pub(super) drain: Drain,
     /// Whom a topic names; none where there is no such topic.
     pub(super) named: Option<Arc<Published>>,
@@ -74,32 +85,68 @@ impl Serving<'_> {
         &self.facts
     }
 
-    /// Serves until a signal comes, then drains. `ready` is called once mail is taken for everybody it is meant for: at once,
-    /// or when the topic of recipients was read.
+    /// Serves until a signal comes or another process has taken over, then drains. `ready` is called once mail is taken for everybody it
+    /// is meant for: at once, or when the topic of recipients was read.
     ///
     /// # Errors
     /// Why a worker ended without being stopped.
     pub fn run(self, ready: impl FnOnce(&Facts)) -> Result<Stopped, Failure> {
-        let (runtime, admin, upkeep) = (self.runtime, self.admin, self.upkeep);
-        let (mut stop, mut drain) = (self.stop, self.drain);
-        let (facts, named) = (self.facts, self.named);
+        let Self {
+            facts,
+            runtime,
+            mut stop,
+            admin,
+            upkeep,
+            giver,
+            supervisor,
+            mut drain,
+            named,
+        } = self;
         let ready = async {
             if let Some(named) = &named {
                 named.known().await;
             }
             ready(&facts);
+            supervisor.ready(&facts.status());
             std::future::pending::<()>().await;
         };
-        let stopped = runtime.block_on(async {
-            tokio::spawn(admin.serve());
-            tokio::select! {
-                () = stop.asked() => {}
-                () = upkeep.run() => {}
-                () = ready => {}
-                lost = drain.one_lost() => return Err(lost.into()),
+        let offers = &Cell::new(false);
+        let given = async move {
+            match giver {
+                Some(giver) => giver.give_away(offers).await,
+                None => std::future::pending().await,
             }
-            tracing::info!("draining; a second signal ends at once");
-            let drained = tokio::task::spawn_blocking(move || drain.run());
+        };
+        let stopped = runtime.block_on(async {
+            let succeeded = Arc::<Notify>::default();
+            tokio::spawn(admin.serve(Arc::clone(&succeeded)));
+            let watched = supervisor.clone();
+            tokio::spawn(watched.watch(Arc::clone(&drain.shared), drain.workers.wakers()));
+            let mut given = Box::pin(given);
+            let ending = tokio::select! {
+                () = stop.asked() => last_offer(given.as_mut(), offers).await,
+                successor = &mut given => Ending::Succeeded(successor),
+                () = upkeep.run() => Ending::Signal,
+                () = ready => Ending::Signal,
+                lost = drain.one_lost() => return Err(lost.into()),
+            };
+            // Who would take over from now on finds nobody, and starts as usual.
+            drop(given);
+            match &ending {
+                Ending::Signal => {
+                    supervisor.stopping(drain.timeout);
+                    tracing::info!("draining; a second signal ends at once");
+                }
+                Ending::Succeeded(successor) => {
+                    succeeded.notify_one();
+                    tracing::info!(
+                        process = successor.process,
+                        version = successor.version,
+                        "another process has taken over; draining; a second signal ends at once"
+                    );
+                }
+            }
+            let drained = tokio::task::spawn_blocking(move || drain.run(&ending));
             tokio::select! {
                 drained = drained => Ok(Stopped::Drained(drained.map_err(Panicked)??)),
                 () = stop.asked() => Ok(Stopped::AtOnce),
@@ -108,5 +155,31 @@ impl Serving<'_> {
         // A drain that was cut short is waited for no longer.
         runtime.shutdown_background();
         stopped
+    }
+}
+
+/// A signal came. A process that is about to take over does so first: it may rely on sockets that would be closed under it.
+async fn last_offer(given: impl Future<Output = Successor>, offers: &Cell<bool>) -> Ending {
+    if !offers.get() {
+        return Ending::Signal;
+    }
+    let longest = Duration::from_secs(TAKEOVER_STEP_SECONDS);
+    match tokio::time::timeout(longest, given).await {
+        Ok(successor) => Ending::Succeeded(successor),
+        Err(_) => Ending::Signal,
+    }
+}
+
+impl Facts {
+    /// What it serves, as one line for a supervisor.
+    fn status(&self) -> String {
+        let smtp: Vec<String> = self.smtp.iter().map(|it| it.address.to_string()).collect();
+        format!(
+            "Serving SMTP on {}; records go to {}, topic {}; {}",
+            smtp.join(", "),
+            self.sink.address,
+            self.sink.first_topic(),
+            self.io.label()
+        )
     }
 }

@@ -28,8 +28,8 @@ pub(super) struct Made {
 /// Workers that serve.
 pub(super) struct Running {
     threads: Threads,
-    /// Wakes each to look whether it is to stop.
-    stops: Vec<Arc<Notify>>,
+    /// Wakes each to look whether it is to stop, and to show that it makes progress.
+    wakers: Vec<Arc<Notify>>,
 }
 
 struct Threads {
@@ -67,6 +67,19 @@ pub(super) enum Why {
     /// A bug. What the panic said is on standard error already.
     #[error("it panicked")]
     Panicked,
+}
+
+impl Error {
+    /// Whether a worker got no ring because memory is short.
+    pub(super) fn is_short_of_rings(&self) -> bool {
+        match self {
+            Self::Lost {
+                why: Why::Failed(worker::Error::Ring(unavailable)),
+                ..
+            } => unavailable.is_shortage_of_memory(),
+            Self::Lost { .. } | Self::Thread(_) => false,
+        }
+    }
 }
 
 impl Blamed for Error {
@@ -118,7 +131,7 @@ impl Made {
     /// A worker that does not.
     pub(super) fn serve(mut self, plans: Vec<Plan>) -> Result<Running, Error> {
         assert_eq!(plans.len(), self.plans.len(), "each worker has one plan");
-        let stops = plans.iter().map(|plan| Arc::clone(&plan.stop)).collect();
+        let wakers = plans.iter().map(|plan| Arc::clone(&plan.wake)).collect();
         for (sender, plan) in self.plans.into_iter().zip(plans) {
             // One that is gone takes none, and says below why.
             let _ = sender.send(plan);
@@ -126,12 +139,17 @@ impl Made {
         self.threads.all_reach(Stage::Serving)?;
         Ok(Running {
             threads: self.threads,
-            stops,
+            wakers,
         })
     }
 }
 
 impl Running {
+    /// Wakes each of them.
+    pub(super) fn wakers(&self) -> Vec<Arc<Notify>> {
+        self.wakers.clone()
+    }
+
     /// Waits until a worker ends without being stopped: why it did.
     pub(super) async fn one_lost(&mut self) -> Error {
         let worker = self.threads.watch.one_ended().await;
@@ -143,8 +161,8 @@ impl Running {
     /// # Errors
     /// The first worker that failed instead, after all have ended.
     pub(super) fn stop(self) -> Result<CutOff, Error> {
-        for stop in &self.stops {
-            stop.notify_one();
+        for waker in &self.wakers {
+            waker.notify_one();
         }
         let workers = self.threads.joins.len();
         let mut result = Ok(CutOff::default());

@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use ringpost::config::Topics;
 use ringpost::net::connection::{self, Entrance, Opening};
 use ringpost::net::hub::Hub;
+use ringpost::net::slots::Drain;
 use ringpost_proto::smtp::session::Intake;
 
 use crate::clock::Time;
@@ -104,13 +106,18 @@ impl Drop for Scene {
 #[test]
 fn a_command_that_meets_the_drain_is_answered_and_then_421() {
     let mut told = 0;
+    // So long that no client may speak any more.
+    let long_ago = Drain {
+        began: Instant::now(),
+        timeout: Duration::ZERO,
+    };
     for seed in 0..40 {
         let mut scene = Scene::new(seed);
         scene.connect();
         assert!(scene.hear().starts_with("220 "));
         assert!(scene.say(b"EHLO c\r\n").starts_with("250-"));
         scene.hub.shared.draining.store(true, Ordering::Relaxed);
-        scene.hub.slots.interrupt_idle();
+        scene.hub.slots.end_idle(&long_ago, Instant::now());
         scene.executor.poll_one(&mut scene.random);
         let heard = scene.say(b"MAIL FROM:<a@b>\r\nRCPT TO:<x@mx.example>\r\n");
         let last = heard.lines().last().unwrap_or_default();

@@ -10,6 +10,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use ringpost::net::admission::{Admission, Limits};
 use ringpost::net::hub::{Hub, Share};
 use ringpost::net::loads::Loads;
+use ringpost::net::pulse::Pulse;
 use ringpost::net::rules::Rules;
 use ringpost::net::shared::Shared;
 use ringpost::objects::{Claims, Lent, Store};
@@ -175,6 +176,7 @@ impl Settings {
                 messages_per_minute: 0,
             }),
             loads: Loads::new(1),
+            pulse: Pulse::new(1),
             draining: AtomicBool::new(false),
         };
         let share = Share {

@@ -54,6 +54,8 @@ pub enum Step {
     Expire,
     /// The server stops.
     Drain,
+    /// The server stops soon.
+    WindDown,
     /// The TLS handshake is done.
     Secured,
     /// Whether mail is taken changes.
@@ -164,6 +166,7 @@ fn directive(script: &mut Script, text: &str) -> Result<(), String> {
         "room" => script.rooms.push(answer(value)?),
         "expire" => script.steps.push(Step::Expire),
         "drain" => script.steps.push(Step::Drain),
+        "wind_down" => script.steps.push(Step::WindDown),
         "secured" => script.steps.push(Step::Secured),
         "intake" if script.steps.is_empty() => script.intake = intake(value)?,
         "intake" => script.steps.push(Step::Intake(intake(value)?)),

@@ -144,6 +144,11 @@ impl Driver {
         self.act();
     }
 
+    /// The server stops soon.
+    pub fn wind_down(&mut self) {
+        self.session.wind_down();
+    }
+
     fn data(&mut self) {
         let (before, limit) = (self.raw.len(), self.session.data_limit());
         self.raw.extend_from_slice(&self.input);

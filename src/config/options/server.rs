@@ -1,13 +1,16 @@
 //! The table `[server]`: the SMTP side as a whole.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ringpost_proto::smtp::access::Network;
 use ringpost_proto::smtp::policy::BareNewlinePolicy;
 
+use crate::config::reason::Reason;
 use crate::config::row::{
-    Choice, Count, List, NETWORKS, Switch, Text, Time, hours, milliseconds, minutes, rows,
+    Choice, Count, List, NETWORKS, Shown, Switch, Text, Time, hours, milliseconds, minutes, rows,
 };
 use crate::config::value;
 
@@ -20,6 +23,55 @@ pub enum IoChoice {
     IoUring,
     /// epoll alone.
     Epoll,
+}
+
+/// Where a new process meets the one that it takes over from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TakeoverSocket {
+    /// At an abstract Unix socket that is named after the first address of SMTP.
+    Derived,
+    /// At the abstract Unix socket of this name.
+    Abstract(String),
+    /// At a Unix socket in the file system.
+    Path(PathBuf),
+    /// Nowhere.
+    None,
+}
+
+impl fmt::Display for TakeoverSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Derived => Ok(()),
+            Self::Abstract(name) => write!(f, "@{name}"),
+            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
+
+impl Shown for TakeoverSocket {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Most bytes of a socket's name: the kernel's 108, without the byte at the front or at the end.
+const SOCKET_NAME_MOST: usize = 107;
+
+fn takeover_socket(text: &str) -> Result<TakeoverSocket, Reason> {
+    let text = text.trim();
+    if text.len() > SOCKET_NAME_MOST {
+        return Err(Reason::NotASocket);
+    }
+    match text {
+        "" => Ok(TakeoverSocket::Derived),
+        "none" => Ok(TakeoverSocket::None),
+        path if path.starts_with('/') => Ok(TakeoverSocket::Path(path.into())),
+        name => match name.strip_prefix('@') {
+            Some(name) if !name.is_empty() => Ok(TakeoverSocket::Abstract(name.to_owned())),
+            Some(_) | None => Err(Reason::NotASocket),
+        },
+    }
 }
 
 /// The name of a host, as this server gives its own.
@@ -82,9 +134,35 @@ rows! {
         /// and `server.listen_proxy` do not wait.
         greeting_delay: Duration = "0s", Time(Duration::ZERO..=minutes(1));
 
+        /// The Unix socket at which a process that is started with `--takeover` gets the listening sockets of the running one
+        /// (docs/upgrade.md). Empty: an abstract socket that is named after the first address of SMTP whose port is not 0.
+        /// `none`: the running process hands nothing over.
+        takeover_socket: TakeoverSocket = "",
+            Text("nothing, `@name` for an abstract socket, a path that begins with `/`, or `none`; at most 107 bytes", takeover_socket);
+
         /// How long SIGTERM waits for open transactions before it ends them. It must be longer than
         /// `kafka.delivery_timeout`, so that a message on its way to Kafka gets its reply. Give the service manager a
         /// little more before it kills the process.
         drain_timeout: Duration = "35s", Time(milliseconds(100)..=hours(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_takeover_is_written_as_it_is_read() {
+        for text in ["", "none", "@ringpost", "/run/ringpost/takeover.sock"] {
+            assert_eq!(takeover_socket(text).unwrap().to_string(), text);
+        }
+        for text in [
+            "@",
+            "run/ringpost.sock",
+            "yes",
+            &format!("/{}", "x".repeat(107)),
+        ] {
+            assert_eq!(takeover_socket(text), Err(Reason::NotASocket), "{text}");
+        }
     }
 }

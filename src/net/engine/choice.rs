@@ -1,7 +1,7 @@
 //! Which engine serves: the one that the operator asks for, or, where that is left open, the best that the kernel allows.
 //!
-//! Invariant: where io_uring was asked for, nothing else serves; a shortage (memory, open files) is an error, never a reason to
-//! take the other engine.
+//! Invariant: where io_uring was asked for, nothing else serves; a shortage of open files is an error, never a reason to take the
+//! other engine, which needs as many.
 
 use super::probe::{self, Unavailable};
 use crate::config::IoChoice;
@@ -56,7 +56,9 @@ fn decide(
         }
         IoChoice::Auto => match probe() {
             Ok(()) => (Io::IoUring, None),
-            Err(unavailable) if unavailable.is_refusal() => (Io::Epoll, Some(unavailable)),
+            Err(unavailable) if unavailable.is_refusal() || unavailable.is_shortage_of_memory() => {
+                (Io::Epoll, Some(unavailable))
+            }
             Err(unavailable) => return Err(NoEngine(unavailable)),
         },
     };
@@ -84,15 +86,15 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refusal_of_the_kernel_leads_to_epoll() {
-        for errno in [Errno::NOSYS, Errno::PERM, Errno::INVAL] {
+    fn a_refusal_of_the_kernel_or_of_memory_leads_to_epoll_and_nothing_else_does() {
+        for errno in [Errno::NOSYS, Errno::PERM, Errno::INVAL, Errno::NOMEM] {
             let (io, warning) = told(IoChoice::Auto, Some(errno)).unwrap();
             assert_eq!(io, Io::Epoll, "{errno}");
             let warning = warning.expect("it is said");
             let start = "epoll serves, because io_uring is unavailable: ";
             assert!(warning.starts_with(start), "{warning}");
         }
-        for errno in [Errno::NOMEM, Errno::MFILE, Errno::NFILE, Errno::ACCESS] {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::ACCESS] {
             let error = told(IoChoice::Auto, Some(errno)).unwrap_err();
             assert!(error.starts_with("io_uring is unavailable: "), "{error}");
             assert!(error.contains("server.io = \"epoll\""), "{error}");

@@ -48,11 +48,18 @@ impl Unavailable {
         Self { cause, fix }
     }
 
-    /// Whether the kernel, or a filter in front of it, does not offer io_uring or forbids it. Anything else is a shortage, which
-    /// would be hidden by going on without.
+    /// Whether the kernel, or a filter in front of it, does not offer io_uring or forbids it.
     pub(super) fn is_refusal(&self) -> bool {
-        let code = self.cause.raw_os_error().map(Errno::from_raw_os_error);
-        matches!(code, Some(Errno::NOSYS | Errno::PERM | Errno::INVAL))
+        matches!(self.code(), Some(Errno::NOSYS | Errno::PERM | Errno::INVAL))
+    }
+
+    /// Whether a ring would exceed the memory that the user may lock: the kernel counts the rings of all processes of a user.
+    pub fn is_shortage_of_memory(&self) -> bool {
+        self.code() == Some(Errno::NOMEM)
+    }
+
+    fn code(&self) -> Option<Errno> {
+        self.cause.raw_os_error().map(Errno::from_raw_os_error)
     }
 }
 
@@ -91,7 +98,9 @@ fn advice(error: &io::Error) -> String {
         (Some(Errno::INVAL), _) => "this kernel does not know the flags COOP_TASKRUN, TASKRUN_FLAG and SINGLE_ISSUER; \
                               Linux 6.0 or later is needed"
             .to_owned(),
-        (Some(Errno::NOMEM), _) => "locked memory is limited; raise it with: ulimit -l unlimited (LimitMEMLOCK= of systemd)".to_owned(),
+        (Some(Errno::NOMEM), _) => "locked memory is limited, for all processes of a user together; raise it with: ulimit -l unlimited (LimitMEMLOCK= of systemd, \
+                              docker run --ulimit memlock=-1)"
+            .to_owned(),
         (Some(Errno::MFILE), _) => "too few files may be open; raise the limit (LimitNOFILE= of systemd, ulimit -n)".to_owned(),
         _ => "see the kernel's log".to_owned(),
     }
@@ -104,7 +113,7 @@ mod tests {
 
     #[test]
     fn each_cause_has_its_fix() {
-        for (code, fix) in [(38, "Linux 6.0"), (22, "Linux 6.0"), (12, "ulimit -l")] {
+        for (code, fix) in [(38, "Linux 6.0"), (22, "Linux 6.0"), (12, "LimitMEMLOCK=")] {
             let text = Unavailable::new(Error::from_raw_os_error(code)).to_string();
             assert!(text.starts_with("io_uring is unavailable: "), "{text}");
             assert!(text.contains(fix), "{text}");

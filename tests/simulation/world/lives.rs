@@ -5,9 +5,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use ringpost::limits::{SWEEP_MAXIMUM_MILLISECONDS, SWEEP_MINIMUM_MILLISECONDS};
 use ringpost::net::clock::Clock;
+use ringpost::net::slots::Drain;
 use ringpost::objects::Kind;
 use ringpost_proto::smtp::refusal::Refusal;
 use ringpost_proto::smtp::session::Intake;
@@ -41,7 +43,11 @@ impl World {
         let Some(hub) = self.hub.clone() else { return };
         let now = self.time.micros();
         if let Some(since) = self.draining_since {
-            hub.slots.interrupt_idle();
+            let drain = Drain {
+                began: self.time.now() - Duration::from_micros(now - since),
+                timeout: Duration::from_micros(DRAIN),
+            };
+            hub.slots.end_idle(&drain, self.time.now());
             hub.sweep(self.time.now());
             // It asserts that no charge is out where no session and no record is.
             if hub.is_empty() {

@@ -82,6 +82,11 @@ impl Counts {
         self.octets = self.octets.saturating_add(size);
     }
 
+    /// Whether the client has brought a message, stored or not.
+    pub(super) fn has_messages(&self) -> bool {
+        self.messages > 0
+    }
+
     /// Whether the session has brought as much as it may.
     pub(super) fn is_full(&self, policy: &Policy) -> bool {
         let reached = |count: u64, limit: u64| limit > 0 && count >= limit;

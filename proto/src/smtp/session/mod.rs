@@ -60,7 +60,7 @@ pub use output::{Event, Output};
 /// - **Questions**: [`expects`](Session::expects), [`data_limit`](Session::data_limit), [`is_idle`](Session::is_idle),
 ///   [`heard`](Session::heard), [`about`](Session::about).
 /// - **Settings**: [`adopt`](Session::adopt), [`follow`](Session::follow), [`limit`](Session::limit), [`heed`](Session::heed),
-///   [`explain_refusals`](Session::explain_refusals).
+///   [`explain_refusals`](Session::explain_refusals), [`wind_down`](Session::wind_down).
 #[derive(Debug)]
 pub struct Session {
     policy: Arc<Policy>,
@@ -83,6 +83,8 @@ pub struct Session {
     rate: Option<Arc<Rate>>,
     /// Whether mail is taken, as far as the driver knows.
     intake: Intake,
+    /// Whether the server stops, and leaves the client time for what it has begun.
+    winds_down: bool,
 }
 
 impl Session {
@@ -102,6 +104,7 @@ impl Session {
             counts: Counts::default(),
             rate: None,
             intake: Intake::default(),
+            winds_down: false,
         }
     }
 
@@ -283,6 +286,11 @@ impl Session {
             State::Securing(_) => self.close(),
             State::Admitting | State::Committing | State::Closed => {}
         }
+    }
+
+    /// The server stops soon: a client that has brought no message may still bring one, another one gets 421 at its next MAIL.
+    pub fn wind_down(&mut self) {
+        self.winds_down = true;
     }
 
     /// The server is stopping: a session without a transaction ends now, another one at the end of its transaction.
@@ -513,6 +521,7 @@ impl Session {
             directory: self.directory.as_deref(),
             rate: self.rate.as_deref(),
             intake: self.intake,
+            winds_down: self.winds_down,
             counts: &self.counts,
             secure: self.secure,
             explains: self.explains,

@@ -35,6 +35,8 @@ pub(super) struct Context<'a> {
     pub(super) rate: Option<&'a Rate>,
     /// Whether mail is taken.
     pub(super) intake: Intake,
+    /// Whether the server stops soon.
+    pub(super) winds_down: bool,
     pub(super) counts: &'a Counts,
     /// Whether the session is encrypted.
     pub(super) secure: bool,
@@ -167,6 +169,9 @@ fn mail(
 
 /// Whether the client may begin one more message.
 fn may_begin(parameters: &MailParameters, context: &Context<'_>) -> Result<(), Refusal> {
+    if context.winds_down && context.counts.has_messages() {
+        return Err(Refusal::ShuttingDown);
+    }
     if context.counts.is_full(context.policy) {
         return Err(Refusal::SessionFull);
     }
