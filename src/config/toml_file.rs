@@ -104,9 +104,15 @@ pub(super) struct Contents<'a> {
 }
 
 impl Contents<'_> {
-    /// Whether there is nothing in the file.
+    /// Whether there is nothing in the file. An option that is a table is something if it has an entry: the example file, in which
+    /// nothing is changed, has the headings of all tables.
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.routes.is_empty() && self.mistakes.is_empty()
+        let sets_nothing = |entry: &Entry<'_, Config>| match &entry.content {
+            Content::Table(entries, _) => entries.is_empty(),
+            Content::One(_) | Content::List(..) => false,
+        };
+        let no_options = self.entries.iter().all(sets_nothing);
+        no_options && self.routes.is_empty() && self.mistakes.is_empty()
     }
 
     fn unknown_key(&mut self, key: &Key<'_>, fault: ContentFault) {

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use ringpost::config::options::{ROUTE_SETTINGS, ROUTES, RouteSetting, SECTIONS, SETTINGS};
-use ringpost::config::{Loaded, Setting, Shape, load};
+use ringpost::config::{Error, Loaded, Setting, Shape, load};
 
 /// Columns of the example file.
 const COLUMNS: usize = 100;
@@ -213,10 +213,10 @@ fn comment(text: &mut String, paragraph: &str) {
     line(text, &current);
 }
 
-fn loaded(text: &str) -> Loaded {
+fn loaded(text: &str, variables: Vec<(String, String)>) -> Result<Loaded, Error> {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), text).expect("a written file");
-    load(Some(file.path()), [], &[]).unwrap_or_else(|error| panic!("{error}"))
+    load(Some(file.path()), variables, &[])
 }
 
 /// The example with every option in force.
@@ -234,10 +234,18 @@ fn uncommented() -> String {
 #[test]
 fn the_example_loads_to_the_defaults() {
     let defaults = load(None, [], &[]).expect("the defaults").config;
-    for text in [example(), uncommented()] {
-        let loaded = loaded(&text);
+    let brokers = ("RINGPOST_KAFKA_BROKERS".to_owned(), "embedded".to_owned());
+    for (text, variables) in [(example(), vec![brokers]), (uncommented(), vec![])] {
+        let loaded = loaded(&text, variables).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!((loaded.config, loaded.warnings), (defaults.clone(), vec![]));
     }
+}
+
+/// Installed and started as it is, it would be the quick start: mail in memory.
+#[test]
+fn the_example_in_which_nothing_is_changed_is_refused() {
+    let error = loaded(&example(), vec![]).unwrap_err().to_string();
+    assert!(error.contains("sets nothing"), "{error}");
 }
 
 #[test]
@@ -304,6 +312,12 @@ fn the_reference_has_every_option() {
 fn the_configuration_in_the_preface_loads() {
     let (_, rest) = PREFACE.split_once("```toml\n").expect("a block begins");
     let (block, _) = rest.split_once("```").expect("and ends");
-    assert_eq!(loaded(block).config.kafka.topic, "mail");
-    assert_eq!(loaded(ROUTE).config.routes[0].topic, "mail.tenant");
+    assert_eq!(
+        loaded(block, vec![]).expect("it loads").config.kafka.topic,
+        "mail"
+    );
+    assert_eq!(
+        loaded(ROUTE, vec![]).expect("it loads").config.routes[0].topic,
+        "mail.tenant"
+    );
 }

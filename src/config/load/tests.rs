@@ -196,7 +196,12 @@ fn a_host_name_that_smtp_cannot_say_is_replaced() {
 
 #[test]
 fn a_file_that_sets_nothing_is_a_mistake_unless_variables_or_flags_say_whose_mail_and_where() {
-    for text in ["", "\n", "# nothing = 1\n", "[server]\n[kafka]\n"] {
+    for text in [
+        "",
+        "\n",
+        "# nothing = 1\n",
+        "[server]\n[kafka]\n[kafka.properties]\n",
+    ] {
         let [problem] = &problems(text)[..] else {
             panic!("{text:?}")
         };
