@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::environment;
+use super::{environment, help};
 use crate::config::{self, Brokers, Config, Objects};
 use crate::consume::plan::Properties;
 use crate::failure::{Blame, Blamed};
@@ -17,34 +17,42 @@ use crate::failure::{Blame, Blamed};
 /// The brokers where nothing names any.
 const LOCAL_BROKERS: &str = "127.0.0.1:9092";
 
+const BROKERS: &str = "Brokers to ask first, host:port, separated by commas.";
+const OBJECTS: &str = "Where the objects of large messages are: s3://bucket/prefix, gs://…, az://… or file:///directory.";
+const PROPERTIES: &str = "File of librdkafka properties, name=value a line: passwords, which do not belong on a command line.";
+
 /// Where records are.
 #[derive(Debug, Clone, Default, Args)]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the help of flags, not links"
+)]
 pub(super) struct Cluster {
-    /// Configuration file (TOML) of serve, of which what concerns reading is read [environment: RINGPOST_CONFIG]
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not a link"
-    )]
+    /// Configuration file (TOML) of serve
+    ///
+    /// Where records are and the form of the log are read from it.
+    ///
+    /// [environment: RINGPOST_CONFIG] [default: no file]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Brokers to ask first, `host:port`, separated by commas [environment: RINGPOST_KAFKA_BROKERS] [default: kafka.brokers
-    /// of the configuration, else 127.0.0.1:9092]
-    #[arg(long, value_name = "LIST")]
+    /// Kafka brokers, host:port,… [default: 127.0.0.1:9092]
+    #[arg(long, value_name = "LIST", long_help = help::reads("kafka.brokers", BROKERS, LOCAL_BROKERS))]
     pub brokers: Option<String>,
-    /// Topic to read [environment: RINGPOST_KAFKA_TOPIC] [default: kafka.topic of the configuration, else mail]
-    #[arg(long, value_name = "NAME")]
+    /// Topic to read [default: mail]
+    #[arg(long, value_name = "NAME", long_help = help::reads("kafka.topic", "Topic to read.", "mail"))]
     pub topic: Option<String>,
-    /// Where the objects of large messages are, in the form of objects.url [environment: RINGPOST_OBJECTS_URL] [default:
-    /// objects.url of the configuration, else where each record says]
-    #[arg(long, value_name = "URL")]
+    /// Where the objects of large messages are
+    #[arg(long, value_name = "URL", long_help = help::reads("objects.url", OBJECTS, "where each record says"), hide_short_help = true)]
     pub objects: Option<String>,
-    /// File of librdkafka properties, name=value a line [environment: RINGPOST_KAFKA_PROPERTIES_FILE] [default:
-    /// kafka.properties_file of the configuration]
-    #[arg(long, value_name = "FILE")]
+    /// File of librdkafka properties: passwords
+    #[arg(long, value_name = "FILE", long_help = help::reads("kafka.properties_file", PROPERTIES, "no file"), hide_short_help = true)]
     pub properties_file: Option<String>,
-    /// A librdkafka property; may be given again. Everybody on the machine can read a command line: a password belongs in
-    /// --properties-file or RINGPOST_KAFKA_PROPERTIES
-    #[arg(long = "property", value_name = "NAME=VALUE")]
+    /// A librdkafka property; repeatable
+    ///
+    /// Everybody on the machine can read a command line: a password belongs in --properties-file or RINGPOST_KAFKA_PROPERTIES.
+    ///
+    /// [default: kafka.properties of the configuration]
+    #[arg(long = "property", value_name = "NAME=VALUE", hide_short_help = true)]
     pub properties: Vec<String>,
 }
 

@@ -6,13 +6,17 @@ pub mod check;
 mod cluster;
 pub mod consume;
 mod container;
+mod endings;
 pub mod forward;
+mod help;
+pub mod line;
 mod output;
 mod quick_start;
 pub mod recipients;
 pub mod serve;
 mod service;
 mod value;
+mod version;
 
 /// The environment. A value that is not text is valid for no option; it is passed on so that it is refused by name and not
 /// ignored in silence.

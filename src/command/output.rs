@@ -8,7 +8,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::failure::Failure;
+use crate::failure::{Blame, Blamed, Failure};
 
 /// Writes a line to standard error. A line that cannot be written is lost: there is no other place to report that.
 pub(super) fn complain(line: &str) {
@@ -40,6 +40,27 @@ pub(super) fn print(line: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
     output.write_all(format!("{line}\n").as_bytes())?;
     output.flush()
+}
+
+/// Writes a text to standard output, and says with which exit code the program ends. A reader that has seen enough is no failure.
+pub(super) fn print_or_fail(text: &str) -> ExitCode {
+    let mut printed = Printed::default();
+    printed.line(text);
+    match printed.loss() {
+        None => ExitCode::SUCCESS,
+        Some(error) => fail(&Lost(error).into()),
+    }
+}
+
+/// Standard output did not take a text.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output: {0}")]
+struct Lost(#[source] io::Error);
+
+impl Blamed for Lost {
+    fn blame(&self) -> Blame {
+        Blame::Machine
+    }
 }
 
 /// Lines of standard output up to the first that could not be written.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::{announce, environment, output};
+use super::{announce, environment, help, output};
 use crate::config::{self, Loaded, LogFormat};
 use crate::failure::Failure;
 use crate::server::{Checked, Prepared, Read, Stopped};
@@ -12,50 +12,60 @@ use crate::telemetry::log::{self, LogHandle};
 
 /// Flags of `serve`.
 #[derive(Debug, Default, Clone, clap::Args)]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the help of flags, not links"
+)]
 pub struct Options {
-    /// Configuration file (TOML); one that sets nothing is an error, unless variables or flags set recipients.domains or
-    /// kafka.brokers [environment: RINGPOST_CONFIG]
+    /// Configuration file (TOML)
+    ///
+    /// ringpost.toml(5) has all options. A file that sets nothing is an error, unless variables or flags set
+    /// recipients.domains or kafka.brokers.
+    ///
+    /// [environment: RINGPOST_CONFIG] [default: no file]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Address that SMTP is served on, IP:port; may be given several times
-    #[arg(long, value_name = "ADDR")]
+    /// SMTP address; repeatable [default: 127.0.0.1:2525]
+    #[arg(long, value_name = "ADDR", long_help = help::option("server.listen"))]
     pub listen: Vec<String>,
-    /// This server's name
-    #[arg(long, value_name = "NAME")]
+    /// Name of this server, as in its MX record
+    #[arg(long, value_name = "NAME", long_help = help::option("server.hostname"))]
     pub hostname: Option<String>,
-    /// Domain that mail is taken for; may be given several times
-    #[arg(long, value_name = "DOMAIN")]
+    /// Domain to take mail for; repeatable [default: all]
+    #[arg(long, value_name = "DOMAIN", long_help = help::option("recipients.domains"))]
     pub domain: Vec<String>,
-    /// Kafka's bootstrap brokers, or "embedded", or "discard"
-    #[arg(long, value_name = "LIST")]
+    /// Kafka brokers, host:port,… [default: in memory]
+    #[arg(long, value_name = "LIST", long_help = help::option("kafka.brokers"))]
     pub brokers: Option<String>,
-    /// Topic that records go to
-    #[arg(long, value_name = "NAME")]
+    /// Topic that mail goes to [default: mail]
+    #[arg(long, value_name = "NAME", long_help = help::option("kafka.topic"))]
     pub topic: Option<String>,
-    /// File of librdkafka properties, name=value a line: passwords, which do not belong on a command line
-    #[arg(long, value_name = "FILE")]
+    /// File of librdkafka properties: passwords
+    #[arg(long, value_name = "FILE", long_help = help::option("kafka.properties_file"), hide_short_help = true)]
     pub properties_file: Option<String>,
     /// Topic that names recipients, live
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", long_help = help::option("recipients.topic"), hide_short_help = true)]
     pub recipients_topic: Option<String>,
-    /// Where large messages go as objects: s3://bucket/prefix, gs://…, az://… or file:///directory
-    #[arg(long, value_name = "URL")]
+    /// Where large messages go as objects
+    #[arg(long, value_name = "URL", long_help = help::option("objects.url"), hide_short_help = true)]
     pub objects: Option<String>,
-    /// What serves connections: auto, io_uring or epoll
-    #[arg(long, value_name = "ENGINE")]
+    /// What serves: auto, io_uring, epoll
+    #[arg(long, value_name = "ENGINE", long_help = help::option("server.io"), hide_short_help = true)]
     pub io: Option<String>,
-    /// Address of /metrics, /healthz and /readyz
-    #[arg(long, value_name = "ADDR")]
+    /// Admin and metrics address [default: 127.0.0.1:9925]
+    #[arg(long, value_name = "ADDR", long_help = help::option("admin.listen"))]
     pub admin: Option<String>,
-    /// Take the listening sockets of the running instance of the same configuration, which then drains and exits 0; where none runs,
-    /// start as usual
-    #[arg(long)]
+    /// Take over from the running instance
+    ///
+    /// Its listening sockets are passed to this one, and it drains and exits with 0. The configuration has to be the same. Where
+    /// no instance runs, this is a usual start. docs/upgrade.md describes it.
+    #[arg(long, hide_short_help = true)]
     pub takeover: bool,
-    /// Certificate chain (PEM)
-    #[arg(long, value_name = "FILE")]
+    /// Certificate chain (PEM); allows STARTTLS
+    #[arg(long, value_name = "FILE", long_help = help::option("tls.certificate"))]
     pub tls_cert: Option<String>,
-    /// Its private key (PEM)
-    #[arg(long, value_name = "FILE")]
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", long_help = help::option("tls.key"))]
     pub tls_key: Option<String>,
 }
 

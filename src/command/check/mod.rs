@@ -40,22 +40,30 @@ use report::{Format, Lost, Report};
 #[derive(Debug, Default, Clone, clap::Args)]
 // Those of `serve` have a group of this name.
 #[group(skip)]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the help of flags, not links"
+)]
 pub struct Options {
     #[command(flatten)]
     serve: serve::Options,
     /// Fail on warnings too
     #[arg(long)]
     strict: bool,
-    /// Print the configuration that file, environment and flags make together, in TOML, with secrets masked; ask nothing
+    /// Print the effective configuration, and ask nothing
+    ///
+    /// In TOML: what file, environment and flags make together, with secrets masked.
     #[arg(long, conflicts_with_all = ["strict", "format", "route"])]
     print: bool,
-    /// How the answers are written: a line each, or one JSON document
+    /// A line for each answer, or one JSON document
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     format: Format,
-    /// Say which topic mail for this address would go to, and ask nothing else
+    /// Say which topic an address goes to, and ask nothing else [default: ask everything]
     #[arg(long, value_name = "ADDRESS")]
     route: Option<String>,
-    /// With --route: the address that it comes in on, as in the configuration
+    /// With --route: the listener that mail comes in on
+    ///
+    /// An address as it is in the configuration. [default: every listener]
     #[arg(long, value_name = "ADDR", requires = "route")]
     listener: Option<String>,
 }

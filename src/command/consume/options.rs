@@ -15,41 +15,62 @@ use crate::consume::plan::Start;
 
 /// Reads mails back from Kafka.
 #[derive(Debug, Clone, Args)]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the help of flags, not links"
+)]
 pub struct Options {
     #[command(flatten)]
     pub(super) cluster: Cluster,
     /// Give the header section of a large message on, which its record holds, instead of its object
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub no_objects: bool,
-    /// Read as a member of this consumer group, and commit offsets once the output has them; without it every
-    /// partition is read and nothing committed
+    /// Read as a member of this consumer group
+    ///
+    /// Offsets are committed once the output has them. [default: none; every partition is read, and nothing is committed]
     #[arg(long, value_name = "NAME")]
     pub group: Option<String>,
-    /// Where to start; in a group, only where it has no offset yet [default: beginning]
+    /// Where to start [default: beginning]
+    ///
+    /// In a group, only where it has no offset yet.
     #[arg(long, value_enum)]
     pub from: Option<From>,
-    /// Start at the first record that is not older than this, in place of --from: how long ago, such as 90s, 30min, 1h or 7d,
-    /// or a time or date, such as 2026-11-28T03:12:01Z or 2026-11-28
+    /// Start at this time, or this long ago, such as 1h
+    ///
+    /// How long ago, such as 90s, 30min, 1h or 7d, or a time or date, such as 2026-11-28T03:12:01Z or 2026-11-28. The first
+    /// record that is not older begins. In place of --from. [default: see --from]
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// Read this partition alone; may be given again. Not with --group
+    /// Read this partition alone; repeatable
+    ///
+    /// 0 and more. Not with --group. [default: every partition]
     #[arg(long = "partition", value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     pub partitions: Vec<i32>,
-    /// Start at this offset of each --partition, in place of --from
-    #[arg(long, value_name = "N|beginning|end", allow_hyphen_values = true)]
+    /// Start at this offset of each --partition
+    ///
+    /// 0 and more. In place of --from. [default: see --from]
+    #[arg(
+        long,
+        value_name = "N|beginning|end",
+        allow_hyphen_values = true,
+        hide_short_help = true
+    )]
     pub offset: Option<Place>,
-    /// Give on only the mails for which this holds, such as 'domain = example.com and size > 1MiB'; of several, all have to.
-    /// Fields: recipient, domain, sender, client, size, time, id, helo, protocol, tls, body, and ce_NAME for any attribute;
-    /// docs/consume.md describes them
+    /// Give on only mails for which this holds; repeatable
+    ///
+    /// Such as 'domain = example.com and size > 1MiB'; of several, all have to hold. Fields: recipient, domain, sender, client, size, time, id, helo, protocol, tls, body, and ce_NAME for
+    /// any attribute; docs/consume.md describes them. [default: all mails]
     #[arg(long = "filter", value_name = "CONDITION")]
     pub filters: Vec<String>,
-    /// Give on records that ringpost did not write too, as they are, in place of skipping them. Not with --filter
-    #[arg(long)]
+    /// Give on records that ringpost did not write too, as they are. Not with --filter
+    #[arg(long, hide_short_help = true)]
     pub foreign: bool,
-    /// Stop once every partition was read to its end and no more is being written
+    /// Stop at the end of the topic
+    ///
+    /// That is when every partition was read to its end and no more is being written.
     #[arg(long)]
     pub until_end: bool,
-    /// Stop after this many mails
+    /// Stop after this many mails, 1 and more [default: no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Form of the output
@@ -57,12 +78,14 @@ pub struct Options {
     pub format: Format,
     /// Leave the fields of the envelope out (Return-Path, Delivered-To, X-Original-To, X-Ringpost-Id), so that a message is
     /// exactly what the record holds. For eml, mbox and maildir
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub raw: bool,
-    /// Add what the message says to each JSON object, as its member `parsed`: subject, from, date, text, attachments
-    #[arg(long)]
+    /// Add what the message says to each JSON object, as its member parsed: subject, from, date, text, attachments
+    #[arg(long, hide_short_help = true)]
     pub parsed: bool,
-    /// File for summary, json and mbox, continued in a group and emptied without; folder for eml and maildir
+    /// File or folder to write to [default: standard output]
+    ///
+    /// A file for summary, json and mbox, continued in a group and emptied without; a folder for eml and maildir.
     #[arg(long, value_name = "PATH")]
     pub output: Option<PathBuf>,
 }

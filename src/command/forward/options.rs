@@ -14,66 +14,77 @@ use crate::config;
 
 /// Gives each mail of the topic to a mailbox, a relay or an application.
 #[derive(Debug, Clone, Args)]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the help of flags, not links"
+)]
 pub struct Options {
     #[command(flatten)]
     pub(super) cluster: Cluster,
-    /// The consumer group: its members share the partitions, and it keeps how far each was forwarded
+    /// Consumer group, which keeps how far mail was forwarded
+    ///
+    /// Its members share the partitions.
     #[arg(long, value_name = "NAME")]
     pub group: String,
-    /// Where mail goes: smtp://HOST[:25], smtps://HOST[:465], lmtp://HOST[:24], lmtp:///PATH for a socket, https://HOST/PATH;
-    /// smtp and lmtp take user@ in front of the host and ?starttls=required, offered, opportunistic or never
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not links"
-    )]
+    /// Where mail goes: smtp://, smtps://, lmtp://, https://
+    ///
+    /// smtp://HOST[:25], smtps://HOST[:465], lmtp://HOST[:24], lmtp:///PATH for a socket, https://HOST/PATH.
+    /// smtp and lmtp take user@ in front of the host and ?starttls=required, offered, opportunistic or never.
     #[arg(long, value_name = "URL")]
     pub to: String,
     /// Where a group that has no offset yet starts
     #[arg(long, value_enum, default_value_t = From::Beginning)]
     pub from: From,
-    /// Forward only the mails for which this holds, such as 'domain = example.com and size < 1MiB'; of several, all have to.
-    /// The others are passed over. docs/consume.md has the fields
+    /// Forward only mails for which this holds; repeatable
+    ///
+    /// Such as 'domain = example.com and size < 1MiB'; of several, all have to hold. The others are passed over. docs/consume.md
+    /// has the fields. [default: all mails]
     #[arg(long = "filter", value_name = "CONDITION")]
     pub filters: Vec<String>,
-    /// Topic for recipients that the receiver refuses for good; without it the first of them ends the program
+    /// Topic for recipients that are refused for good
+    ///
+    /// Without it, the first of them ends the program with exit code 1. [default: none]
     #[arg(long, value_name = "TOPIC", value_parser = config::topic)]
     pub dead_letter: Option<String>,
-    /// End once every mail is done with and no more are being written
+    /// End once every mail is done with and no more come
     #[arg(long)]
     pub until_end: bool,
-    /// Mails that are given to the receiver at once, each over its own connection
+    /// Mails given to the receiver at once, 1 to 10000
+    ///
+    /// Each has its own connection.
     #[arg(long, value_name = "N", default_value_t = 20, allow_hyphen_values = true, value_parser = value::number::<u16>(1, 10_000))]
     pub concurrency: u16,
     /// Which mails are kept in sequence: none, those of one key, those of one partition
-    #[arg(long, value_enum, default_value_t = Order::None)]
+    #[arg(long, value_enum, default_value_t = Order::None, hide_short_help = true)]
     pub order: Order,
-    /// Attempts a second at most, 0.0001 to 1000000
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = rate)]
+    /// Attempts a second at most: 0.0001 to 1000000 [default: no limit]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = rate, hide_short_help = true)]
     pub rate: Option<f64>,
-    /// Longest pause before a mail is tried again; the first is 1s, and each is twice the one before
-    #[arg(long, value_name = "TIME", default_value = "60s", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
+    /// Longest pause before a mail is tried again: 1ms to 24h. The first is 1s, and each is twice the one before
+    #[arg(long, value_name = "TIME", default_value = "60s", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"), hide_short_help = true)]
     pub longest_pause: Duration,
-    /// Mails that are held at once: under way, or waiting to be tried again
-    #[arg(long, value_name = "N", default_value_t = 1_000, allow_hyphen_values = true, value_parser = value::number::<u32>(1, 1_000_000))]
+    /// Mails that are held at once, under way or waiting to be tried again: 1 to 1000000
+    #[arg(long, value_name = "N", default_value_t = 1_000, allow_hyphen_values = true, value_parser = value::number::<u32>(1, 1_000_000), hide_short_help = true)]
     pub held: u32,
-    /// Bytes of those mails
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", allow_hyphen_values = true, value_parser = held_bytes)]
+    /// Bytes of those mails: 1B and more
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", allow_hyphen_values = true, value_parser = held_bytes, hide_short_help = true)]
     pub held_bytes: u64,
-    /// Mails of a partition after one that is not done with: beyond that, no more of the partition are read. A kill repeats no
-    /// more of them
-    #[arg(long, value_name = "N", default_value_t = 10_000, allow_hyphen_values = true, value_parser = value::number::<u32>(1, 10_000_000))]
+    /// Mails of a partition after one that is not done with: 1 to 10000000. Beyond that, no more of the partition are read. A
+    /// kill repeats no more of them
+    #[arg(long, value_name = "N", default_value_t = 10_000, allow_hyphen_values = true, value_parser = value::number::<u32>(1, 10_000_000), hide_short_help = true)]
     pub window: u32,
-    /// How often offsets are committed
-    #[arg(long, value_name = "TIME", default_value = "1s", allow_hyphen_values = true, value_parser = value::time("1ms", "1h"))]
+    /// How often offsets are committed: 1ms to 1h
+    #[arg(long, value_name = "TIME", default_value = "1s", allow_hyphen_values = true, value_parser = value::time("1ms", "1h"), hide_short_help = true)]
     pub commit_every: Duration,
-    /// How long mails that are under way have to end when the program stops, or a partition goes to another member; 0s: not at all
-    #[arg(long, value_name = "TIME", default_value = "10s", allow_hyphen_values = true, value_parser = value::time("0s", "1h"))]
+    /// How long mails that are under way have to end when the program stops, or a partition goes to another member: 0s to 1h;
+    /// 0s: not at all
+    #[arg(long, value_name = "TIME", default_value = "10s", allow_hyphen_values = true, value_parser = value::time("0s", "1h"), hide_short_help = true)]
     pub grace: Duration,
-    /// Address of /metrics, /healthz and /readyz, IP:port
+    /// Admin and metrics address, IP:port [default: none]
     #[arg(long, value_name = "ADDR", value_parser = value::address)]
     pub admin: Option<std::net::SocketAddr>,
     /// File of certificates (PEM) that the receiver's has to be signed by [default: the system's]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub tls_ca: Option<PathBuf>,
     #[command(flatten)]
     pub(super) mail: MailOptions,
@@ -84,63 +95,37 @@ pub struct Options {
 /// The flags for receivers that speak SMTP or LMTP.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "SMTP and LMTP")]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the help of flags, not links"
+)]
 pub(super) struct MailOptions {
-    /// File with the password of the URL's user on its first line [environment: RINGPOST_FORWARD_PASSWORD
-    /// has the password itself]
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not a link"
-    )]
+    /// File with the password of the URL's user
+    ///
+    /// The password is on its first line. [environment: RINGPOST_FORWARD_PASSWORD has the password
+    /// itself] [default: none]
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
     /// The name in EHLO [default: server.hostname of the configuration, else the machine's]
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not a link"
-    )]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub helo: Option<String>,
-    /// Recipients in one transaction at most [default: 100]
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not a link"
-    )]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = value::number::<u16>(1, 10_000))]
+    /// Recipients in one transaction at most: 1 to 10000 [default: 100]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = value::number::<u16>(1, 10_000), hide_short_help = true)]
     pub recipients: Option<u16>,
-    /// How long a connection to one address may take [default: 30s]
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not a link"
-    )]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
+    /// How long a connection to one address may take: 1ms to 24h [default: 30s]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"), hide_short_help = true)]
     pub connect_timeout: Option<Duration>,
-    /// How long the reply to a command may take [default: 5min]
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not a link"
-    )]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
+    /// How long the reply to a command may take: 1ms to 24h [default: 5min]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"), hide_short_help = true)]
     pub command_timeout: Option<Duration>,
-    /// How long a block of the message may take to be sent [default: 3min]
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not a link"
-    )]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
+    /// How long a block of the message may take to be sent: 1ms to 24h [default: 3min]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"), hide_short_help = true)]
     pub data_timeout: Option<Duration>,
-    /// How long the reply to the message may take [default: 10min]
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not a link"
-    )]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
+    /// How long the reply to the message may take: 1ms to 24h [default: 10min]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"), hide_short_help = true)]
     pub final_timeout: Option<Duration>,
-    /// How long a connection without a mail is kept; 0s: not at all [default: 15s]
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not a link"
-    )]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("0s", "24h"))]
+    /// How long a connection without a mail is kept: 0s to 24h; 0s: not at all [default: 15s]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("0s", "24h"), hide_short_help = true)]
     pub idle_timeout: Option<Duration>,
 }
 

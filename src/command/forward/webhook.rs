@@ -28,20 +28,22 @@ const HEADER_FILE: &str = "--header-file";
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "HTTP")]
 #[group(skip)]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the help of flags, not links"
+)]
 pub(super) struct Options {
-    /// File of the secrets that sign each POST, one `whsec_…` a line [environment: RINGPOST_FORWARD_SECRET
-    /// has the secrets themselves]
+    /// File of the secrets that sign each POST
+    ///
+    /// One whsec_… a line. [environment: RINGPOST_FORWARD_SECRET has the secrets
+    /// themselves] [default: none; a POST is not signed]
     #[arg(long, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
-    /// File of header fields to add to each POST, `name: value` a line, such as `authorization: Bearer …`
-    #[arg(long, value_name = "FILE")]
+    /// File of header fields to add to each POST, 'name: value' a line, such as 'authorization: Bearer …' [default: none]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub header_file: Option<PathBuf>,
-    /// How long an application may take for its answer; a second more for each MiB of the mail [default: 30s]
-    #[allow(
-        rustdoc::broken_intra_doc_links,
-        reason = "the help of a flag, not a link"
-    )]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
+    /// How long an application may take for its answer: 1ms to 24h; a second more for each MiB of the mail [default: 30s]
+    #[arg(long, hide_short_help = true, value_name = "TIME", allow_hyphen_values = true, value_parser = value::time("1ms", "24h"))]
     pub timeout: Option<Duration>,
 }
 

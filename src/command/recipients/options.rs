@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::command::help;
+
 /// What is done with recipients.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -17,26 +19,12 @@ pub struct Options {
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum Action {
     /// Name recipients: mail for them is accepted within a second
-    #[command(after_help = "Examples:\n  \
-        ringpost recipients add --config /etc/ringpost.toml joe@example.com ann@example.com\n  \
-        ringpost recipients add --brokers k1:9092 --topic recipients example.org '*.example.org'\n  \
-        ringpost recipients add --domain example.com joe ann")]
     Add(Named),
     /// Remove recipients: mail for them is refused within a second
-    #[command(after_help = "Examples:\n  \
-        ringpost recipients remove --config /etc/ringpost.toml joe@example.com\n  \
-        ringpost recipients remove --brokers k1:9092 --topic recipients '*.example.org'")]
     Remove(Named),
     /// Print whom the topic names, one a line
-    #[command(after_help = "Examples:\n  \
-        ringpost recipients list --config /etc/ringpost.toml\n  \
-        ringpost recipients list --brokers k1:9092 --topic recipients --domain example.com")]
     List(Listing),
     /// Name the recipients of a file, one a line, as in recipients.lists
-    #[command(after_help = "Examples:\n  \
-        ringpost recipients import --config /etc/ringpost.toml people.txt\n  \
-        ringpost recipients import --domain example.com --replace people.txt\n  \
-        psql -Atc 'select address from users' | ringpost recipients import --replace -")]
     Import(Import),
 }
 
@@ -46,7 +34,7 @@ pub(super) struct Named {
     /// Addresses, domains (example.com: everybody there), or *.example.com for all domains below one
     #[arg(required = true, value_name = "ADDRESS")]
     pub(super) names: Vec<String>,
-    /// Domain of names without an @
+    /// Domain of names without an @ [default: each name has one]
     #[arg(long, value_name = "DOMAIN")]
     pub(super) domain: Option<String>,
     #[command(flatten)]
@@ -56,7 +44,7 @@ pub(super) struct Named {
 /// What is printed.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Listing {
-    /// Only recipients of this domain
+    /// Only recipients of this domain [default: of every one]
     #[arg(long, value_name = "DOMAIN")]
     pub(super) domain: Option<String>,
     #[command(flatten)]
@@ -78,7 +66,7 @@ pub(super) struct Import {
     /// Say what would change, and write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Domain of lines without an @, and the only domain of the file
+    /// Domain of lines without an @, and the only domain of the file [default: any]
     #[arg(long, value_name = "DOMAIN")]
     pub(super) domain: Option<String>,
     #[command(flatten)]
@@ -87,24 +75,37 @@ pub(super) struct Import {
 
 /// Where the topic is.
 #[derive(Debug, Clone, Default, Args)]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the help of flags, not links"
+)]
 pub(super) struct Cluster {
-    /// Configuration file (TOML) of serve, of which recipients.topic and the table kafka are read [environment: RINGPOST_CONFIG]
+    /// Configuration file (TOML) of serve
+    ///
+    /// recipients.topic and the table kafka are read from it.
+    ///
+    /// [environment: RINGPOST_CONFIG] [default: no file]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Brokers to ask first, `host:port`, separated by commas [environment: RINGPOST_KAFKA_BROKERS] [default: kafka.brokers
-    /// of the configuration, else 127.0.0.1:9092]
-    #[arg(long, value_name = "LIST")]
+    /// Kafka brokers, host:port,… [default: 127.0.0.1:9092]
+    #[arg(long, value_name = "LIST", long_help = help::reads("kafka.brokers", BROKERS, "127.0.0.1:9092"))]
     pub(super) brokers: Option<String>,
-    /// The topic of recipients, not that of mail [environment: RINGPOST_RECIPIENTS_TOPIC] [default: recipients.topic of the
-    /// configuration]
+    /// The topic of recipients, not that of mail
     #[arg(
         long = "recipients-topic",
         visible_alias = "topic",
-        value_name = "NAME"
+        value_name = "NAME",
+        long_help = help::reads("recipients.topic", TOPIC, "none; it has to be named somewhere")
     )]
     pub(super) topic: Option<String>,
-    /// A librdkafka property; may be given again. Everybody on the machine can read a command line: a password belongs in
-    /// the file or into RINGPOST_KAFKA_PROPERTIES
+    /// A librdkafka property; repeatable
+    ///
+    /// Everybody on the machine can read a command line: a password belongs in the file or in RINGPOST_KAFKA_PROPERTIES.
+    ///
+    /// [default: kafka.properties of the configuration]
     #[arg(long = "property", value_name = "NAME=VALUE")]
     pub(super) properties: Vec<String>,
 }
+
+const BROKERS: &str = "Brokers to ask first, host:port, separated by commas.";
+const TOPIC: &str = "The topic of recipients, not that of mail.";
