@@ -75,6 +75,10 @@ const ENDINGS: &[Ending] = &[
                 "RINGPOST_KAFKA_BROKERS=kafka-1:9092 ringpost serve --config /etc/ringpost/ringpost.toml",
             ),
             (
+                "Replace the running process, and refuse nobody",
+                "ringpost serve --takeover --config /etc/ringpost/ringpost.toml",
+            ),
+            (
                 "With STARTTLS",
                 "ringpost serve --hostname mx.example.com --tls-cert mx.pem --tls-key mx.key",
             ),

@@ -57,8 +57,8 @@ pub struct Options {
     pub admin: Option<String>,
     /// Take over from the running instance
     ///
-    /// Its listening sockets are passed to this one, and it drains and exits with 0. The configuration has to be the same. Where
-    /// no instance runs, this is a usual start. docs/upgrade.md describes it.
+    /// Its listening sockets are passed to this one, and it drains and exits with 0. Where no instance runs, this is a usual
+    /// start. docs/upgrade.md describes it.
     #[arg(long, hide_short_help = true)]
     pub takeover: bool,
     /// Certificate chain (PEM); allows STARTTLS
