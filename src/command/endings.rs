@@ -115,6 +115,25 @@ const ENDINGS: &[Ending] = &[
         ],
     },
     Ending {
+        command: "health",
+        examples: &[
+            (
+                "Whether it works, as its supervisor asks",
+                "ringpost health --config /etc/ringpost/ringpost.toml",
+            ),
+            ("Whether mail gets through", "ringpost health --ready"),
+            (
+                "Another instance, or forward and authenticate",
+                "ringpost health --admin 127.0.0.1:9926",
+            ),
+        ],
+        codes: &[
+            ("0", "it says that it is well"),
+            ("1", "it says that it is not, or does not answer"),
+            WRONG,
+        ],
+    },
+    Ending {
         command: "consume",
         examples: &[
             (

@@ -10,7 +10,9 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{authenticate, check, consume, endings, forward, output, recipients, serve, version};
+use super::{
+    authenticate, check, consume, endings, forward, health, output, recipients, serve, version,
+};
 
 /// An inbound SMTP server on io_uring: every message becomes one Kafka record before its 250.
 #[derive(Parser)]
@@ -31,6 +33,10 @@ enum Command {
     /// Ask whether serve would work with this configuration on this machine: the file, certificates, the kernel, addresses,
     /// brokers, the topic. One line a question, each with its fix; nothing is changed.
     Check(check::Options),
+    /// Ask a running instance how it is
+    ///
+    /// Ask a running instance's admin listener how it is: for the health check of a container, and for people in one.
+    Health(health::Options),
     /// Read mails back from the topic
     ///
     /// Read mails back from the topic, for a person, a script or a mail program.
@@ -81,6 +87,7 @@ fn run_parsed(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Some(Command::Serve(options)) => serve::run(&options),
         Some(Command::Check(options)) => check::run(&options),
+        Some(Command::Health(options)) => health::run(&options),
         Some(Command::Consume(options)) => consume::run(&options),
         Some(Command::Authenticate(options)) => authenticate::run(&options),
         Some(Command::Forward(options)) => forward::run(&options),
