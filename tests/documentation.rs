@@ -1,6 +1,8 @@
 //! The pages that the program's own tables make are the ones in the repository, and what they name as proof exists.
 //! `RINGPOST_UPDATE_PAGES=1 cargo test --test documentation` writes them.
 
+#[path = "documentation/chart.rs"]
+mod chart;
 #[path = "documentation/configuration.rs"]
 mod configuration;
 #[path = "documentation/generosities.rs"]
@@ -24,12 +26,13 @@ use ringpost_proto::smtp::refusal::Refusal;
 
 #[test]
 fn generated_pages_are_up_to_date() {
-    for (path, text) in [
+    let pages = [
         ("docs/configuration.md", configuration::page()),
         ("deploy/ringpost.example.toml", configuration::example()),
         ("docs/metrics.md", metrics::page()),
         ("docs/protocol.md", protocol::page()),
-    ] {
+    ];
+    for (path, text) in pages.into_iter().chain(chart::pages()) {
         if std::env::var_os("RINGPOST_UPDATE_PAGES").is_some() {
             std::fs::write(path, &text).unwrap();
         }
@@ -128,10 +131,11 @@ fn extensions_and_limits_are_held_by_what_exists() {
 fn the_image_names_its_configuration_to_every_command() {
     let image = std::fs::read_to_string("deploy/Dockerfile").unwrap();
     let path = "/etc/ringpost/ringpost.toml";
-    let variable = format!("ENV {}={path}\n", ringpost::config::FILE_VARIABLE);
+    let variable = format!("ENV {}={path} \\\n", ringpost::config::FILE_VARIABLE);
     assert!(image.contains(&variable));
-    assert!(image.contains(&format!("> {path}\n")));
+    assert!(image.contains(&format!("> /image{path}\n")));
     assert!(image.contains("CMD [\"serve\"]\n"));
+    assert!(image.contains("CMD [\"ringpost\", \"health\"]\n"));
 }
 
 /// The commands of a page, a line each, without what continues a line.
