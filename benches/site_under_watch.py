@@ -233,7 +233,7 @@ class Site:
         self.prometheus = Prometheus(folder, self.programs, rules)
 
     def configure(self, **options):
-        """Writes ringpost.toml; an option is named TABLE__KEY."""
+        """Writes ringpost.toml; an option is named TABLE__KEY, and one that is None is left out."""
         listed = {
             "server": {"hostname": "mx.example.net", "listen": [f"127.0.0.1:{self.port}"], "workers": 1},
             "recipients": {"domains": [DOMAIN], "topic": "recipients"},
@@ -247,7 +247,7 @@ class Site:
         with open(os.path.join(self.folder, "ringpost.toml"), "w", encoding="utf-8") as file:
             for table, keys in listed.items():
                 file.write(f"[{table}]\n")
-                file.writelines(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+                file.writelines(f"{key} = {json.dumps(value)}\n" for key, value in keys.items() if value is not None)
 
     def stop(self):
         for program in self.programs.values():
