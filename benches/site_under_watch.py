@@ -38,6 +38,7 @@ JOBS = {SERVE: "ringpost", FORWARD: "ringpost-forward", AUTHENTICATE: "ringpost-
 class Receiver(socketserver.ThreadingTCPServer):
     """A mailbox server: `code` is its answer to RCPT; after `close` nobody listens until `open`."""
     allow_reuse_address = daemon_threads = True
+    request_queue_size = 200
 
     def __init__(self):
         self.code, self.port, self.pause = 250, quiet_port(), 0.0

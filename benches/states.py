@@ -46,7 +46,7 @@ def storage_away(site):
     site.cluster.kill(*site.cluster.nodes)
     with site.load(), site.load(pause=7):
         yield [(SERVE, "readyz", "away|broker|Kafka"), (SERVE, "log", "storage away since"),
-               (SERVE, "metrics", '_refus[a-z]+_total{reason="storage_(closed|away)"} [1-9]')]
+               (SERVE, "metrics", 'ringpost_refusals_total{reason="storage_(closed|away)"} [1-9]')]
     site.cluster.start(*site.cluster.nodes)
     site.cluster.await_in_sync(*["mail", "mail.checked"])
 
