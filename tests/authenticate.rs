@@ -20,6 +20,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use ring::digest::{SHA256, digest};
 use ringpost::authenticate::dns::{Answer, Kind, Question};
 use ringpost::authenticate::resolver::{Resolver, Settings};
+use support::forwarder::wait_until;
 use support::kafka::{self, Cluster};
 use support::names::Names;
 
@@ -451,6 +452,9 @@ fn a_resolver_that_is_away_delays_and_never_decides() {
     run.wait_for("the DNS resolver does not answer");
     assert!(get(address, "/readyz").contains("the DNS resolver does not answer"));
     assert!(get(address, "/metrics").contains("ringpost_authenticate_resolver_down 1"));
+    wait_until("the mail that waits counts", || {
+        get(address, "/metrics").contains("\nringpost_pipeline_lag_records 1\n")
+    });
     assert!(read(&brokers, &format!("{topic}-checked")).is_empty());
     names.silence(false);
     run.wait_for("the DNS resolver answers again");

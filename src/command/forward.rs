@@ -39,10 +39,6 @@ pub use options::Options;
 use options::{From, Order};
 use usage::Usage;
 
-/// How often librdkafka says how far the ends of partitions are.
-const STATISTICS: &str = "statistics.interval.ms";
-const STATISTICS_MS: &str = "5000";
-
 /// Forwards until asked to stop.
 pub fn run(options: &Options) -> ExitCode {
     let settings = match begin(options) {
@@ -144,11 +140,6 @@ fn dead_letters(
 }
 
 fn job(options: &Options, settings: &Settings, filter: Filter, stop: Stop) -> Job {
-    let mut properties = settings.properties.clone();
-    if properties.get(STATISTICS).is_none() {
-        let statistics = (STATISTICS.to_owned(), STATISTICS_MS.to_owned());
-        properties.0.push(statistics);
-    }
     Job {
         plan: Plan {
             brokers: settings.brokers.clone(),
@@ -160,7 +151,7 @@ fn job(options: &Options, settings: &Settings, filter: Filter, stop: Stop) -> Jo
                 From::End => Start::End,
             },
             foreign: false,
-            properties,
+            properties: settings.properties.clone(),
             note,
             broker_wait: BROKER_WAIT,
             stop,

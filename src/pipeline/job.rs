@@ -8,6 +8,10 @@ use super::lanes::Order;
 use crate::consume::filter::Filter;
 use crate::consume::plan::Plan;
 
+/// How often librdkafka says how far the ends of partitions are.
+const STATISTICS: &str = "statistics.interval.ms";
+const STATISTICS_MS: &str = "5000";
+
 /// What is read, in which order, and until when.
 pub struct Job {
     /// From where, and as which group.
@@ -20,6 +24,19 @@ pub struct Job {
     pub until_end: bool,
     /// The bounds.
     pub bounds: Bounds,
+}
+
+impl Job {
+    /// The same, with librdkafka's word about the ends of partitions and its connections: without it a pipeline would not see that
+    /// it falls behind, or that no broker is there.
+    pub(super) fn with_statistics(mut self) -> Self {
+        let properties = &mut self.plan.properties;
+        if properties.get(STATISTICS).is_none() {
+            let statistics = (STATISTICS.to_owned(), STATISTICS_MS.to_owned());
+            properties.0.push(statistics);
+        }
+        self
+    }
 }
 
 /// What is held at most, and for how long.

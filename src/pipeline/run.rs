@@ -27,6 +27,7 @@ pub async fn run<S: Step>(job: Job, step: Rc<S>, watch: Arc<Watch>) -> Result<()
     let (orders, received) = mpsc::unbounded_channel();
     let (answers, answered) = crossbeam_channel::unbounded();
     let (ended, end) = oneshot::channel();
+    let job = job.with_statistics();
     let order = job.order;
     let seen = Arc::clone(&watch);
     let body = move || {
