@@ -31,7 +31,7 @@ def restarts(site):
     for _ in range(4):
         site.serve.again()
         until_scraped(site)
-    yield [(SERVE, "log", "ringpost"), (SERVE, "metrics", "process_resident_memory_bytes")]
+    yield [(SERVE, "log", "stopped"), (SERVE, "metrics", "process_resident_memory_bytes")]
 
 
 def until_scraped(site):
