@@ -146,10 +146,10 @@ def certificate(folder, days):
 # ---- ringpost ----
 
 class Program:
-    """One command of ringpost; it can be stopped and started again, with other flags, at the same addresses."""
+    """One command of ringpost; it can be stopped and started again, with other flags in place of the usual ones, at the same addresses."""
 
-    def __init__(self, site, name, command):
-        self.site, self.name, self.command = site, name, command
+    def __init__(self, site, name, command, usual=()):
+        self.site, self.name, self.command, self.usual = site, name, command, usual
         self.admin = f"127.0.0.1:{quiet_port()}"
         self.log = os.path.join(site.folder, f"{name}.log")
         self.process = None
@@ -167,7 +167,7 @@ class Program:
 
     def attempt(self, *flags, environment=None, stderr=None):
         with open(self.log, "a", encoding="utf-8") as log:
-            self.process = dying([self.site.binary, *self.command, "--admin", self.admin, *flags], stdin=subprocess.DEVNULL,
+            self.process = dying([self.site.binary, *self.command, "--admin", self.admin, *(flags or self.usual)], stdin=subprocess.DEVNULL,
                                  stdout=subprocess.PIPE, stderr=stderr or log, text=True, env={**os.environ, **(environment or {})})
         return self.process.stdout.readline().startswith("ready")
 
@@ -221,7 +221,7 @@ class Site:
         self.programs = {
             SERVE: Program(self, SERVE, ["serve", "--config", config]),
             FORWARD: Program(self, FORWARD, ["forward", "--config", config, "--group", "forward", "--dead-letter", "mail.refused", "--to",
-                                             f"smtp://127.0.0.1:{self.receiver.port}", "--longest-pause", "2s"]),
+                                             f"smtp://127.0.0.1:{self.receiver.port}"], ["--longest-pause", "2s"]),
             AUTHENTICATE: Program(self, AUTHENTICATE, ["authenticate", "--config", config, "--group", "authenticate", "--to-topic",
                                                        "mail.checked", "--resolver", self.resolver.address, "--patience", "1s"]),
         }
