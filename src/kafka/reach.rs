@@ -153,6 +153,13 @@ impl Said {
         }
     }
 
+    /// Why there is no token to log in with, if there is none.
+    pub fn no_token(&self) -> Option<String> {
+        let reasons = lock(&self.reasons);
+        let token = reasons.values().find(|reason| reason.is_of_tokens());
+        token.map(|reason| reason.trouble.to_string())
+    }
+
     /// Forgets all, as the brokers answer again. That there is no new token stays known: they take the last one as long as it
     /// lives.
     pub fn forget(&self) {

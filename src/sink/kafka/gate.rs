@@ -210,6 +210,11 @@ impl Watch {
         self.said.reason(code)
     }
 
+    /// Why there is no token to log in with, if there is none.
+    pub(super) fn no_token(&self) -> Option<String> {
+        self.said.no_token()
+    }
+
     /// Whether Kafka has refused a record of this topic since the last round: why is asked at once.
     pub(super) fn refuses(&self, topic: usize) -> bool {
         let gate = &self.topics[topic];

@@ -78,12 +78,14 @@ pub(super) struct Stall {
     pub(super) silent: Vec<String>,
     /// Those that have records of ours, and confirm none.
     pub(super) holding: Vec<String>,
+    /// Why there is no token to log in with: a broker takes nothing from a connection whose token has run out.
+    pub(super) no_token: Option<String>,
 }
 
 impl Stall {
     fn text(&self, subject: &Subject) -> String {
         let lasted = self.lasted.as_secs_f64();
-        let mut why = Vec::new();
+        let mut why: Vec<String> = self.no_token.iter().cloned().collect();
         if !self.silent.is_empty() {
             why.push(format!("no answer from {}", listed(&self.silent)));
         }
@@ -164,6 +166,7 @@ mod tests {
                 lasted: Duration::from_secs(5),
                 silent: names(silent),
                 holding: names(holding),
+                no_token: None,
             };
             let text = Reason::Stalled(stall).text(&subject);
             assert!(

@@ -21,7 +21,7 @@ const FORGOTTEN: Duration = Duration::from_secs(60);
 pub(super) struct Round {
     /// The topic's limit, if it is known to be too small.
     pub(super) too_small: Option<u64>,
-    /// Whether it is known at all.
+    /// Whether it was seen in this round.
     pub(super) known: bool,
     /// Messages that were refused for their size.
     pub(super) refused: u64,
@@ -72,6 +72,10 @@ impl Size {
         if let Some(limit) = round.too_small {
             let changed = trouble.limit.replace(limit) != Some(limit);
             return changed.then_some(Line::Begun(Some(limit)));
+        }
+        // A cluster that does not answer has not changed the limit.
+        if !round.known && trouble.limit.is_some() {
+            return None;
         }
         let wait = if round.known { QUIET } else { FORGOTTEN };
         let quiet = |last| now.duration_since(last) >= wait;
@@ -130,6 +134,23 @@ mod tests {
         let over = Line::Over(Duration::from_secs(13), 4);
         assert_eq!(at(14, None, 0), Some(over));
         assert_eq!(at(15, None, 0), None);
+    }
+
+    #[test]
+    fn a_cluster_that_is_silent_now_and_then_is_no_news() {
+        let (mut size, start) = (Size::default(), Instant::now());
+        let mut at = |second: u64, seen: bool| {
+            let round = Round {
+                too_small: seen.then_some(500),
+                known: seen,
+                refused: 0,
+            };
+            size.judge(&round, start + Duration::from_secs(second))
+        };
+        assert_eq!(at(0, true), Some(Line::Begun(Some(500))));
+        for second in 1..100 {
+            assert_eq!(at(second, second % 4 == 0), None, "{second}");
+        }
     }
 
     #[test]

@@ -432,6 +432,7 @@ impl Watcher {
             lasted,
             silent: self.leaders.silent.clone(),
             holding: self.leaders.holding.clone(),
+            no_token: watch.no_token(),
         });
         let apart = !(alone || all || stalled.is_some());
         if apart {

@@ -256,10 +256,14 @@ impl Watched {
             Finding::TooSmall(most) => Some(*most),
             _ => None,
         };
+        let unseen =
+            |finding: &Finding| matches!(finding, Finding::Unreachable(_) | Finding::Missing(_));
+        let seen = !findings.iter().any(unseen);
         let settings = self.settings.as_ref().and_then(|told| told.as_ref().ok());
+        let known = settings.is_some_and(|settings| settings.max_message_bytes.is_some());
         let round = size::Round {
             too_small: findings.iter().find_map(limit),
-            known: settings.is_some_and(|settings| settings.max_message_bytes.is_some()),
+            known: seen && known,
             refused: std::mem::take(&mut self.passed.oversized),
         };
         if let Some(line) = self.size.judge(&round, Instant::now()) {
