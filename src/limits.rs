@@ -286,6 +286,10 @@ pub const FLOOD_PREFIX_IPV4: u8 = 24;
 /// See [`FLOOD_PREFIX_IPV4`].
 pub const FLOOD_PREFIX_IPV6: u8 = 64;
 
+/// Lines of traced connections that a worker writes in a second; the others are counted. Some seventy mails' whole dialogues: at
+/// most about 1 MB, as a line is little longer than the longest path.
+pub const TRACE_LINES: u32 = 1000;
+
 /// The most `Received` fields of a mail that is forwarded: more of them say that it goes in a circle. RFC 5321 6.3 asks for at least
 /// 100, which nothing but a circle reaches.
 pub const FORWARD_HOPS_MOST: usize = 100;

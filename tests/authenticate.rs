@@ -367,7 +367,13 @@ fn each_mail_is_written_with_its_verdicts() {
     let (code, said) = run.end();
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("1 record passed over"), "{said}");
-    assert!(said.contains("INFO done mails=8 passed_over=1"), "{said}");
+    let stopped = said.lines().find(|line| line.contains(" INFO stopped "));
+    let stopped = stopped.unwrap_or_else(|| panic!("{said}"));
+    assert!(
+        stopped.contains(" reason=\"end of the topic\" exit_code=0 "),
+        "{stopped}"
+    );
+    assert!(stopped.ends_with(" mails=8 passed_over=1"), "{stopped}");
     assert!(
         said.contains("does not exist; its signatures are not verified"),
         "{said}"

@@ -11,6 +11,8 @@ mod generosities;
 mod limits;
 #[path = "documentation/links.rs"]
 mod links;
+#[path = "documentation/log_fields.rs"]
+mod log_fields;
 #[path = "documentation/metrics.rs"]
 mod metrics;
 #[path = "documentation/protocol.rs"]
@@ -29,6 +31,7 @@ fn generated_pages_are_up_to_date() {
     let pages = [
         ("docs/configuration.md", configuration::page()),
         ("deploy/ringpost.example.toml", configuration::example()),
+        ("docs/log-fields.md", log_fields::page()),
         ("docs/metrics.md", metrics::page()),
         ("docs/protocol.md", protocol::page()),
     ];

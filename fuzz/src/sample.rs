@@ -11,7 +11,7 @@ use ringpost_proto::mail::record::{Record, RecordKey, Stamp};
 use ringpost_proto::smtp::address::mailbox;
 use ringpost_proto::smtp::command::{Command, parse};
 use ringpost_proto::smtp::parameter::MailParameters;
-use ringpost_proto::smtp::state::{Hello, Transaction};
+use ringpost_proto::smtp::state::{Hello, Times, Transaction};
 
 use crate::random::Random;
 
@@ -76,6 +76,7 @@ impl Sample {
                 reverse_path,
                 parameters,
                 recipients,
+                times: Times::default(),
             },
             tls: *random.of(&[None, Some("TLSv1.3 TLS13_AES_256_GCM_SHA384")]),
             id: Generator::new(random.next()).next(random.next()),

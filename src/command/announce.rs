@@ -4,34 +4,54 @@
 //!
 //! Invariant: no secret is in them; a list of any length takes a bounded line.
 
+use std::fmt::Display;
+use std::time::Instant;
+
+use tracing::Level;
+
 use super::output;
 use super::quick_start;
+use super::service::FAILED;
+use crate::failure::Failure;
 use crate::net::connection::Opening;
 use crate::net::worker::CutOff;
 use crate::server::addresses::Spoken;
 use crate::server::shares::worker_count;
-use crate::server::{Checked, Drained, Facts, Stopped};
+use crate::server::{Checked, Facts, Stopped};
 use crate::sink::Keeps;
-use std::fmt::Display;
+use crate::telemetry::line::Writer;
+use crate::telemetry::lines::Lines;
+use crate::telemetry::metrics::Done;
+use crate::telemetry::vocabulary::field::{
+    ADMIN, BROKERS, CONNECTIONS, CONNECTIONS_CUT_OFF, DOMAINS, DRAIN_MILLISECONDS, EXIT_CODE,
+    HOSTNAME, IO, LIMIT_CONNECTIONS, LIMIT_CONNECTIONS_PER_IP, LIMIT_IN_FLIGHT_BYTES,
+    LIMIT_MESSAGE_SIZE, LIMIT_RECIPIENTS, MESSAGES_ACCEPTED, MESSAGES_REFUSED, REASON,
+    RECORDS_CUT_OFF, SMTP, TOPIC, UPTIME_SECONDS, VERSION, WORKERS,
+};
 
 /// Names of a list that are written.
 const NAMES_TOLD: usize = 10;
 
 /// Says what is about to start, as it is configured: a port may still be 0. Then what is odd about it.
-pub(super) fn starting(checked: &Checked) {
+pub(super) fn starting(checked: &Checked, lines: &Lines) {
     let config = &checked.loaded.config;
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        hostname = config.server.hostname,
-        domains = bounded(&config.recipients.domains),
-        brokers = %config.kafka.brokers,
-        topic = config.kafka.topic,
-        smtp = listeners(&checked.addresses.smtp(), checked.material.is_some()),
-        admin = %checked.addresses.admin(),
-        workers = worker_count(config),
-        io = checked.io.label(),
-        "starting"
-    );
+    let (limits, smtp) = (&config.limits, checked.addresses.smtp());
+    lines.say(Level::INFO, "starting", |line| {
+        line.text(VERSION, env!("CARGO_PKG_VERSION"));
+        line.text(HOSTNAME, &config.server.hostname);
+        line.text(DOMAINS, &bounded(&config.recipients.domains));
+        line.text(BROKERS, &config.kafka.brokers.to_string());
+        line.text(TOPIC, &config.kafka.topic);
+        line.text(SMTP, &listeners(&smtp, checked.material.is_some()));
+        line.text(ADMIN, &checked.addresses.admin().to_string());
+        line.number(WORKERS, worker_count(config) as u64);
+        line.text(IO, checked.io.label());
+        line.number(LIMIT_MESSAGE_SIZE, limits.message_size);
+        line.number(LIMIT_RECIPIENTS, limits.recipients as u64);
+        line.number(LIMIT_CONNECTIONS, limits.connections as u64);
+        line.number(LIMIT_CONNECTIONS_PER_IP, limits.connections_per_ip as u64);
+        line.number(LIMIT_IN_FLIGHT_BYTES, limits.in_flight_bytes);
+    });
     for warning in &checked.warnings {
         tracing::warn!("{warning}");
     }
@@ -39,17 +59,17 @@ pub(super) fn starting(checked: &Checked) {
 
 /// Says that everything listens and every worker serves: in the log, and by the one line on standard output. What a newcomer
 /// can do now is printed before it.
-pub(super) fn ready(facts: &Facts) {
+pub(super) fn ready(facts: &Facts, lines: &Lines) {
     if facts.sink.keeps == Keeps::Memory {
         output::complain_text(&quick_start::banner_here(facts));
     }
-    tracing::info!(
-        smtp = listeners(&facts.smtp, facts.config.tls.certificate.is_some()),
-        admin = %facts.admin,
-        brokers = facts.sink.address,
-        topic = facts.sink.first_topic(),
-        "ready"
-    );
+    lines.say(Level::INFO, "ready", |line| {
+        let starttls = facts.config.tls.certificate.is_some();
+        line.text(SMTP, &listeners(&facts.smtp, starttls));
+        line.text(ADMIN, &facts.admin.to_string());
+        line.text(BROKERS, &facts.sink.address);
+        line.text(TOPIC, facts.sink.first_topic());
+    });
     // Supervisors that close standard output exist, and mail needs none.
     if let Err(error) = output::print(&ready_line(facts)) {
         tracing::warn!(
@@ -83,43 +103,68 @@ fn ready_line(facts: &Facts) -> String {
     line
 }
 
-/// Says how it ended.
-pub(super) fn stopped(stopped: Stopped) {
-    let Drained { took, cut_off } = match stopped {
-        Stopped::Drained(drained) => drained,
-        Stopped::AtOnce => {
-            tracing::warn!("stopped by a second signal; what was open is cut off");
-            return;
+/// How the process ends, as the line "stopped" has it.
+pub(super) struct End<'a> {
+    /// Why; the failure follows in lines of its own.
+    pub(super) stopped: Result<&'a Stopped, &'a Failure>,
+    /// When the process began.
+    pub(super) began: Instant,
+    /// What it did meanwhile.
+    pub(super) done: Done,
+}
+
+impl End<'_> {
+    /// Says it.
+    pub(super) fn say(&self, lines: &Lines) {
+        let cut_off = match self.stopped {
+            Ok(Stopped::Drained { drained, .. }) => Some(drained.cut_off),
+            Ok(Stopped::AtOnce) | Err(_) => None,
+        };
+        let level = match self.stopped {
+            Ok(_) if cut_off == Some(CutOff::default()) => Level::INFO,
+            Ok(_) => Level::WARN,
+            Err(_) => Level::ERROR,
+        };
+        let message = match self.stopped {
+            Ok(Stopped::AtOnce) => "stopped by a second signal; what was open is cut off",
+            Ok(_) if level == Level::WARN => "stopped; server.drain_timeout cut off what was left",
+            Ok(_) | Err(_) => "stopped",
+        };
+        lines.say(level, message, |line| self.write(line));
+    }
+
+    fn write(&self, line: &mut Writer<'_>) {
+        let reason = match self.stopped {
+            Ok(Stopped::Drained { why, .. }) => why.to_string(),
+            Ok(Stopped::AtOnce) => "second signal".to_owned(),
+            Err(_) => FAILED.to_owned(),
+        };
+        line.text(REASON, &reason);
+        line.number(EXIT_CODE, u64::from(exit_code(self.stopped)));
+        line.number(UPTIME_SECONDS, self.began.elapsed().as_secs());
+        line.number(CONNECTIONS, self.done.connections);
+        line.number(MESSAGES_ACCEPTED, self.done.messages_accepted);
+        line.number(MESSAGES_REFUSED, self.done.messages_refused);
+        if let Ok(Stopped::Drained { drained, .. }) = self.stopped {
+            line.time(DRAIN_MILLISECONDS, drained.took);
+            line.number(CONNECTIONS_CUT_OFF, drained.cut_off.connections as u64);
+            line.number(RECORDS_CUT_OFF, drained.cut_off.records as u64);
         }
-    };
-    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let CutOff {
-        connections,
-        records,
-    } = cut_off;
-    if cut_off == CutOff::default() {
-        tracing::info!(milliseconds, connections, records, "stopped");
-    } else {
-        tracing::warn!(
-            milliseconds,
-            connections,
-            records,
-            "stopped; server.drain_timeout cut off what was left"
-        );
+    }
+}
+
+/// The exit code of this end.
+pub(super) fn exit_code(stopped: Result<&Stopped, &Failure>) -> u8 {
+    match stopped {
+        Ok(Stopped::Drained { .. }) => 0,
+        Ok(Stopped::AtOnce) => 1,
+        Err(failure) => failure.exit_code(),
     }
 }
 
 /// Every address with its protocol.
 fn listeners(smtp: &[Spoken], starttls: bool) -> String {
-    let clear = if starttls { "clear+STARTTLS" } else { "clear" };
-    let texts: Vec<String> = smtp
-        .iter()
-        .map(|Spoken { address, opening }| match opening {
-            Opening::Clear => format!("{address} {clear}"),
-            Opening::Tls => format!("{address} TLS"),
-            Opening::Proxied => format!("{address} PROXY+{clear}"),
-        })
-        .collect();
+    let texts: Vec<String> = smtp.iter().map(|spoken| spoken.text(starttls)).collect();
     bounded(&texts)
 }
 

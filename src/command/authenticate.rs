@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use super::cluster::Settings;
 use super::output;
-use super::service::{self, Admin, note, say};
+use super::service::{self, Admin, Begun, Ended, note, say};
 use crate::authenticate::examine::Examiner;
 use crate::authenticate::resolver;
 use crate::authenticate::step::Authenticate;
@@ -32,6 +32,8 @@ use crate::pipeline::job::{Bounds, Job};
 use crate::pipeline::lanes::Order;
 use crate::pipeline::whole::Objects;
 use crate::pipeline::writer::{Place, Writer};
+use crate::telemetry::log::LogHandle;
+use crate::telemetry::vocabulary::field::TO_TOPIC;
 pub use options::{From, Options, Server};
 use shown::Shown;
 use usage::Usage;
@@ -46,7 +48,7 @@ pub fn run(options: &Options) -> ExitCode {
         Err(failure) => return output::fail(&failure),
     };
     let log = settings.config.log.clone();
-    service::logged(&log, || authenticate(options, settings))
+    service::logged(&log, |log| authenticate(options, &settings, log))
 }
 
 /// What comes before the log.
@@ -55,14 +57,20 @@ fn begin(options: &Options) -> Result<Settings, Failure> {
     Ok(settings(options)?)
 }
 
-fn authenticate(options: &Options, settings: Settings) -> Result<ExitCode, Failure> {
+fn authenticate(options: &Options, settings: &Settings, log: &LogHandle) -> Result<Ended, Failure> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let filter = Filter::parse(&options.filters, Timestamp::now()).map_err(Usage::from)?;
     let stop = Stop::on_signals()?;
     let admin = options.admin.map(listen).transpose()?;
-    let address = admin.as_ref().map(|admin| admin.address);
+    let begun = Begun {
+        settings,
+        group: &options.group,
+        to: (TO_TOPIC, &options.to_topic),
+        admin: admin.as_ref().map(|admin| admin.address),
+    };
+    begun.say_starting(&log.lines());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -75,11 +83,10 @@ fn authenticate(options: &Options, settings: Settings) -> Result<ExitCode, Failu
             let served = admin.serve(shown.render(), Arc::new(shown.clone()));
             served.map_err(Usage::Runtime)?;
         }
-        Rc::new(step(options, &settings, &stop, &shown)?)
+        Rc::new(step(options, settings, &stop, &shown)?)
     };
     let job = job(options, settings, filter, stop.clone());
-    let plan = job.plan.clone();
-    let ready = || ready(options, &plan, address);
+    let ready = || ready(&begun, log);
     let work = service::work(job, Rc::clone(&step), &shown.watch, ready);
     let ended = runtime.block_on(work);
     step.sum_up();
@@ -99,22 +106,14 @@ fn listen(address: SocketAddr) -> Result<Admin, Usage> {
 }
 
 /// Says what is done from now on: in the log, and by one line on standard output.
-fn ready(options: &Options, plan: &Plan, admin: Option<SocketAddr>) {
-    let Options {
-        group, to_topic, ..
-    } = options;
-    let Plan { brokers, topic, .. } = plan;
-    let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(
-        version,
-        brokers,
-        topic,
-        group,
-        to_topic,
-        "checking who mails are from"
+fn ready(begun: &Begun<'_>, log: &LogHandle) {
+    begun.say_ready(&log.lines());
+    let (Settings { brokers, topic, .. }, group) = (begun.settings, begun.group);
+    let line = format!(
+        "to-topic={} kafka={brokers} topic={topic} group={group}",
+        begun.to.1
     );
-    let line = format!("to-topic={to_topic} kafka={brokers} topic={topic} group={group}");
-    service::print_ready(&line, admin);
+    service::print_ready(&line, begun.admin);
 }
 
 fn settings(options: &Options) -> Result<Settings, Usage> {
@@ -164,11 +163,11 @@ fn step(
     ))
 }
 
-fn job(options: &Options, settings: Settings, filter: Filter, stop: Stop) -> Job {
+fn job(options: &Options, settings: &Settings, filter: Filter, stop: Stop) -> Job {
     Job {
         plan: Plan {
-            brokers: settings.brokers,
-            topic: settings.topic,
+            brokers: settings.brokers.clone(),
+            topic: settings.topic.clone(),
             group: Some(options.group.clone()),
             partitions: Vec::new(),
             start: match options.from {
@@ -176,7 +175,7 @@ fn job(options: &Options, settings: Settings, filter: Filter, stop: Stop) -> Job
                 From::End => Start::End,
             },
             foreign: false,
-            properties: settings.properties,
+            properties: settings.properties.clone(),
             note,
             broker_wait: BROKER_WAIT,
             stop,

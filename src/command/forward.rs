@@ -22,12 +22,13 @@ use jiff::Timestamp;
 
 use super::cluster::Settings;
 use super::output;
-use super::service::{self, Admin, note, say};
+use super::service::{self, Admin, Begun, Ended, note, say};
 use crate::consume::filter::Filter;
 use crate::consume::plan::{BROKER_WAIT, Plan, Start};
 use crate::consume::stop::Stop;
 use crate::failure::Failure;
 use crate::forward::counts::Counts;
+use crate::forward::log::Log;
 use crate::forward::step::{Forward, Parts};
 use crate::pipeline::job::{Bounds, Job};
 use crate::pipeline::lanes;
@@ -35,6 +36,8 @@ use crate::pipeline::watch::Watch;
 use crate::pipeline::whole::Objects;
 use crate::pipeline::writer::{Place, Writer};
 use crate::telemetry::admin::Health;
+use crate::telemetry::log::LogHandle;
+use crate::telemetry::vocabulary::field::RECEIVER;
 pub use options::Options;
 use options::{From, Order};
 use usage::Usage;
@@ -46,7 +49,7 @@ pub fn run(options: &Options) -> ExitCode {
         Err(failure) => return output::fail(&failure),
     };
     let log = settings.config.log.clone();
-    service::logged(&log, || forward(options, settings))
+    service::logged(&log, |log| forward(options, &settings, log))
 }
 
 /// What comes before the log.
@@ -64,7 +67,7 @@ fn begin(options: &Options) -> Result<Settings, Failure> {
     }
 }
 
-fn forward(options: &Options, settings: Settings) -> Result<ExitCode, Failure> {
+fn forward(options: &Options, settings: &Settings, log: &LogHandle) -> Result<Ended, Failure> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
@@ -77,11 +80,18 @@ fn forward(options: &Options, settings: Settings) -> Result<ExitCode, Failure> {
     let stop = Stop::on_signals()?;
     let admin = options.admin.map(listen).transpose()?;
     let address = admin.as_ref().map(|admin| admin.address);
-    let dead_letters = dead_letters(options, &settings, &stop)?;
-    let job = job(options, &settings, filter, stop.clone());
+    let name = receiver.name.clone();
+    let begun = Begun {
+        settings,
+        group: &options.group,
+        to: (RECEIVER, &name),
+        admin: address,
+    };
+    begun.say_starting(&log.lines());
+    let dead_letters = dead_letters(options, settings, &stop)?;
+    let job = job(options, settings, filter, stop.clone());
     let counts = Arc::new(Counts::default());
     let watch = Arc::new(Watch::default());
-    let name = receiver.name.clone();
     let step = Rc::new(Forward::new(Parts {
         destination: receiver.destination,
         receiver: receiver.name,
@@ -90,19 +100,22 @@ fn forward(options: &Options, settings: Settings) -> Result<ExitCode, Failure> {
         concurrency: usize::from(options.concurrency),
         rate: options.rate,
         longest_pause: options.longest_pause,
-        log: settings.config.log.messages,
+        log: Log {
+            lines: log.lines(),
+            mails: settings.config.log.messages,
+        },
         counts: Arc::clone(&counts),
     }));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Usage::Runtime)?;
-    let (plan, shown) = (job.plan.clone(), Arc::clone(&watch));
+    let shown = Arc::clone(&watch);
     let ended = runtime.block_on(async {
         if let Some(admin) = admin {
             serve(admin, &watch, &counts)?;
         }
-        let ready = || ready(&name, &options.group, &plan, address);
+        let ready = || ready(&begun, log);
         let ended = service::work(job, Rc::clone(&step), &watch, ready).await;
         step.close().await;
         ended
@@ -199,10 +212,12 @@ fn serve(admin: Admin, watch: &Arc<Watch>, counts: &Arc<Counts>) -> Result<(), U
 }
 
 /// Says what is done from now on: in the log, and by one line on standard output.
-fn ready(to: &str, group: &str, plan: &Plan, admin: Option<SocketAddr>) {
-    let Plan { brokers, topic, .. } = plan;
-    let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(version, brokers, topic, group, to, "forwarding");
-    let line = format!("to={to} kafka={brokers} topic={topic} group={group}");
-    service::print_ready(&line, admin);
+fn ready(begun: &Begun<'_>, log: &LogHandle) {
+    begun.say_ready(&log.lines());
+    let (Settings { brokers, topic, .. }, group) = (begun.settings, begun.group);
+    let line = format!(
+        "to={} kafka={brokers} topic={topic} group={group}",
+        begun.to.1
+    );
+    service::print_ready(&line, begun.admin);
 }

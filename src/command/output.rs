@@ -8,11 +8,12 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::consume::line::escaped;
 use crate::failure::{Blame, Blamed, Failure};
 
-/// Writes a line to standard error. A line that cannot be written is lost: there is no other place to report that.
+/// Writes a line to standard error, on which no terminal acts: it may quote what somebody wrote into a file. A line that cannot be written is lost: there is no other place to report that.
 pub(super) fn complain(line: &str) {
-    complain_text(&format!("{line}\n"));
+    complain_text(&format!("{}\n", escaped(line)));
 }
 
 /// The same for a text with its own ends of lines. One write, so that lines of the log do not come between.

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{announce, environment, help, output};
 use crate::config::{self, Loaded, LogFormat};
 use crate::failure::Failure;
 use crate::server::{Checked, Prepared, Read, Stopped};
 use crate::telemetry::log::{self, LogHandle};
+use crate::telemetry::metrics::Metrics;
 
 /// Flags of `serve`.
 #[derive(Debug, Default, Clone, clap::Args)]
@@ -96,6 +98,7 @@ impl Options {
 
 /// Runs until a signal: 0 after a drain, 1 failed at run time, 2 wrong configuration.
 pub fn run(options: &Options) -> ExitCode {
+    let began = Instant::now();
     let (options, takeover) = (options.clone(), options.takeover);
     let read: Read = Arc::new(move || options.load());
     let (checked, log) = match begin(read, takeover) {
@@ -103,9 +106,19 @@ pub fn run(options: &Options) -> ExitCode {
         Err(failure) => return output::fail(&failure),
     };
     let format = checked.loaded.config.log.format;
-    let failure = match serve(checked, &log) {
-        Ok(Stopped::Drained(_)) => return ExitCode::SUCCESS,
-        Ok(Stopped::AtOnce) => return ExitCode::FAILURE,
+    let mut metrics = None::<Metrics>;
+    let stopped = serve(checked, &log, &mut metrics);
+    // What never served has not stopped: the error says why.
+    if let Some(metrics) = &metrics {
+        let end = announce::End {
+            stopped: stopped.as_ref(),
+            began,
+            done: metrics.done(),
+        };
+        end.say(&log.lines());
+    }
+    let failure = match stopped {
+        Ok(stopped) => return ExitCode::from(announce::exit_code(Ok(&stopped))),
         Err(failure) => failure,
     };
     match format {
@@ -130,12 +143,16 @@ fn begin(read: Read, takeover: bool) -> Result<(Checked, LogHandle), Failure> {
     Ok((checked, log))
 }
 
-/// The line from a checked configuration to the end of its server.
-fn serve(checked: Checked, log: &LogHandle) -> Result<Stopped, Failure> {
-    announce::starting(&checked);
+/// The line from a checked configuration to the end of its server, whose counts are left in `metrics`.
+fn serve(
+    checked: Checked,
+    log: &LogHandle,
+    metrics: &mut Option<Metrics>,
+) -> Result<Stopped, Failure> {
+    let lines = log.lines();
+    announce::starting(&checked, &lines);
     let prepared = Prepared::new(checked, log)?;
+    *metrics = Some(prepared.metrics());
     let serving = prepared.serve()?;
-    let stopped = serving.run(announce::ready)?;
-    announce::stopped(stopped);
-    Ok(stopped)
+    serving.run(|facts| announce::ready(facts, &lines))
 }

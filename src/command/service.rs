@@ -10,7 +10,11 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
+use tracing::Level;
+
+use super::cluster::Settings;
 use super::output;
 use crate::config::{self, LogFormat};
 use crate::consume::stop::Stop;
@@ -20,7 +24,14 @@ use crate::pipeline::job::Job;
 use crate::pipeline::step::Step;
 use crate::pipeline::watch::Watch;
 use crate::telemetry::admin::{self, Health, Render};
-use crate::telemetry::log;
+use crate::telemetry::line::Writer;
+use crate::telemetry::lines::Lines;
+use crate::telemetry::log::{self, LogHandle};
+use crate::telemetry::vocabulary::field::{
+    ADMIN, BROKERS, EXIT_CODE, GROUP, HOSTNAME, MAILS, PASSED_OVER, REASON, TOPIC, UPTIME_SECONDS,
+    VERSION,
+};
+use crate::telemetry::vocabulary::{Field, Text};
 
 /// A line for the operator.
 pub(super) fn say(text: &str) {
@@ -32,17 +43,92 @@ pub(super) fn note(text: &str) {
     tracing::info!("{text}");
 }
 
+/// What is said when such a command starts, and again when it is ready.
+pub(super) struct Begun<'a> {
+    /// Its settings.
+    pub(super) settings: &'a Settings,
+    /// The consumer group.
+    pub(super) group: &'a str,
+    /// Where its mail goes, and the name of that in a line.
+    pub(super) to: (Field<Text>, &'a str),
+    /// The admin listener.
+    pub(super) admin: Option<SocketAddr>,
+}
+
+impl Begun<'_> {
+    /// Says that it starts.
+    pub(super) fn say_starting(&self, lines: &Lines) {
+        lines.say(Level::INFO, "starting", |line| {
+            line.text(VERSION, env!("CARGO_PKG_VERSION"));
+            line.text(HOSTNAME, &self.settings.config.server.hostname);
+            self.write(line);
+        });
+    }
+
+    /// Says that the topic was found.
+    pub(super) fn say_ready(&self, lines: &Lines) {
+        lines.say(Level::INFO, "ready", |line| self.write(line));
+    }
+
+    fn write(&self, line: &mut Writer<'_>) {
+        line.text(BROKERS, &self.settings.brokers);
+        line.text(TOPIC, &self.settings.topic);
+        line.text(GROUP, self.group);
+        line.text(self.to.0, self.to.1);
+        let admin = self.admin.map(|admin| admin.to_string());
+        line.text(ADMIN, admin.as_deref().unwrap_or("none"));
+    }
+}
+
+/// How such a command ended, unless it failed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// A signal, or the end that was asked for.
+    reason: String,
+    exit_code: u8,
+    mails: u64,
+    passed_over: u64,
+}
+
+/// Says how it ended.
+fn say_stopped(lines: &Lines, began: Instant, ended: Result<&Ended, &Failure>) {
+    let level = if ended.is_ok() {
+        Level::INFO
+    } else {
+        Level::ERROR
+    };
+    lines.say(level, "stopped", |line| {
+        let (reason, exit_code) = match ended {
+            Ok(ended) => (ended.reason.as_str(), ended.exit_code),
+            Err(failure) => (FAILED, failure.exit_code()),
+        };
+        line.text(REASON, reason);
+        line.number(EXIT_CODE, u64::from(exit_code));
+        line.number(UPTIME_SECONDS, began.elapsed().as_secs());
+        if let Ok(ended) = ended {
+            line.number(MAILS, ended.mails);
+            line.number(PASSED_OVER, ended.passed_over);
+        }
+    });
+}
+
+/// The reason of an end that an error explains, which follows.
+pub(super) const FAILED: &str = "failed";
+
 /// Works with a log, which has the error that ends the work.
 pub(super) fn logged(
     config: &config::Log,
-    work: impl FnOnce() -> Result<ExitCode, Failure>,
+    work: impl FnOnce(&LogHandle) -> Result<Ended, Failure>,
 ) -> ExitCode {
+    let began = Instant::now();
     let log = match log::install(config) {
         Ok(log) => log,
         Err(error) => return output::fail(&error.into()),
     };
-    let failure = match work() {
-        Ok(code) => return code,
+    let ended = work(&log);
+    say_stopped(&log.lines(), began, ended.as_ref());
+    let failure = match ended {
+        Ok(ended) => return ExitCode::from(ended.exit_code),
         Err(failure) => failure,
     };
     match config.format {
@@ -118,20 +204,23 @@ pub(super) fn print_ready(line: &str, admin: Option<SocketAddr>) {
     }
 }
 
-/// Says what a run came to that nothing kept from its end, or that a signal ended; with its exit code.
-pub(super) fn ended(stop: &Stop, until_end: bool, mails: u64, passed_over: u64) -> ExitCode {
-    let Some(signal) = stop.asked() else {
-        tracing::info!(mails, passed_over, "done");
-        return ExitCode::SUCCESS;
-    };
-    tracing::info!(mails, passed_over, "stopped");
-    // What follows the topic has no other end; what was to reach an end did not.
-    if until_end {
-        ExitCode::from(signal.exit_code())
-    } else {
-        ExitCode::SUCCESS
+/// What a run came to that nothing kept from its end, or that a signal ended.
+pub(super) fn ended(stop: &Stop, until_end: bool, mails: u64, passed_over: u64) -> Ended {
+    let signal = stop.asked();
+    Ended {
+        reason: signal.map_or(REACHED_END.to_owned(), |signal| signal.to_string()),
+        // What follows the topic has no other end; what was to reach an end did not.
+        exit_code: match signal {
+            Some(signal) if until_end => signal.exit_code(),
+            Some(_) | None => 0,
+        },
+        mails,
+        passed_over,
     }
 }
+
+/// The reason of the end that `--until-end` asks for.
+const REACHED_END: &str = "end of the topic";
 
 #[cfg(test)]
 mod tests {
@@ -141,9 +230,13 @@ mod tests {
     #[test]
     fn a_signal_fails_only_what_was_to_reach_an_end() {
         let stop = Stop::default();
-        assert_eq!(ended(&stop, true, 1, 0), ExitCode::SUCCESS);
+        let of = |stop: &Stop, until_end| {
+            let ended = ended(stop, until_end, 1, 0);
+            (ended.reason, ended.exit_code)
+        };
+        assert_eq!(of(&stop, true), (REACHED_END.to_owned(), 0));
         stop.ask(Signal::Terminate);
-        assert_eq!(ended(&stop, false, 1, 0), ExitCode::SUCCESS);
-        assert_eq!(ended(&stop, true, 1, 0), ExitCode::from(143));
+        assert_eq!(of(&stop, false), ("SIGTERM".to_owned(), 0));
+        assert_eq!(of(&stop, true), ("SIGTERM".to_owned(), 143));
     }
 }

@@ -105,7 +105,13 @@ mod tests {
 
     /// Options whose default does no harm: the certificate that is served stays until a restart, and without keys of tickets
     /// clients shake hands in full.
-    const HARMLESS: [&str; 4] = ["tls.certificate", "tls.key", "tls.ticket_keys", "log.level"];
+    const HARMLESS: [&str; 5] = [
+        "tls.certificate",
+        "tls.key",
+        "tls.ticket_keys",
+        "log.level",
+        "log.trace_networks",
+    ];
 
     /// A file that sets nothing that is guarded; one that sets nothing at all is refused.
     const NOTHING: &str = "[log]\nlevel = \"info\"\n";

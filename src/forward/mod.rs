@@ -14,6 +14,7 @@ pub mod failure;
 pub mod gate;
 pub mod http;
 mod letter;
+pub mod log;
 mod mail;
 pub mod smtp;
 pub mod step;

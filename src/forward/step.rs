@@ -15,6 +15,7 @@ use super::delivery::{Answer, Delivery, Verdict};
 use super::destination::Destination;
 use super::failure::Refusal;
 use super::letter;
+use super::log::{Forwarded, Log};
 use super::mail::{self, Forwardable, Unforwardable};
 use super::turn::Turns;
 use crate::consume::received::Received;
@@ -45,8 +46,8 @@ pub struct Parts {
     pub rate: Option<f64>,
     /// The longest pause between two attempts for a mail.
     pub longest_pause: Duration,
-    /// One line a mail in the log.
-    pub log: bool,
+    /// The lines of mails.
+    pub log: Log,
     /// What is counted.
     pub counts: Arc<Counts>,
 }
@@ -140,7 +141,9 @@ impl Forward {
                 return Ok(Settled::Withdrawn);
             }
             if let Some(why) = sorted.why {
-                self.say_later(open, &sorted.later, &why, pause);
+                let record = &open.delivery.record;
+                let log = &self.parts.log;
+                log.later(record, &sorted.later, open.attempts, (&why, pause));
                 self.parts.counts.waiting(true);
                 let waited = withdrawn.unless(tokio::time::sleep(pause)).await;
                 self.parts.counts.waiting(false);
@@ -187,18 +190,7 @@ impl Forward {
         if settled == Settled::Done {
             open.refused += refused.len();
             self.parts.counts.dead_letter();
-            if self.parts.log {
-                let (recipient, answer) = &refused[0];
-                tracing::warn!(
-                    id = record.attributes().id,
-                    to = recipient,
-                    recipients = refused.len(),
-                    code = answer.code,
-                    answer = answer.text,
-                    topic = writer.topic(),
-                    "refused"
-                );
-            }
+            self.parts.log.refused(record, &refused, writer.topic());
         }
         Ok(settled)
     }
@@ -217,49 +209,21 @@ impl Forward {
         let settled = writer.write(&letter, withdrawn).await?;
         if settled == Settled::Done {
             self.parts.counts.dead_letter();
-            let (partition, offset) = (record.partition, record.offset);
-            tracing::warn!(partition, offset, why, topic = writer.topic(), "no mail");
+            self.parts.log.no_mail(record, &why, writer.topic());
         }
         Ok(settled)
     }
 
-    fn say_later(&self, open: &Open, later: &[String], why: &Answer, pause: Duration) {
-        if self.parts.log {
-            tracing::info!(
-                id = open.delivery.record.attributes().id,
-                to = later.first(),
-                recipients = later.len(),
-                attempts = open.attempts,
-                code = why.code,
-                answer = why.text,
-                seconds = rounded(pause.as_secs_f64()),
-                "later"
-            );
-        }
-    }
-
     fn say_done(&self, open: &Open, took: Duration) {
-        if self.parts.log {
-            let record = &open.delivery.record;
-            tracing::info!(
-                id = record.attributes().id,
-                partition = record.partition,
-                offset = record.offset,
-                from = open.delivery.sender,
-                size = record.value.len(),
-                accepted = open.accepted,
-                refused = open.refused,
-                attempts = open.attempts,
-                milliseconds = rounded(took.as_secs_f64() * 1e3),
-                "forwarded"
-            );
-        }
+        self.parts.log.forwarded(&Forwarded {
+            record: &open.delivery.record,
+            sender: &open.delivery.sender,
+            accepted: open.accepted,
+            refused: open.refused,
+            attempts: open.attempts,
+            took,
+        });
     }
-}
-
-/// To three decimals, as the server's lines have it.
-fn rounded(value: f64) -> f64 {
-    (value * 1e3).round() / 1e3
 }
 
 impl Step for Forward {

@@ -102,7 +102,7 @@ impl Turns {
                 if gate.unanswered(was_probe, why, Instant::now(), random()) {
                     tracing::warn!(
                         receiver = self.receiver,
-                        why,
+                        error = why,
                         "the receiver cannot be reached; one attempt at a time finds out when it is back"
                     );
                 }

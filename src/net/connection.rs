@@ -8,6 +8,7 @@
 //! | `connection/parts` | a mail that becomes several records |
 //! | `connection/upload` | a large message that goes to the store while it arrives; `claim` is its object |
 //! | `connection/refused` | the log line of what was refused, and of clients that left |
+//! | `connection/trace` | the log of one client's whole dialogue, where that is asked for; `told` is what it remembers |
 //!
 //! Owns: the buffers of a connection, and the order of reading, acting and writing. Must not know: the protocol (the
 //! session does), the runtime (the transport does) and ciphers (the stream does).
@@ -27,6 +28,8 @@ mod message;
 mod opening;
 mod parts;
 mod refused;
+mod told;
+mod trace;
 mod upload;
 
 use std::io;
@@ -47,9 +50,10 @@ use crate::limits::{
 use crate::mail::envelope::Client;
 use crate::mail::id::QueueId;
 use crate::smtp::refusal::Refusal;
-use crate::smtp::session::{About, Action, Event, Expects, Output, Session};
+use crate::smtp::session::{About, Action, Event, Expects, Output, Progress, Session};
 use crate::telemetry::metrics::{Code, MessageOutcome, SessionEnd};
 use claim::Claim;
+use told::Trace;
 
 /// A message that is being received.
 struct Message {
@@ -85,6 +89,8 @@ struct Connection<'a, T> {
     /// The listener that it came in on, in the order of the configuration.
     listener: u16,
     end: SessionEnd,
+    /// What its trace remembers; none where it is not traced.
+    trace: Option<Box<Trace>>,
 }
 
 /// Where a connection came in.
@@ -131,11 +137,13 @@ pub fn serve<'a, T: Transport>(
         last_size: 0,
         listener: entrance.listener,
         end: SessionEnd::ClosedByClient,
+        trace: None,
     };
     connection.session.explain_refusals(hub.journal.is_kept());
     async move {
         // While this lives, the connection counts.
         let Some(_visit) = Box::pin(connection.welcome(entrance.opening)).await else {
+            connection.trace_end(&Ok(()));
             return;
         };
         let result = connection.run().await;
@@ -147,6 +155,7 @@ pub fn serve<'a, T: Transport>(
         }
         connection.count_out(&result);
         connection.log_gone(&result);
+        connection.trace_end(&result);
     }
 }
 
@@ -254,6 +263,10 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
         let (heard, output) = (self.session.heard(), lent(&mut self.output, self.hub));
         let consumed = self.session.receive(&self.input, heard, output);
+        if self.trace.is_some() {
+            let taken = self.input[..consumed].to_vec();
+            self.trace_commands(&taken);
+        }
         self.input.advance(consumed);
         self.count();
         consumed > 0
@@ -328,6 +341,9 @@ impl<'a, T: Transport> Connection<'a, T> {
             self.follow_what_holds_now();
             let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
             let consumed = self.session.receive(rest, now, output);
+            if self.trace.is_some() {
+                self.trace_commands(&rest[..consumed]);
+            }
             rest = &rest[consumed..];
         }
         self.input.extend_from_slice(rest);
@@ -363,7 +379,7 @@ impl<'a, T: Transport> Connection<'a, T> {
                 self.input.extend_from_slice(behind);
             }
             body.truncate((from + progress.kept) - progress.retracted);
-            self.count();
+            self.took_data(progress);
         }
         self.put_back(body);
         Ok(more)
@@ -390,7 +406,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             let (now, output) = (self.hub.clock.now(), lent(&mut self.output, self.hub));
             let progress = self.session.receive_data(piece, now, output);
             self.input.extend_from_slice(&piece[progress.consumed..]);
-            self.count();
+            self.took_data(progress);
         }
         Ok(more)
     }
@@ -417,6 +433,14 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
         input.advance(progress.consumed);
         self.input = input;
+        self.took_data(progress);
+    }
+
+    /// What follows a piece of data that the session took.
+    fn took_data(&mut self, progress: Progress) {
+        if self.trace.is_some() {
+            self.trace_data(progress.consumed, progress.ended);
+        }
         self.count();
     }
 
@@ -468,6 +492,9 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     /// Sends what is taken at once; whether no reply waits any more.
     fn write_now(&mut self) -> io::Result<bool> {
+        if self.trace.is_some() {
+            self.trace_replies();
+        }
         if self.stream.is_clear()
             && let Some(output) = &mut self.output
             && output.waiting() > 0
@@ -475,6 +502,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             let replies = output.replies();
             let sent = self.stream.transport().write_now(replies.waiting())?;
             replies.sent(sent);
+            self.trace_sent(sent);
         }
         Ok(self.waiting() == 0)
     }
@@ -487,6 +515,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     async fn write_all(&mut self) -> io::Result<()> {
         let mut octets = Vec::new();
         lent(&mut self.output, self.hub).replies().swap(&mut octets);
+        self.trace_sent(octets.len());
         self.slot
             .arm(self.hub.clock.now() + self.hub.shared.policy.command_timeout);
         let transport = self.stream.transport();

@@ -32,11 +32,13 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::slots::Slots;
 use crate::config::TopicPlace;
+use crate::mail::envelope::Client;
 use crate::mail::id::Generator;
 use crate::mail::record::Record;
 use crate::sink::{Outcome, Report, Ticket};
 use crate::telemetry::message_log::RefusedLine;
 use crate::telemetry::metrics::Tally;
+use crate::telemetry::trace_log::TraceLine;
 
 /// A worker's share of the in-flight budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,6 +178,13 @@ impl Hub {
     pub fn log_refused(&self, line: RefusedLine<'_>) {
         let now = self.clock.now();
         self.journal.add_refused(line, now, || self.log_time());
+    }
+
+    /// Adds a line of this client's trace.
+    pub fn log_trace(&self, client: &Client, line: TraceLine<'_>) {
+        let now = self.clock.now();
+        self.journal
+            .add_trace(client, line, now, || self.log_time());
     }
 
     /// Hands over all that is still to be logged; nothing more comes.

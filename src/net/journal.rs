@@ -1,4 +1,4 @@
-//! The log lines of one worker's messages and refusals, until they are handed over.
+//! The log lines of one worker's messages, refusals and traced connections, until they are handed over.
 //!
 //! Owns: what has been gathered, and the wake-up of the task that hands it over. Must not know: how a line looks; where it goes.
 //!
@@ -10,7 +10,9 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use crate::mail::envelope::Client;
 use crate::telemetry::message_log::{Gathered, Line, MessageLog, RefusedLine};
+use crate::telemetry::trace_log::TraceLine;
 
 /// See the module.
 pub struct Journal {
@@ -31,14 +33,14 @@ impl Journal {
         }
     }
 
-    /// Whether there are lines at all.
+    /// Whether messages and refusals have lines.
     pub fn is_kept(&self) -> bool {
-        self.log.is_some()
+        self.log.as_ref().is_some_and(MessageLog::tells_messages)
     }
 
     /// Adds the line of a message, or counts it among those that the storage did not take.
     pub fn add(&self, line: Line<'_>, now: Instant) {
-        let Some(log) = &self.log else {
+        let Some(log) = self.log.as_ref().filter(|log| log.tells_messages()) else {
             return;
         };
         let mut gathered = self.gathered.borrow_mut();
@@ -60,8 +62,23 @@ impl Journal {
         }
     }
 
-    /// Adds the counts of the floods that are over, or of all.
-    pub fn end_floods(&self, now: Instant, all: bool, time: impl FnOnce() -> String) {
+    /// Adds a line of a trace, or counts it.
+    pub fn add_trace(
+        &self,
+        client: &Client,
+        line: TraceLine<'_>,
+        now: Instant,
+        time: impl FnOnce() -> String,
+    ) {
+        if let Some(log) = &self.log
+            && log.add_trace(&mut self.gathered.borrow_mut(), client, line, now, time)
+        {
+            self.first.notify_one();
+        }
+    }
+
+    /// Adds the counts of what was left out and is over, or of all.
+    pub fn end_floods(&self, now: Instant, all: bool, time: impl Fn() -> String) {
         if let Some(log) = &self.log
             && log.end_floods(&mut self.gathered.borrow_mut(), now, all, time)
         {

@@ -19,4 +19,6 @@ pub struct Rules {
     pub access: Access,
     /// Whose PROXY headers are believed.
     pub proxies: Networks,
+    /// Whose connections are traced in the log.
+    pub traced: Networks,
 }

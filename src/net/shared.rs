@@ -4,8 +4,8 @@
 //!
 //! Invariant: nothing here is locked, and nothing but counts is written, on the path of a mail.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
@@ -42,8 +42,11 @@ pub struct Shared {
     pub routing: Routing,
     /// What a record's key is made of.
     pub key: RecordKey,
-    /// Where the log line of each message goes; none without such lines.
+    /// Where log lines of messages, refusals and traces go; none without a log.
     pub message_log: Option<MessageLog>,
+    /// The listening addresses in the order of the configuration, with what is spoken there, for traces: set before anything is
+    /// accepted.
+    pub listeners: OnceLock<Vec<String>>,
     /// Most open connections.
     pub connections_most: usize,
     /// What a TLS handshake is made with; none: TLS is not offered.

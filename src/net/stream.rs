@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use rustls::server::ServerConfig;
@@ -58,6 +59,19 @@ impl<T> Stream<'_, T> {
     /// Version and cipher suite, as in the record's header `ce_smtptls`; `None` in clear.
     pub(super) fn agreed(&self) -> Option<&str> {
         self.tls.as_ref().map(|engine| engine.agreed.as_str())
+    }
+}
+
+impl<T> Stream<'_, T> {
+    /// How long the handshake took; none in clear.
+    pub(super) fn handshake_took(&self) -> Option<Duration> {
+        self.tls.as_ref().map(|engine| engine.took)
+    }
+
+    /// Remembers how long the handshake took.
+    pub(super) fn shook_hands_in(&mut self, took: Duration) {
+        let engine = self.tls.as_mut().expect("there was a handshake");
+        engine.took = took;
     }
 }
 

@@ -310,10 +310,10 @@ impl Tickets {
     pub fn tell(&self) {
         let current = self.ring.load();
         if current.file.is_some() {
-            let (keys, first) = (current.count(), current.first());
+            let (ticket_keys, first_key) = (current.count(), current.first());
             tracing::info!(
-                keys,
-                first,
+                ticket_keys,
+                first_key,
                 "session tickets have the keys of tls.ticket_keys"
             );
         }

@@ -10,6 +10,7 @@
 //! calls); what it wants sent is sent before more is read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use rustls::HandshakeKind;
@@ -58,6 +59,8 @@ pub(super) struct Engine {
     pub(super) plain: BytesMut,
     /// Version and cipher suite, once they are agreed.
     pub(super) agreed: String,
+    /// How long the handshake took.
+    pub(super) took: Duration,
     ended: bool,
     said_end: bool,
 }
@@ -71,6 +74,7 @@ impl Engine {
             unhurried: 0,
             plain: BytesMut::new(),
             agreed: String::new(),
+            took: Duration::ZERO,
             ended: false,
             said_end: false,
         })

@@ -239,7 +239,7 @@ async fn drain(hub: &Hub, timeout: Duration) -> CutOff {
                 records: hub.flights.len(),
             };
             tracing::warn!(
-                connections = cut_off.connections,
+                connections_cut_off = cut_off.connections,
                 "the drain deadline passed; what is left ends now"
             );
             return cut_off;

@@ -72,7 +72,7 @@ impl Story {
         tracing::info!(
             topic = place.topic,
             addresses = counts.addresses,
-            domains = counts.whole + counts.below,
+            domain_count = counts.whole + counts.below,
             records,
             invalid,
             milliseconds,

@@ -43,6 +43,19 @@ pub struct Spoken {
     pub opening: Opening,
 }
 
+impl Spoken {
+    /// The address with its protocol.
+    pub fn text(&self, starttls: bool) -> String {
+        let Self { address, opening } = self;
+        let clear = if starttls { "clear+STARTTLS" } else { "clear" };
+        match opening {
+            Opening::Clear => format!("{address} {clear}"),
+            Opening::Tls => format!("{address} TLS"),
+            Opening::Proxied => format!("{address} PROXY+{clear}"),
+        }
+    }
+}
+
 /// A socket that listens already.
 #[derive(Debug)]
 pub struct Ready {

@@ -47,3 +47,4 @@ pub use checked::{Checked, Read};
 pub use drain::Drained;
 pub use prepared::Prepared;
 pub use serving::{Facts, Serving, Stopped};
+pub use signals::Signal;

@@ -2,8 +2,8 @@
 //!
 //! Owns: which part of the configuration goes to which of them. Must not know: how a worker runs.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -24,7 +24,6 @@ use crate::sink::routing::Routing;
 use crate::sink::{Description, Keeps, Reports, Sink};
 use crate::smtp::policy::Recipients;
 use crate::telemetry::log::LogHandle;
-use crate::telemetry::message_log::MessageLog;
 use crate::telemetry::metrics::Metrics;
 
 /// The kernel returns no random number, for queue ids.
@@ -56,10 +55,9 @@ pub(super) fn shared(
         keeps,
         ..
     } = sink.describe();
-    let messages = config.log.messages.then(|| log.messages());
     let message_log = match keeps {
-        Keeps::Nothing => messages.map(MessageLog::discarding),
-        Keeps::Replicas | Keeps::Memory => messages,
+        Keeps::Nothing => log.messages().discarding(),
+        Keeps::Replicas | Keeps::Memory => log.messages(),
     };
     let tls = material.map(Material::server_config).transpose()?;
     // With a store, SIZE is what the configuration says, whatever the topic takes.
@@ -78,7 +76,8 @@ pub(super) fn shared(
         trace: config.server.trace,
         routing: Routing::new(config),
         key: config.kafka.key,
-        message_log,
+        message_log: Some(message_log),
+        listeners: OnceLock::new(),
         connections_most: config.limits.connections,
         tls,
         greeting_delay: config.server.greeting_delay,

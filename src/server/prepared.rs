@@ -145,6 +145,10 @@ impl<'a> Prepared<'a> {
             let _inside = runtime.enter();
             TcpListener::from_std(listening.admin).map_err(NoRuntime)?
         };
+        let starttls = shared.tls.is_some();
+        let texts = listening.smtp.iter().map(|spoken| spoken.text(starttls));
+        let set = shared.listeners.set(texts.collect());
+        set.expect("the addresses are set once");
         let supervisor = Supervisor::of(|name| std::env::var_os(name));
         let plans = plans::each(config, &shared, listening.doors, wakers, started.reports)?;
         Ok(Self {
@@ -183,6 +187,11 @@ impl<'a> Prepared<'a> {
             named,
             runtime,
         })
+    }
+
+    /// What the server counts.
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics.clone()
     }
 
     /// Lets the workers serve; the server when all of them do. From then on the process before, if there is one, drains.

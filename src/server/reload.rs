@@ -137,7 +137,7 @@ impl<'a> Reload<'a> {
         self.warn(&loaded);
         self.applied = loaded;
         let config = self.applied.config.clone();
-        let (domains, recipients) = (taken.domains(), taken.listed());
+        let (domain_count, addresses) = (taken.domains(), taken.listed());
         self.exchange.apply(&config, taken);
         if let (Some(current), Some(loaded)) = (&self.material, material) {
             current.exchange(loaded);
@@ -150,11 +150,12 @@ impl<'a> Reload<'a> {
         });
         let say = || {
             tracing::info!(
-                domains,
+                domain_count,
                 lists = config.recipients.lists.len(),
-                recipients,
+                addresses,
                 networks_allowed = config.access.allow.len(),
                 networks_denied = config.access.deny.len(),
+                networks_traced = config.log.trace_networks.len(),
                 certificates,
                 ticket_keys,
                 log_level = config.log.level.as_str(),

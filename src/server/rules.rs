@@ -49,6 +49,7 @@ pub fn rules(config: &Config, policy: &Policy, taken: Recipients) -> Rules {
         }),
         access: Access::new(&config.access.allow, &config.access.deny),
         proxies: Networks::new(&config.server.proxy_networks),
+        traced: Networks::new(&config.log.trace_networks),
     }
 }
 

@@ -6,6 +6,7 @@
 //! without being stopped, ends the server at once.
 
 use std::cell::Cell;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::task::JoinError;
 use super::addresses::Spoken;
 use super::admin::Admin;
 use super::drain::{Drain, Drained};
-use super::signals::Stop;
+use super::signals::{Signal, Stop};
 use super::succession::Ending;
 use super::supervisor::Supervisor;
 use super::takeover::{Giver, Successor};
@@ -63,9 +64,41 @@ pub struct Facts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
     /// After a drain.
-    Drained(Drained),
+    Drained {
+        /// What asked for it.
+        why: Why,
+        /// How the drain went.
+        drained: Drained,
+    },
     /// By a second signal: what was open is cut off.
     AtOnce,
+}
+
+/// Why a server drained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// A signal came.
+    Signal(Signal),
+    /// Another process has taken over.
+    TakenOver,
+}
+
+impl Why {
+    fn of(ending: &Ending) -> Self {
+        match ending {
+            Ending::Signal(signal) => Self::Signal(*signal),
+            Ending::Succeeded(_) => Self::TakenOver,
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal(signal) => signal.fmt(f),
+            Self::TakenOver => f.write_str("taken over"),
+        }
+    }
 }
 
 /// The drain's thread panicked.
@@ -123,17 +156,20 @@ impl Serving<'_> {
             let watched = supervisor.clone();
             tokio::spawn(watched.watch(Arc::clone(&drain.shared), drain.workers.wakers()));
             let mut given = Box::pin(given);
+            let beside = async {
+                tokio::join!(upkeep.run(), ready);
+                std::future::pending().await
+            };
             let ending = tokio::select! {
-                () = stop.asked() => last_offer(given.as_mut(), offers).await,
+                signal = stop.asked() => last_offer(signal, given.as_mut(), offers).await,
                 successor = &mut given => Ending::Succeeded(successor),
-                () = upkeep.run() => Ending::Signal,
-                () = ready => Ending::Signal,
+                never = beside => never,
                 lost = drain.one_lost() => return Err(lost.into()),
             };
             // Who would take over from now on finds nobody, and starts as usual.
             drop(given);
             match &ending {
-                Ending::Signal => {
+                Ending::Signal(_) => {
                     supervisor.stopping(drain.timeout);
                     tracing::info!("draining; a second signal ends at once");
                 }
@@ -146,10 +182,14 @@ impl Serving<'_> {
                     );
                 }
             }
+            let why = Why::of(&ending);
             let drained = tokio::task::spawn_blocking(move || drain.run(&ending));
             tokio::select! {
-                drained = drained => Ok(Stopped::Drained(drained.map_err(Panicked)??)),
-                () = stop.asked() => Ok(Stopped::AtOnce),
+                drained = drained => {
+                    let drained = drained.map_err(Panicked)??;
+                    Ok(Stopped::Drained { why, drained })
+                }
+                _ = stop.asked() => Ok(Stopped::AtOnce),
             }
         });
         // A drain that was cut short is waited for no longer.
@@ -159,14 +199,18 @@ impl Serving<'_> {
 }
 
 /// A signal came. A process that is about to take over does so first: it may rely on sockets that would be closed under it.
-async fn last_offer(given: impl Future<Output = Successor>, offers: &Cell<bool>) -> Ending {
+async fn last_offer(
+    signal: Signal,
+    given: impl Future<Output = Successor>,
+    offers: &Cell<bool>,
+) -> Ending {
     if !offers.get() {
-        return Ending::Signal;
+        return Ending::Signal(signal);
     }
     let longest = Duration::from_secs(TAKEOVER_STEP_SECONDS);
     match tokio::time::timeout(longest, given).await {
         Ok(successor) => Ending::Succeeded(successor),
-        Err(_) => Ending::Signal,
+        Err(_) => Ending::Signal(signal),
     }
 }
 

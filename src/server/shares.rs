@@ -42,8 +42,8 @@ fn bytes(config: &Config, message_size: u64, workers: usize) -> usize {
         .saturating_add(parts(config));
     if share < least {
         tracing::warn!(
-            share,
-            least,
+            share_bytes = share,
+            least_bytes = least,
             "limits.in_flight_bytes divided by the workers holds no message of limits.message_size; \
              each worker gets what one needs: raise in_flight_bytes, or lower message_size or server.workers"
         );

@@ -2,8 +2,10 @@
 //!
 //! Owns: which signal means what. Must not know: what is done about it.
 
+use std::fmt;
+
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 
 use crate::failure::{Blame, Blamed};
 
@@ -12,13 +14,31 @@ pub(super) struct Signals {
     /// SIGTERM and SIGINT.
     pub stop: Stop,
     /// SIGHUP.
-    pub reload: Signal,
+    pub reload: unix::Signal,
 }
 
 /// The signals that stop the server, each time one comes.
 pub(super) struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+}
+
+/// A signal that stops the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// What service managers send.
+    Terminate,
+    /// Ctrl-C.
+    Interrupt,
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Terminate => "SIGTERM",
+            Self::Interrupt => "SIGINT",
+        })
+    }
 }
 
 /// Signals are not available.
@@ -52,10 +72,10 @@ impl Signals {
 
 impl Stop {
     /// Waits until one comes. Dropped before that, it has lost none.
-    pub(super) async fn asked(&mut self) {
+    pub(super) async fn asked(&mut self) -> Signal {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => Signal::Interrupt,
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use super::addresses::{Addresses, Held, Purpose};
+use super::signals::Signal;
 use super::takeover::{Error, Place, Successor, Taken, Taker};
 use crate::limits::TAKEOVER_READY_SECONDS;
 use crate::telemetry::admin::Health;
@@ -22,8 +23,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Why a server ends.
 #[derive(Debug)]
 pub(super) enum Ending {
-    /// A signal came.
-    Signal,
+    /// This signal came.
+    Signal(Signal),
     /// Another process serves.
     Succeeded(Successor),
 }
@@ -109,7 +110,7 @@ pub(super) fn close(held: &[Held], ending: &Ending) {
 fn is_closed(held: &Held, ending: &Ending) -> bool {
     let served_on = match ending {
         // The admin listener answers until the end.
-        Ending::Signal => held.socket.purpose == Purpose::Admin,
+        Ending::Signal(_) => held.socket.purpose == Purpose::Admin,
         Ending::Succeeded(successor) => !successor.unused.contains(&held.place),
     };
     !served_on && !held.socket.kept
@@ -147,7 +148,11 @@ mod tests {
             let closed = all.iter().filter(|it| is_closed(it, ending));
             closed.map(|it| it.place).collect::<Vec<_>>()
         };
-        assert_eq!(closed(&Ending::Signal), [0, 2], "1 is systemd's");
+        assert_eq!(
+            closed(&Ending::Signal(Signal::Terminate)),
+            [0, 2],
+            "1 is systemd's"
+        );
         let successor = |unused: &[usize]| {
             Ending::Succeeded(Successor {
                 process: 1,
@@ -157,7 +162,7 @@ mod tests {
         };
         assert!(closed(&successor(&[])).is_empty());
         assert_eq!(closed(&successor(&[1, 2])), [2]);
-        close(&all, &Ending::Signal);
+        close(&all, &Ending::Signal(Signal::Terminate));
         let reached = |place: usize| {
             let address = all[place].socket.configured;
             std::net::TcpStream::connect(address).is_ok()

@@ -1,17 +1,24 @@
-//! A log line made by hand, in the forms that `tracing` gives the others (`log`).
+//! A log line made by hand: how names, values and their escapes look, as text and as JSON. Every line is made here, those of
+//! messages (`message_log`) and those that come through `tracing` (`layer`).
 //!
-//! Owns: how names, values and their escapes look. Must not know: which fields a line has.
+//! Owns: the two forms. Must not know: which fields a line has.
 //!
-//! Invariants: whatever a value holds, a line stays one line and no terminal obeys it: what is not printable, U+2028, the
-//! controls of Unicode's bidirectional text and the C1 controls among it, is escaped in both forms; a JSON line is one object.
+//! Invariants: whatever a message or a value holds, a line stays one line and no terminal obeys it: what is not printable, U+2028,
+//! the controls of Unicode's bidirectional text and the C1 controls among it, is escaped in both forms; a JSON line is one object.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 use std::io::Write as _;
+use std::time::Duration;
+
+use tracing::Level;
+
+use super::vocabulary::{Field, List, Milliseconds, Number, Text, Word};
+use crate::smtp::decimal::Decimal;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// `tracing_subscriber`'s compact form.
+    /// For people.
     Text,
     /// The same with a terminal's colours.
     Colours,
@@ -21,30 +28,42 @@ pub(super) enum Form {
 
 /// A line that is being written.
 #[derive(Debug)]
-pub(super) struct Writer<'a> {
+pub struct Writer<'a> {
     lines: &'a mut Vec<u8>,
     form: Form,
 }
 
 impl<'a> Writer<'a> {
-    /// Begins a line of level INFO; `time` is RFC 3339's.
-    pub(super) fn begin(lines: &'a mut Vec<u8>, form: Form, time: &str, message: &str) -> Self {
+    /// Begins a line; `time` is RFC 3339's.
+    pub(super) fn begin(
+        lines: &'a mut Vec<u8>,
+        form: Form,
+        level: Level,
+        time: &str,
+        message: &str,
+    ) -> Self {
+        let (word, colour) = faces(level);
         match form {
-            Form::Text => push(lines, &[time, "  INFO ", message]),
+            Form::Text => push(lines, &[time, " ", word, " "]),
             Form::Colours => push(
                 lines,
-                &["\x1b[2m", time, "\x1b[0m \x1b[32m INFO\x1b[0m ", message],
+                &["\x1b[2m", time, "\x1b[0m ", colour, word, "\x1b[0m "],
             ),
             Form::Json => push(
                 lines,
                 &[
                     r#"{"timestamp":""#,
                     time,
-                    r#"","level":"INFO","message":""#,
-                    message,
-                    "\"",
+                    r#"","level":""#,
+                    word.trim_start(),
+                    r#"","message":"#,
                 ],
             ),
+        }
+        match form {
+            Form::Text | Form::Colours => plain_text(lines, message),
+            Form::Json if is_plain(message) => push(lines, &["\"", message, "\""]),
+            Form::Json => json_text(lines, message),
         }
         Self { lines, form }
     }
@@ -68,24 +87,23 @@ impl<'a> Writer<'a> {
     }
 
     /// A text, in quotes.
-    pub(super) fn text(&mut self, name: &str, text: &str) {
-        self.name(name);
-        self.value(text);
+    pub fn text(&mut self, field: Field<Text>, text: &str) {
+        self.any_text(field.name, text);
     }
 
-    /// A text that has nothing to escape: in quotes where the form needs them.
-    pub(super) fn word(&mut self, name: &str, word: &str) {
-        debug_assert!(is_plain(word) && !word.contains(' '));
-        self.name(name);
+    /// A text that has nothing to escape: in quotes where the form needs them. One that is something else gets them too.
+    pub fn word(&mut self, field: Field<Word>, word: &str) {
+        self.name(field.name);
+        let is_word = !word.is_empty() && is_plain(word) && !word.contains(' ');
         match self.form {
-            Form::Json => push(self.lines, &["\"", word, "\""]),
-            Form::Text | Form::Colours => push(self.lines, &[word]),
+            Form::Text | Form::Colours if is_word => push(self.lines, &[word]),
+            Form::Text | Form::Colours | Form::Json => self.value(word),
         }
     }
 
     /// Several texts.
-    pub(super) fn list<'t>(&mut self, name: &str, texts: impl Iterator<Item = &'t str>) {
-        self.name(name);
+    pub fn list<'t>(&mut self, field: Field<List>, texts: impl Iterator<Item = &'t str>) {
+        self.name(field.name);
         let separator = if self.form == Form::Json { "," } else { ", " };
         push(self.lines, &["["]);
         for (place, text) in texts.enumerate() {
@@ -97,16 +115,66 @@ impl<'a> Writer<'a> {
         push(self.lines, &["]"]);
     }
 
-    /// A number, in the digits that its formatting has.
-    pub(super) fn number(&mut self, name: &str, number: impl Display) {
+    /// A number.
+    pub fn number(&mut self, field: Field<Number>, number: u64) {
+        self.name(field.name);
+        push(self.lines, &[Decimal::new(number).as_str()]);
+    }
+
+    /// A time, as precise as the clock: microseconds.
+    pub fn time(&mut self, field: Field<Milliseconds>, time: Duration) {
+        self.name(field.name);
+        let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let thousandths = (microseconds % 1000) as u32;
+        let digit = |divisor: u32| b'0' + (thousandths / divisor % 10) as u8;
+        push(
+            self.lines,
+            &[Decimal::new(microseconds / 1000).as_str(), "."],
+        );
+        self.lines.extend([100, 10, 1].map(digit));
+    }
+
+    /// A text by a name that is not of the vocabulary: that of a library, or one that `tracing` has.
+    pub(super) fn any_text(&mut self, name: &str, text: &str) {
         self.name(name);
-        write!(self.lines, "{number}").expect("a Vec takes all bytes");
+        self.value(text);
+    }
+
+    /// The same for what has no quotes in any form: digits, `true`, `false`.
+    pub(super) fn any_bare(&mut self, name: &str, value: &str) {
+        debug_assert!(is_plain(value) && !value.contains(' '));
+        self.name(name);
+        push(self.lines, &[value]);
     }
 
     /// Ends the line.
     pub(super) fn end(self) {
         let end = if self.form == Form::Json { "}\n" } else { "\n" };
         push(self.lines, &[end]);
+    }
+}
+
+/// The word of a level, and its colour on a terminal.
+fn faces(level: Level) -> (&'static str, &'static str) {
+    match level {
+        Level::ERROR => ("ERROR", "\x1b[31m"),
+        Level::WARN => (" WARN", "\x1b[33m"),
+        Level::INFO => (" INFO", "\x1b[32m"),
+        Level::DEBUG => ("DEBUG", "\x1b[34m"),
+        Level::TRACE => ("TRACE", "\x1b[35m"),
+    }
+}
+
+/// A text without quotes around it, in which quotes and backslashes stay.
+fn plain_text(lines: &mut Vec<u8>, text: &str) {
+    if is_plain(text) {
+        return push(lines, &[text]);
+    }
+    for character in text.chars() {
+        match character {
+            '"' | '\'' | '\\' => lines.push(character as u8),
+            _ => write!(lines, "{}", character.escape_debug()).expect("a Vec takes all bytes"),
+        }
     }
 }
 
@@ -148,12 +216,14 @@ fn is_plain(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::vocabulary::field::{HELO, MILLISECONDS, SIZE, TO};
 
     fn written(form: Form, value: &str) -> String {
         let mut lines = Vec::new();
-        let mut line = Writer::begin(&mut lines, form, "2026-01-01T00:00:00.000Z", "refused");
-        line.text("helo", value);
-        line.list("to", ["a", value].into_iter());
+        let time = "2026-01-01T00:00:00.000Z";
+        let mut line = Writer::begin(&mut lines, form, Level::INFO, time, value);
+        line.text(HELO, value);
+        line.list(TO, ["a", value].into_iter());
         line.end();
         String::from_utf8(lines).unwrap()
     }
@@ -187,7 +257,28 @@ mod tests {
             assert!(text.ends_with(&expected), "{text}");
             let json: serde_json::Value = serde_json::from_str(&json).expect(&json);
             assert_eq!(json["helo"], value);
+            assert_eq!(json["message"], value);
             assert_eq!(json["to"], serde_json::json!(["a", value]));
+        }
+    }
+
+    #[test]
+    fn numbers_and_times_are_digits() {
+        for (time, digits) in [
+            (Duration::ZERO, "0.000"),
+            (Duration::from_nanos(1_999), "0.001"),
+            (Duration::from_micros(1_012), "1.012"),
+            (Duration::from_secs(3600), "3600000.000"),
+        ] {
+            let mut lines = Vec::new();
+            let mut line = Writer::begin(&mut lines, Form::Json, Level::WARN, "t", "m");
+            line.number(SIZE, 4096);
+            line.time(MILLISECONDS, time);
+            line.end();
+            let expected = format!(
+                "{{\"timestamp\":\"t\",\"level\":\"WARN\",\"message\":\"m\",\"size\":4096,\"milliseconds\":{digits}}}\n"
+            );
+            assert_eq!(String::from_utf8(lines).unwrap(), expected);
         }
     }
 }

@@ -39,6 +39,7 @@ mod tests;
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -73,6 +74,8 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     handles: Handles,
     tallies: Arc<Tallies>,
+    /// Connections that were accepted: a recorder's counter cannot be read.
+    connections: AtomicU64,
 }
 
 /// Renders what was counted, for Prometheus.
@@ -95,6 +98,17 @@ impl Scrape {
     }
 }
 
+/// What a server has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// Connections that were accepted.
+    pub connections: u64,
+    /// Messages that got 250.
+    pub messages_accepted: u64,
+    /// Messages that got 4xx or 5xx.
+    pub messages_refused: u64,
+}
+
 impl Metrics {
     /// The handles of a server with this many workers and one topic, `mail`. See [`Self::of`].
     pub fn new(workers: usize) -> (Self, Scrape) {
@@ -109,6 +123,7 @@ impl Metrics {
         let metrics = Self(Arc::new(Inner {
             handles,
             tallies: Arc::default(),
+            connections: AtomicU64::new(0),
         }));
         let scrape = Scrape {
             metrics: metrics.clone(),
@@ -127,6 +142,19 @@ impl Metrics {
     pub fn connection_accepted(&self) {
         self.connections_accepted.increment(1);
         self.connections_open.increment(1);
+        self.0.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What all workers have done so far.
+    pub fn done(&self) -> Done {
+        let sum = self.0.tallies.sum();
+        let messages = |outcome| sum.messages.of(outcome);
+        Done {
+            connections: self.0.connections.load(Ordering::Relaxed),
+            messages_accepted: messages(MessageOutcome::Accepted),
+            messages_refused: messages(MessageOutcome::Refused)
+                + messages(MessageOutcome::Tempfailed),
+        }
     }
 
     /// An accepted connection ended.

@@ -3,8 +3,12 @@
 
 pub mod admin;
 mod flood;
-mod line;
+mod layer;
+pub mod line;
+pub mod lines;
 pub mod log;
 pub mod message_log;
 pub mod metrics;
 mod queue;
+pub mod trace_log;
+pub mod vocabulary;

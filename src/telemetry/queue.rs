@@ -86,18 +86,6 @@ impl Queue {
     }
 }
 
-/// One line each: how `tracing` writes.
-impl Write for Queue {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.hand_over(line.to_vec(), 1);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The thread. It flushes when nothing waits, so a burst of lines is one write.
 fn write_lines(waiting: &Receiver<Entry>, writer: impl Write, counts: &Counts) {
     let mut writer = BufWriter::with_capacity(BURST_OCTETS, writer);

@@ -3,7 +3,7 @@
 //! Owns: the settings that a seed draws, and the hub made from them.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -15,6 +15,8 @@ use ringpost::net::rules::Rules;
 use ringpost::net::shared::Shared;
 use ringpost::objects::{Claims, Lent, Store};
 use ringpost::sink::routing::Routing;
+use ringpost::telemetry::log;
+use ringpost::telemetry::message_log::MessageLog;
 use ringpost::telemetry::metrics::Metrics;
 use ringpost_proto::mail::id::Generator;
 use ringpost_proto::mail::record::RecordKey;
@@ -32,6 +34,12 @@ use crate::tls;
 
 /// Counters cost more to make than a seed to run, and nothing here reads them.
 static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::new(1).0);
+
+/// Takes the lines of traces; messages and refusals have none.
+static LOG: LazyLock<MessageLog> = LazyLock::new(|| {
+    let lines = log::lines_to(std::io::sink()).expect("a thread starts");
+    MessageLog::new(lines, false)
+});
 
 /// See the module.
 pub struct Settings {
@@ -126,6 +134,8 @@ impl Settings {
             policy: Arc::new(Policy::clone(&self.policy)),
             access: Access::new(&[network("0.0.0.0/0")], &[]),
             proxies: Networks::new(&[network("10.0.0.0/8")]),
+            // Clients by twos, directly and behind a proxy: nothing is drawn for it.
+            traced: Networks::new(&[network("10.0.0.0/31"), network("192.0.2.2/31")]),
         }
     }
 
@@ -162,7 +172,8 @@ impl Settings {
             trace: self.trace,
             routing: Routing::new(&self.sharing.config()),
             key: RecordKey::None,
-            message_log: None,
+            message_log: Some(LOG.clone()),
+            listeners: OnceLock::new(),
             connections_most: 1000,
             tls: self.tls.then(|| Arc::clone(&tls::SERVER)),
             greeting_delay: self.greeting_delay,

@@ -6,6 +6,7 @@ pub mod engine;
 pub mod filter;
 pub mod forwarder;
 pub mod kafka;
+pub mod logged;
 pub mod mailboxes;
 pub mod mails;
 pub mod names;

@@ -1,14 +1,14 @@
 //! A number in decimal digits: one is in each record, and `std::fmt` takes ten times as long.
 
 /// The digits of a number.
-pub(crate) struct Decimal {
+pub struct Decimal {
     digits: [u8; 20],
     from: usize,
 }
 
 impl Decimal {
     /// Those of this number.
-    pub(crate) fn new(number: u64) -> Self {
+    pub fn new(number: u64) -> Self {
         let mut digits = [b'0'; 20];
         let (mut rest, mut from) = (number, digits.len());
         loop {
@@ -22,12 +22,12 @@ impl Decimal {
     }
 
     /// Without a zero in front.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         &self.digits[self.from..]
     }
 
     /// The same as text.
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).expect("digits are ASCII")
     }
 }

@@ -39,7 +39,7 @@ pub mod access;
 pub mod address;
 pub mod command;
 pub mod data;
-pub(crate) mod decimal;
+pub mod decimal;
 pub mod directory;
 pub mod domain;
 pub mod extension;

@@ -50,6 +50,19 @@ pub struct Transaction {
     pub parameters: MailParameters,
     /// Accepted forward-paths.
     pub recipients: Vec<Mailbox>,
+    /// When its phases began.
+    pub times: Times,
+}
+
+/// When the phases of a transaction began, for drivers that say how long each took. Every one is a time that the driver gave.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Times {
+    /// MAIL was accepted.
+    pub mail: Option<Instant>,
+    /// DATA or the first BDAT was accepted, and room is looked for.
+    pub asked: Option<Instant>,
+    /// There is room: the data is awaited.
+    pub data: Option<Instant>,
 }
 
 /// How the end of what is being received is found.

@@ -1,6 +1,8 @@
 //! The table `[log]`: what is written to standard error.
 
-use crate::config::row::{Choice, Switch, rows};
+use ringpost_proto::smtp::access::Network;
+
+use crate::config::row::{Choice, NETWORKS, Switch, rows};
 
 rows! {
     /// What is written to standard error.
@@ -20,6 +22,12 @@ rows! {
         /// Whether each message and each refusal gets a line in the log: who sent what to whom, and what became of it.
         /// `docs/logging.md` has the fields. Repeated refusals are counted instead of logged one by one.
         messages: bool = "true", Switch;
+
+        /// Networks whose clients' whole dialogue is logged, to find out why mail of theirs is not taken: each command and each
+        /// reply, the TLS handshake, and how the connection ended; message content and what may be a password are left out.
+        /// A reload switches it on for connections that are opened afterwards, and off for all of them. `docs/logging.md`
+        /// shows one.
+        trace_networks: Vec<Network> = "", NETWORKS, reload;
     }
 }
 

@@ -25,7 +25,7 @@ use crate::sink::{Outcome, Submission, Ticket};
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::{Admission, Commit};
 use crate::smtp::state::Transaction;
-use crate::telemetry::message_log::Line;
+use crate::telemetry::message_log::{Line, Phases};
 use crate::telemetry::metrics::MessageOutcome;
 
 /// What became of a record that was handed over.
@@ -139,13 +139,18 @@ impl<T: Transport> Connection<'_, T> {
         let received = self.session.heard();
         let mut message = *self.message.take().expect("a message is being committed");
         let id = message.id;
+        let mut handed_over = received;
         self.last_size = u32::try_from(message.body.len()).unwrap_or(u32::MAX);
-        let ready = if self.is_claimed(&message, &commit) {
-            Box::pin(self.store(&mut message, commit.size)).await
+        let is_claimed = self.is_claimed(&message, &commit);
+        let ready = if is_claimed {
+            let ready = Box::pin(self.store(&mut message, commit.size)).await;
+            handed_over = self.hub.clock.now();
+            ready
         } else {
             trace::end_section(&mut message.body, message.field);
             Ok(())
         };
+        let was_ready = ready.is_ok();
         let submitted = match ready {
             Ok(()) => self.submit(message, &commit),
             Err(refusal) => {
@@ -155,10 +160,16 @@ impl<T: Transport> Connection<'_, T> {
         };
         let (outcome, now) = match submitted {
             Submitted::Under(ticket, parts) => self.outcome(ticket, parts).await,
-            Submitted::Done(outcome) => (outcome, self.session.heard()),
+            Submitted::Done(outcome) => (outcome, handed_over),
         };
-        if self.hub.shared.message_log.is_some() {
-            self.log(id, &commit, outcome, (received, now));
+        if self.hub.journal.is_kept() {
+            let phases = Phases {
+                object: is_claimed.then(|| handed_over - received),
+                kafka: was_ready.then(|| now - handed_over),
+                outcome: now - received,
+                ..self.phases_before(&commit, received)
+            };
+            self.log(id, &commit, outcome, (phases, now));
         }
         let output = lent(&mut self.output, self.hub);
         match outcome {
@@ -177,13 +188,27 @@ impl<T: Transport> Connection<'_, T> {
         }
     }
 
-    /// The line of a message: when it was received, and when its outcome came.
+    /// How long it took until the last byte was received.
+    fn phases_before(&self, commit: &Commit, received: Instant) -> Phases {
+        let times = commit.transaction().times;
+        let asked = times.asked.unwrap_or(received);
+        let data = times.data.unwrap_or(received);
+        Phases {
+            tls: self.stream.handshake_took(),
+            envelope: times.mail.map_or(Duration::ZERO, |mail| asked - mail),
+            room: data - asked,
+            data: received - data,
+            ..Phases::default()
+        }
+    }
+
+    /// The line of a message, whose outcome came now.
     fn log(
         &self,
         id: QueueId,
         commit: &Commit,
         outcome: Outcome,
-        (received, now): (Instant, Instant),
+        (phases, now): (Phases, Instant),
     ) {
         let time = self.hub.identities.rfc3339(self.hub.clock.wall());
         let line = Line {
@@ -195,7 +220,7 @@ impl<T: Transport> Connection<'_, T> {
                 Outcome::Stored => Ok(()),
                 Outcome::Refused(refusal) => Err(refusal),
             },
-            took: now - received,
+            phases,
         };
         self.hub.journal.add(line, now);
     }

@@ -23,6 +23,9 @@ use ringpost_proto::proxy::{self, Header};
 impl<'a, T: Transport> Connection<'a, T> {
     /// Finds out who the client is; its visit, unless it is refused or leaves.
     pub(super) async fn welcome(&mut self, opening: Opening) -> Option<Visit<'a>> {
+        if opening != Opening::Proxied {
+            self.trace_opening(None);
+        }
         let mut visit = match self.hub.shared.admission.enter() {
             Ok(visit) => visit,
             Err(refusal) => {
@@ -30,8 +33,9 @@ impl<'a, T: Transport> Connection<'a, T> {
                 return None;
             }
         };
-        if opening == Opening::Proxied && self.proxy_header().await.is_err() {
-            return None;
+        if opening == Opening::Proxied {
+            let proxy = self.proxy_header().await.ok()?;
+            self.trace_opening(proxy.as_ref());
         }
         if let Err(refusal) = self.attribute(&mut visit, opening).await {
             match opening {
@@ -43,6 +47,7 @@ impl<'a, T: Transport> Connection<'a, T> {
                         .connections_refused
                         .increment(refusal);
                     self.log_turned_away(refusal, false, None);
+                    self.trace_last(refusal.row().label, &[]);
                 }
                 Opening::Clear | Opening::Proxied => self.turn_away(refusal).await,
             }
@@ -107,6 +112,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         let (mut replies, mut octets) = (Replies::default(), Vec::new());
         replies.refuse(refusal);
         replies.swap(&mut octets);
+        self.trace_last(refusal.row().label, &octets);
         let soon = self.hub.clock.now() + Duration::from_millis(FAREWELL_MILLISECONDS);
         self.slot.arm(soon);
         let transport = self.stream.transport();
@@ -168,8 +174,8 @@ impl<'a, T: Transport> Connection<'a, T> {
             .await;
     }
 
-    /// Reads the header that says who the client is; what follows it is the client's.
-    async fn proxy_header(&mut self) -> io::Result<()> {
+    /// Reads the header that says who the client is; what follows it is the client's. Returns the proxy, unless it is the client.
+    async fn proxy_header(&mut self) -> io::Result<Option<Client>> {
         let peer = self.client.ip();
         if !self.hub.shared.rules.load().proxies.contains(peer) {
             self.hub
@@ -184,7 +190,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         let until = Duration::from_millis(PROXY_HEADER_MILLISECONDS);
         self.slot.arm(self.hub.clock.now() + until);
         loop {
-            let consumed = match proxy::parse(&self.input) {
+            let (proxy, consumed) = match proxy::parse(&self.input) {
                 Header::Incomplete => {
                     let transport = self.stream.transport();
                     let read = self.stream.read_more(&mut self.input);
@@ -196,13 +202,13 @@ impl<'a, T: Transport> Connection<'a, T> {
                 }
                 Header::Invalid(why) => return Err(self.refuse_header(why.text())),
                 Header::Proxied { source, consumed } => {
-                    self.client = Client::new(source);
-                    consumed
+                    let client = Client::new(source);
+                    (Some(std::mem::replace(&mut self.client, client)), consumed)
                 }
-                Header::Local { consumed } => consumed,
+                Header::Local { consumed } => (None, consumed),
             };
             self.input.advance(consumed);
-            return Ok(());
+            return Ok(proxy);
         }
     }
 
@@ -227,16 +233,19 @@ impl<'a, T: Transport> Connection<'a, T> {
             .tls
             .as_ref()
             .expect("TLS is offered where there is a certificate");
-        self.slot
-            .arm(self.hub.clock.now() + shared.handshake_timeout);
+        let began = self.hub.clock.now();
+        self.slot.arm(began + shared.handshake_timeout);
         let transport = self.stream.transport();
         let handshake = self.stream.handshake(Arc::clone(tls));
         let result = self
             .slot
             .operation(transport, Shutdown::Both, handshake)
             .await;
+        let took = self.hub.clock.now() - began;
         match result {
             Ok(secured) => {
+                self.stream.shook_hands_in(took);
+                self.trace_secured(secured.resumed, took);
                 shared.metrics.tls_handshakes.increment(secured.version);
                 if secured.resumed {
                     let resumed = &shared.metrics.tls_handshakes_resumed;
@@ -251,8 +260,9 @@ impl<'a, T: Transport> Connection<'a, T> {
                     HandshakeError::Tls(_) => TlsFailure::Protocol,
                 };
                 shared.metrics.tls_handshake_failures.increment(reason);
-                let reason = reason.label();
-                self.log_no_handshake(&format!("the TLS handshake failed: {reason}: {error}"));
+                let text = format!("the TLS handshake failed: {}: {error}", reason.label());
+                self.log_no_handshake(&text);
+                self.trace_not_secured(&text, took);
                 self.end = SessionEnd::HandshakeFailed;
                 Err(io::Error::new(
                     io::ErrorKind::InvalidData,

@@ -219,6 +219,13 @@ impl<L: Label> Counts<L> {
     }
 }
 
+impl<L: Label> Counts<L> {
+    /// How many there are of this value.
+    pub(super) fn of(&self, of: L) -> u64 {
+        self.0.as_ref()[of.place()].load(Ordering::Relaxed)
+    }
+}
+
 impl Counts<()> {
     /// This many more.
     pub fn add(&self, more: u64) {

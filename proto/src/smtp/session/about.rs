@@ -116,15 +116,52 @@ fn path(path: Option<&Mailbox>) -> String {
     path.map_or("", Mailbox::as_str).to_owned()
 }
 
+/// Shows the command lines of a client to a log, one after the other, by the rule that holds for refused ones.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// Whether the lines that are no commands may be a password's.
+    hides: bool,
+}
+
+impl Shown {
+    /// As much of the next line, without its end, as may be shown; none where it may hold a password, or is empty.
+    pub fn line(&mut self, line: &[u8]) -> Option<String> {
+        let verb = command::parse(line).0;
+        let shown = told(verb, line, self.hides);
+        self.hides |= verb == Verb::NotOffered;
+        shown
+    }
+}
+
 /// As much of a line as may be shown. AUTH is followed by a password, in its line or in lines that are no commands; a client that
 /// goes on although its DATA was refused sends its mail as such lines.
 fn told(verb: Verb, line: &[u8], hides: bool) -> Option<String> {
     let most = match verb {
-        Verb::NotOffered => memchr::memchr(b' ', line).unwrap_or(line.len()),
+        Verb::NotOffered => memchr::memchr2(b' ', b'\t', line).unwrap_or(line.len()),
         Verb::Unknown if hides => return None,
         Verb::Unknown => GARBAGE_TOLD_OCTETS,
         _ => COMMAND_TOLD_OCTETS,
     };
     let cut = &line[..line.len().min(most)];
-    Some(String::from_utf8_lossy(cut).into_owned())
+    (!cut.is_empty()).then(|| String::from_utf8_lossy(cut).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_password_is_not_shown_and_neither_is_a_mail() {
+        let mut shown = Shown::default();
+        let mut line = |line: &str| shown.line(line.as_bytes());
+        assert_eq!(line("EHLO a.example").as_deref(), Some("EHLO a.example"));
+        let mail = "x".repeat(1000);
+        assert_eq!(line(&mail).map(|shown| shown.len()), Some(64));
+        assert_eq!(line(""), None);
+        for auth in ["AUTH PLAIN c2VjcmV0", "auth\tPLAIN\tc2VjcmV0", "AUTH LOGIN"] {
+            assert_eq!(line(auth).unwrap().to_uppercase(), "AUTH");
+        }
+        assert_eq!(line("c2VjcmV0"), None, "an answer to AUTH");
+        assert_eq!(line("QUIT").as_deref(), Some("QUIT"));
+    }
 }

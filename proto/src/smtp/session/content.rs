@@ -17,7 +17,8 @@ use crate::smtp::refusal::Refusal;
 use crate::smtp::state::{Framing, Incoming, Receiving, Skipping, Stage, State, Transaction};
 
 /// A message of which nothing has arrived.
-pub(super) fn begin(transaction: Box<Transaction>, policy: &Policy, now: Instant) -> Incoming {
+pub(super) fn begin(mut transaction: Box<Transaction>, policy: &Policy, now: Instant) -> Incoming {
+    transaction.times.data = Some(now);
     Incoming {
         transaction,
         size: 0,

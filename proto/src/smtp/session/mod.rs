@@ -43,7 +43,7 @@ use counts::Counts;
 use effects::{Answer, Effects};
 use step::Context;
 
-pub use about::{About, Refused};
+pub use about::{About, Refused, Shown};
 pub use action::{Action, Admission, Commit, Expects, Progress};
 pub use intake::Intake;
 pub use output::{Event, Output};

@@ -24,7 +24,7 @@ use crate::smtp::policy::{Beside, Policy};
 use crate::smtp::positive::Positive;
 use crate::smtp::rate::Rate;
 use crate::smtp::refusal::Refusal;
-use crate::smtp::state::{Hello, Skipping, Stage, State, Transaction};
+use crate::smtp::state::{Hello, Skipping, Stage, State, Times, Transaction};
 
 /// What a step depends on beside stage and command.
 pub(super) struct Context<'a> {
@@ -70,7 +70,7 @@ pub(super) fn step(
             mail(stage, reverse_path, parameters, context, memory)
         }
         Command::Rcpt(forward_path) => rcpt(stage, forward_path, context),
-        Command::Data => data(stage),
+        Command::Data => data(stage, context.now),
         Command::Bdat(chunk) => bdat(stage, chunk, context),
         Command::StartTls => start_tls(stage, context),
         Command::Rset => {
@@ -163,6 +163,10 @@ fn mail(
         reverse_path,
         parameters,
         recipients: std::mem::take(&mut transaction.recipients),
+        times: Times {
+            mail: Some(context.now),
+            ..Times::default()
+        },
     };
     say(Stage::Addressed(transaction), Positive::SenderOk)
 }
@@ -225,7 +229,7 @@ fn may_receive(
     Ok(())
 }
 
-fn data(stage: Stage) -> (State, Effects) {
+fn data(stage: Stage, now: Instant) -> (State, Effects) {
     let transaction = match stage {
         Stage::Addressed(transaction) => transaction,
         Stage::Connected | Stage::Greeted(_) => return refuse(stage, Refusal::NeedMail),
@@ -236,16 +240,21 @@ fn data(stage: Stage) -> (State, Effects) {
     } else if transaction.parameters.body == Some(Body::BinaryMime) {
         Refusal::BinaryNeedsChunks
     } else {
-        return ask_for_room(transaction, None);
+        return ask_for_room(transaction, None, now);
     };
     refuse(Stage::Addressed(transaction), refusal)
 }
 
-fn ask_for_room(transaction: Box<Transaction>, chunk: Option<Chunk>) -> (State, Effects) {
+fn ask_for_room(
+    mut transaction: Box<Transaction>,
+    chunk: Option<Chunk>,
+    now: Instant,
+) -> (State, Effects) {
     assert!(
         !transaction.recipients.is_empty(),
         "a message that nobody receives"
     );
+    transaction.times.asked = Some(now);
     let admission = Admission { transaction, chunk };
     ask(State::Admitting, Action::Admit(admission))
 }
@@ -261,7 +270,7 @@ fn bdat(stage: Stage, chunk: Chunk, context: &Context<'_>) -> (State, Effects) {
             refuse_chunk(stage, Refusal::NeedRecipient, chunk, context)
         }
         Stage::Addressed(transaction) if chunk.left <= most => {
-            ask_for_room(transaction, Some(chunk))
+            ask_for_room(transaction, Some(chunk), context.now)
         }
         Stage::BetweenChunks(incoming) if chunk.left <= most - incoming.size => {
             content::begin_chunk(incoming, chunk, context.explains)
