@@ -96,6 +96,7 @@ impl Zone {
                     .collect(),
             ),
             Kind::Ptr => Answer::Names(found.iter().map(text).collect()),
+            Kind::Tlsa => panic!("no check asks for TLSA records"),
         }
     }
 }
@@ -107,6 +108,7 @@ fn name_of(kind: Kind) -> &'static str {
         Kind::Aaaa => "AAAA",
         Kind::Mx => "MX",
         Kind::Ptr => "PTR",
+        Kind::Tlsa => "TLSA",
     }
 }
 

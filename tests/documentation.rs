@@ -3,6 +3,8 @@
 
 #[path = "documentation/chart.rs"]
 mod chart;
+#[path = "documentation/check.rs"]
+mod check;
 #[path = "documentation/configuration.rs"]
 mod configuration;
 #[path = "documentation/generosities.rs"]
@@ -32,6 +34,7 @@ fn generated_pages_are_up_to_date() {
         ("docs/configuration.md", configuration::page()),
         ("deploy/ringpost.example.toml", configuration::example()),
         ("docs/log-fields.md", log_fields::page()),
+        ("docs/check.md", check::page()),
         ("docs/metrics.md", metrics::page()),
         ("docs/protocol.md", protocol::page()),
     ];

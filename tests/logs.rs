@@ -490,7 +490,10 @@ fn a_reload_names_the_options_that_need_a_restart() {
         .collect();
     let [said] = *said else { panic!("{said:?}") };
     assert!(said.contains("server.workers from 1 to 2"), "{said}");
-    assert!(said.contains("kafka.properties (sasl.password)"), "{said}");
+    assert!(
+        said.contains("kafka.properties (sasl.password changed)"),
+        "{said}"
+    );
     let secret = server
         .read
         .iter()

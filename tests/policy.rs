@@ -699,6 +699,11 @@ fn the_log_level_follows_and_what_needs_a_restart_is_said() {
     );
     let line = server.log_line("reloaded");
     assert!(line.contains("log_level=\"debug\""), "{line}");
+    assert!(
+        line.contains(r#"changed="log.level from info to debug""#),
+        "{line}"
+    );
+    assert!(server.reload().contains("changed=\"nothing\""));
     configure(server.folder.path(), "[log]\nlevel = \"warn\"\n");
     assert!(server.reload().contains("log_level=\"warn\""));
     configure(server.folder.path(), "[log]\nlevel = \"info\"\n");

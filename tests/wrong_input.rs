@@ -554,6 +554,12 @@ fn a_fatal_error_is_a_line_of_the_log_where_that_is_json() {
     }
 }
 
+/// As a key should be: nobody else's.
+fn private(file: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 /// certbot's cert.pem in place of its fullchain.pem is served with a warning; with the chain there is none.
 #[test]
 fn a_certificate_without_its_chain_is_warned_of() {
@@ -567,6 +573,7 @@ fn a_certificate_without_its_chain_is_warned_of() {
     let own = parameters().signed_by(&own_key, &issuer).unwrap().pem();
     let stranger = parameters().self_signed(&key()).unwrap().pem();
     let key_file = folder.write("own.key", &own_key.serialize_pem());
+    private(&key_file);
     for (text, words) in [
         (own.clone(), "certificate alone, and it is not self-signed"),
         (

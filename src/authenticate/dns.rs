@@ -38,6 +38,8 @@ pub enum Kind {
     Mx,
     /// Names of an address.
     Ptr,
+    /// What a certificate has to be (RFC 6698).
+    Tlsa,
 }
 
 /// A question.
@@ -47,6 +49,19 @@ pub struct Question {
     pub name: String,
     /// What is asked for.
     pub kind: Kind,
+}
+
+/// A TLSA record, with its numbers as RFC 6698 2.1 has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tlsa {
+    /// Which certificate is meant.
+    pub usage: u8,
+    /// What of it.
+    pub selector: u8,
+    /// How it is compared.
+    pub matching: u8,
+    /// With what.
+    pub data: Vec<u8>,
 }
 
 /// An answer.
@@ -60,6 +75,8 @@ pub enum Answer {
     Mx(Vec<(u16, String)>),
     /// Names.
     Names(Vec<String>),
+    /// What a certificate has to be.
+    Tlsa(Vec<Tlsa>),
     /// The name has no such records.
     Empty,
     /// There is no such name.
@@ -187,6 +204,7 @@ pub(super) mod tests {
                     Answer::Mx(values.iter().map(|text| (10, (*text).to_owned())).collect())
                 }
                 Kind::Ptr => Answer::Names(values.iter().map(|text| (*text).to_owned()).collect()),
+                Kind::Tlsa => panic!("no check asks for TLSA records"),
             };
             self.0.insert(question, answer);
             self

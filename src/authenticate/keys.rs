@@ -110,7 +110,8 @@ fn key(answer: &Answer) -> Txt {
         | Answer::NoName
         | Answer::Addresses(_)
         | Answer::Mx(_)
-        | Answer::Names(_) => Txt::Error(Error::Dns(DnsError::InvalidRecordType)),
+        | Answer::Names(_)
+        | Answer::Tlsa(_) => Txt::Error(Error::Dns(DnsError::InvalidRecordType)),
     }
 }
 

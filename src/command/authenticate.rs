@@ -34,7 +34,7 @@ use crate::pipeline::whole::Objects;
 use crate::pipeline::writer::{Place, Writer};
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::vocabulary::field::TO_TOPIC;
-pub use options::{From, Options, Server};
+pub use options::{From, Options};
 use shown::Shown;
 use usage::Usage;
 

@@ -15,6 +15,7 @@ mod output;
 mod page;
 mod quick_start;
 pub mod recipients;
+mod resolver;
 pub mod serve;
 mod service;
 mod value;

@@ -1,17 +1,20 @@
-//! Which options differ between two configurations, so that a reload can name those that it does not apply.
+//! Which options differ between two configurations, so that a reload can name those that it applies and those that it does not.
 //!
-//! Owns: the text of a value that is in force, and which differences need a restart. Must not know: when and how a reload comes.
+//! Owns: the text of a difference, and which differences need a restart. Must not know: when and how a reload comes.
 //!
-//! Invariants: an option that SIGHUP does not apply and that differs is named (a test changes each); the value of one that
-//! may hold a secret is never part of a text, the names in it are.
+//! Invariants: an option that differs is named, either among those that a reload applies or among those that need a restart (a test
+//! changes each); a secret is never part of a text, its name is.
 
 use std::fmt;
 
-use super::options::{Config, ROUTES, SETTINGS};
-use super::row::Change;
+use super::options::{Config, ROUTES, SETTINGS, Setting};
+use super::row::{Change, EntryChange};
+use super::value::{self, MASK};
 
 /// Characters of a value that are shown.
 const VALUE_SHOWN: usize = 200;
+/// Items of a list that are shown.
+const ITEMS_SHOWN: usize = 3;
 
 /// An option that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,19 +34,39 @@ impl fmt::Display for Difference {
 impl Config {
     /// The options in which `newer` differs and that SIGHUP does not apply.
     pub fn changes_that_need_a_restart(&self, newer: &Config) -> Vec<Difference> {
-        let settings = SETTINGS.iter().filter(|setting| {
-            // Another certificate is loaded; to begin or to end TLS needs a restart.
-            let is_pair = ["tls.certificate", "tls.key"].contains(&setting.key);
-            !setting.reload || (is_pair && self.offers_tls() != newer.offers_tls())
-        });
-        settings
-            .filter_map(|setting| {
-                let what = text(&setting.change(self, newer)?);
-                let key = setting.key;
-                Some(Difference { key, what })
-            })
+        let settings = SETTINGS
+            .iter()
+            .filter(|setting| !self.applies(setting, newer));
+        self.differences(newer, settings)
             .chain(self.other_routes(newer))
             .collect()
+    }
+
+    /// The options in which `newer` differs and that SIGHUP applies.
+    pub fn changes_that_a_reload_applies(&self, newer: &Config) -> Vec<Difference> {
+        let settings = SETTINGS
+            .iter()
+            .filter(|setting| self.applies(setting, newer));
+        self.differences(newer, settings).collect()
+    }
+
+    /// Whether SIGHUP applies what `newer` has for an option.
+    fn applies(&self, setting: &Setting, newer: &Config) -> bool {
+        // Another certificate is loaded; to begin or to end TLS needs a restart.
+        let is_pair = ["tls.certificate", "tls.key"].contains(&setting.key);
+        setting.reload && !(is_pair && self.offers_tls() != newer.offers_tls())
+    }
+
+    fn differences(
+        &self,
+        newer: &Config,
+        settings: impl Iterator<Item = &'static Setting>,
+    ) -> impl Iterator<Item = Difference> {
+        settings.filter_map(|setting| {
+            let what = text(&setting.change(self, newer)?);
+            let key = setting.key;
+            Some(Difference { key, what })
+        })
     }
 
     fn other_routes(&self, newer: &Config) -> Option<Difference> {
@@ -65,13 +88,43 @@ impl Config {
 fn text(change: &Change) -> String {
     match change {
         Change::Values(old, new) => format!("from {} to {}", cut(old), cut(new)),
-        Change::Names(names) => {
-            let names: Vec<String> = names
-                .iter()
-                .map(|name| name.escape_debug().to_string())
-                .collect();
-            format!("({})", cut(&names.join(", ")))
+        Change::Items(added, removed) => {
+            let parts = [counted(added, "added"), counted(removed, "removed")];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            match parts.is_empty() {
+                true => "(the same in another order, or repeated)".to_owned(),
+                false => format!("({})", parts.join("; ")),
+            }
         }
+        Change::Entries(entries) => {
+            let entries: Vec<String> = entries.iter().map(entry).collect();
+            format!("({})", cut(&entries.join(", ")))
+        }
+    }
+}
+
+/// `2 added: "a.example", "b.example"`; nothing of none.
+fn counted(items: &[String], what: &str) -> Option<String> {
+    let (shown, more) = items.split_at(items.len().min(ITEMS_SHOWN));
+    let more = if more.is_empty() { "" } else { ", …" };
+    let shown: Vec<String> = shown.iter().map(|item| cut(item)).collect();
+    let count = items.len();
+    (count > 0).then(|| format!("{count} {what}: {}{more}", shown.join(", ")))
+}
+
+fn entry(change: &EntryChange) -> String {
+    let name = value::escaped(&change.name);
+    let is_secret = |text: &String| text.contains(MASK);
+    let secret = [&change.old, &change.new]
+        .into_iter()
+        .flatten()
+        .any(is_secret);
+    match (&change.old, &change.new) {
+        (Some(_), Some(_)) if secret => format!("{name} changed"),
+        (Some(old), Some(new)) => format!("{name} from {old} to {new}"),
+        (None, Some(_)) if secret => format!("{name} added"),
+        (None, Some(new)) => format!("{name} added: {new}"),
+        (_, None) => format!("{name} removed"),
     }
 }
 
@@ -136,7 +189,11 @@ mod tests {
             let keys: Vec<&str> = differences.iter().map(|one| one.key).collect();
             let expected: &[&str] = if setting.reload { &[] } else { &[setting.key] };
             assert_eq!(keys, expected, "{}", setting.key);
+            let applied = started.changes_that_a_reload_applies(&newer);
+            assert_eq!(applied.len() + keys.len(), 1, "{}", setting.key);
+            assert!(applied.iter().all(|one| one.key == setting.key));
             assert_eq!(started.changes_that_need_a_restart(&started), []);
+            assert_eq!(started.changes_that_a_reload_applies(&started), []);
         }
     }
 
@@ -159,7 +216,7 @@ mod tests {
             "server.trace from true to false",
             "kafka.key from none to sender",
             "kafka.topic from \"mail\" to \"other\"",
-            "server.listen_tls from [] to [\"127.0.0.1:465\"]",
+            "server.listen_tls (1 added: \"127.0.0.1:465\")",
             "tls.certificate from \"\" to \"mx.pem\"",
             "tls.key from \"\" to \"mx.key\"",
         ] {
@@ -170,13 +227,53 @@ mod tests {
     }
 
     #[test]
-    fn of_properties_the_names_alone_are_told() {
-        let all = differences(|config| {
-            let properties = &mut config.kafka.properties;
-            properties.insert("sasl.password".to_owned(), "hunter2".to_owned());
-            properties.insert("linger.ms".to_owned(), "7".to_owned());
-        });
-        assert_eq!(all, ["kafka.properties (linger.ms, sasl.password)"]);
+    fn of_secrets_the_names_alone_are_told() {
+        let texts = |pairs: &[(&str, &str)]| -> crate::config::Texts {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                .collect()
+        };
+        let [mut started, mut newer] = [(); 2].map(|()| Config::default());
+        started.kafka.properties = texts(&[
+            ("sasl.password", "hunter2"),
+            ("linger.ms", "5"),
+            ("client.id", "a"),
+        ]);
+        newer.kafka.properties = texts(&[
+            ("sasl.password", "hunter3"),
+            ("linger.ms", "7"),
+            ("ssl.key.pem", "hunter4"),
+        ]);
+        let all = started.changes_that_need_a_restart(&newer);
+        let [difference] = &all[..] else {
+            panic!("{all:?}");
+        };
+        assert_eq!(
+            difference.to_string(),
+            "kafka.properties (client.id removed, linger.ms from \"5\" to \"7\", sasl.password changed, ssl.key.pem added)"
+        );
+    }
+
+    #[test]
+    fn a_list_names_what_was_added_and_removed() {
+        let domains = |count: usize| -> Vec<String> {
+            (0..count).map(|one| format!("{one}.example")).collect()
+        };
+        let [mut started, mut newer] = [(); 2].map(|()| Config::default());
+        (started.recipients.domains, newer.recipients.domains) = (domains(3), domains(9));
+        newer.recipients.domains.remove(0);
+        let text = |started: &Config, newer: &Config| {
+            let all = started.changes_that_a_reload_applies(newer);
+            assert_eq!(all.len(), 1, "{all:?}");
+            all[0].to_string()
+        };
+        assert_eq!(
+            text(&started, &newer),
+            "recipients.domains (6 added: \"3.example\", \"4.example\", \"5.example\", …; 1 removed: \"0.example\")"
+        );
+        newer.recipients.domains = started.recipients.domains.iter().rev().cloned().collect();
+        assert!(text(&started, &newer).contains("another order"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::reason::Reason;
+use super::value;
 use crate::failure::{Blame, Blamed};
 
 /// Where a value was written.
@@ -100,7 +101,9 @@ impl fmt::Display for Problem {
             });
             subject.push_str(&one_line(value));
         }
-        write!(f, "{subject}: {}", self.reason)
+        // Names, keys and texts of the file are in it as they were written.
+        let line = format!("{subject}: {}", self.reason);
+        f.write_str(&value::escaped(&line))
     }
 }
 
@@ -127,14 +130,7 @@ impl fmt::Display for Place {
 /// A value fit for the middle of a line: control characters escaped, and cut when it is long.
 fn one_line(value: &str) -> String {
     const CHARACTERS: usize = 80;
-    let mut shown = String::new();
-    for character in value.chars().take(CHARACTERS) {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
+    let mut shown = value::escaped(&value.chars().take(CHARACTERS).collect::<String>());
     if value.chars().nth(CHARACTERS).is_some() {
         shown.push('…');
     }
@@ -144,6 +140,7 @@ fn one_line(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{ContentFault, Remedy};
 
     const REASON: Reason = Reason::SetTwice;
 
@@ -203,6 +200,28 @@ mod tests {
             let expected = format!("{front}{REASON}{end}");
             assert_eq!(problem(place, key, value), expected);
         }
+    }
+
+    #[test]
+    fn what_was_written_cannot_end_the_line_or_turn_it() {
+        let place = Place::File {
+            path: "a\nb.toml".into(),
+            position: None,
+        };
+        let problem = Problem {
+            place,
+            key: Some("kafka.properties.a\u{1b}[2Jb".to_owned()),
+            value: None,
+            reason: ContentFault::UnknownSection {
+                name: "x\r\n\u{202e}y".to_owned(),
+                remedy: Remedy::InASection,
+            }
+            .into(),
+        };
+        let said = problem.to_string();
+        let expected =
+            "a\\nb.toml: kafka.properties.a\\u{1b}[2Jb: unknown section [x\\r\\n\\u{202e}y]: ";
+        assert!(said.starts_with(expected), "{said:?}");
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //!
 //! BUGS: paths are taken as written, so relative ones start at the folder that ringpost was started in.
 
+pub mod advice;
 pub mod certificate;
 mod difference;
 mod effective;

@@ -18,7 +18,7 @@ mod setting;
 mod several;
 
 pub use kind::Shape;
-pub(super) use kind::{Change, Fault, Literal, Written};
+pub(super) use kind::{Change, EntryChange, Fault, Literal, Written};
 pub(super) use scalar::{
     Choice, Count, GIB, KIB, NETWORKS, Shown, Size, Switch, Text, Time, hours, milliseconds,
     minutes,

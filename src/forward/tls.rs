@@ -55,7 +55,7 @@ fn provider() -> Arc<CryptoProvider> {
 pub fn verified(file: Option<&Path>) -> Result<Arc<ClientConfig>, NoTrust> {
     let roots = match file {
         Some(path) => of_file(path)?,
-        None => of_system()?,
+        None => system_roots()?,
     };
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -113,7 +113,11 @@ fn of_file(path: &Path) -> Result<RootCertStore, NoTrust> {
     }
 }
 
-fn of_system() -> Result<RootCertStore, NoTrust> {
+/// The authorities that this machine trusts.
+///
+/// # Errors
+/// There are none.
+pub fn system_roots() -> Result<RootCertStore, NoTrust> {
     let loaded = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     // Some of them are of no use to rustls on any machine.

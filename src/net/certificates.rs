@@ -104,6 +104,11 @@ impl Loaded {
                 &named.key.cert,
                 expected,
             ));
+            let option_of_key = match first {
+                true => "tls.key",
+                false => "tls.sni_keys",
+            };
+            findings.extend(fitness::judge_key(option_of_key, &pair.key, &named.key));
             if !first && named.names.is_empty() {
                 let file = pair.certificate.display();
                 findings.push(Finding {
@@ -220,6 +225,7 @@ fn choose<'a>(current: &'a [Named], name: &str) -> Option<&'a Named> {
 mod tests {
     use super::*;
     use rcgen::{CertificateParams, KeyPair};
+    use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 
     fn pair(folder: &Path, file: &str, names: &[&str]) -> Pair {
@@ -235,6 +241,8 @@ mod tests {
         };
         std::fs::write(&pair.certificate, certificate.pem()).unwrap();
         std::fs::write(&pair.key, key.serialize_pem()).unwrap();
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&pair.key, private).unwrap();
         pair
     }
 

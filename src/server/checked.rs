@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::activation::{self, Activated};
 use super::addresses::Addresses;
 use super::takeover::{self, Place, Taker};
-use crate::config::{self, Loaded};
+use crate::config::{self, Brokers, Loaded, advice};
 use crate::failure::Failure;
 use crate::net::engine::choice;
 use crate::net::handshake::{self, Material};
@@ -71,6 +71,11 @@ impl Checked {
             }
         };
         warnings.extend(sink::configured(&loaded.config).check()?);
+        // The others are for trying ringpost, and say so themselves.
+        if let Brokers::List(_) = loaded.config.kafka.brokers {
+            let odd = advice::all(&loaded);
+            warnings.extend(odd.iter().map(ToString::to_string));
+        }
         let chosen = choice::choose(loaded.config.server.io)?;
         warnings.extend(chosen.warning());
         Ok(Self {

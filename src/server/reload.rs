@@ -15,7 +15,7 @@ use tokio::task::JoinError;
 use super::checked::Read;
 use super::rules::{self, Exchange};
 use super::supervisor::Supervisor;
-use crate::config::{self, Config, Loaded};
+use crate::config::{self, Config, Difference, Loaded};
 use crate::failure::{Blame, Blamed, Failure};
 use crate::net::handshake::{self, Material};
 use crate::smtp::policy::Recipients;
@@ -135,6 +135,14 @@ impl<'a> Reload<'a> {
             material,
         } = fetched;
         self.warn(&loaded);
+        let changed = self
+            .applied
+            .config
+            .changes_that_a_reload_applies(&loaded.config);
+        let changed = match changed.is_empty() {
+            true => "nothing".to_owned(),
+            false => listed(&changed),
+        };
         self.applied = loaded;
         let config = self.applied.config.clone();
         let (domain_count, addresses) = (taken.domains(), taken.listed());
@@ -150,6 +158,7 @@ impl<'a> Reload<'a> {
         });
         let say = || {
             tracing::info!(
+                changed = changed.as_str(),
                 domain_count,
                 lists = config.recipients.lists.len(),
                 addresses,
@@ -189,13 +198,17 @@ impl<'a> Reload<'a> {
         }
         let changes = self.started.changes_that_need_a_restart(&loaded.config);
         if !changes.is_empty() {
-            let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
             tracing::warn!(
                 "options that need a restart have changed: {}; until then they stay as they were",
-                texts.join("; ")
+                listed(&changes)
             );
         }
     }
+}
+
+fn listed(changes: &[Difference]) -> String {
+    let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    texts.join("; ")
 }
 
 /// What one reload read.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, MX, NS, PTR, SOA, TXT};
+use hickory_resolver::proto::rr::rdata::{A, MX, NS, PTR, SOA, TLSA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 /// Answers that are larger are truncated on UDP.
@@ -87,6 +87,18 @@ impl Names {
     /// The name of an address, which is given in reverse with in-addr.arpa.
     pub fn ptr(&self, name: &str, target: &str) -> &Self {
         self.add(name, RData::PTR(PTR(fqdn(target))))
+    }
+
+    /// What a certificate has to be: the record `3 1 1` with this hash of its key.
+    pub fn tlsa(&self, name: &str, hash: &[u8]) -> &Self {
+        let data = TLSA::new(3.into(), 1.into(), 1.into(), hash.to_vec());
+        self.add(name, RData::TLSA(data))
+    }
+
+    /// Forgets all records of a name.
+    pub fn remove(&self, name: &str) -> &Self {
+        self.state.records.lock().unwrap().remove(name);
+        self
     }
 
     /// A name whose servers are broken.

@@ -81,6 +81,7 @@ fn weight(answer: &Answer) -> usize {
         Answer::Addresses(addresses) => addresses.len() * 24,
         Answer::Mx(servers) => servers.iter().map(|(_, name)| name.len() + 32).sum(),
         Answer::Names(names) => names.iter().map(|name| name.len() + 24).sum(),
+        Answer::Tlsa(records) => records.iter().map(|record| record.data.len() + 32).sum(),
         Answer::Empty | Answer::NoName | Answer::Trouble => 0,
     }
 }

@@ -33,8 +33,7 @@ use crate::pipeline::backoff::{Backoff, random};
 use crate::telemetry::metrics::authenticate::Counts;
 use cache::Cache;
 use health::Health;
-use query::Network;
-pub use query::NoResolver;
+pub use query::{Network, NoResolver};
 
 /// How long a name counts as broken once the patience with it is used up (RFC 2308 7.1 allows five minutes).
 const BROKEN: Duration = Duration::from_secs(60);

@@ -21,7 +21,7 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
 use tokio::sync::Semaphore;
 
-use crate::authenticate::dns::{Answer, Kind, Question};
+use crate::authenticate::dns::{Answer, Kind, Question, Tlsa};
 use crate::failure::{Blame, Blamed};
 
 /// Questions that are under way at a time: each has a socket of its own.
@@ -55,7 +55,7 @@ impl Blamed for NoResolver {
 }
 
 /// See the module.
-pub(super) struct Network {
+pub struct Network {
     resolver: TokioResolver,
     room: Semaphore,
 }
@@ -65,7 +65,7 @@ impl Network {
     ///
     /// # Errors
     /// The system names none.
-    pub(super) fn new(servers: &[SocketAddr], timeout: Duration) -> Result<Self, NoResolver> {
+    pub fn new(servers: &[SocketAddr], timeout: Duration) -> Result<Self, NoResolver> {
         let config = if servers.is_empty() {
             let (system, _) = read_system_conf().map_err(NoResolver::System)?;
             let servers = system.name_servers().to_vec();
@@ -98,7 +98,7 @@ impl Network {
     ///
     /// # Errors
     /// There is none.
-    pub(super) async fn query(&self, question: &Question) -> Result<(Answer, Instant), NetError> {
+    pub async fn query(&self, question: &Question) -> Result<(Answer, Instant), NetError> {
         let _room = self.room.acquire().await;
         let labels = question.name.split('.').map(str::as_bytes);
         let Ok(mut name) = Name::from_labels(labels) else {
@@ -149,6 +149,7 @@ fn record_type(kind: Kind) -> RecordType {
         Kind::Aaaa => RecordType::AAAA,
         Kind::Mx => RecordType::MX,
         Kind::Ptr => RecordType::PTR,
+        Kind::Tlsa => RecordType::TLSA,
     }
 }
 
@@ -202,12 +203,25 @@ fn answer(kind: Kind, lookup: &Lookup) -> Answer {
             })
             .collect(),
         ),
+        Kind::Tlsa => Answer::Tlsa(
+            data.filter_map(|data| match data {
+                RData::TLSA(tlsa) => Some(Tlsa {
+                    usage: tlsa.cert_usage.into(),
+                    selector: tlsa.selector.into(),
+                    matching: tlsa.matching.into(),
+                    data: tlsa.cert_data.clone(),
+                }),
+                _ => None,
+            })
+            .collect(),
+        ),
     };
     let is_empty = match &found {
         Answer::Txt(texts) => texts.is_empty(),
         Answer::Addresses(addresses) => addresses.is_empty(),
         Answer::Mx(servers) => servers.is_empty(),
         Answer::Names(names) => names.is_empty(),
+        Answer::Tlsa(records) => records.is_empty(),
         Answer::Empty | Answer::NoName | Answer::Trouble => true,
     };
     if is_empty { Answer::Empty } else { found }

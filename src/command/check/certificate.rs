@@ -72,6 +72,7 @@ pub(super) fn each(config: &Config, now: Timestamp) -> Vec<Line> {
 mod tests {
     use super::*;
     use rcgen::{CertificateParams, KeyPair};
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -89,6 +90,7 @@ mod tests {
         let (pem, private) = (folder.path().join("mx.pem"), folder.path().join("mx.key"));
         std::fs::write(&pem, parameters.self_signed(&key).unwrap().pem()).unwrap();
         std::fs::write(&private, key.serialize_pem()).unwrap();
+        std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o600)).unwrap();
         let verdicts = |config: &Config, now| -> Vec<Verdict> {
             each(config, at(now)).iter().map(|line| line.0).collect()
         };
@@ -115,7 +117,6 @@ mod tests {
     }
     #[test]
     fn ticket_keys_are_read_as_serve_reads_them() {
-        use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ticket.keys");
         let mut config = Config::default();

@@ -2,8 +2,8 @@
 //!
 //! Owns: which questions are asked, their order, the verdicts, the exit code. Must not know: how each answer is found.
 //!
-//! The questions, by subject: `machine`, `name`, `certificate`, `recipients`, and those of the place where mail goes, which are the
-//! sink's own (`sink::configured`). What the start does for them is in `server`, and both call that; `sum` is what they come to.
+//! The questions, by subject: `machine`, `name`, `certificate`, `recipients`, `dns`, and those of the place where mail goes, which are
+//! the sink's own (`sink::configured`); `question` is the table of them, `report` how answers are written. What the start does for them is in `server`, and both call that; `sum` is what they come to.
 //!
 //! Invariants: nothing is changed, neither here nor in the cluster, but this process's own limit of open files; every
 //! question gets its line on standard output, also after one that failed, and that line begins with its verdict; the
@@ -14,6 +14,7 @@
 //! known.
 
 mod certificate;
+mod dns;
 mod machine;
 mod name;
 pub mod question;
@@ -28,13 +29,14 @@ use jiff::Timestamp;
 
 use super::environment;
 use super::output::{self, Printed};
+use super::resolver::Server;
 use super::serve;
 use crate::config::{self, Loaded};
 use crate::failure::Failure;
 use crate::objects;
 use crate::sink;
-use crate::verdict::{Line, Verdict};
-use report::{Format, Lost, Report};
+use crate::verdict::Verdict;
+use report::{Answer, Format, Lost, Report};
 
 /// Flags of `check`: those of `serve`, whose configuration is checked, and its own.
 #[derive(Debug, Default, Clone, clap::Args)]
@@ -61,6 +63,16 @@ pub struct Options {
     /// Say which topic an address goes to, and ask nothing else [default: ask everything]
     #[arg(long, value_name = "ADDRESS")]
     route: Option<String>,
+    /// Ask too whether senders find this server for a domain; may be given several times [default: ask no DNS]
+    ///
+    /// MX, addresses, port 25, TLS, MTA-STS, TLSRPT and DANE, each with the record to publish.
+    #[arg(long, value_name = "DOMAIN", value_parser = dns::domain, conflicts_with_all = ["print", "route"])]
+    dns: Vec<String>,
+    /// With --dns: DNS resolver to ask; may be given again [default: those of /etc/resolv.conf]
+    ///
+    /// ADDRESS or ADDRESS:PORT.
+    #[arg(long = "resolver", value_name = "ADDRESS", requires = "dns")]
+    resolvers: Vec<Server>,
     /// With --route: the listener that mail comes in on
     ///
     /// An address as it is in the configuration. [default: every listener]
@@ -99,8 +111,8 @@ fn ask(options: &Options) -> Result<ExitCode, Failure> {
     for warning in loaded.warnings.iter().cloned().chain(odd) {
         report.add((Verdict::Warning, "config", warning));
     }
-    let lines = about_this_machine(&loaded).into_iter();
-    lines.for_each(|line| report.add(line));
+    let answers = about_this_machine(&loaded).into_iter();
+    answers.for_each(|answer| report.add(answer));
     let lines = sink.examine(&waiting).into_iter();
     lines.for_each(|line| report.add(line));
     if loaded.config.objects.url.is_some() {
@@ -108,6 +120,14 @@ fn ask(options: &Options) -> Result<ExitCode, Failure> {
     }
     let lines = recipients::topic(&loaded.config).into_iter();
     lines.for_each(|line| report.add(line));
+    if !options.dns.is_empty() {
+        let resolvers: Vec<_> = options.resolvers.iter().map(|server| server.0).collect();
+        let waiting = |what: &str| {
+            output::complain(&format!("ringpost check: still waiting for {what}"));
+        };
+        let mut say = |answer| report.add(answer);
+        dns::each(&loaded.config, &options.dns, &resolvers, &waiting, &mut say);
+    }
     report.end(sink.keeps())
 }
 
@@ -136,20 +156,24 @@ fn source(options: &serve::Options) -> String {
 }
 
 /// What can be answered without asking another machine.
-fn about_this_machine(loaded: &Loaded) -> Vec<Line> {
+fn about_this_machine(loaded: &Loaded) -> Vec<Answer> {
     let config = &loaded.config;
     let is_named = loaded.origins.is_set("server.hostname");
-    let mut lines = vec![
-        machine::io(config),
-        machine::open_files(config),
+    let mut answers = vec![
+        machine::io(config).into(),
+        machine::open_files(config).into(),
         name::hostname(config, is_named),
     ];
-    lines.extend(machine::addresses(config));
-    lines.extend(certificate::each(config, Timestamp::now()));
-    lines.extend(certificate::ticket_keys(config));
-    lines.push(name::domains(config));
-    lines.extend(name::lists(config));
-    lines
+    let certificates = certificate::each(config, Timestamp::now());
+    let of_tls = certificates
+        .into_iter()
+        .chain(certificate::ticket_keys(config));
+    let addresses = machine::addresses(config).into_iter();
+    answers.extend(addresses.chain(of_tls).map(Answer::from));
+    answers.extend(name::limits(config));
+    answers.push(name::domains(config));
+    answers.extend(name::lists(config).into_iter().map(Answer::from));
+    answers
 }
 
 fn waiting(what: &str) {

@@ -1,60 +1,38 @@
-//! What `check` asks about names: this server's, and those of the domains and recipients that mail is taken for.
+//! What `check` asks about names and limits: this server's name, those of the domains and recipients that mail is taken for, and what
+//! clients may use.
 //!
-//! Owns: these lines. Must not know: how a list is read.
+//! Owns: these lines. Must not know: how a list is read, what is odd about an option.
 
+use super::report::Answer;
 use crate::config::Config;
+use crate::config::advice::{self, Advice};
 use crate::server::rules;
 use crate::verdict::{Line, Verdict};
 
-/// Endings of names that are valid in one network only, or on one machine.
-const LOCAL_NAMES: [&str; 4] = [".local", ".localdomain", ".localhost", ".internal"];
-
 /// The name of this server, as others see it.
-pub(super) fn hostname(config: &Config, is_set: bool) -> Line {
+pub(super) fn hostname(config: &Config, is_set: bool) -> Answer {
     const NAME: &str = "hostname";
-    let name = &config.server.hostname;
-    let wrong = if name.starts_with('[') {
-        None
-    } else if !name.contains('.') {
-        Some("has one label")
-    } else if LOCAL_NAMES.iter().any(|local| name.ends_with(local)) {
-        Some("means nothing outside of this machine's network")
-    } else {
-        None
-    };
-    let whose = match is_set {
-        true => "",
-        false => ", the name of this machine",
-    };
-    match wrong {
-        None => (
-            Verdict::Ok,
-            NAME,
-            format!("{name:?}{whose} is used in the greeting"),
-        ),
-        Some(wrong) => (
-            Verdict::Warning,
-            NAME,
-            format!(
-                "server.hostname = {name:?}{whose} {wrong}: it is not a fully qualified name, so other servers cannot know this one by it; set server.hostname \
-                 (or --hostname) to the full name that the MX record points to, such as mx.example.net"
-            ),
-        ),
+    match advice::hostname(config, is_set) {
+        Some(advice) => advised(NAME, advice),
+        None => {
+            let whose = match is_set {
+                true => "",
+                false => ", the name of this machine",
+            };
+            let name = &config.server.hostname;
+            let text = format!("{name:?}{whose} is used in the greeting");
+            (Verdict::Ok, NAME, text).into()
+        }
     }
 }
 
 /// Whose mail is taken.
-pub(super) fn domains(config: &Config) -> Line {
+pub(super) fn domains(config: &Config) -> Answer {
     const NAME: &str = "domains";
-    let recipients = &config.recipients;
-    let everywhere = recipients.domains.iter().any(|domain| domain == "*");
-    let named = recipients.lists.contains_key("*") || recipients.topic.is_some();
-    if everywhere && !named {
-        let text = "recipients.domains has \"*\": mail is taken for every domain, from anybody, so that this server is an open \
-                    sink and gets the spam of open relays; name yours: recipients.domains = [\"example.com\"], or --domain \
-                    example.com";
-        return (Verdict::Warning, NAME, text.to_owned());
+    if let Some(advice) = advice::domains(config) {
+        return advised(NAME, advice);
     }
+    let recipients = &config.recipients;
     let names: Vec<&str> = recipients
         .domains
         .iter()
@@ -66,7 +44,29 @@ pub(super) fn domains(config: &Config) -> Line {
         more => format!(" and {more} more"),
     };
     let text = format!("mail is taken for {}{more}", names.join(", "));
-    (Verdict::Ok, NAME, text)
+    (Verdict::Ok, NAME, text).into()
+}
+
+/// Whether limits fit together.
+pub(super) fn limits(config: &Config) -> Vec<Answer> {
+    const NAME: &str = "limits";
+    let odd = advice::limits(config);
+    if odd.is_empty() {
+        let text = "no limit makes another one useless".to_owned();
+        return vec![(Verdict::Ok, NAME, text).into()];
+    }
+    odd.into_iter()
+        .map(|advice| advised(NAME, advice))
+        .collect()
+}
+
+fn advised(name: &'static str, advice: Advice) -> Answer {
+    Answer {
+        verdict: Verdict::Warning,
+        name,
+        text: advice.what,
+        fix: Some(advice.fix),
+    }
 }
 
 /// Whose mail is taken at domains that have a list.
@@ -98,40 +98,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_nobody_else_knows_are_warned_of() {
+    fn what_is_advised_against_is_a_warning_with_its_fix() {
         let mut config = Config::default();
-        for (name, verdict) in [
-            ("mx.example.net", Verdict::Ok),
-            ("[192.0.2.1]", Verdict::Ok),
-            ("localhost", Verdict::Warning),
-            ("mx", Verdict::Warning),
-            ("3f2a9c", Verdict::Warning),
-            ("localhost.localdomain", Verdict::Warning),
-            ("printer.local", Verdict::Warning),
-        ] {
-            config.server.hostname = name.to_owned();
-            let line = hostname(&config, false);
-            assert_eq!(line.0, verdict, "{line:?}");
-            assert!(line.2.contains(name), "{line:?}");
+        for answer in [hostname(&config, false), domains(&config)] {
+            assert_eq!(answer.verdict, Verdict::Warning, "{answer:?}");
+            assert!(answer.fix.is_some(), "{answer:?}");
         }
-    }
-
-    #[test]
-    fn mail_for_every_domain_is_warned_of_unless_a_list_says_whose() {
-        let mut config = Config::default();
-        assert_eq!(domains(&config).0, Verdict::Warning);
-        assert!(domains(&config).2.contains("open sink"));
-        let lists = &mut config.recipients.lists;
-        lists.insert("*".to_owned(), "all.txt".to_owned());
-        assert_eq!(domains(&config).0, Verdict::Ok);
-        config.recipients.lists.clear();
-        config.recipients.topic = Some("recipients".to_owned());
-        assert_eq!(domains(&config).0, Verdict::Ok);
-        config.recipients.topic = None;
+        config.server.hostname = "mx.example.net".to_owned();
         config.recipients.domains = (0..7).map(|n| format!("{n}.example")).collect();
-        let text = domains(&config).2;
+        assert_eq!(hostname(&config, true).verdict, Verdict::Ok);
+        let text = domains(&config).text;
         assert!(text.ends_with("3.example, 4.example and 2 more"), "{text}");
-        config.recipients.domains.push("*".to_owned());
-        assert_eq!(domains(&config).0, Verdict::Warning);
+        assert_eq!(limits(&config)[0].verdict, Verdict::Ok);
+        config.limits.connections_per_ip = config.limits.connections;
+        assert_eq!(limits(&config)[0].verdict, Verdict::Warning);
     }
 }

@@ -40,11 +40,16 @@ pub(super) fn of(name: &str) -> &'static Question {
     found.unwrap_or_else(|| panic!("no question is named {name:?}"))
 }
 
+/// Whether it is about what the world sees of a domain.
+pub(super) fn is_of_a_domain(name: &str) -> bool {
+    OF_A_DOMAIN.iter().any(|question| question.name == name)
+}
+
 const fn question(name: &'static str, asks: &'static str, fix: &'static str) -> Question {
     Question { name, asks, fix }
 }
 
-const OF_THIS_MACHINE: [Question; 9] = [
+const OF_THIS_MACHINE: [Question; 10] = [
     question(
         "config",
         "Can the configuration be used, and is nothing odd in it?",
@@ -79,6 +84,11 @@ const OF_THIS_MACHINE: [Question; 9] = [
         "ticket keys",
         "Can the keys of `tls.ticket_keys` be used, and by ringpost alone?",
         "Write one key a line, made with `openssl rand -base64 32`, in a file that only ringpost reads.",
+    ),
+    question(
+        "limits",
+        "Does a limit make another one useless?",
+        "Change one of the two that the text names.",
     ),
     question(
         "domains",

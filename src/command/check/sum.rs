@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use super::certificate::CERTIFICATE;
+use super::question;
 use crate::sink::Keeps;
 use crate::verdict::Verdict;
 
@@ -17,6 +18,8 @@ pub(super) struct Sum {
     warnings: usize,
     /// Failures of certificates, with which mail in clear and from senders that do not verify still comes.
     of_certificates: usize,
+    /// Failures of what the world sees: mail that comes is stored all the same.
+    of_the_world: usize,
 }
 
 impl Sum {
@@ -33,6 +36,7 @@ impl Sum {
         let failed = verdict == Verdict::Failed;
         self.failures += usize::from(failed);
         self.of_certificates += usize::from(failed && name == CERTIFICATE);
+        self.of_the_world += usize::from(failed && question::is_of_a_domain(name));
         self.warnings += usize::from(verdict == Verdict::Warning);
         match verdict {
             Verdict::Warning if self.strict => Verdict::Failed,
@@ -43,7 +47,10 @@ impl Sum {
     /// How many there are, and whether mail would be stored.
     pub(super) fn text(&self, keeps: Keeps) -> String {
         let outcome = match keeps {
-            _ if self.failures > self.of_certificates => "mail would not be stored",
+            _ if self.failures > self.of_certificates + self.of_the_world => {
+                "mail would not be stored"
+            }
+            _ if self.of_the_world > 0 => "mail would not arrive, or not from every sender",
             _ if self.failures > 0 => "mail would not be stored, or not that of every sender",
             Keeps::Nothing => "mail would be taken and lost",
             Keeps::Memory => "mail would be stored, in memory only",
@@ -118,6 +125,13 @@ mod tests {
             (
                 "1 failure, 1 warning: mail would not be stored".to_owned(),
                 1
+            )
+        );
+        assert_eq!(
+            text(&[(Failed, CERTIFICATE), (Failed, "mx")], Keeps::Replicas),
+            (
+                "2 failures: mail would not arrive, or not from every sender".to_owned(),
+                2
             )
         );
         let partly = "2 failures: mail would not be stored, or not that of every sender";

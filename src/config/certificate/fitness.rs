@@ -4,10 +4,13 @@
 //! it. An unfit certificate is served anyway: most senders encrypt without checking it, and would send in clear
 //! otherwise.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use jiff::{Timestamp, ToSpan};
+use rustls::SignatureAlgorithm;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::CertifiedKey;
 
 pub use super::finding::{Finding, Severity};
 use super::{chain, validity};
@@ -45,6 +48,37 @@ pub fn judge(
         .and_then(|hostname| judge_names(&place, certificate, hostname));
     let chain = chain::judge(&place, certificates, expected.now);
     std::iter::once(dates).chain(names).chain(chain).collect()
+}
+
+/// Judges the key that `option` names: who may read its file, and who can use it.
+pub fn judge_key(option: &str, file: &Path, key: &CertifiedKey) -> Vec<Finding> {
+    let place = format!("{option}: {}", file.display());
+    let warning = |text| Finding {
+        severity: Severity::Warning,
+        text,
+    };
+    let mut findings = Vec::new();
+    let mode = std::fs::metadata(file).map(|data| data.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o004 != 0) {
+        findings.push(warning(format!(
+            "{place} can be read by every user of this machine, who can then pass for this server: chmod o-r {}",
+            file.display()
+        )));
+    }
+    match key.key.algorithm() {
+        SignatureAlgorithm::ED25519 => findings.push(warning(format!(
+            "{place} is an Ed25519 key, which many senders cannot verify, so that they do not encrypt: use ECDSA with P-256"
+        ))),
+        SignatureAlgorithm::RSA => findings.push(Finding {
+            severity: Severity::Fine,
+            text: format!(
+                "{place} is an RSA key; old TLS 1.2 clients that have AES-GCM with ECDSA alone send in clear, and a certificate with \
+                 an ECDSA key (P-256) serves both"
+            ),
+        }),
+        _ => {}
+    }
+    findings
 }
 
 /// Whether a certificate is for this name, a wildcard or an address literal included.
@@ -240,6 +274,31 @@ mod tests {
             }
         }
         assert_eq!(judged(&certificate, "2026-06-01T00:00:00Z", None).len(), 1);
+    }
+
+    #[test]
+    fn a_key_is_private_and_of_a_kind_that_senders_know() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pem, path) = (folder.path().join("mx.pem"), folder.path().join("mx.key"));
+        let judged = |key: KeyPair, mode: u32| {
+            let parameters = CertificateParams::new(vec!["mx.example".to_owned()]).unwrap();
+            std::fs::write(&pem, parameters.self_signed(&key).unwrap().pem()).unwrap();
+            std::fs::write(&path, key.serialize_pem()).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let loaded = crate::config::certificate::load(&pem, &path).unwrap();
+            judge_key("tls.key", &path, &loaded)
+        };
+        assert_eq!(judged(KeyPair::generate().unwrap(), 0o640), []);
+        let [exposed] = &judged(KeyPair::generate().unwrap(), 0o644)[..] else {
+            panic!("every user may read it");
+        };
+        assert_eq!(exposed.severity, Severity::Warning);
+        assert!(exposed.text.contains("chmod o-r"), "{exposed:?}");
+        let ed25519 = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        let [unknown] = &judged(ed25519, 0o600)[..] else {
+            panic!("many senders do not know it");
+        };
+        assert!(unknown.text.contains("P-256"), "{unknown:?}");
     }
 
     #[test]

@@ -59,8 +59,21 @@ impl Fault {
 pub(crate) enum Change {
     /// From this value to that one, as they would be written in the file.
     Values(String, String),
-    /// In the texts of these names.
-    Names(Vec<String>),
+    /// These items of a list are new, and those are gone; none of either where their order alone changed.
+    Items(Vec<String>, Vec<String>),
+    /// These entries of a table.
+    Entries(Vec<EntryChange>),
+}
+
+/// How an entry of a table differs. A value that is a secret is masked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct EntryChange {
+    /// Its name.
+    pub name: String,
+    /// What it was, if it was there.
+    pub old: Option<String>,
+    /// What it is, if it is there.
+    pub new: Option<String>,
 }
 
 /// A value as the file would have it, in TOML. Secrets are masked.

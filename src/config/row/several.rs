@@ -5,11 +5,11 @@
 //! Invariant: the texts of a table may be passwords, so none is ever part of a fault, a change or a debug print; a literal has
 //! them masked, as the row says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use super::kind::{Change, Fault, Kind, Literal, Scalar, Shape, Written};
+use super::kind::{Change, EntryChange, Fault, Kind, Literal, Scalar, Shape, Written};
 use crate::config::reason::Reason;
 use crate::config::value;
 
@@ -62,11 +62,15 @@ impl<S: Scalar> Kind for List<S> {
     }
 
     fn change(&self, old: &Self::Value, new: &Self::Value) -> Option<Change> {
-        let shown = |values: &[S::Value]| {
-            let texts: Vec<String> = values.iter().map(|value| self.0.show(value)).collect();
-            format!("[{}]", texts.join(", "))
+        if old == new {
+            return None;
+        }
+        let shown = |values: &[S::Value]| -> BTreeSet<String> {
+            values.iter().map(|value| self.0.show(value)).collect()
         };
-        (old != new).then(|| Change::Values(shown(old), shown(new)))
+        let (old, new) = (shown(old), shown(new));
+        let only = |one: &BTreeSet<String>, other| one.difference(other).cloned().collect();
+        Some(Change::Items(only(&new, &old), only(&old, &new)))
     }
 
     fn literal(&self, value: &Self::Value) -> Literal {
@@ -207,8 +211,17 @@ impl Kind for Table {
         names.sort_unstable();
         names.dedup();
         names.retain(|name| old.get(*name) != new.get(*name));
-        let names: Vec<String> = names.into_iter().cloned().collect();
-        (!names.is_empty()).then_some(Change::Names(names))
+        let shown = |texts: &Texts, name: &String| {
+            let text = texts.get(name)?;
+            Some(value::quoted(&(self.masked)(name, text)))
+        };
+        let entries = names.into_iter().map(|name| EntryChange {
+            name: name.clone(),
+            old: shown(old, name),
+            new: shown(new, name),
+        });
+        let entries: Vec<EntryChange> = entries.collect();
+        (!entries.is_empty()).then_some(Change::Entries(entries))
     }
 
     fn literal(&self, value: &Texts) -> Literal {

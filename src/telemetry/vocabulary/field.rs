@@ -175,6 +175,8 @@ fields! {
         PASSED_OVER: Number = "passed_over", "0";
     }
     "Rarer lines" {
+        /// options that a reload applied, each with what it was and is; `nothing` where none differs
+        CHANGED: Text = "changed", "log.level from info to debug";
         /// recipients that a topic or lists name
         ADDRESSES: Number = "addresses", "120000";
         /// domains that a topic names as a whole, or that mail is taken for
