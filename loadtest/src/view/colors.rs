@@ -35,7 +35,12 @@ impl Colors {
     /// None where NO_COLOR is set to anything.
     pub(super) fn of_environment() -> Colors {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Colors { allowed: !no_color }
+        Colors::new(!no_color)
+    }
+
+    /// With colours, or without.
+    pub(super) fn new(allowed: bool) -> Colors {
+        Colors { allowed }
     }
 
     /// The style of a part.
@@ -61,7 +66,7 @@ impl Colors {
     pub(super) fn marker(self, part: Part) -> Marker {
         match part {
             Part::P50 if !self.allowed => Marker::Dot,
-            Part::P99 if !self.allowed => Marker::HalfBlock,
+            Part::P99 if !self.allowed => Marker::Block,
             Part::Good
             | Part::Bad
             | Part::Rate
@@ -77,7 +82,7 @@ impl Colors {
         match (self.allowed, part) {
             (false, Part::P50) => "\u{2022} ",
             (false, Part::P90) => "\u{2812} ",
-            (false, Part::P99) => "\u{2580} ",
+            (false, Part::P99) => "\u{2588} ",
             (true, _) | (false, Part::Good | Part::Bad | Part::Rate | Part::Progress) => "",
         }
     }
@@ -99,7 +104,7 @@ mod tests {
 
     #[test]
     fn without_colours_nothing_has_one_and_lines_differ() {
-        let none = Colors { allowed: false };
+        let none = Colors::new(false);
         for part in PARTS {
             assert_eq!((none.style(part).fg, none.style(part).bg), (None, None));
         }
@@ -110,7 +115,7 @@ mod tests {
                 assert_ne!(none.sign(*part), none.sign(*other));
             }
         }
-        let all = Colors { allowed: true };
+        let all = Colors::new(true);
         assert!(PARTS.iter().all(|part| all.style(*part).fg.is_some()));
     }
 }
