@@ -443,6 +443,62 @@ fn connections_that_cannot_be_accepted_are_counted() {
     assert!(ringpost.client().is_ok(), "it serves again");
 }
 
+/// Rings lock memory, which the kernel counts for all processes of a user. With too little of it, epoll serves and the log says what to
+/// raise, whether the first ring fails or that of a worker.
+#[test]
+fn without_memory_for_rings_epoll_serves_and_says_so() {
+    if !rustix::process::geteuid().is_root() {
+        return tools::say_skipped("a user without processes needs root");
+    }
+    let (Some(setpriv), Some(prlimit)) = (
+        tools::find_or_skip("setpriv"),
+        tools::find_or_skip("prlimit"),
+    ) else {
+        return;
+    };
+    let mut served = std::collections::BTreeMap::new();
+    for kib in [16, 1024, 8192] {
+        let mut child = Command::new(&prlimit)
+            .arg(format!("--memlock={0}:{0}", kib * 1024))
+            .arg(&setpriv)
+            .args(["--reuid=64987", "--regid=64987", "--clear-groups", "--"])
+            .arg(env!("CARGO_BIN_EXE_ringpost"))
+            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args(["--brokers", "discard", "--hostname", "mx.example"])
+            .env("RINGPOST_SERVER_WORKERS", "2")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut ready)
+            .unwrap();
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        if said.contains("Permission denied") {
+            return tools::say_skipped("another user cannot read the binary");
+        }
+        if said.contains("io_uring_disabled") || said.contains("seccomp filter") {
+            return tools::say_skipped("io_uring is forbidden here");
+        }
+        assert!(ready.starts_with("ready "), "{kib} KiB: {said}");
+        let by_epoll = ready.contains(" io=epoll");
+        assert_eq!(
+            by_epoll,
+            said.contains("WARN epoll serves, because "),
+            "{said}"
+        );
+        assert_eq!(by_epoll, said.contains("LimitMEMLOCK="), "{said}");
+        served.insert(kib, by_epoll);
+    }
+    assert!(!served[&8192], "that is enough: {served:?}");
+    if !served[&16] {
+        tools::say_skipped("this kernel does not count the memory of rings");
+    }
+}
+
 /// A drain waits for a message that its client never ends; a second signal does not.
 #[test]
 fn a_second_signal_ends_at_once_and_says_so() {

@@ -101,6 +101,22 @@ fn workers_share_a_socket_and_a_worker_serves_several() {
     instance.drains();
 }
 
+/// systemd passes sockets that block unless the unit says otherwise, and with that changes them for a process that has them already.
+#[test]
+fn a_socket_that_others_make_block_hangs_no_worker() {
+    let (listener, _) = bound();
+    let folder = Folder::new("");
+    let command = folder.activated(vec![copy(&listener)], Some("smtp"), &[]);
+    let mut instance = folder.start("log", command);
+    listener.set_nonblocking(false).unwrap();
+    // Both workers wake up for each, and one of them finds nothing.
+    for _ in 0..20 {
+        delivers(&mut instance.client());
+    }
+    instance.signal("TERM");
+    instance.drains();
+}
+
 #[test]
 fn the_admin_listener_is_a_socket_of_the_supervisor_too() {
     let ((smtp, _), (admin, address)) = (bound(), bound());

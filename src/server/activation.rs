@@ -198,12 +198,11 @@ mod tests {
         (Inherited { name, listener }, address)
     }
 
-    fn loaded(flags: &[(&'static str, SocketAddr)]) -> Loaded {
-        let flags: Vec<_> = flags
+    fn loaded(variables: &[(&str, SocketAddr)]) -> Loaded {
+        let variables = variables
             .iter()
-            .map(|(key, address)| (*key, vec![address.to_string()]))
-            .collect();
-        crate::config::load(None, [], &flags).unwrap()
+            .map(|(name, address)| (format!("RINGPOST_SERVER_{name}"), address.to_string()));
+        crate::config::load(None, variables, &[]).unwrap()
     }
 
     #[test]
@@ -228,7 +227,7 @@ mod tests {
     fn the_admin_socket_alone_leaves_the_addresses_of_smtp() {
         let (admin, at) = socket("admin");
         let listen = "127.0.0.1:2599".parse().unwrap();
-        let loaded = loaded(&[("server.listen", listen)]);
+        let loaded = loaded(&[("LISTEN", listen)]);
         let addresses = addresses(&loaded, vec![admin]).unwrap();
         assert_eq!(addresses.admin(), at);
         assert_eq!(addresses.smtp()[0].address, listen);
@@ -237,10 +236,10 @@ mod tests {
     #[test]
     fn an_address_that_was_written_is_among_the_sockets_or_an_error() {
         let (plain, at) = socket("smtp");
-        let same = loaded(&[("server.listen", at)]);
+        let same = loaded(&[("LISTEN", at)]);
         assert_eq!(addresses(&same, vec![plain]).unwrap().smtp().len(), 1);
         let (plain, at) = socket("smtp");
-        let other = loaded(&[("server.listen_proxy", at)]);
+        let other = loaded(&[("LISTEN_PROXY", at)]);
         let error = addresses(&other, vec![plain]).unwrap_err();
         assert_eq!(error.blame(), Blame::Operator);
         let text = error.to_string();

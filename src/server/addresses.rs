@@ -22,6 +22,9 @@ use crate::net::worker::Door;
 /// Longest wait for an address that is still taken at the start: the kernel takes a moment to close the ring, and with it the
 /// sockets, of a process that was killed.
 const FREE_WAIT: Duration = Duration::from_secs(2);
+/// How long an accept at a socket of others may wait, where they have made it block: a process that systemd starts with the socket makes it
+/// so again for all that have it (NonBlocking= of the unit), and a worker that lost the race for a connection would hang.
+const ACCEPT_WAIT: Duration = Duration::from_millis(1);
 /// Pause between two tries.
 const FREE_PAUSE: Duration = Duration::from_millis(50);
 
@@ -215,7 +218,9 @@ impl Place {
 /// Prepares a socket that somebody else has bound as [`Wanted::listen`] does with its own.
 fn adopt(socket: &TcpListener) -> io::Result<()> {
     socket.set_nonblocking(true)?;
-    socket2::SockRef::from(socket).set_tcp_nodelay(true)
+    let socket = socket2::SockRef::from(socket);
+    socket.set_read_timeout(Some(ACCEPT_WAIT))?;
+    socket.set_tcp_nodelay(true)
 }
 
 impl Addresses {

@@ -156,7 +156,14 @@ impl Instance {
 
     /// How it ended.
     pub fn ended(&mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "it does not end: {}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// It drains and ends with 0.
