@@ -259,6 +259,22 @@ pub const SENDER_PATIENCE_MILLISECONDS: u64 = 600_000;
 /// Bytes of log lines that may wait for a slow terminal before further lines are dropped and counted: some 60,000 lines.
 pub const LOG_OCTETS_WAITING: usize = 16 * 1024 * 1024;
 
+/// Lines of the log that the status page shows: what said that something is wrong, the newest.
+pub const LOG_LINES_KEPT: usize = 20;
+
+/// Bytes of each of these lines: an error with its fix fits.
+pub const LOG_LINE_KEPT_OCTETS: usize = 600;
+
+/// Pause between two samples of the metrics, from which the status page has its rates, in milliseconds: a scrape takes well under a
+/// millisecond of work.
+pub const STATUS_SAMPLE_MILLISECONDS: u64 = 2_000;
+
+/// Samples that are kept: those of five minutes and the one before, some 100 numbers each.
+pub const STATUS_SAMPLES_KEPT: usize = 5 * 60 * 1000 / STATUS_SAMPLE_MILLISECONDS as usize + 1;
+
+/// Rows of a list on the status page; JSON has all of them.
+pub const STATUS_ROWS_SHOWN: usize = 100;
+
 /// Bytes of the messages' log lines that a worker gathers before it hands them over: some sixty lines.
 pub const LOG_GATHERED_OCTETS: usize = 16 * 1024;
 

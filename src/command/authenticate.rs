@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use super::cluster::Settings;
 use super::output;
-use super::service::{self, Admin, Begun, Ended, note, say};
+use super::service::{self, About, Admin, Begun, Ended, note, say};
 use crate::authenticate::examine::Examiner;
 use crate::authenticate::resolver;
 use crate::authenticate::step::Authenticate;
@@ -75,12 +75,12 @@ fn authenticate(options: &Options, settings: &Settings, log: &LogHandle) -> Resu
         .enable_all()
         .build();
     let runtime = runtime.map_err(Usage::Runtime)?;
-    let shown = Shown::default();
+    let shown = Shown::new(about(options, settings));
     let step = {
         // hickory's connections are made in the runtime, and the pages are served in it.
         let _inside = runtime.enter();
         if let Some(admin) = admin {
-            let served = admin.serve(shown.render(), Arc::new(shown.clone()));
+            let served = admin.serve(shown.observed(&log.recent()), &shown.about);
             served.map_err(Usage::Runtime)?;
         }
         Rc::new(step(options, settings, &stop, &shown)?)
@@ -99,6 +99,26 @@ fn authenticate(options: &Options, settings: &Settings, log: &LogHandle) -> Resu
         shown.watch.records_settled() - step.passed_over(),
         shown.watch.records_passed_over() + step.passed_over(),
     ))
+}
+
+fn about(options: &Options, settings: &Settings) -> About {
+    let bounds = Bounds::default();
+    About {
+        hostname: settings.config.server.hostname.clone(),
+        brokers: settings.brokers.clone(),
+        topic: settings.topic.clone(),
+        group: options.group.clone(),
+        to: (
+            "to_topic",
+            "Topic with the verdicts",
+            options.to_topic.clone(),
+        ),
+        bounds: [
+            ("records held", bounds.records as f64),
+            ("bytes of records held", bounds.bytes as f64),
+        ],
+        effective: settings.effective.clone(),
+    }
 }
 
 fn listen(address: SocketAddr) -> Result<Admin, Usage> {

@@ -66,6 +66,8 @@ pub(super) struct Settings {
     pub warnings: Vec<String>,
     /// All of the configuration.
     pub config: Config,
+    /// The same as text, without secrets.
+    pub effective: String,
 }
 
 /// Why nothing is read.
@@ -169,6 +171,7 @@ impl Cluster {
         ];
         flags.extend_from_slice(more);
         let loaded = config::load(self.config.as_deref(), environment, &flags)?;
+        let effective = loaded.effective();
         let config = loaded.config;
         if config.kafka.topic.is_empty() {
             return Err(Mistake::NoTopic);
@@ -190,6 +193,7 @@ impl Cluster {
             objects: config.objects.clone(),
             warnings: loaded.warnings,
             config,
+            effective,
         })
     }
 }

@@ -134,6 +134,24 @@ const ENDINGS: &[Ending] = &[
         ],
     },
     Ending {
+        command: "top",
+        examples: &[
+            ("The server of this machine, live", "ringpost top"),
+            (
+                "Another instance, or forward and authenticate",
+                "ringpost top --admin 127.0.0.1:9926",
+            ),
+            ("One look, for a ticket", "ringpost top --once"),
+            ("The same for programs", "ringpost top --format json"),
+        ],
+        codes: &[
+            ("0", "you ended it, or one look was printed"),
+            ("1", "there was no answer"),
+            WRONG,
+            ("143", "SIGTERM"),
+        ],
+    },
+    Ending {
         command: "consume",
         examples: &[
             (

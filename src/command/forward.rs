@@ -22,7 +22,7 @@ use jiff::Timestamp;
 
 use super::cluster::Settings;
 use super::output;
-use super::service::{self, Admin, Begun, Ended, note, say};
+use super::service::{self, About, Admin, Begun, Ended, note, say};
 use crate::consume::filter::Filter;
 use crate::consume::plan::{BROKER_WAIT, Plan, Start};
 use crate::consume::stop::Stop;
@@ -35,8 +35,10 @@ use crate::pipeline::lanes;
 use crate::pipeline::watch::Watch;
 use crate::pipeline::whole::Objects;
 use crate::pipeline::writer::{Place, Writer};
-use crate::telemetry::admin::Health;
 use crate::telemetry::log::LogHandle;
+use crate::telemetry::recent::Recent;
+use crate::telemetry::status::observer::Observed;
+use crate::telemetry::status::{self, Health, Reading, Source, State};
 use crate::telemetry::vocabulary::field::RECEIVER;
 pub use options::Options;
 use options::{From, Order};
@@ -111,9 +113,15 @@ fn forward(options: &Options, settings: &Settings, log: &LogHandle) -> Result<En
         .build()
         .map_err(Usage::Runtime)?;
     let shown = Arc::clone(&watch);
+    let about = about(options, settings, &name);
     let ended = runtime.block_on(async {
         if let Some(admin) = admin {
-            serve(admin, &watch, &counts)?;
+            let ready = Ready {
+                watch: Arc::clone(&watch),
+                counts: Arc::clone(&counts),
+                about,
+            };
+            serve(admin, ready, log.recent())?;
         }
         let ready = || ready(&begun, log);
         let ended = service::work(job, Rc::clone(&step), &watch, ready).await;
@@ -191,6 +199,7 @@ fn job(options: &Options, settings: &Settings, filter: Filter, stop: Stop) -> Jo
 struct Ready {
     watch: Arc<Watch>,
     counts: Arc<Counts>,
+    about: About,
 }
 
 impl Health for Ready {
@@ -199,15 +208,41 @@ impl Health for Ready {
     }
 }
 
+impl Source for Ready {
+    fn state(&self, reading: &Reading) -> State {
+        self.about.state(reading, self.watch.trouble())
+    }
+}
+
+fn about(options: &Options, settings: &Settings, to: &str) -> About {
+    About {
+        hostname: settings.config.server.hostname.clone(),
+        brokers: settings.brokers.clone(),
+        topic: settings.topic.clone(),
+        group: options.group.clone(),
+        to: ("to", "Receiver", to.to_owned()),
+        bounds: [
+            ("--held", f64::from(options.held)),
+            ("--held-bytes", options.held_bytes as f64),
+        ],
+        effective: settings.effective.clone(),
+    }
+}
+
 /// Serves the admin pages from now on.
-fn serve(admin: Admin, watch: &Arc<Watch>, counts: &Arc<Counts>) -> Result<(), Usage> {
-    let health = Ready {
-        watch: Arc::clone(watch),
-        counts: Arc::clone(counts),
+fn serve(admin: Admin, ready: Ready, recent: Recent) -> Result<(), Usage> {
+    let (watch, counts) = (Arc::clone(&ready.watch), Arc::clone(&ready.counts));
+    let about = ready.about.clone();
+    let ready = Arc::new(ready);
+    let observed = Observed {
+        command: "forward",
+        metrics: Arc::new(move || watch.render() + &counts.render()),
+        followed: status::FORWARD,
+        health: Arc::clone(&ready) as Arc<dyn Health>,
+        source: ready,
+        recent,
     };
-    let (watch, counts) = (Arc::clone(watch), Arc::clone(counts));
-    let metrics = Arc::new(move || watch.render() + &counts.render());
-    let served = admin.serve(metrics, Arc::new(health));
+    let served = admin.serve(observed, &about);
     served.map_err(Usage::Runtime)
 }
 

@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    authenticate, check, consume, endings, forward, health, output, recipients, serve, version,
+    authenticate, check, consume, endings, forward, health, output, recipients, serve, top, version,
 };
 
 /// An inbound SMTP server on io_uring: every message becomes one Kafka record before its 250.
@@ -37,6 +37,11 @@ enum Command {
     ///
     /// Ask a running instance's admin listener how it is: for the health check of a container, and for people in one.
     Health(health::Options),
+    /// Show a running instance in the terminal
+    ///
+    /// Show a running serve, forward or authenticate in the terminal, live: sessions, rates, Kafka, certificates, limits, last
+    /// errors. What its status page shows.
+    Top(top::Options),
     /// Read mails back from the topic
     ///
     /// Read mails back from the topic, for a person, a script or a mail program.
@@ -88,6 +93,7 @@ fn run_parsed(arguments: Arguments) -> ExitCode {
         Some(Command::Serve(options)) => serve::run(&options),
         Some(Command::Check(options)) => check::run(&options),
         Some(Command::Health(options)) => health::run(&options),
+        Some(Command::Top(options)) => top::run(&options),
         Some(Command::Consume(options)) => consume::run(&options),
         Some(Command::Authenticate(options)) => authenticate::run(&options),
         Some(Command::Forward(options)) => forward::run(&options),

@@ -18,6 +18,7 @@ pub mod recipients;
 mod resolver;
 pub mod serve;
 mod service;
+pub mod top;
 mod value;
 mod version;
 

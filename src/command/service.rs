@@ -23,10 +23,14 @@ use crate::pipeline;
 use crate::pipeline::job::Job;
 use crate::pipeline::step::Step;
 use crate::pipeline::watch::Watch;
-use crate::telemetry::admin::{self, Health, Render};
+use crate::telemetry::admin::{self, Pages};
 use crate::telemetry::line::Writer;
 use crate::telemetry::lines::Lines;
 use crate::telemetry::log::{self, LogHandle};
+use crate::telemetry::status::observer::{Observed, Observer};
+use crate::telemetry::status::plain::plain;
+use crate::telemetry::status::snapshot::{Fact, Limit, Storage, Topic};
+use crate::telemetry::status::{Reading, State};
 use crate::telemetry::vocabulary::field::{
     ADMIN, BROKERS, EXIT_CODE, GROUP, HOSTNAME, MAILS, PASSED_OVER, REASON, TOPIC, UPTIME_SECONDS,
     VERSION,
@@ -169,11 +173,90 @@ impl Admin {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(super) fn serve(self, metrics: Render, health: Arc<dyn Health>) -> io::Result<()> {
+    pub(super) fn serve(self, observed: Observed, about: &About) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let never = std::future::pending();
-        tokio::spawn(admin::serve(listener, metrics, health, never));
+        let pages = Pages {
+            configuration: Arc::new({
+                let text = about.configuration(observed.command);
+                move || text.clone()
+            }),
+            hostname: about.hostname.clone(),
+            observer: Arc::new(Observer::new(observed)),
+        };
+        tokio::spawn(admin::serve(listener, pages, never));
         Ok(())
+    }
+}
+
+/// What a command that works through a topic says of itself on its status page.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    pub hostname: String,
+    pub brokers: String,
+    pub topic: String,
+    pub group: String,
+    /// Where its work goes: a name, the name for people, and the value.
+    pub to: (&'static str, &'static str, String),
+    /// Records that are held at once, and their bytes: what bounds each, and how many there may be.
+    pub bounds: [(&'static str, f64); 2],
+    /// The effective configuration, without secrets.
+    pub effective: String,
+}
+
+impl About {
+    /// What `/config` shows: what the flags decide, and the configuration below them.
+    fn configuration(&self, command: &str) -> String {
+        let (name, _, to) = &self.to;
+        let flags = [
+            ("brokers", &self.brokers),
+            ("topic", &self.topic),
+            ("group", &self.group),
+            (*name, to),
+        ];
+        let mut text = format!("# ringpost {command} uses:\n");
+        for (name, value) in flags {
+            text.push_str(&format!("#   {name}: {}\n", plain(value)));
+        }
+        text.push_str(
+            "# Properties of --property are not listed. What follows is the configuration of serve, of which server.hostname, \
+             [kafka], [objects] and [log] concern this command.\n",
+        );
+        text + &self.effective
+    }
+
+    /// Its state; `away` is why no record is read or none can be committed.
+    pub(super) fn state(&self, reading: &Reading, away: Option<String>) -> State {
+        let (name, text, to) = &self.to;
+        let [(records, most_records), (bytes, most_bytes)] = self.bounds;
+        let used = |metric| reading.sum(metric);
+        State {
+            hostname: self.hostname.clone(),
+            facts: vec![
+                Fact::new("group", "Consumer group", &self.group),
+                Fact::new(name, text, to),
+            ],
+            limits: vec![
+                Limit::count(
+                    records,
+                    used("ringpost_pipeline_records_held"),
+                    most_records,
+                ),
+                Limit::bytes(bytes, used("ringpost_pipeline_held_bytes"), most_bytes),
+            ],
+            storage: Some(Storage {
+                address: self.brokers.clone(),
+                away: away.is_some(),
+                topics: vec![Topic {
+                    name: self.topic.clone(),
+                    ok: away.is_none(),
+                    ..Topic::default()
+                }],
+                reason: away,
+                ..Storage::default()
+            }),
+            ..State::default()
+        }
     }
 }
 

@@ -35,6 +35,17 @@ struct Named {
     key: Arc<CertifiedKey>,
 }
 
+/// A certificate that is served, for an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Its file.
+    pub file: PathBuf,
+    /// The names that it is for.
+    pub names: Vec<String>,
+    /// When it expires; none if that cannot be read.
+    pub expires: Option<Timestamp>,
+}
+
 /// Certificates that have been read, not served yet.
 pub struct Loaded {
     pairs: Vec<Pair>,
@@ -149,6 +160,18 @@ impl Certificates {
                 let until = until.as_millisecond() as f64 / 1e3;
                 (file.display().to_string(), until)
             }));
+    }
+
+    /// What is served, the default first.
+    pub fn served(&self) -> Vec<Served> {
+        let loaded = self.0.load();
+        let all = loaded.pairs.iter().zip(&loaded.named);
+        all.map(|(pair, named)| Served {
+            file: pair.certificate.clone(),
+            names: named.names.clone(),
+            expires: certificate::validity(&named.key.cert[0]).map(|(_, until)| until),
+        })
+        .collect()
     }
 
     /// The files of what is served.
@@ -347,5 +370,17 @@ mod tests {
         pair(folder.path(), "a", &["mx.example"]);
         certificates.exchange(Loaded::read(certificates.pairs()).unwrap());
         assert!(!Arc::ptr_eq(&first, &served()));
+        let [shown] = &certificates.served()[..] else {
+            panic!("one is served")
+        };
+        assert_eq!(
+            (&shown.file, &shown.names[..]),
+            (&pairs[0].certificate, &["mx.example".to_owned()][..])
+        );
+        assert!(
+            shown
+                .expires
+                .is_some_and(|expires| expires > Timestamp::now())
+        );
     }
 }

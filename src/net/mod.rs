@@ -29,11 +29,13 @@
 //! | `listen` | sockets that listen, and why an address cannot be listened on |
 //! | `inherited` | sockets that a supervisor has opened |
 //! | `admission` | how many connections and messages a client may have |
+//! | `census` | how many sessions are open, by listener |
 //! | `rules` | what a reload exchanges |
 
 pub mod admission;
 pub mod budget;
 pub mod buffers;
+pub mod census;
 pub mod certificates;
 pub mod clock;
 pub mod connection;

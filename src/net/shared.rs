@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::admission::Admission;
+use super::census::Census;
 use super::loads::Loads;
 use super::pulse::Pulse;
 use super::rules::Rules;
@@ -61,6 +62,8 @@ pub struct Shared {
     pub loads: Loads,
     /// Whether each worker makes progress.
     pub pulse: Pulse,
+    /// Sessions of each listener.
+    pub census: Census,
     /// Set once, when the server stops.
     pub draining: AtomicBool,
 }

@@ -49,12 +49,17 @@ pub struct Spoken {
 impl Spoken {
     /// The address with its protocol.
     pub fn text(&self, starttls: bool) -> String {
-        let Self { address, opening } = self;
-        let clear = if starttls { "clear+STARTTLS" } else { "clear" };
-        match opening {
-            Opening::Clear => format!("{address} {clear}"),
-            Opening::Tls => format!("{address} TLS"),
-            Opening::Proxied => format!("{address} PROXY+{clear}"),
+        format!("{} {}", self.address, self.speaks(starttls))
+    }
+
+    /// What is spoken there, in a few words; `starttls` says whether TLS is offered.
+    pub fn speaks(&self, starttls: bool) -> &'static str {
+        match (self.opening, starttls) {
+            (Opening::Clear, true) => "clear+STARTTLS",
+            (Opening::Clear, false) => "clear",
+            (Opening::Tls, _) => "TLS",
+            (Opening::Proxied, true) => "PROXY+clear+STARTTLS",
+            (Opening::Proxied, false) => "PROXY+clear",
         }
     }
 }

@@ -11,7 +11,7 @@
 //! Beside the line: `addresses` has the sockets and `open_files` their number; `activation` takes those that a supervisor has opened,
 //! `takeover` those of the process before, and `succession` says what becomes of them; `supervisor` is told how it goes; `rules`, `shares` and `plans` turn the
 //! configuration into what the workers are given, `claims` starts the store of large messages, and `workers` has their threads; `signals` says which signal means what;
-//! `admin` is the admin listener; `upkeep` runs `reload`, `tls_watch` and
+//! `admin` is the admin listener, `effective` the configuration that it shows; `upkeep` runs `reload`, `tls_watch` and
 //! `heap` while the workers serve.
 //!
 //! Beside it, `named` follows the topic of recipients.
@@ -26,6 +26,7 @@ mod admin;
 pub mod checked;
 mod claims;
 mod drain;
+mod effective;
 mod heap;
 mod named;
 pub mod open_files;

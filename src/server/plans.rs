@@ -9,9 +9,11 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
+use super::addresses::Addresses;
 use super::{rules, shares};
 use crate::config::Config;
 use crate::failure::{Blame, Blamed};
+use crate::net::census::Census;
 use crate::net::handover;
 use crate::net::handshake::{self, Material};
 use crate::net::loads::Loads;
@@ -85,6 +87,7 @@ pub(super) fn shared(
         admission: rules::admission(&config.limits),
         loads: Loads::new(workers),
         pulse: Pulse::new(workers),
+        census: Census::new(workers, Addresses::of(config).smtp().len()),
         draining: AtomicBool::new(false),
     }))
 }

@@ -14,10 +14,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use super::addresses::Held;
-use super::admin::{self, Admin};
+use super::admin::{self, Admin, Shown};
 use super::checked::Checked;
 use super::claims;
 use super::drain::Drain;
+use super::effective::Effective;
 use super::named::Named;
 use super::open_files::OpenFiles;
 use super::plans;
@@ -151,6 +152,18 @@ impl<'a> Prepared<'a> {
         set.expect("the addresses are set once");
         let supervisor = Supervisor::of(|name| std::env::var_os(name));
         let plans = plans::each(config, &shared, listening.doors, wakers, started.reports)?;
+        let shown = Shown {
+            shared: Arc::clone(&shared),
+            named: named.published.clone(),
+            certificates: material.as_ref().map(|it| Arc::clone(&it.certificates)),
+            smtp: listening.smtp.clone(),
+            sink: description.clone(),
+            io,
+            config: config.clone(),
+        };
+        let effective = Effective::new(&loaded);
+        let shows = effective.clone();
+        let configuration = Arc::new(move || shows.text());
         Ok(Self {
             facts: Facts {
                 smtp: listening.smtp,
@@ -166,7 +179,7 @@ impl<'a> Prepared<'a> {
             begun,
             drain_timeout: config.server.drain_timeout,
             stop: signals.stop,
-            admin: Admin::new(admin, scrape, health),
+            admin: Admin::new(admin, scrape, (health, shown), log.recent(), configuration),
             upkeep: Upkeep {
                 hostname: config.server.hostname.clone(),
                 material: material.clone(),
@@ -175,7 +188,7 @@ impl<'a> Prepared<'a> {
                 reload: Reload::new(
                     (read, loaded),
                     material,
-                    Exchange(Arc::clone(&shared)),
+                    (Exchange(Arc::clone(&shared)), effective),
                     log,
                     metrics,
                     supervisor.clone(),

@@ -13,6 +13,7 @@ use tokio::signal::unix::Signal;
 use tokio::task::JoinError;
 
 use super::checked::Read;
+use super::effective::Effective;
 use super::rules::{self, Exchange};
 use super::supervisor::Supervisor;
 use crate::config::{self, Config, Difference, Loaded};
@@ -31,6 +32,8 @@ pub(super) struct Reload<'a> {
     applied: Loaded,
     /// Takes the new rules.
     exchange: Exchange,
+    /// Takes the new text of it.
+    effective: Effective,
     /// Takes the new certificates and ticket keys; none where TLS was not offered at the start.
     material: Option<Material>,
     /// Takes the new level.
@@ -67,7 +70,7 @@ impl<'a> Reload<'a> {
     pub(super) fn new(
         (read, loaded): (Read, Loaded),
         material: Option<Material>,
-        exchange: Exchange,
+        (exchange, effective): (Exchange, Effective),
         log: &'a LogHandle,
         counters: Metrics,
         supervisor: Supervisor,
@@ -77,6 +80,7 @@ impl<'a> Reload<'a> {
             started: loaded.config.clone(),
             applied: loaded,
             exchange,
+            effective,
             material,
             log,
             counters,
@@ -197,6 +201,7 @@ impl<'a> Reload<'a> {
             );
         }
         let changes = self.started.changes_that_need_a_restart(&loaded.config);
+        self.effective.reloaded(loaded, &changes);
         if !changes.is_empty() {
             tracing::warn!(
                 "options that need a restart have changed: {}; until then they stay as they were",

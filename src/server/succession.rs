@@ -15,7 +15,7 @@ use super::addresses::{Addresses, Held, Purpose};
 use super::signals::Signal;
 use super::takeover::{Error, Place, Successor, Taken, Taker};
 use crate::limits::TAKEOVER_READY_SECONDS;
-use crate::telemetry::admin::Health;
+use crate::telemetry::status::Health;
 
 /// Pause between two looks whether this process would be ready.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -2,12 +2,13 @@
 //!
 //! `seam` is what a server sees of a sink: the trait [`Sink`], and [`Configured`], a sink before it runs. `report` is what is
 //! said of a record, `routes` is how that reaches its worker, `routing` says which topic mail goes to, `ledger` is the only place that knows what is in flight;
-//! `statistics` is what a sink counts of itself. None of them knows a sink.
+//! `statistics` is what a sink counts of itself, `condition` how it is now. None of them knows a sink.
 //!
 //! The sinks: `kafka` stores, `embedded` is Kafka in this process, for a first try, `discard` keeps nothing, for measuring.
 //! A new one is a folder beside them, and the row in [`configured`] that the compiler asks for once `kafka.brokers` has its
 //! value.
 
+pub mod condition;
 mod discard;
 pub mod embedded;
 pub mod kafka;
@@ -23,6 +24,7 @@ mod tests;
 use crate::config::{Brokers, Config};
 use crate::failure::Failure;
 
+pub use condition::Condition;
 pub use report::{Outcome, Report, Submission, Ticket};
 pub use routes::Reports;
 pub use seam::{Configured, Description, Keeps, Setup, Sink, Started, Unready};

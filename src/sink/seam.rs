@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::condition::Condition;
 use super::report::{Submission, Ticket};
 use super::routes::Reports;
 use super::statistics::Statistics;
@@ -24,7 +25,7 @@ use crate::verdict::Line;
 ///   [`Report`](super::report::Report) later;
 /// - what senders learn before they send: [`intake`](Self::intake), asked where a connection begins and before commands are taken,
 ///   and [`turned_away`](Self::turned_away);
-/// - the operator's question: [`ready`](Self::ready);
+/// - the operator's questions: [`ready`](Self::ready), [`condition`](Self::condition);
 /// - the end: [`drain`](Self::drain), once, when the workers have stopped;
 /// - what it is: [`describe`](Self::describe), which never changes.
 ///
@@ -36,7 +37,7 @@ use crate::verdict::Line;
 ///   250 because of it;
 /// - a record whose submission is pending is reported exactly once, to the worker that its ticket names, drained or not; a
 ///   record that is decided at once is not reported;
-/// - `submit`, `intake` and `ready` never wait: not for a disk, a socket or a lock that is held across either.
+/// - `submit`, `intake`, `ready` and `condition` never wait: not for a disk, a socket or a lock that is held across either.
 pub trait Sink: Send + Sync {
     /// With what a record for this topic would be refused at once, as far as is known now. Asked before the records of a mail that
     /// has several are handed over, so that none of them is stored in vain.
@@ -61,6 +62,11 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// Why not.
     fn ready(&self) -> Result<(), Unready>;
+
+    /// How it is now, for an operator. A sink without brokers keeps this.
+    fn condition(&self) -> Condition {
+        Condition::default()
+    }
 
     /// Takes no more records, waits up to `within` for those under way, gives up on the rest, and ends the sink's threads.
     /// When it returns, every pending record has been reported. Blocks.

@@ -18,6 +18,7 @@ use super::line::Form;
 use super::lines::Lines;
 use super::message_log::MessageLog;
 use super::queue::Queue;
+use super::recent::Recent;
 use crate::config::{self, LogFormat, LogLevel};
 use crate::failure::{Blame, Blamed};
 
@@ -56,6 +57,7 @@ pub struct LogHandle {
     lines: Lines,
     /// Whether messages and refusals have lines.
     messages: bool,
+    recent: Recent,
 }
 
 impl LogHandle {
@@ -80,6 +82,11 @@ impl LogHandle {
     /// Where a line goes that is written at once.
     pub fn lines(&self) -> Lines {
         self.lines.clone()
+    }
+
+    /// The last errors and warnings.
+    pub fn recent(&self) -> Recent {
+        self.recent.clone()
     }
 
     /// Writes what waits, for a second at most; later lines are dropped. For code that ends the process without dropping this.
@@ -140,8 +147,11 @@ fn build<W: Write + Send + 'static>(
         queue,
         lines,
         messages: config.messages,
+        recent: Recent::default(),
     };
-    Ok((Registry::default().with(filter).with(events), handle))
+    let recent = handle.recent();
+    let subscriber = Registry::default().with(filter).with(events).with(recent);
+    Ok((subscriber, handle))
 }
 
 /// The level of tracing.

@@ -1,4 +1,4 @@
-//! What an operator sees: metrics, health, logs. The connection layer counts through `metrics`, logs
+//! What an operator sees: metrics, health, status pages, logs. The connection layer counts through `metrics`, logs
 //! messages through `message_log`, and names nothing else here.
 
 pub mod admin;
@@ -10,5 +10,7 @@ pub mod log;
 pub mod message_log;
 pub mod metrics;
 mod queue;
+pub mod recent;
+pub mod status;
 pub mod trace_log;
 pub mod vocabulary;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use ringpost::net::admission::{Admission, Limits};
+use ringpost::net::census::Census;
 use ringpost::net::hub::{Hub, Share};
 use ringpost::net::loads::Loads;
 use ringpost::net::pulse::Pulse;
@@ -188,6 +189,7 @@ impl Settings {
             }),
             loads: Loads::new(1),
             pulse: Pulse::new(1),
+            census: Census::new(1, 1),
             draining: AtomicBool::new(false),
         };
         let share = Share {

@@ -55,6 +55,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
         self.session.limit(visit.rate().cloned());
         self.hub.shared.metrics.connection_accepted();
+        self.hub.shared.census.enter(self.hub.worker, self.listener);
         let secure = opening == Opening::Tls;
         if secure {
             let secured = self.handshake().await;
@@ -74,7 +75,9 @@ impl<'a, T: Transport> Connection<'a, T> {
         if result.is_err() && self.end == SessionEnd::ClosedByClient {
             self.end = SessionEnd::Error;
         }
-        self.hub.shared.metrics.connection_closed(self.end);
+        let (shared, secured) = (&self.hub.shared, !self.stream.is_clear());
+        shared.census.leave(self.hub.worker, self.listener, secured);
+        shared.metrics.connection_closed(self.end);
     }
 
     /// Counts the connection in for its client, unless that is denied or would exceed a limit, or the client spoke first.
@@ -246,6 +249,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             Ok(secured) => {
                 self.stream.shook_hands_in(took);
                 self.trace_secured(secured.resumed, took);
+                shared.census.secure(self.hub.worker, self.listener);
                 shared.metrics.tls_handshakes.increment(secured.version);
                 if secured.resumed {
                     let resumed = &shared.metrics.tls_handshakes_resumed;

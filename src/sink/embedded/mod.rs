@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use self::broker::EmbeddedBroker;
+use super::condition::Condition;
 use super::kafka::settings::{self, Cluster};
 use super::kafka::sink::{KafkaSink, Parts};
 use super::kafka::spread::Spread;
@@ -123,6 +124,10 @@ impl Sink for EmbeddedSink {
 
     fn ready(&self) -> Result<(), Unready> {
         self.kafka.ready()
+    }
+
+    fn condition(&self) -> Condition {
+        self.kafka.condition()
     }
 
     fn drain(&self, within: Duration) {

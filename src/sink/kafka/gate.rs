@@ -18,6 +18,7 @@ use crate::config::TopicPlace;
 use crate::kafka::lock::lock;
 use crate::kafka::reach::Said;
 use crate::kafka::way::Way;
+use crate::sink::condition::Condition;
 use crate::sink::seam::Unready;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::Intake;
@@ -39,6 +40,7 @@ pub(super) struct Watch {
     /// When it began: what follows is counted from here.
     origin: Instant,
     unready: Mutex<Unready>,
+    condition: Mutex<Condition>,
     said: Said,
     wake: Sender<()>,
     woken: Receiver<()>,
@@ -89,6 +91,7 @@ impl Watch {
             turned_away: AtomicU64::new(0),
             origin: Instant::now(),
             unready: Mutex::new(Unready::Unasked),
+            condition: Mutex::default(),
             said: Said::default(),
             wake,
             woken,
@@ -268,6 +271,16 @@ impl Watch {
         }
         self.away.store(away, Ordering::Relaxed);
         self.ready.store(ready && !self.ended(), Ordering::Relaxed);
+    }
+
+    /// What was last found of the topics.
+    pub(super) fn condition(&self) -> Condition {
+        lock(&self.condition).clone()
+    }
+
+    /// What was found of the topics.
+    pub(super) fn show(&self, condition: Condition) {
+        *lock(&self.condition) = condition;
     }
 
     /// Whether it is ready now.

@@ -31,6 +31,7 @@ use super::verdict::delivery_outcome;
 use crate::config::{TopicPlace, Topics};
 use crate::limits::{LARGE_RECORD_OCTETS, RECORD_OVERHEAD_OCTETS};
 use crate::mail::record::Record;
+use crate::sink::condition::BrokerCondition;
 use crate::sink::report::{Report, Ticket};
 
 /// Names of the lanes' poll threads.
@@ -148,6 +149,11 @@ impl Lanes {
     /// Whether records of usual size are under way. A large one takes its time, and says nothing of the brokers.
     pub(super) fn has_small_under_way(&self) -> bool {
         self.producers[0].load().outstanding() > 0
+    }
+
+    /// How the brokers are.
+    pub(super) fn brokers(&self) -> Vec<BrokerCondition> {
+        self.joined.brokers()
     }
 
     /// Which brokers were given records of usual size.

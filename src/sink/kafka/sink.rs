@@ -41,6 +41,7 @@ use super::watch::{First, Watcher};
 use crate::config::TopicPlace;
 use crate::kafka::lock::lock;
 use crate::mail::record::Record;
+use crate::sink::condition::Condition;
 use crate::sink::report::{Outcome, Report, Submission, Ticket};
 use crate::sink::routes::{Reports, Routes};
 use crate::sink::seam::{Description, Keeps, Setup, Sink, Unready};
@@ -257,6 +258,13 @@ impl Sink for KafkaSink {
 
     fn ready(&self) -> Result<(), Unready> {
         self.shared.watch.ready()
+    }
+
+    fn condition(&self) -> Condition {
+        Condition {
+            brokers: self.shared.lanes.brokers(),
+            ..self.shared.watch.condition()
+        }
     }
 
     fn drain(&self, within: Duration) {

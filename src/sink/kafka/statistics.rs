@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::librdkafka::Events;
 use crate::config::TopicPlace;
 use crate::kafka::lock::lock;
+use crate::sink::condition::BrokerCondition;
 use crate::sink::statistics::Statistics;
 
 /// The most lanes that a sink has.
@@ -35,6 +36,8 @@ pub(super) struct Joined {
     last: Mutex<[Statistics; MOST_LANES]>,
     /// Of the first lane.
     held: Mutex<Held>,
+    /// As the first lane sees them.
+    brokers: Mutex<Vec<BrokerCondition>>,
 }
 
 /// What each broker had been given at some moment.
@@ -95,12 +98,18 @@ impl Joined {
             observe,
             last: Mutex::default(),
             held: Mutex::default(),
+            brokers: Mutex::default(),
         }
     }
 
     /// Which brokers were given small records.
     pub(super) fn held(&self) -> Held {
         lock(&self.held).clone()
+    }
+
+    /// How the brokers are, by their numbers.
+    pub(super) fn brokers(&self) -> Vec<BrokerCondition> {
+        lock(&self.brokers).clone()
     }
 
     pub(super) fn lane(joined: &Arc<Self>, lane: usize) -> OfLane {
@@ -116,6 +125,7 @@ impl Joined {
         if lane == 0 {
             let (at, to) = (Instant::now(), text.given());
             lock(&self.held).take(Given { at, to });
+            *lock(&self.brokers) = text.conditions();
         }
         let mut last = lock(&self.last);
         last[lane] = statistics;
@@ -195,6 +205,16 @@ impl Text {
         times.max().map(Duration::from_micros)
     }
 
+    /// How each broker is: those that the cluster has named, or the addresses that were configured while it has named none.
+    fn conditions(&self) -> Vec<BrokerCondition> {
+        let mut all: Vec<BrokerCondition> = self.brokers().filter_map(condition).collect();
+        if all.iter().any(|broker| broker.number.is_some()) {
+            all.retain(|broker| broker.number.is_some());
+        }
+        all.sort_by(|one, other| (one.number, &one.address).cmp(&(other.number, &other.address)));
+        all
+    }
+
     /// What each broker was given.
     fn given(&self) -> BTreeMap<i32, Work> {
         let work = |broker: &Value| {
@@ -209,6 +229,36 @@ impl Text {
         };
         self.brokers().filter_map(work).collect()
     }
+}
+
+/// How a broker is; none for what librdkafka keeps beside the brokers, such as its group coordinator.
+fn condition(broker: &Value) -> Option<BrokerCondition> {
+    let is_of = |source: &str| broker.get("source").and_then(Value::as_str) == Some(source);
+    if is_of("logical") || is_of("internal") {
+        return None;
+    }
+    let text = |name: &str| broker.get(name).and_then(Value::as_str);
+    let number = |pointer: &str| broker.pointer(pointer).and_then(Value::as_u64);
+    // The name has the number of the broker, or a word, after a slash.
+    let name = text("name")?;
+    let address = name.rsplit_once('/').map_or(name, |(address, _)| address);
+    let id = broker.get("nodeid").and_then(Value::as_i64);
+    Some(BrokerCondition {
+        // librdkafka writes the protocol in front where it is not the plain one.
+        address: address
+            .rsplit_once("://")
+            .map_or(address, |(_, address)| address)
+            .to_owned(),
+        number: id
+            .and_then(|id| i32::try_from(id).ok())
+            .filter(|id| *id >= 0),
+        state: text("state")?.to_owned(),
+        lasts: number("/stateage").map(Duration::from_micros),
+        round_trip: number("/rtt/avg")
+            .filter(|time| *time > 0)
+            .map(Duration::from_micros),
+        unanswered: number("/outbuf_cnt").unwrap_or(0) + number("/waitresp_cnt").unwrap_or(0),
+    })
 }
 
 fn sum(one: Statistics, other: Statistics) -> Statistics {
@@ -287,6 +337,37 @@ mod tests {
         assert_eq!(take(2, text(0, 4)), (none.clone(), none.clone()));
         assert_eq!(take(3, text(0, 5)), (Some([3].into()), none));
         assert_eq!(held.by(at(4)), None, "it is older");
+    }
+
+    #[test]
+    fn brokers_are_those_that_the_cluster_names_or_those_of_the_configuration() {
+        let conditions = |json: &str| Text::read(json).unwrap().conditions();
+        let away = conditions(
+            r#"{"brokers":{"a:9092/bootstrap":{"name":"a:9092/bootstrap","nodeid":-1,"source":"configured","state":"DOWN",
+                "stateage":3000000},"GroupCoordinator":{"name":"GroupCoordinator","nodeid":-1,"source":"logical",
+                "state":"INIT"}}}"#,
+        );
+        let expected = BrokerCondition {
+            address: "a:9092".to_owned(),
+            state: "DOWN".to_owned(),
+            lasts: Some(Duration::from_secs(3)),
+            ..BrokerCondition::default()
+        };
+        assert_eq!(away, [expected]);
+        let known = conditions(
+            r#"{"brokers":{"ssl://b:9093/2":{"name":"ssl://b:9093/2","nodeid":2,"source":"learned","state":"UP","stateage":5,
+                "rtt":{"avg":1500},"outbuf_cnt":1,"waitresp_cnt":2},"a:9092/bootstrap":{"name":"a:9092/bootstrap","nodeid":-1,
+                "source":"configured","state":"UP"},"c":{"nodeid":3},"d":7}}"#,
+        );
+        let expected = BrokerCondition {
+            address: "b:9093".to_owned(),
+            number: Some(2),
+            state: "UP".to_owned(),
+            lasts: Some(Duration::from_micros(5)),
+            round_trip: Some(Duration::from_micros(1500)),
+            unanswered: 3,
+        };
+        assert_eq!(known, [expected]);
     }
 
     #[test]

@@ -114,6 +114,11 @@ impl Storage {
         }
     }
 
+    /// Since when mail cannot be stored, if so.
+    pub(super) fn since(&self) -> Option<Timestamp> {
+        self.away.as_ref().map(|away| away.since)
+    }
+
     /// Why mail cannot be stored, if so.
     pub(super) fn reason(&self) -> Option<&Reason> {
         self.away.as_ref().map(|away| &away.reason)

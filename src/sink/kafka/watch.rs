@@ -43,6 +43,7 @@ use super::storage::{Round, Storage};
 use super::subject::Subject;
 use super::topic::{self, Answer, Look, Untold};
 use super::watched::{CONFIRM, Watched};
+use crate::sink::condition::Condition;
 use crate::sink::statistics::Statistics;
 use crate::smtp::session::Intake;
 
@@ -493,6 +494,15 @@ impl Watcher {
         }
     }
 
+    /// What was found, for an operator.
+    fn condition(&self) -> Condition {
+        Condition {
+            away_since: self.storage.since(),
+            topics: self.topics.iter().map(Watched::condition).collect(),
+            brokers: Vec::new(),
+        }
+    }
+
     fn publish(&self, watch: &Watch, intake: Intake) {
         let subject = &self.topics[0].subject;
         let unready = self.storage.unready();
@@ -514,6 +524,7 @@ impl Watcher {
             ..Statistics::default()
         });
         watch.publish(ready, reason, away);
+        watch.show(self.condition());
     }
 }
 

@@ -18,6 +18,7 @@ use super::topic::{Seen, Told, Untold};
 use super::topic_settings::TopicSettings;
 use crate::config::TopicPlace;
 use crate::kafka::topic::{Leader, TopicInfo};
+use crate::sink::condition::{Shape, TopicCondition};
 use crate::sink::statistics::TopicSeen;
 use crate::smtp::refusal::Refusal;
 use crate::smtp::session::Intake;
@@ -40,10 +41,10 @@ pub(super) struct Watched {
     pub(super) leaders: Vec<Leader>,
     /// Whether there is one.
     has_room: bool,
+    /// What the cluster last said of its partitions.
+    shape: Option<Shape>,
     /// How many that is.
     pub(super) least: usize,
-    /// The fewest replicas that a partition has, and the fewest in sync, when they were last seen.
-    replicas: Option<(usize, usize)>,
     /// In how many rounds in a row it was in trouble.
     pub(super) rounds_in_trouble: u32,
     /// Whether it was looked at.
@@ -68,8 +69,8 @@ impl Watched {
             writable: None,
             leaders: Vec::new(),
             has_room: true,
+            shape: None,
             least: 1,
-            replicas: None,
             rounds_in_trouble: 0,
             is_known: false,
             stops: None,
@@ -97,7 +98,6 @@ impl Watched {
 
     /// What its partitions and what is known of it come to.
     pub(super) fn judge(&mut self, info: TopicInfo) -> Vec<Finding> {
-        self.replicas = Some((info.replicas, info.in_sync));
         let settings = self.settings.as_ref().and_then(|told| told.as_ref().ok());
         let least = settings.and_then(|settings| settings.min_insync_replicas);
         self.least = least.unwrap_or(1).max(1);
@@ -107,6 +107,12 @@ impl Watched {
             .cloned()
             .collect();
         self.has_room = !self.leaders.is_empty();
+        self.shape = Some(Shape {
+            partitions: info.partitions.len(),
+            leaderless: info.leaderless,
+            replicas: info.replicas,
+            in_sync: info.in_sync,
+        });
         let seen = Seen {
             info,
             settings: self.settings.clone().unwrap_or(Err(Untold::Unasked)),
@@ -166,7 +172,9 @@ impl Watched {
 
     /// How many replicas it has, as far as is known.
     pub(super) fn replicas(&self) -> Option<TopicSeen> {
-        let (replicas, in_sync) = self.replicas?;
+        let Shape {
+            replicas, in_sync, ..
+        } = self.shape?;
         let settings = self.settings.as_ref().and_then(|told| told.as_ref().ok());
         Some(TopicSeen {
             place: TopicPlace::of(self.place),
@@ -174,6 +182,20 @@ impl Watched {
             in_sync,
             least: settings.and_then(|settings| settings.min_insync_replicas),
         })
+    }
+
+    /// How it is, for an operator.
+    pub(super) fn condition(&self) -> TopicCondition {
+        let settings = self.settings.as_ref().and_then(|told| told.as_ref().ok());
+        TopicCondition {
+            name: self.subject.topic().to_owned(),
+            trouble: self
+                .stops
+                .as_ref()
+                .map(|finding| finding.text(&self.subject)),
+            shape: self.shape,
+            min_in_sync: settings.and_then(|settings| settings.min_insync_replicas),
+        }
     }
 
     /// What it could take, as far as is known.
