@@ -463,6 +463,8 @@ fn inside_its_own_network() {
     names.silence(true);
     let (silent, output) = ask("example.com");
     answer(&silent, "mx", "failed", "is not known");
+    answer(&silent, "dns", "failed", "answers nothing");
+    assert_eq!(verdicts(&silent, "mta_sts"), [""; 0], "it ends there");
     assert!(
         err(&output).contains("still waiting for the DNS"),
         "{}",

@@ -113,7 +113,7 @@ impl Network {
     }
 
     /// Whether it answers a question that every working resolver answers: for the servers of the root.
-    pub(super) async fn probe(&self) -> bool {
+    pub async fn probe(&self) -> bool {
         for _ in 0..PROBES {
             let asked = self.resolver.lookup(Name::root(), RecordType::NS);
             let answered = match tokio::time::timeout(PROBE_WAIT, asked).await {

@@ -57,6 +57,12 @@ impl<'a> Dns<'a> {
         }
     }
 
+    /// Whether the resolver answers anything, which is asked once a question had no answer.
+    pub(super) async fn answers(&self) -> bool {
+        let asked = self.within(TOTAL_WAIT, "the DNS to answer at all", self.network.probe());
+        asked.await.unwrap_or(false)
+    }
+
     /// What comes within this time. The operator is told of a long wait.
     pub(super) async fn within<T>(
         &self,

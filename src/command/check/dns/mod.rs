@@ -64,11 +64,11 @@ async fn about(dns: &Dns<'_>, config: &Config, domains: &[String], say: &mut dyn
         if let Some(taken) = &taken {
             say(records::taken(domain, taken.takes_some_of(domain)));
         }
-        say(records::mx(
-            domain,
-            hostname,
-            &dns.ask(domain, Kind::Mx).await,
-        ));
+        let found = dns.ask(domain, Kind::Mx).await;
+        say(records::mx(domain, hostname, &found));
+        if found.is_err() && !dns.answers().await {
+            return say(records::silent());
+        }
     }
     let security = match records::is_public_name(hostname) {
         true => of_this_server(dns, hostname, say).await,
@@ -86,10 +86,7 @@ async fn about(dns: &Dns<'_>, config: &Config, domains: &[String], say: &mut dyn
 
 /// The addresses of this server's name, and what is there.
 async fn of_this_server(dns: &Dns<'_>, hostname: &str, say: &mut dyn FnMut(Answer)) -> Security {
-    let (four, six) = (
-        dns.ask(hostname, Kind::A).await,
-        dns.ask(hostname, Kind::Aaaa).await,
-    );
+    let (four, six) = tokio::join!(dns.ask(hostname, Kind::A), dns.ask(hostname, Kind::Aaaa));
     let addresses = records::addresses_of(&[&four, &six]);
     say(records::address(hostname, &four, &six));
     let mut security = Security::default();
@@ -136,10 +133,7 @@ async fn mta_sts(dns: &Dns<'_>, domain: &str, hostname: &str, security: &Securit
         return answer;
     }
     let host = format!("mta-sts.{domain}");
-    let (four, six) = (
-        dns.ask(&host, Kind::A).await,
-        dns.ask(&host, Kind::Aaaa).await,
-    );
+    let (four, six) = tokio::join!(dns.ask(&host, Kind::A), dns.ask(&host, Kind::Aaaa));
     let addresses = records::addresses_of(&[&four, &six]);
     let text = fetch::policy(&host, &addresses, dns).await;
     sts::judge(domain, hostname, text, security)

@@ -35,6 +35,13 @@ pub(super) fn unanswered(name: &'static str, what: &str, why: &str) -> Answer {
     bad(Verdict::Failed, name, text, fix.to_owned())
 }
 
+/// The resolver answers nothing.
+pub(super) fn silent() -> Answer {
+    let text = "the resolver answers nothing, so that nothing else was asked of it".to_owned();
+    let fix = "correct /etc/resolv.conf, or name another resolver with --resolver";
+    bad(Verdict::Failed, "dns", text, fix.to_owned())
+}
+
 /// Whether mail for the domain is taken.
 pub(super) fn taken(domain: &str, is_taken: bool) -> Answer {
     match is_taken {
