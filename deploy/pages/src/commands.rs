@@ -56,7 +56,9 @@ fn page(command: &Command, program: &str, date: &str) -> File {
 /// Paragraphs inside of a flag's help are parted by empty lines, which are no part of the language. A break beside one is of no use.
 fn without_empty_lines(text: &str) -> String {
     let parted = text.replace("\n\n", "\n.sp\n");
-    parted.replace("\n.br\n.sp\n.br\n", "\n.sp\n")
+    parted
+        .replace("\n.br\n.sp\n", "\n.sp\n")
+        .replace("\n.sp\n.br\n", "\n.sp\n")
 }
 
 fn sections(man: &Man, command: &Command, program: &str, text: &mut Vec<u8>) -> io::Result<()> {

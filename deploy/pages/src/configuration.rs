@@ -36,8 +36,10 @@ pub(crate) fn page(date: &str) -> File {
     page.control("SH", ["NAME"]);
     page.text([roman("ringpost.toml - the configuration of ringpost")]);
     page.control("SH", ["DESCRIPTION"]);
-    for paragraph in DESCRIPTION {
-        page.control("PP", []);
+    for (at, paragraph) in DESCRIPTION.iter().enumerate() {
+        if at > 0 {
+            page.control("PP", []);
+        }
         page.text([roman(*paragraph)]);
     }
     for section in SECTIONS {
@@ -62,7 +64,6 @@ pub(crate) fn page(date: &str) -> File {
 
 fn end(page: &mut Roff) {
     page.control("SH", ["EXAMPLES"]);
-    page.control("PP", []);
     page.control("nf", []);
     for line in EXAMPLE.lines() {
         page.text([roman(line)]);
