@@ -30,35 +30,33 @@ enum Command {
     Serve(serve::Options),
     /// Ask whether serve would work
     ///
-    /// Ask whether serve would work with this configuration on this machine: the file, certificates, the kernel, addresses,
-    /// brokers, the topic. One line a question, each with its fix; nothing is changed.
+    /// With this configuration on this machine: the file, certificates, the kernel, addresses, brokers, the topic. One line a
+    /// question, each with its fix; nothing is changed.
     Check(check::Options),
     /// Ask a running instance how it is
     ///
-    /// Ask a running instance's admin listener how it is: for the health check of a container, and for people in one.
+    /// Its admin listener answers: for the health check of a container, and for people in one.
     Health(health::Options),
     /// Show a running instance in the terminal
     ///
-    /// Show a running serve, forward or authenticate in the terminal, live: sessions, rates, Kafka, certificates, limits, last
-    /// errors. What its status page shows.
+    /// A serve, forward or authenticate, live: sessions, rates, Kafka, certificates, limits, last errors. What its status page
+    /// shows.
     Top(top::Options),
     /// Read mails back from the topic
     ///
-    /// Read mails back from the topic, for a person, a script or a mail program.
+    /// For a person, a script or a mail program.
     Consume(consume::Options),
     /// Check SPF, DKIM, DMARC, ARC of each mail
     ///
-    /// Check SPF, DKIM, DMARC, ARC and reverse DNS of each mail, and write it with the verdicts to another topic.
+    /// And its reverse DNS; each mail is written with the verdicts to another topic.
     Authenticate(authenticate::Options),
     /// Give each mail to a mailbox, relay or application
     ///
-    /// Give each mail of the topic to a mailbox, a relay or an application. An offset is committed once every mail up to it was
-    /// accepted, or is in the dead-letter topic.
+    /// An offset is committed once every mail up to it was accepted, or is in the dead-letter topic.
     Forward(Box<forward::Options>),
     /// Name, remove and print recipients
     ///
-    /// Name recipients in the topic that servers follow (recipients.topic), remove them, print them. A change is in force in
-    /// every server within a second.
+    /// They are in the topic that servers follow (recipients.topic). A change is in force in every server within a second.
     Recipients(recipients::Options),
 }
 
