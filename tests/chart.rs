@@ -228,6 +228,10 @@ fn values_that_cannot_work_are_refused_with_what_to_write() {
             &["podMonitor.enabled=true", "serviceMonitor.enabled=true"],
             "exclude each other",
         ),
+        (
+            &["consumers.serve.command=forward", "consumers.serve.args={}"],
+            "consumers.serve: choose another name",
+        ),
         (&["replicas=3"], "replicas"),
     ] {
         let mut arguments = vec!["--values", least.as_str()];

@@ -85,6 +85,9 @@
 {{- if and .Values.tls.secretName .Values.tls.certManager.enabled }}{{ fail "tls.secretName and tls.certManager.enabled exclude each other" }}{{ end -}}
 {{- if and .Values.tls.certManager.enabled (not .Values.tls.certManager.issuerRef) }}{{ fail "tls.certManager.issuerRef is empty: {name: letsencrypt, kind: ClusterIssuer}" }}{{ end -}}
 {{- if and .Values.tls.additionalSecretNames (not (include "ringpost.tlsSecret" .)) }}{{ fail "tls.additionalSecretNames needs a certificate of its own: tls.secretName or tls.certManager.enabled" }}{{ end -}}
+{{- range tuple "serve" "check" "metrics" }}
+{{- if hasKey $.Values.consumers . }}{{ fail (printf "consumers.%s: choose another name; the chart has objects of this one" .) }}{{ end }}
+{{- end -}}
 {{- if and .Values.podMonitor.enabled .Values.serviceMonitor.enabled }}{{ fail "podMonitor.enabled and serviceMonitor.enabled exclude each other: every series would be there twice" }}{{ end -}}
 {{- end -}}
 
