@@ -35,7 +35,8 @@
 {{- $secrets := "/var/run/secrets/ringpost" -}}
 {{- $server := dict -}}
 {{- if .Values.proxyProtocol.enabled -}}
-{{- $_ := set $server "listen" list -}}
+{{- /* There has to be one; nobody reaches this one. */ -}}
+{{- $_ := set $server "listen" (list "127.0.0.1:2525") -}}
 {{- $_ := set $server "listen_proxy" (list (printf "%s:2526" .Values.listenAddress)) -}}
 {{- $_ := set $server "proxy_networks" .Values.proxyProtocol.networks -}}
 {{- else -}}
