@@ -15,7 +15,8 @@ pub struct Group {
 
 macro_rules! fields {
     ($($title:literal { $($(#[doc = $what:literal])+ $constant:ident: $kind:ident = $name:literal, $example:literal;)* })*) => {
-        $($( $(#[doc = $what])+ pub const $constant: Field<$kind> = Field::new($name); )*)*
+        $($( $(#[doc = $what])+ pub const $constant: Field<$kind> =
+            Field::new($name, concat!(" ", $name, "="), concat!(",\"", $name, "\":")); )*)*
 
         /// Every field, in the order of the page.
         pub const ALL: &[Group] = &[$( Group {

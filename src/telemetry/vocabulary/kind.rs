@@ -54,6 +54,10 @@ kinds! {
 pub struct Field<K> {
     /// Its name, the same in text and in JSON.
     pub name: &'static str,
+    /// What comes before its value in text.
+    pub(crate) in_text: &'static str,
+    /// The same in JSON, after another field.
+    pub(crate) in_json: &'static str,
     kind: PhantomData<K>,
 }
 
@@ -67,9 +71,15 @@ impl<K> Clone for Field<K> {
 impl<K> Copy for Field<K> {}
 
 impl<K> Field<K> {
-    pub(super) const fn new(name: &'static str) -> Self {
+    pub(super) const fn new(
+        name: &'static str,
+        in_text: &'static str,
+        in_json: &'static str,
+    ) -> Self {
         Self {
             name,
+            in_text,
+            in_json,
             kind: PhantomData,
         }
     }
