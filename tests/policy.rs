@@ -595,7 +595,7 @@ fn a_reload_that_lost_what_the_file_had_is_refused_and_the_old_rules_stay() {
     );
     let line = server.reload();
     assert!(
-        line.contains("INFO") && line.contains("domains=1"),
+        line.contains("INFO") && line.contains("domain_count=1"),
         "{line}"
     );
     let mut client = Client::greeted(&server.smtp);
