@@ -163,7 +163,7 @@ fn every_value_of_the_chart_is_described_and_in_its_schema() {
     let paths: Vec<&str> = rows.iter().map(|row| row.path.as_str()).collect();
     described.retain(|path| {
         let is_below = |row: &&str| path == row || path.starts_with(&format!("{row}."));
-        path != "global" && !paths.iter().any(|row| is_below(row))
+        path != "global" && !paths.iter().any(is_below)
     });
     assert_eq!(described, Vec::<String>::new(), "not in values.yaml");
 }
