@@ -232,6 +232,8 @@ class Site:
         for program in self.programs.values():
             program.start()
         self.prometheus = Prometheus(folder, self.programs, rules)
+        # What is counted before the first scrape is no increase.
+        until(lambda: len(self.prometheus.query("up == 1")) == len(self.programs), "a scrape of each program")
 
     def configure(self, **options):
         """Writes ringpost.toml; an option is named TABLE__KEY, and one that is None is left out."""
