@@ -214,6 +214,9 @@ fn the_page_says_the_same_and_obeys_no_client() {
     client
         .say("RCPT TO:<\"<img src=x>\"@elsewhere.example>")
         .unwrap();
+    status_when(&server.admin, "it is ready", |status| {
+        status["ready"] == true
+    });
     let page = get(&server.admin, "/");
     assert_eq!(page.code, 200);
     for part in [
