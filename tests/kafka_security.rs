@@ -592,9 +592,9 @@ fn tokens_are_refreshed_under_mail_and_an_endpoint_that_is_down_is_named() {
     );
     endpoint.set_down(true);
     send_until(&place, &ringpost, is_refused);
-    // Whether it is of records that are not confirmed, or of connections that cannot log in.
-    let away = place.logged(&["storage away since"]);
-    assert!(away.contains("/oauth2/token answers 503"), "{away}");
+    // A line of records that ran out of time, which may come first, does not name it.
+    place.logged(&["storage away since"]);
+    place.logged(&["/oauth2/token answers 503"]);
     endpoint.set_down(false);
     send_until(&place, &ringpost, is_stored);
     place.logged(&["storage back after"]);
