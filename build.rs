@@ -24,8 +24,9 @@ fn main() {
         ("RUSTC", rustc()),
         ("OPENSSL", openssl()),
     ];
+    // Not RINGPOST_…: `cargo run` hands them to the program, which would take them for options.
     for (name, value) in facts {
-        println!("cargo::rustc-env=RINGPOST_{name}={value}");
+        println!("cargo::rustc-env=BUILT_{name}={value}");
     }
 }
 

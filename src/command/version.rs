@@ -16,11 +16,11 @@ pub(super) fn long() -> String {
          librdkafka  {librdkafka}\n\
          OpenSSL     {}",
         env!("CARGO_PKG_VERSION"),
-        env!("RINGPOST_COMMIT"),
-        env!("RINGPOST_TARGET"),
-        env!("RINGPOST_RUSTC"),
+        env!("BUILT_COMMIT"),
+        env!("BUILT_TARGET"),
+        env!("BUILT_RUSTC"),
         engine(),
-        env!("RINGPOST_OPENSSL"),
+        env!("BUILT_OPENSSL"),
     )
 }
 

@@ -135,7 +135,7 @@ mod tests {
         for (key, _, default) in GUARDED {
             // What the message says to write is accepted, and is the default.
             let section = setting(key).section();
-            let loaded = loaded(&format!("[{section}]\n{default}\n"));
+            let loaded = loaded(&format!("{NOTHING}[{section}]\n{default}\n"));
             assert!(
                 loaded.origins.is_set(key) && setting(key).has_default(&loaded.config),
                 "{default}"
