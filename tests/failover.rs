@@ -75,7 +75,7 @@ fn postfix_goes_to_the_second_mx_while_the_first_cluster_is_away() {
     // One that may be under way when the cluster goes, and others at once and after it is known to be away.
     let mut times = Vec::new();
     for _ in 0..3 {
-        let (began, before) = (send(), accepted(&twenty));
+        let (before, began) = (accepted(&twenty), send());
         until("the second to take mail", &|| accepted(&twenty) > before);
         times.push(began.elapsed());
     }
@@ -83,7 +83,7 @@ fn postfix_goes_to_the_second_mx_while_the_first_cluster_is_away() {
         ten.metric("ringpost_storage_fails_fast") == 1.0
     });
     for _ in 0..5 {
-        let (began, before) = (send(), accepted(&twenty));
+        let (before, began) = (accepted(&twenty), send());
         until("the second to take mail", &|| accepted(&twenty) > before);
         times.push(began.elapsed());
     }
