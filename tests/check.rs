@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -184,6 +184,72 @@ fn a_document_says_what_is_wrong_and_what_is_strict() {
     assert_eq!(verdicts(&strict, "domains"), ["failed"]);
     let route = run(&["--format", "json", "--route", "joe@example.com"]);
     assert_eq!(verdicts(&document(&route), "route"), ["ok"]);
+}
+
+#[test]
+fn a_route_that_is_refused_fails_strictly() {
+    let flags = ["--domain", "example.com", "--route", "x@relay.example"];
+    let output = run(&flags);
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    assert!(out(&output).starts_with("warning  route"));
+    let output = run(&[&flags[..], &["--strict"]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+    assert!(out(&output).starts_with("failed   route"));
+}
+
+#[test]
+fn addresses_of_the_running_ringpost_are_as_they_should_be() {
+    let start = ["serve", "--brokers", "discard", "--domain", "example.com"];
+    let mut command = Command::new(BINARY);
+    command.args(start);
+    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    let (_server, ready) = serve(command);
+    let words = ready.split(|sign: char| sign.is_whitespace() || sign == ',' || sign == '=');
+    let addresses: Vec<SocketAddr> = words.filter_map(|word| word.parse().ok()).collect();
+    let [smtp, admin] = addresses[..] else {
+        panic!("{ready}");
+    };
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = other.local_addr().unwrap().to_string();
+    let (smtp, admin) = (smtp.to_string(), admin.to_string());
+    let ask = |listen: &str, admin: &str| {
+        let flags = ["--strict", "--format", "json", "--brokers", "discard"];
+        let addresses = ["--listen", listen, "--admin", admin];
+        document(&run(&[&flags[..], &addresses].concat()))
+    };
+    let own = ask(&smtp, &admin);
+    assert_eq!(verdicts(&own, "addresses"), ["ok", "ok"], "{own:#}");
+    let said = own["questions"].as_array().unwrap().iter();
+    let said: Vec<_> = said.filter(|one| one["id"] == "addresses").collect();
+    for one in said {
+        let text = one["text"].as_str().unwrap();
+        assert!(text.ends_with(" is served by the running ringpost"));
+    }
+    // What it does not name is not its own, and without an admin listener nothing is.
+    assert_eq!(
+        verdicts(&ask(&other, &admin), "addresses"),
+        ["failed", "ok"]
+    );
+    let unknown = ask(&smtp, "127.0.0.1:0");
+    assert_eq!(verdicts(&unknown, "addresses"), ["failed", "ok"]);
+}
+
+#[test]
+fn one_recipient_is_on_one_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = written(folder.path(), "list", "joe@example.com\n");
+    let text = format!(
+        "[kafka]\nbrokers = \"discard\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[server]\nlisten = [\"127.0.0.1:0\"]\n\
+         [recipients]\ndomains = [\"example.com\"]\n[recipients.lists]\n\"example.com\" = {list:?}\n"
+    );
+    let file = written(folder.path(), "ringpost.toml", &text);
+    let output = run(&["--config", file.to_str().unwrap()]);
+    let said = out(&output);
+    assert!(
+        said.contains(" 1 recipient on 1 list\n"),
+        "{said}{}",
+        err(&output)
+    );
 }
 
 #[test]
@@ -471,8 +537,8 @@ fn inside_its_own_network() {
     );
 }
 
-/// Starts a server by its own addresses.
-fn serve(mut command: Command) -> impl Drop {
+/// Starts a server by its own addresses; the line that says that it is ready.
+fn serve(mut command: Command) -> (impl Drop, String) {
     struct Server(std::process::Child);
     impl Drop for Server {
         fn drop(&mut self) {
@@ -490,5 +556,5 @@ fn serve(mut command: Command) -> impl Drop {
     let server = Server(child);
     std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut ready).unwrap();
     assert!(ready.starts_with("ready "), "{ready}");
-    server
+    (server, ready)
 }

@@ -10,8 +10,8 @@
 //! sum of them is on standard error; exit code 0 where mail would be taken and stored, 1 where not, or not from everybody,
 //! or where the lines could not be written, or where `--strict` finds a warning, 2 where the configuration itself is wrong.
 //!
-//! BUGS: an address in use is only a warning, as the running server may be the one that uses it; which process does is not
-//! known.
+//! BUGS: an address in use is only a warning, as a running server whose admin listener is another one may use it; which process
+//! does is not known.
 
 mod certificate;
 mod dns;
@@ -21,6 +21,7 @@ pub mod question;
 mod recipients;
 mod report;
 mod route;
+mod running;
 mod sum;
 
 use std::process::ExitCode;

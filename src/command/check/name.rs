@@ -4,6 +4,7 @@
 //! Owns: these lines. Must not know: how a list is read, what is odd about an option.
 
 use super::report::Answer;
+use super::sum::counted;
 use crate::config::Config;
 use crate::config::advice::{self, Advice};
 use crate::server::rules;
@@ -82,7 +83,8 @@ pub(super) fn lists(config: &Config) -> Vec<Line> {
     }
     match rules::taken(config) {
         Ok(taken) => {
-            let text = format!("{} recipients on {count} lists", taken.listed());
+            let recipients = counted(taken.listed(), "recipient");
+            let text = format!("{recipients} on {}", counted(count, "list"));
             vec![(Verdict::Ok, NAME, text)]
         }
         Err(unusable) => unusable

@@ -72,7 +72,7 @@ const OF_THIS_MACHINE: [Question; 10] = [
     ),
     question(
         "addresses",
-        "Can ringpost listen on its addresses?",
+        "Can ringpost listen on its addresses, or does the running ringpost, as its admin listener says, serve them already?",
         "Choose another address, stop the process that uses it, or grant CAP_NET_BIND_SERVICE for a port below 1024.",
     ),
     question(
@@ -225,7 +225,7 @@ const OF_A_DOMAIN: [Question; 10] = [
 
 const OF_A_ROUTE: [Question; 1] = [question(
     "route",
-    "Which topic would mail for this address go to?",
+    "Which topic would mail for this one address go to? If it would be refused, that is a warning, with the reply that senders get.",
     "Correct `recipients.domains`, or `[[routes]]`.",
 )];
 

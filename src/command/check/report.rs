@@ -148,14 +148,15 @@ impl Report {
         Ok(code)
     }
 
-    /// Ends a report that is about no more than its answers.
+    /// Ends a report that is about no more than its answers; the exit code.
     ///
     /// # Errors
     /// Standard output did not take everything.
     pub(super) fn end_of_answers(mut self, summary: &str) -> Result<ExitCode, Failure> {
+        let code = self.sum.exit_code();
         self.document(summary);
         self.close()?;
-        Ok(ExitCode::SUCCESS)
+        Ok(code)
     }
 
     fn document(&mut self, summary: &str) {

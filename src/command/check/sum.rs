@@ -93,7 +93,7 @@ impl Sum {
 }
 
 /// `1 warning`, `3 warnings`.
-fn counted(number: usize, what: &str) -> String {
+pub(super) fn counted(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }

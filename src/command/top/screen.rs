@@ -173,10 +173,10 @@ impl View {
         if let Some(away) = &self.away {
             let old = match &self.last {
                 Some((_, at)) => format!(
-                    "What is shown is {} s old. Trying again. {away}",
+                    "What is shown is {} s old. Trying again: {away}",
                     at.elapsed().as_secs()
                 ),
-                None => format!("Trying again. {away}"),
+                None => format!("Trying again: {away}"),
             };
             lines.extend(
                 sections::wrapped(&old, width, 0)
@@ -343,7 +343,7 @@ mod tests {
             })
         };
         view.take(away());
-        assert!(drawn(&mut view, 80, 24).contains("Trying again. no answer from a:1: refused"));
+        assert!(drawn(&mut view, 80, 24).contains("Trying again: no answer from a:1: refused"));
         view.take(Ok(answer()));
         assert!(!drawn(&mut view, 80, 24).contains("Trying again"));
         view.take(away());
