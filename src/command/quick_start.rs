@@ -84,6 +84,10 @@ fn banner(facts: &Facts<'_>) -> String {
             consume(facts)
         ));
     }
+    lines.push(format!(
+        "ringpost: how it goes, in a browser: http://{}/",
+        reachable(facts.admin)
+    ));
     lines.push(
         "ringpost: next: keep mail in Kafka (--brokers), name your domains (--domain), port 25, MX record, TLS: \
          docs/getting-started.md"
@@ -250,6 +254,7 @@ mod tests {
             "every domain",
             "2555904 bytes (SIZE, lowered from limits.message_size = 26214400",
             "320 MiB are kept, then the oldest",
+            "http://127.0.0.1:9925/\n",
             "docs/getting-started.md",
         ] {
             assert!(text.contains(words), "{words}: {text}");
