@@ -225,7 +225,7 @@ const OF_A_DOMAIN: [Question; 10] = [
 
 const OF_A_ROUTE: [Question; 1] = [question(
     "route",
-    "Which topic would mail for this one address go to? If it would be refused, that is a warning, with the reply that senders get.",
+    "Which topic would mail for this one address go to, or is it refused, a warning, and with which reply?",
     "Correct `recipients.domains`, or `[[routes]]`.",
 )];
 
