@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -265,6 +265,39 @@ fn a_domain_is_one_name() {
     }
     let output = run(&["--resolver", "127.0.0.1"]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// A resolver that answers every question with this code; its address.
+fn refusing(code: u8) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut message = [0; 512];
+        while let Ok((length, client)) = socket.recv_from(&mut message) {
+            message[2] |= 0x80;
+            message[3] = code;
+            let _ = socket.send_to(&message[..length], client);
+        }
+    });
+    address
+}
+
+#[test]
+fn a_resolver_that_refuses_is_not_silent() {
+    for (code, name) in [(5, "REFUSED (code 5)"), (2, "SERVFAIL (code 2)")] {
+        let resolver = refusing(code).to_string();
+        let flags = ["--brokers", "discard", "--listen", "127.0.0.1:0"];
+        let dns = ["--admin", "127.0.0.1:0", "--dns", "example.com"];
+        let output = run(&[&flags[..], &dns, &["--resolver", &resolver]].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let said = out(&output);
+        let refuses = format!("the resolver refuses every question with {name}");
+        assert!(said.contains(&refuses), "{said}");
+        assert!(
+            said.contains(&format!("the resolver answers {name}")),
+            "{said}"
+        );
+    }
 }
 
 /// Marks the process that has a network of its own.

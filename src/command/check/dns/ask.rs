@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+
 use crate::authenticate::dns::{Answer, Kind, Question};
 use crate::authenticate::resolver::{Network, NoResolver};
 
@@ -17,7 +20,41 @@ const TOTAL_WAIT: Duration = Duration::from_secs(6);
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// An answer, or why there is none.
-pub(super) type Found = Result<Answer, String>;
+pub(super) type Found = Result<Answer, Unanswered>;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unanswered {
+    /// The resolver says this code.
+    #[error("the resolver answers {0}")]
+    Refused(String),
+    /// Nothing usable came.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<NetError> for Unanswered {
+    fn from(error: NetError) -> Self {
+        match error {
+            NetError::Dns(DnsError::ResponseCode(code)) => Self::Refused(named(code)),
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+/// A code as operators know it (RFC 1035 4.1.1).
+fn named(code: ResponseCode) -> String {
+    let number = u16::from(code);
+    let name = match number {
+        1 => "FORMERR ",
+        2 => "SERVFAIL ",
+        4 => "NOTIMP ",
+        5 => "REFUSED ",
+        9 => "NOTAUTH ",
+        _ => "",
+    };
+    format!("{name}(code {number})")
+}
 
 /// See the module.
 pub(super) struct Dns<'a> {
@@ -52,8 +89,11 @@ impl<'a> Dns<'a> {
         let asked = self.within(TOTAL_WAIT, &what, self.network.query(question));
         match asked.await {
             Some(Ok((answer, _))) => Ok(answer),
-            Some(Err(error)) => Err(error.to_string()),
-            None => Err(format!("no answer within {} s", TOTAL_WAIT.as_secs())),
+            Some(Err(error)) => Err(error.into()),
+            None => {
+                let why = format!("no answer within {} s", TOTAL_WAIT.as_secs());
+                Err(Unanswered::Other(why))
+            }
         }
     }
 
@@ -78,5 +118,30 @@ impl<'a> Dns<'a> {
                 wait.await.ok()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_its_code() {
+        for (code, text) in [
+            (
+                ResponseCode::Refused,
+                "the resolver answers REFUSED (code 5)",
+            ),
+            (
+                ResponseCode::ServFail,
+                "the resolver answers SERVFAIL (code 2)",
+            ),
+            (ResponseCode::YXDomain, "the resolver answers (code 6)"),
+        ] {
+            let error = NetError::Dns(DnsError::ResponseCode(code));
+            assert_eq!(Unanswered::from(error).to_string(), text);
+        }
+        let silent = Unanswered::from(NetError::Timeout);
+        assert!(matches!(silent, Unanswered::Other(_)), "{silent}");
     }
 }

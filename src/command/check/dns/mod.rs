@@ -66,8 +66,10 @@ async fn about(dns: &Dns<'_>, config: &Config, domains: &[String], say: &mut dyn
         }
         let found = dns.ask(domain, Kind::Mx).await;
         say(records::mx(domain, hostname, &found));
-        if found.is_err() && !dns.answers().await {
-            return say(records::silent());
+        if let Err(why) = &found
+            && !dns.answers().await
+        {
+            return say(records::useless(why));
         }
     }
     let security = match records::is_public_name(hostname) {

@@ -3,9 +3,10 @@
 //! Owns: the judgement of MX, A, AAAA, PTR and of TLSRPT's TXT, and the record to publish where one is missing. Must not know: how
 //! they were asked for.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 
-use super::ask::Found;
+use super::ask::{Found, Unanswered};
 use crate::authenticate::dns::Answer as Records;
 use crate::command::check::report::Answer;
 use crate::verdict::Verdict;
@@ -29,16 +30,25 @@ pub(super) fn good(verdict: Verdict, name: &'static str, text: String) -> Answer
 }
 
 /// The resolver does not answer a question.
-pub(super) fn unanswered(name: &'static str, what: &str, why: &str) -> Answer {
+pub(super) fn unanswered(name: &'static str, what: &str, why: impl Display) -> Answer {
     let text = format!("{what} is not known: {why}");
     let fix = "correct the resolver (/etc/resolv.conf, or --resolver) or the servers of the zone";
     bad(Verdict::Failed, name, text, fix.to_owned())
 }
 
-/// The resolver answers nothing.
-pub(super) fn silent() -> Answer {
-    let text = "the resolver answers nothing, so that nothing else was asked of it".to_owned();
-    let fix = "correct /etc/resolv.conf, or name another resolver with --resolver";
+/// The resolver answers nothing, or refuses everything.
+pub(super) fn useless(why: &Unanswered) -> Answer {
+    let (what, fix) = match why {
+        Unanswered::Refused(code) => (
+            format!("the resolver refuses every question with {code}"),
+            "let the resolver answer this machine, or name another with --resolver",
+        ),
+        Unanswered::Other(_) => (
+            "the resolver answers nothing".to_owned(),
+            "correct /etc/resolv.conf, or name another resolver with --resolver",
+        ),
+    };
+    let text = format!("{what}, so that nothing else was asked of it");
     bad(Verdict::Failed, "dns", text, fix.to_owned())
 }
 
@@ -360,7 +370,8 @@ mod tests {
                 "{text}; {fix}"
             );
         }
-        let (verdict, text, fix) = judged(&Err("no answer within 6 s".to_owned()));
+        let (verdict, text, fix) =
+            judged(&Err(Unanswered::Other("no answer within 6 s".to_owned())));
         assert_eq!(verdict, Verdict::Failed);
         assert!(
             text.contains("no answer") && fix.contains("--resolver"),
@@ -435,7 +446,10 @@ mod tests {
                 .1
                 .contains("has no PTR record")
         );
-        assert_eq!(judged(&Err("x".to_owned()), None).0, Verdict::Failed);
+        assert_eq!(
+            judged(&Err(Unanswered::Other("x".to_owned())), None).0,
+            Verdict::Failed
+        );
     }
 
     #[test]
