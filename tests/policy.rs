@@ -647,7 +647,7 @@ fn a_reload_under_traffic_drops_no_session_and_takes_new_recipients() {
             std::fs::write(server.file("com.txt"), names).unwrap();
             let line = server.reload();
             assert!(
-                line.contains("INFO") && line.contains(&format!("recipients={}", round + 2)),
+                line.contains("INFO") && line.contains(&format!(" addresses={} ", round + 2)),
                 "{line}"
             );
             idle.say("MAIL FROM:<>");
