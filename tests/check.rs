@@ -526,6 +526,7 @@ fn inside_its_own_network() {
         ("address", "192.0.2.25"),
         ("ptr", "and that is 192.0.2.25"),
         ("port_25", "a ringpost answers"),
+        ("starttls", "192.0.2.25: TLSv1.3, and the certificate"),
         ("starttls", "an authority that this machine trusts"),
         ("dane", "matches a TLSA record"),
         ("mta_sts", "mode enforce and names"),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ringpost_proto::client::offers::Offers;
 use ringpost_proto::client::reply::ReplyReader;
+use rustls::ProtocolVersion;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -135,10 +136,7 @@ async fn secure(stream: TcpStream, hostname: &str) -> Tls {
         Err(error) => Tls::Failed(error.to_string()),
         Ok(mut secured) => {
             let (_, connection) = secured.get_ref();
-            let version = connection.protocol_version();
-            let version = version
-                .and_then(|version| version.as_str())
-                .unwrap_or("TLS");
+            let version = label(connection.protocol_version());
             let chain = connection.peer_certificates().unwrap_or_default();
             let shown = Tls::Shown(version.to_owned(), chain.to_vec());
             // Only politeness: what the server says to it changes nothing.
@@ -146,6 +144,16 @@ async fn secure(stream: TcpStream, hostname: &str) -> Tls {
             let _ = secured.shutdown().await;
             shown
         }
+    }
+}
+
+/// A version as the log writes it.
+fn label(version: Option<ProtocolVersion>) -> &'static str {
+    match version {
+        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        // No other is offered.
+        Some(_) | None => "TLS",
     }
 }
 
@@ -240,6 +248,13 @@ mod tests {
         let banner = banner.to_owned();
         let tls = None;
         Found::Server { code, banner, tls }
+    }
+
+    #[test]
+    fn a_version_is_written_as_in_the_log() {
+        assert_eq!(label(Some(ProtocolVersion::TLSv1_3)), "TLSv1.3");
+        assert_eq!(label(Some(ProtocolVersion::TLSv1_2)), "TLSv1.2");
+        assert_eq!(label(None), "TLS");
     }
 
     #[test]
