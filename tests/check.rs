@@ -234,6 +234,29 @@ fn addresses_of_the_running_ringpost_are_as_they_should_be() {
     assert_eq!(verdicts(&unknown, "addresses"), ["failed", "ok"]);
 }
 
+/// A signal may interrupt the wait: that of the kernel for a ring that was tried, for example.
+#[test]
+fn an_admin_listener_that_is_late_is_waited_for() {
+    let admin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = admin.local_addr().unwrap().to_string();
+    let late = std::thread::spawn(move || {
+        let (mut stream, _) = admin.accept().unwrap();
+        let mut request = [0; 1024];
+        let _ = stream.read(&mut request).unwrap();
+        // Until the client leaves, which it does not.
+        let pause = std::time::Duration::from_millis(300);
+        stream.set_read_timeout(Some(pause)).unwrap();
+        assert!(stream.read(&mut request).is_err(), "it stays");
+        let answer = "HTTP/1.1 200 OK\r\n\r\n{\"command\": \"serve\"}";
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    let flags = ["--format", "json", "--brokers", "discard"];
+    let addresses = ["--listen", "127.0.0.1:0", "--admin", &address];
+    let document = document(&run(&[&flags[..], &addresses].concat()));
+    late.join().unwrap();
+    assert_eq!(verdicts(&document, "addresses"), ["ok", "ok"]);
+}
+
 #[test]
 fn one_recipient_is_on_one_list() {
     let folder = tempfile::tempdir().unwrap();

@@ -88,6 +88,8 @@ fn exchange(address: SocketAddr, path: &str, deadline: Instant) -> io::Result<Ve
         let count = match stream.read(&mut piece) {
             // What the kernel calls it when the time-out of a socket ends a read.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(too_late()),
+            // A signal, such as the kernel's at the end of a ring.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => result?,
         };
         if count == 0 {
