@@ -3,6 +3,7 @@
 mod support;
 
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use support::ringpost::Ringpost;
 
@@ -22,6 +23,11 @@ fn it_asks_where_the_configuration_says() {
     // A listener of every interface is asked on loopback.
     let address = server.admin.replace("127.0.0.1", "0.0.0.0");
     let variables = [("RINGPOST_ADMIN_LISTEN", address.as_str())];
+    // The broker has not answered yet at the first look.
+    let end = Instant::now() + Duration::from_secs(30);
+    while health(&["--ready"], &variables).status.code() != Some(0) && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     for (arguments, answer) in [(&[][..], "ok\n"), (&["--ready"], "ready\n")] {
         let output = health(arguments, &variables);
         assert_eq!(output.status.code(), Some(0), "{output:?}");

@@ -9,7 +9,6 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use super::addresses::Addresses;
 use super::{rules, shares};
 use crate::config::Config;
 use crate::failure::{Blame, Blamed};
@@ -50,7 +49,7 @@ pub(super) fn shared(
     (sink, claims): (Arc<dyn Sink>, Option<Claims>),
     metrics: Metrics,
     log: &LogHandle,
-    workers: usize,
+    (workers, listeners): (usize, usize),
 ) -> Result<Arc<Shared>, handshake::Error> {
     let Description {
         message_size,
@@ -87,7 +86,7 @@ pub(super) fn shared(
         admission: rules::admission(&config.limits),
         loads: Loads::new(workers),
         pulse: Pulse::new(workers),
-        census: Census::new(workers, Addresses::of(config).smtp().len()),
+        census: Census::new(workers, listeners),
         draining: AtomicBool::new(false),
     }))
 }

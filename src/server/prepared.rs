@@ -127,7 +127,7 @@ impl<'a> Prepared<'a> {
             (started.sink, claims),
             metrics.clone(),
             log,
-            count,
+            (count, addresses.smtp().len()),
         )?;
         let named = Named::start(config, &description, published, &shared)?;
         let health = admin::health(&shared, named.published.clone());
