@@ -53,6 +53,9 @@ topics, addresses or certificates has several lines. The sum is on standard erro
 | 1 | a failure, or with `--strict` a warning |
 | 2 | the configuration or a flag is wrong; nothing else was asked |
 
+While ringpost runs with the same addresses, `check` asks its admin listener, for two seconds at most. Each address that the running server
+says it serves is `ok`; another one that is in use is a warning.
+
 ## The configuration that is in force
 
 ```sh
