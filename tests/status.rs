@@ -351,6 +351,9 @@ fn top_prints_what_the_page_says_and_ends_as_the_other_commands_do() {
     let server = Ringpost::start(&[]);
     let mut client = server.client().unwrap();
     client.deliver(b"Subject: x\r\n\r\nbody\r\n").unwrap();
+    status_when(&server.admin, "it is ready", |status| {
+        status["ready"] == true
+    });
     for flags in [&["--once"][..], &[], &["--format", "text"]] {
         let flags: Vec<&str> = ["--admin", &server.admin]
             .iter()
