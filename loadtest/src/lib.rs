@@ -40,6 +40,8 @@
 //!
 //! Exit status: 0 when the run is as it should be, 1 when it is not or failed, 2 for wrong usage.
 
+// This documentation is for those who read the code; to other crates, little of it is visible.
+#![allow(rustdoc::private_intra_doc_links)]
 // `pub` says that other crates see it. Not for the tests, which include files of each other.
 #![warn(unreachable_pub)]
 
