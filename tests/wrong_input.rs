@@ -435,14 +435,14 @@ fn a_check_tries_every_address() {
             free,
             0,
             "warning",
-            "it may be the running ringpost itself",
+            "if it is a running ringpost, that is fine",
         ),
         (
             free,
             taken,
             0,
             "warning",
-            "it may be the running ringpost itself",
+            "if it is a running ringpost, that is fine",
         ),
         (
             "192.0.2.1:0",
